@@ -1,0 +1,33 @@
+"""``python -m fixtures_server --port 0``: prints a JSON ready line and serves."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from fixtures_server import VERSION
+from fixtures_server.app import App
+from pytest_execgo.services import httpd
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run until SIGTERM, SIGINT or the end of standard input (when asked)."""
+    parser = argparse.ArgumentParser(prog="python -m fixtures_server")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument(
+        "--exit-with-stdin", action="store_true", help="end when standard input closes"
+    )
+    options = parser.parse_args(argv)
+    try:
+        server = httpd.Server(options.host, options.port, App().handle)
+    except OSError as error:
+        print(
+            f"fixtures: cannot start on {options.host}:{options.port}: {error}", file=sys.stderr
+        )
+        return 1
+    return httpd.run("fixtures", VERSION, server, exit_with_stdin=options.exit_with_stdin)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

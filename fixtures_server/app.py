@@ -1,0 +1,97 @@
+"""Routes: content under ``/t/<scope>/…``, the control plane under ``/__control/…``."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+import time
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs
+
+from fixtures_server import VERSION
+from fixtures_server.faults import FaultBook
+from pytest_execgo.services.httpd import Request, Response, json_response
+
+ADVISORIES: dict[str, Any] = json.loads(
+    Path(__file__).with_name("advisories.json").read_text(encoding="utf-8")
+)
+
+
+class App:
+    """Serves content and remembers, per scope, what it served."""
+
+    def __init__(self) -> None:
+        self._faults = FaultBook()
+        self._lock = threading.Lock()
+        self._access: dict[str, list[dict[str, Any]]] = defaultdict(list)
+
+    def handle(self, request: Request) -> Response:
+        """Route one request."""
+        match request.segments:
+            case ("healthz",):
+                return json_response({"status": "ok", "version": VERSION})
+            case ("__control", *rest):
+                return self._control(request, rest)
+            case ("t", scope, *rest):
+                return self._content(request, scope, rest)
+        return json_response({"error": f"no such path: {request.path}"}, 404)
+
+    def _content(self, request: Request, scope: str, rest: list[str]) -> Response:
+        began = time.time()
+        path = "/" + "/".join(rest)
+        good = self._page(request, rest)
+        served = self._faults.apply(scope, path, good)
+        entry = {
+            "at": began,
+            "method": request.method,
+            "path": path,
+            "status": served.status,
+            "duration_ms": round((time.time() - began) * 1000, 3),
+            "sha256": hashlib.sha256(served.body).hexdigest(),
+            "reference_sha256": hashlib.sha256(good.body).hexdigest(),
+        }
+        with self._lock:
+            self._access[scope].append(entry)
+        return served
+
+    def _page(self, request: Request, rest: list[str]) -> Response:
+        match (request.method, *rest):
+            case ("GET", "advisories"):
+                return json_response({"packages": sorted(ADVISORIES)})
+            case ("GET", "advisories", package):
+                found = ADVISORIES.get(package)
+                if found is None:
+                    return json_response({"error": f"no advisories for {package!r}"}, 404)
+                return json_response({"package": package, "advisories": found})
+        return json_response({"error": f"no such path: {request.path}"}, 404)
+
+    def _control(self, request: Request, rest: list[str]) -> Response:
+        match (request.method, *rest):
+            case ("POST", "faults"):
+                try:
+                    fault = self._faults.arm(json.loads(request.body))
+                except (ValueError, TypeError) as error:
+                    return json_response({"error": str(error)}, 400)
+                return json_response(fault.wire(), 201)
+            case ("GET", "faults", fault_id):
+                known = self._faults.get(fault_id)
+                return json_response(known.wire()) if known else _no_fault(fault_id)
+            case ("DELETE", "faults", fault_id):
+                return Response(204) if self._faults.disarm(fault_id) else _no_fault(fault_id)
+            case ("GET", "access"):
+                scope = parse_qs(request.query).get("scope", [""])[0]
+                with self._lock:
+                    return json_response({"requests": list(self._access[scope])})
+            case ("DELETE", "access"):
+                scope = parse_qs(request.query).get("scope", [""])[0]
+                with self._lock:
+                    self._access.pop(scope, None)
+                return Response(204)
+        return json_response({"error": f"no such control: {request.path}"}, 404)
+
+
+def _no_fault(fault_id: str) -> Response:
+    return json_response({"error": f"no fault {fault_id!r}"}, 404)

@@ -1,0 +1,85 @@
+"""Faults of the fixtures server: what each does to a good reply, and the book of those armed."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from pytest_execgo.services.httpd import Response
+
+
+def error(response: Response, params: dict[str, Any]) -> Response:
+    """Answer with an error status instead of the content."""
+    status = int(params.get("status", 503))
+    body = json.dumps({"error": f"fixture fault: status {status}"}).encode()
+    return replace(response, status=status, body=body, content_type="application/json")
+
+
+EFFECTS: dict[str, Callable[[Response, dict[str, Any]], Response]] = {"error": error}
+
+
+@dataclass
+class ArmedFault:
+    """One fault in a scope (a trial). ``times`` 0 means: every matching request."""
+
+    fault_id: str
+    scope: str
+    effect: str
+    params: dict[str, Any] = field(default_factory=dict)
+    path_prefix: str = "/"
+    times: int = 0
+    hits: int = 0
+    first_hit_at: float | None = None
+
+    def wire(self) -> dict[str, Any]:
+        """The fault as the control plane shows it; ``first_hit_at`` in seconds since the epoch."""
+        return dict(vars(self))
+
+
+class FaultBook:
+    """All armed faults; safe to use from many threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._faults: dict[str, ArmedFault] = {}
+        self._count = 0
+
+    def arm(self, wanted: dict[str, Any]) -> ArmedFault:
+        """Add a fault; raises ``ValueError`` for an effect or member that is not known."""
+        if wanted.get("effect") not in EFFECTS:
+            raise ValueError(
+                f"unknown effect {wanted.get('effect')!r} (allowed: {', '.join(sorted(EFFECTS))})"
+            )
+        with self._lock:
+            self._count += 1
+            try:
+                fault = ArmedFault(fault_id=f"f{self._count}", **wanted)
+            except TypeError as problem:
+                raise ValueError(str(problem)) from None
+            self._faults[fault.fault_id] = fault
+            return fault
+
+    def get(self, fault_id: str) -> ArmedFault | None:
+        """The fault, or ``None``."""
+        return self._faults.get(fault_id)
+
+    def disarm(self, fault_id: str) -> bool:
+        """Remove a fault; whether there was one."""
+        with self._lock:
+            return self._faults.pop(fault_id, None) is not None
+
+    def apply(self, scope: str, path: str, response: Response) -> Response:
+        """The reply after all faults that match; each hit is counted."""
+        with self._lock:
+            for fault in self._faults.values():
+                spent = fault.times and fault.hits >= fault.times
+                if fault.scope != scope or not path.startswith(fault.path_prefix) or spent:
+                    continue
+                fault.hits += 1
+                fault.first_hit_at = fault.first_hit_at or time.time()
+                response = EFFECTS[fault.effect](response, fault.params)
+        return response

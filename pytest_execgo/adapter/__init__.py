@@ -1,0 +1,1 @@
+"""Adapters: from a :class:`PlanContext` to a :class:`StandardPlan`."""

@@ -1,0 +1,32 @@
+"""Adapter ``reference``: replays the scenario's reference plan. No framework, no model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pytest_execgo.adapter.base import PlanTrace
+from pytest_execgo.errors import UsageError
+from pytest_execgo.models.context import PlanContext
+from pytest_execgo.models.document import load
+from pytest_execgo.models.plan import Mode, StandardPlan
+
+
+class ReferenceAdapter:
+    """The baseline every framework is compared with."""
+
+    name = "reference"
+    modes: frozenset[Mode] = frozenset({"replay"})
+
+    def missing(self) -> str | None:
+        """Always there."""
+        return None
+
+    def plan(
+        self, context: PlanContext, trace: PlanTrace, recording: Path | None
+    ) -> StandardPlan:
+        """Read the plan and put this trial's framework and mode on it."""
+        if recording is None:
+            raise UsageError(f"scenario {context.scenario_id} has no reference_plan to replay")
+        plan = load(StandardPlan, recording)
+        trace.add("read_reference_plan", file=recording.name, plan_id=plan.plan_id)
+        return plan.model_copy(update={"framework": self.name, "mode": context.mode})

@@ -1,0 +1,1 @@
+"""Trials into numbers and reports: matrix, metrics, statistics, aggregation. Pure functions."""

@@ -1,0 +1,162 @@
+"""Trials into cells, attribution score, coverage: the :class:`BenchmarkResult` of a run."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+
+from pytest_execgo.benchmark.matrix import Cell
+from pytest_execgo.benchmark.statistics import (
+    clopper_pearson_lower,
+    median,
+    pass_at_k,
+    pass_hat_k,
+    wilson,
+)
+from pytest_execgo.models.benchmark import (
+    AttributionScore,
+    BenchmarkResult,
+    BenchmarkRunRequest,
+    CellRates,
+    CellResult,
+    CoverageRow,
+    Distribution,
+    Environment,
+    NotApplicable,
+    Rate,
+    TrialMetrics,
+    TrialResult,
+    UnfinishedTrial,
+)
+
+MAX_K = 10
+
+
+def aggregate(
+    run_id: str,
+    request: BenchmarkRunRequest,
+    environment: Environment,
+    trials: Sequence[TrialResult],
+    unfinished: Sequence[UnfinishedTrial] = (),
+    not_applicable: Sequence[NotApplicable] = (),
+) -> BenchmarkResult:
+    """The whole run. It is trustworthy when no planned trial ended in a harness error or is
+    missing: then every figure rests on all the trials it claims to rest on."""
+    ordered = sorted(trials, key=lambda trial: trial.trial_id)
+    return BenchmarkResult(
+        run_id=run_id,
+        request=request,
+        environment=environment,
+        trustworthy=bool(ordered) and not any(u.state != "skipped" for u in unfinished),
+        trials=tuple(ordered),
+        cells=tuple(_cells(ordered, unfinished)),
+        attribution=attribution_score(ordered),
+        coverage=tuple(_coverage(ordered)),
+        not_applicable=tuple(not_applicable),
+        unfinished=tuple(sorted(unfinished, key=lambda u: u.trial_id)),
+    )
+
+
+def _cells(
+    trials: Sequence[TrialResult], unfinished: Sequence[UnfinishedTrial]
+) -> Iterable[CellResult]:
+    groups: dict[str, list[TrialResult]] = defaultdict(list)
+    for trial in trials:
+        groups[trial.cell_id].append(trial)
+    # A cell of which nothing came back is a row too: errors must not vanish from the table.
+    for cell_id in sorted({*groups, *(u.cell_id for u in unfinished)}):
+        missing = [u for u in unfinished if u.cell_id == cell_id]
+        yield _cell(Cell.parse(cell_id), groups[cell_id], missing)
+
+
+def _cell(cell: Cell, members: list[TrialResult], missing: list[UnfinishedTrial]) -> CellResult:
+    count = Counter(trial.verdict.status for trial in members)
+    errors = sum(u.state == "error" for u in missing)
+    return CellResult(
+        cell_id=cell.cell_id,
+        scenario=cell.scenario,
+        framework=cell.framework,
+        mode=cell.mode,
+        chaos=cell.chaos,
+        trials=len(members) + errors,
+        passed=count["passed"],
+        failed=count["failed"],
+        inconclusive=count["inconclusive"],
+        errors=errors,
+        skipped=sum(u.state == "skipped" for u in missing),
+        rates=_rates(members, count["passed"], errors),
+        metrics={
+            name: _distribution([getattr(trial.metrics, name) for trial in members])
+            for name in TrialMetrics.model_fields
+        },
+    )
+
+
+def _rates(members: list[TrialResult], passed: int, errors: int) -> CellRates:
+    of = len(members)
+    ks = range(1, min(of, MAX_K) + 1)
+    needed = [t for t in members if t.verdict.recovery != "not_needed"]
+    classes = Counter(trial.outcome_digest for trial in members)
+    return CellRates(
+        success=rate(passed, of),
+        success_errors_as_failures=rate(passed, of + errors),
+        pass_at={str(k): round(pass_at_k(passed, of, k), 6) for k in ks},
+        pass_hat={str(k): round(pass_hat_k(passed, of, k), 6) for k in ks},
+        recovery=rate(sum(t.verdict.recovery == "recovered" for t in needed), len(needed)),
+        determinism_drift=None if of < 2 else round(1 - max(classes.values()) / of, 6),
+    )
+
+
+def rate(count: int, of: int) -> Rate:
+    """A proportion with its Wilson interval; nulls for nothing out of nothing."""
+    if not of:
+        return Rate(count=0, of=0, value=None, low=None, high=None)
+    low, high = wilson(count, of)
+    return Rate(count=count, of=of, value=count / of, low=round(low, 6), high=round(high, 6))
+
+
+def _distribution(values: list[float | None]) -> Distribution:
+    known = [float(value) for value in values if value is not None]
+    if not known:
+        return Distribution(count=0, median=None, min=None, max=None)
+    return Distribution(
+        count=len(known), median=round(median(known), 3), min=min(known), max=max(known)
+    )
+
+
+def attribution_score(trials: Sequence[TrialResult]) -> AttributionScore:
+    """Over trials with a fired fault and an expected cause; clean trials only join the matrix."""
+    judged = [t for t in trials if t.verdict.cause_named is not None]
+    correct = sum(t.verdict.cause_named is True for t in judged)
+    confusion: dict[str, Counter[str]] = defaultdict(Counter)
+    for trial in trials:
+        clean = not any(fault.status == "fired" for fault in trial.faults)
+        injected = "none" if clean else trial.verdict.expected_cause
+        if injected is not None:
+            first = trial.verdict.attribution[0]
+            confusion[injected][f"{first.layer}/{first.code}"] += 1
+    return AttributionScore(
+        trials=len(judged),
+        correct=correct,
+        accuracy=correct / len(judged) if judged else None,
+        lower_95=round(clopper_pearson_lower(correct, len(judged)), 6) if judged else None,
+        confusion={key: dict(sorted(row.items())) for key, row in sorted(confusion.items())},
+    )
+
+
+def _coverage(trials: Sequence[TrialResult]) -> Iterable[CoverageRow]:
+    counts: dict[tuple[str, str, str], Counter[str]] = defaultdict(Counter)
+    for trial in trials:
+        for fault in trial.faults:
+            counts[trial.framework, f"{fault.action} {fault.target}", fault.phase][
+                fault.status
+            ] += 1
+    for (framework, action, phase), count in sorted(counts.items()):
+        yield CoverageRow(
+            framework=framework,
+            action=action,
+            phase=phase,
+            fired=count["fired"],
+            armed_not_fired=count["not_fired"],
+            not_exercised=count["not_exercised"],
+        )

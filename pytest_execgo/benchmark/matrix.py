@@ -1,0 +1,75 @@
+"""Which trials a run consists of: cells, repetitions, ids, shards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from pytest_execgo.errors import UsageError
+from pytest_execgo.models.plan import Mode
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Scenario × framework × mode × chaos profile."""
+
+    scenario: str
+    framework: str
+    mode: Mode
+    chaos: str
+
+    @property
+    def cell_id(self) -> str:
+        """``<scenario>-<framework>-<mode>-<chaos>``."""
+        return f"{self.scenario}-{self.framework}-{self.mode}-{self.chaos}"
+
+    @classmethod
+    def parse(cls, cell_id: str) -> Cell:
+        """The cell of an id; only the framework's name may hold hyphens."""
+        scenario, _, rest = cell_id.partition("-")
+        framework, mode, chaos = rest.rsplit("-", 2)
+        return cls(scenario, framework, "live" if mode == "live" else "replay", chaos)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One repetition of a cell: one pytest item."""
+
+    cell: Cell
+    repetition: int
+
+    @property
+    def trial_id(self) -> str:
+        """``<cell_id>-r<k>``."""
+        return f"{self.cell.cell_id}-r{self.repetition}"
+
+    @property
+    def item_name(self) -> str:
+        """The part of the pytest id behind the scenario's file."""
+        cell = self.cell
+        return f"{cell.framework}-{cell.mode}-{cell.chaos}-r{self.repetition}"
+
+
+def trials_of(cells: Iterable[Cell], repetitions: int) -> list[Trial]:
+    """All repetitions of all cells, cell by cell."""
+    return [Trial(cell, k) for cell in cells for k in range(repetitions)]
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Part ``index`` (from 1) of ``count``: every trial is in exactly one part."""
+
+    index: int
+    count: int
+
+    @classmethod
+    def parse(cls, text: str) -> Shard:
+        """``i/n`` with 1 <= i <= n; raises :class:`UsageError`."""
+        first, _, second = text.partition("/")
+        if first.isdigit() and second.isdigit() and 1 <= int(first) <= int(second):
+            return cls(int(first), int(second))
+        raise UsageError(f"shard {text!r}: expected i/n with 1 <= i <= n, as in 2/4")
+
+    def of(self, trials: Sequence[Trial]) -> list[Trial]:
+        """Its trials: every ``count``-th, so that the cells of one scenario spread evenly."""
+        return [trial for k, trial in enumerate(trials) if k % self.count == self.index - 1]

@@ -1,0 +1,158 @@
+"""The metrics of one trial, from its events."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+
+from pytest_execgo.models import timeline as t
+from pytest_execgo.models.benchmark import TrialMetrics, Verdict
+
+Events = Sequence[t.EvidenceEvent | t.ChaosEvent]
+
+
+def trial_metrics(events: Events, verdict: Verdict) -> TrialMetrics:
+    """Everything that is measured on one trial; see :class:`TrialMetrics` for units."""
+    facts = t.evidence(list(events))
+    plan = [e for e in facts if isinstance(e, t.PlanReady)]
+    plan_failed = [e for e in facts if isinstance(e, t.PlanFailed)]
+    stages = [e for e in facts if isinstance(e, t.StageFinished)]
+    accepted = [e for e in facts if isinstance(e, t.Submitted)]
+    rejected = [e for e in facts if isinstance(e, t.SubmitRejected)]
+    finished = [e for e in facts if isinstance(e, t.TrialFinished)]
+    wall = finished[-1].wall_time_ms if finished else facts[-1].at_ms if facts else 0.0
+    engine = sum(stage.engine_time_ms for stage in stages)
+    failures = _failures(facts)
+    submissions = len(accepted) + len(rejected)
+    success = bool(verdict.checks) and all(check.ok for check in verdict.checks)
+    return TrialMetrics(
+        plan_validity=_plan_validity(plan, plan_failed),
+        submit_accept_rate=len(accepted) / submissions if submissions else None,
+        scenario_success=1.0 if success else 0.0,
+        recovery_success=_recovery_success(verdict),
+        wall_time_ms=_ms(wall),
+        engine_time_ms=_ms(engine),
+        overhead_ms=_ms(max(0.0, wall - engine)),
+        plan_time_ms=_ms(sum(e.duration_ms for e in [*plan, *plan_failed])),
+        stage_count=len(stages),
+        task_count=sum(e.tasks for e in plan),
+        retry_count=_retries(facts),
+        resubmit_count=sum(isinstance(e, t.Resubmitted) for e in facts),
+        repair_count=plan[-1].repairs if plan else None,
+        timeout_count=sum(_is_timeout(e) for e in failures),
+        runtime_failure_count=sum(_is_runtime_failure(e) for e in failures),
+        invalid_action_count=_invalid_actions(rejected, failures),
+        artifact_hash_match=_artifacts(facts),
+        **_reaction(events),
+    )
+
+
+def outcome_digest(events: Events, verdict: Verdict) -> str:
+    """The sha256 of what a trial came to, without times and ids: equal for equal outcomes.
+
+    Plan, outcome of each stage, last status of each task, each check's result.
+    """
+    facts = t.evidence(list(events))
+    outcome = {
+        "plan": [e.digest for e in facts if isinstance(e, t.PlanReady)],
+        "stages": [[e.stage_id, e.outcome] for e in facts if isinstance(e, t.StageFinished)],
+        "tasks": {e.task_id: e.status for e in facts if isinstance(e, t.TaskChanged)},
+        "checks": [[check.kind, check.ok] for check in verdict.checks],
+    }
+    text = json.dumps(outcome, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _ms(value: float) -> float:
+    return round(value, 3)
+
+
+def _plan_validity(plan: list[t.PlanReady], failed: list[t.PlanFailed]) -> float | None:
+    if failed:
+        return 0.0
+    return None if not plan else 0.0 if plan[-1].problems else 1.0
+
+
+def _recovery_success(verdict: Verdict) -> float | None:
+    if verdict.recovery == "not_needed":
+        return None
+    return 1.0 if verdict.recovery == "recovered" else 0.0
+
+
+def _failures(facts: Sequence[t.EvidenceEvent]) -> list[t.TaskChanged]:
+    last: dict[str, t.TaskChanged] = {}
+    for event in facts:
+        if isinstance(event, t.TaskChanged) and event.status == "failed":
+            last[event.engine_task_id] = event
+    return list(last.values())
+
+
+def _retries(facts: Sequence[t.EvidenceEvent]) -> int:
+    """ExecGo's own attempts beyond the first, over all tasks."""
+    attempts: dict[str, int] = {}
+    for event in facts:
+        if isinstance(event, t.TaskChanged):
+            attempts[event.engine_task_id] = max(
+                event.attempt, attempts.get(event.engine_task_id, 0)
+            )
+    return sum(max(0, count - 1) for count in attempts.values())
+
+
+def _is_timeout(event: t.TaskChanged) -> bool:
+    return event.error is not None and event.error.code == "timeout"
+
+
+def _is_runtime_failure(event: t.TaskChanged) -> bool:
+    error = event.error
+    if error is None:
+        return False
+    lost = error.message.startswith("handle not found")
+    return lost or error.source in ("runtime-executor", "execgo-runtime")
+
+
+def _invalid_actions(rejected: list[t.SubmitRejected], failures: list[t.TaskChanged]) -> int:
+    unknown_type = sum("unknown task type" in e.message for e in rejected)
+    unknown_tool = sum(
+        e.error is not None and e.error.message.startswith("unknown os tool") for e in failures
+    )
+    return unknown_type + unknown_tool
+
+
+def _artifacts(facts: Sequence[t.EvidenceEvent]) -> float | None:
+    hashed = [e for e in facts if isinstance(e, t.ArtifactSeen) and e.expected_sha256]
+    if not hashed:
+        return None
+    return sum(e.sha256 == e.expected_sha256 for e in hashed) / len(hashed)
+
+
+def _reaction(events: Events) -> dict[str, float | None]:
+    """``detection_ms``: fault to first evidence; ``recovery_ms``: fault to the stage's success."""
+    ordered = sorted(events, key=lambda event: event.at_ms)
+    struck = next((e.at_ms for e in ordered if isinstance(e, t.ChaosFired)), None)
+    if struck is None:
+        return {"detection_ms": None, "recovery_ms": None}
+    noticed = next((e for e in ordered if e.at_ms >= struck and _is_evidence(e)), None)
+    if noticed is None:
+        return {"detection_ms": None, "recovery_ms": None}
+    recovered = next(
+        (
+            e.at_ms
+            for e in ordered
+            if isinstance(e, t.StageFinished)
+            and e.outcome == "succeeded"
+            and e.at_ms > noticed.at_ms
+            and e.rounds > 1
+        ),
+        None,
+    )
+    return {
+        "detection_ms": _ms(noticed.at_ms - struck),
+        "recovery_ms": None if recovered is None else _ms(recovered - struck),
+    }
+
+
+def _is_evidence(event: t.EvidenceEvent | t.ChaosEvent) -> bool:
+    if isinstance(event, t.TaskChanged):
+        return event.status == "failed"
+    return isinstance(event, (t.TaskLost, t.EngineUnreachable, t.SubmitRejected, t.BindingMissing))

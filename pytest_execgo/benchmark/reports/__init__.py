@@ -1,0 +1,1 @@
+"""One file per report format; the registry lists them."""

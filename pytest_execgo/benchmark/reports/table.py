@@ -1,0 +1,65 @@
+"""The table of cells: the same rows on the terminal and in Markdown."""
+
+from __future__ import annotations
+
+from tabulate import tabulate
+
+from pytest_execgo.models.benchmark import BenchmarkResult, CellResult
+
+HEADERS = (
+    "scenario",
+    "framework",
+    "mode",
+    "chaos",
+    "passed",
+    "recovered",
+    "wall p50",
+    "engine",
+    "overhead",
+)
+
+
+def cell_table(result: BenchmarkResult, tablefmt: str) -> str:
+    """One row per cell."""
+    rows = [_row(cell) for cell in result.cells]
+    align = ["left"] * 4 + ["right"] * 5
+    return tabulate(rows, HEADERS, tablefmt=tablefmt, colalign=align, disable_numparse=True)
+
+
+def _row(cell: CellResult) -> list[str]:
+    rates = cell.rates
+    passed = f"{cell.passed}/{cell.trials}"
+    if cell.errors:
+        passed += f" ({cell.errors} error{'s' if cell.errors > 1 else ''})"
+    recovery = rates.recovery
+    return [
+        cell.scenario,
+        cell.framework,
+        cell.mode,
+        cell.chaos,
+        passed,
+        f"{recovery.count}/{recovery.of}" if recovery.of else "–",
+        duration(cell.metrics["wall_time_ms"].median),
+        duration(cell.metrics["engine_time_ms"].median),
+        duration(cell.metrics["overhead_ms"].median),
+    ]
+
+
+def duration(ms: float | None) -> str:
+    """Milliseconds for people: ``12 ms``, ``1.05 s``, ``–``."""
+    if ms is None:
+        return "–"
+    return f"{ms:.0f} ms" if ms < 1000 else f"{ms / 1000:.2f} s"
+
+
+def summary_line(result: BenchmarkResult) -> str:
+    """Faults and causes of the run in one line; empty without chaos."""
+    fired = sum(row.fired for row in result.coverage)
+    armed = fired + sum(row.armed_not_fired for row in result.coverage)
+    score = result.attribution
+    parts = []
+    if armed:
+        parts.append(f"faults fired {fired}/{armed}")
+    if score.trials:
+        parts.append(f"causes named {score.correct}/{score.trials}")
+    return " · ".join(parts)

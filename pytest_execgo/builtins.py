@@ -1,0 +1,44 @@
+"""The parts that come with the package: one line each."""
+
+from __future__ import annotations
+
+from pluggy import HookimplMarker
+
+from pytest_execgo.adapter.base import Adapter
+from pytest_execgo.adapter.reference import ReferenceAdapter
+from pytest_execgo.benchmark.reports.base import ReportFormat
+from pytest_execgo.benchmark.reports.json_report import JsonReport
+from pytest_execgo.benchmark.reports.markdown import MarkdownReport
+from pytest_execgo.chaos.action import Action
+from pytest_execgo.chaos.actions.error import FixtureError
+from pytest_execgo.chaos.actions.invalid_tool import InvalidTool
+from pytest_execgo.chaos.actions.kill import Kill
+from pytest_execgo.harness.launchers.binary import BinaryLauncher
+from pytest_execgo.harness.launchers.embedded import EmbeddedLauncher
+from pytest_execgo.harness.service import Launcher
+
+hookimpl = HookimplMarker("pytest")
+
+
+@hookimpl
+def pytest_execgo_adapters() -> list[Adapter]:
+    """Frameworks."""
+    return [ReferenceAdapter()]
+
+
+@hookimpl
+def pytest_execgo_chaos_actions() -> list[Action]:
+    """Chaos actions."""
+    return [InvalidTool(), Kill(), FixtureError()]
+
+
+@hookimpl
+def pytest_execgo_launchers() -> list[Launcher]:
+    """Ways of bringing up services."""
+    return [EmbeddedLauncher(), BinaryLauncher()]
+
+
+@hookimpl
+def pytest_execgo_report_formats() -> list[ReportFormat]:
+    """Files of a run's folder."""
+    return [JsonReport(), MarkdownReport()]

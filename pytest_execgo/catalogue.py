@@ -1,0 +1,141 @@
+"""The scenarios, frameworks and profiles of one run, and the matrix they span."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pytest_execgo.benchmark.matrix import Cell, Shard, Trial, trials_of
+from pytest_execgo.errors import UsageError, unknown_name
+from pytest_execgo.models.benchmark import BenchmarkRunRequest, NotApplicable
+from pytest_execgo.models.plan import Mode
+from pytest_execgo.registry import LoadedProfile, Registry
+from pytest_execgo.scenario.catalog import MANIFEST, list_profiles, list_scenarios
+from pytest_execgo.scenario.manifest import Scenario, load_scenario
+
+ALL = "all"
+
+
+@dataclass
+class Catalogue:
+    """Loads scenarios and profiles once, and says which cells a request makes of them.
+
+    Names in the request are checked when the catalogue is made: a misspelt one raises
+    :class:`UsageError` with the allowed names, before anything runs.
+    """
+
+    folder: Path
+    registry: Registry
+    request: BenchmarkRunRequest
+    _scenarios: dict[Path, Scenario] = field(default_factory=dict)
+    _profiles: dict[str, LoadedProfile] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.scenario_paths = list_scenarios(self.folder)
+        self.profile_paths = list_profiles(self.folder)
+        for name in self.request.scenarios:
+            if name not in self.scenario_paths:
+                raise UsageError(unknown_name("scenario", name, self.scenario_paths))
+        for name in self.request.chaos:
+            if name not in (ALL, *self.profile_paths):
+                raise UsageError(unknown_name("chaos profile", name, [ALL, *self.profile_paths]))
+        for name in self.request.frameworks:
+            self.registry.adapter(name)
+        self.pairs = self._framework_modes()
+
+    def profile_names(self) -> list[str]:
+        """The chaos profiles of the request, ``all`` resolved, without repetition."""
+        names = self.request.chaos
+        return list(self.profile_paths) if ALL in names else list(dict.fromkeys(names))
+
+    def selected(self) -> dict[str, Path]:
+        """The scenarios of the request; all of them if it names none."""
+        chosen = self.request.scenarios or tuple(self.scenario_paths)
+        return {name: self.scenario_paths[name] for name in dict.fromkeys(chosen)}
+
+    def scenario(self, path: Path) -> Scenario:
+        """The scenario of a manifest; raises :class:`UsageError`."""
+        path = path.resolve()
+        if path not in self._scenarios:
+            self._scenarios[path] = load_scenario(path)
+        return self._scenarios[path]
+
+    def named(self, name: str) -> Scenario:
+        """The scenario of a name, or of a path to a folder or manifest."""
+        if name in self.scenario_paths:
+            return self.scenario(self.scenario_paths[name])
+        path = Path(name)
+        manifest = path if path.name == MANIFEST else path / MANIFEST
+        if manifest.is_file():
+            return self.scenario(manifest)
+        raise UsageError(unknown_name("scenario", name, self.scenario_paths))
+
+    def profile(self, name: str) -> LoadedProfile:
+        """The profile of a name; raises :class:`UsageError`."""
+        if name not in self._profiles:
+            if name not in self.profile_paths:
+                raise UsageError(unknown_name("chaos profile", name, self.profile_paths))
+            self._profiles[name] = self.registry.load_profile(self.profile_paths[name])
+        return self._profiles[name]
+
+    def why_not(self, scenario: Scenario, profile: LoadedProfile) -> str | None:
+        """Why the pair makes no trial, decided from the plan; ``None`` if it does."""
+        if not scenario.allows(profile.profile.id):
+            return f"allowed_chaos of the scenario leaves {profile.profile.id} out"
+        if scenario.plan is None:
+            return None
+        for loaded in profile.faults:
+            reason = loaded.action.not_applicable(
+                scenario.plan, loaded.fault.target, loaded.params
+            )
+            if reason:
+                return reason
+        return None
+
+    def cells(self, scenario: Scenario) -> tuple[list[Cell], list[NotApplicable]]:
+        """The cells of one scenario, and the chaos profiles that make none."""
+        cells, left_out = [], []
+        for chaos in self.profile_names():
+            reason = self.why_not(scenario, self.profile(chaos))
+            if reason:
+                left_out.append(NotApplicable(scenario=scenario.id, chaos=chaos, reason=reason))
+                continue
+            cells += [
+                Cell(scenario.id, framework, mode, chaos) for framework, mode in self.pairs
+            ]
+        return cells, left_out
+
+    def trials(self, scenario: Scenario) -> list[Trial]:
+        """All trials of one scenario."""
+        return trials_of(self.cells(scenario)[0], self.request.repetitions)
+
+    def all_trials(self, shard: Shard | None = None) -> list[Trial]:
+        """The trials of all selected scenarios, or one shard of them."""
+        trials = [t for path in self.selected().values() for t in self.trials(self.scenario(path))]
+        return shard.of(trials) if shard else trials
+
+    def not_applicable(self) -> list[NotApplicable]:
+        """The pairs of selected scenarios and profiles that make no trial."""
+        return [
+            pair
+            for path in self.selected().values()
+            for pair in self.cells(self.scenario(path))[1]
+        ]
+
+    def _framework_modes(self) -> list[tuple[str, Mode]]:
+        """The frameworks of the request with their modes; by default the installed ones."""
+        named = tuple(dict.fromkeys(self.request.frameworks))
+        adapters = self.registry.adapters
+        chosen = named or tuple(n for n, adapter in adapters.items() if not adapter.missing())
+        pairs: list[tuple[str, Mode]] = []
+        for mode in dict.fromkeys(self.request.modes):
+            able = [name for name in chosen if mode in adapters[name].modes]
+            unable = [name for name in named if name not in able]
+            if unable or not able:
+                having = sorted(n for n, adapter in adapters.items() if mode in adapter.modes)
+                raise UsageError(
+                    f"framework {', '.join(unable or chosen)} has no mode {mode} "
+                    f"(frameworks that have it: {', '.join(having) or 'none'})"
+                )
+            pairs += [(name, mode) for name in able]
+        return pairs

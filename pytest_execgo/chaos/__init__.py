@@ -1,0 +1,1 @@
+"""Faults: what they are, when they strike, and how they are undone."""

@@ -1,0 +1,1 @@
+"""One file per chaos action; the registry lists them."""

@@ -1,0 +1,55 @@
+"""``kill``: a service dies as by a power cut, and may come back."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, runtime_checkable
+
+from pydantic import Field
+
+from pytest_execgo.chaos.action import Injection, ServiceAction, ServiceHandle
+from pytest_execgo.models.document import Model
+
+
+@runtime_checkable
+class Killable(Protocol):
+    """The capability this action needs."""
+
+    def kill(self) -> int:
+        """SIGKILL; the exit status."""
+
+    def revive(self) -> None:
+        """Back on the same address, ready."""
+
+
+class Kill(ServiceAction):
+    """SIGKILL. Without ``revive_after_ms`` the service stays away until the trial has ended."""
+
+    name = "kill"
+    summary = "a service dies at once (SIGKILL), and comes back after a while if asked"
+    targets = frozenset({"runtime", "execgo", "fixtures"})
+
+    class Params(Model):
+        """Milliseconds from the death to the revival."""
+
+        revive_after_ms: int | None = Field(default=None, ge=0)
+
+    def unsupported(self, target: ServiceHandle) -> str | None:
+        """Only services whose process is ours can be killed."""
+        return None if isinstance(target, Killable) else f"{target.name} cannot be killed from here"
+
+    def heals_after_ms(self, params: Any) -> int | None:
+        """As the profile says."""
+        after: int | None = params.revive_after_ms
+        return after
+
+    def inject(self, target: ServiceHandle, trial_id: str, params: Any) -> Injection:
+        """Kill it now."""
+        assert isinstance(target, Killable)
+        service: Killable = target
+        status = service.kill()
+
+        def undo() -> str:
+            service.revive()
+            return f"{target.name} is back on {target.url}"
+
+        return Injection(f"killed {target.name} (its process ended with {status})", undo)

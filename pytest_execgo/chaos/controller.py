@@ -1,0 +1,309 @@
+"""Arms the faults of a profile, strikes when their conditions come true, and undoes everything.
+
+The runner calls the hooks at each phase; service faults strike on threads of their own, so that a
+delay never holds up the trial. Dice are thrown once per trial and fault, from (seed, trial id,
+index of the fault): the same trial with the same seed sees the same faults.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any, Protocol, TypeVar
+
+from pytest_execgo.chaos.action import (
+    Action,
+    Injection,
+    PlanAction,
+    ServiceAction,
+    ServiceHandle,
+    Site,
+)
+from pytest_execgo.chaos.schedule import Schedule
+from pytest_execgo.models.chaos import Fault
+from pytest_execgo.models.plan import PlanStage, StandardPlan
+from pytest_execgo.models.task import EngineTask, TaskGraph
+from pytest_execgo.models.timeline import (
+    ChaosArmed,
+    ChaosFired,
+    ChaosHealed,
+    ChaosHealFailed,
+    ChaosNotFired,
+    Event,
+)
+
+E = TypeVar("E", bound=Event)
+
+
+class Recorder(Protocol):
+    """Where facts go."""
+
+    def add(self, event: E, at_ms: float | None = None) -> E:
+        """Write an event."""
+
+    def elapsed_ms(self) -> float:
+        """Milliseconds since the start of the trial."""
+
+    def at_wall(self, seconds: float) -> float:
+        """A time since the epoch, in milliseconds on the trial's clock."""
+
+
+@dataclass(frozen=True)
+class LoadedFault:
+    """A fault of a profile with its action and its parameters, both checked."""
+
+    fault: Fault
+    action: Action
+    params: Any
+
+
+@dataclass
+class _Armed:
+    index: int
+    loaded: LoadedFault
+    dice: Random
+    seed: str
+    exercised: bool
+    strikes: int = 0
+    settled: bool = False
+    waiting: list[Injection] = field(default_factory=list)
+
+    @property
+    def fault(self) -> Fault:
+        return self.loaded.fault
+
+    @property
+    def site(self) -> Site:
+        return Site(self.fault.when.stage, self.fault.when.task)
+
+    def facts(self) -> dict[str, Any]:
+        return {"fault": self.index, "action": self.fault.action, "target": self.fault.target}
+
+
+@dataclass
+class _InPlace:
+    armed: _Armed
+    injection: Injection
+    undone: bool = False
+
+
+class ChaosController:
+    """One trial's chaos; implements what the runner asks of it."""
+
+    def __init__(
+        self,
+        faults: list[LoadedFault],
+        services: Mapping[str, ServiceHandle],
+        recorder: Recorder,
+        *,
+        trial_id: str,
+        seed: str,
+    ) -> None:
+        self._services, self._recorder, self._trial_id = services, recorder, trial_id
+        self._lock = threading.RLock()
+        self._schedule = Schedule()
+        self._in_place: list[_InPlace] = []
+        self._returning: set[str] = set()
+        self._healed = False
+        self.heal_failed = False
+        self._armed = [
+            self._arm(index, loaded, f"{seed}:{trial_id}:{index}")
+            for index, loaded in enumerate(faults)
+        ]
+
+    def _arm(self, index: int, loaded: LoadedFault, seed: str) -> _Armed:
+        dice = Random(seed)
+        exercised = dice.random() < loaded.fault.probability
+        armed = _Armed(index, loaded, dice, seed, exercised)
+        return armed
+
+    def arm(self) -> None:
+        """Record what is armed, and what the dice left out."""
+        for armed in self._armed:
+            self._recorder.add(ChaosArmed(**armed.facts(), seed=armed.seed))
+            if not armed.exercised:
+                self._not_fired(armed, "dice", f"probability {armed.fault.probability}")
+
+    def returning(self, service: str) -> bool:
+        """Whether a service that is down now will come back during the trial."""
+        return service in self._returning
+
+    # -- hooks of the runner
+
+    def on_plan(self, plan: StandardPlan) -> StandardPlan:
+        """Logical faults of phase ``plan``."""
+        for armed in self._ready("plan", "phase_start"):
+            plan = self._change(armed, plan)
+        return plan
+
+    def on_submit(self, stage: PlanStage, graph: TaskGraph) -> TaskGraph:
+        """Logical faults of phase ``submit``, and service faults that wait for a stage to begin."""
+        for armed in self._ready("submit", "phase_start"):
+            if isinstance(armed.loaded.action, PlanAction):
+                current = stage.model_copy(update={"task_graph": graph})
+                small = StandardPlan(plan_id="-", scenario_id="-", stages=(current,))
+                graph = self._change(armed, small).stages[0].task_graph
+            elif armed.site.matches(stage.stage_id):
+                self._strike(armed, stage.stage_id, None)
+        for armed in self._ready("runtime", "phase_start"):
+            if armed.site.matches(stage.stage_id):
+                self._trigger(armed, stage.stage_id, None)
+        return graph
+
+    def watches(self, stage_id: str) -> bool:
+        """Whether a fault waits for the state of a task of this stage."""
+        return any(
+            armed.exercised
+            and not armed.settled
+            and armed.fault.when.after != "phase_start"
+            and armed.site.matches(stage_id)
+            for armed in self._armed
+        )
+
+    def on_task(self, stage_id: str, task_id: str, task: EngineTask) -> None:
+        """Faults that wait until ExecGo says that a task runs, or has ended."""
+        after = "task_ended" if task.terminal else "task_running"
+        if task.status == "pending":
+            return
+        for phase in ("runtime", "poll"):
+            for armed in self._ready(phase, after):
+                if armed.site.matches(stage_id, task_id):
+                    self._trigger(armed, stage_id, task_id)
+        for armed in self._ready("poll", "phase_start"):
+            if armed.site.matches(stage_id, task_id):
+                self._trigger(armed, stage_id, task_id)
+
+    def on_verify(self) -> None:
+        """Faults of phase ``verify``."""
+        for armed in self._ready("verify", "phase_start"):
+            self._strike(armed, None, None)
+
+    def heal(self) -> None:
+        """Call off what waits, settle what was armed, and undo in reverse order. Never raises."""
+        if self._healed:
+            return
+        self._healed = True
+        self._schedule.close()
+        for armed in self._armed:
+            for injection in armed.waiting:
+                self._ask_struck(armed, injection)
+            if not armed.settled:
+                met = "its condition was met, but the trial ended before the delay had passed"
+                never = f"no stage or task met its condition: {_condition(armed.fault)}"
+                message = met if armed.strikes else never
+                self._not_fired(armed, "condition_never_met", message)
+        for placed in reversed(self._in_place):
+            self._undo(placed)
+
+    # -- striking
+
+    def _ready(self, phase: str, after: str) -> list[_Armed]:
+        return [
+            armed
+            for armed in self._armed
+            if armed.exercised
+            and armed.fault.when.phase == phase
+            and armed.fault.when.after == after
+            and armed.strikes < armed.fault.when.times
+        ]
+
+    def _change(self, armed: _Armed, plan: StandardPlan) -> StandardPlan:
+        action = armed.loaded.action
+        assert isinstance(action, PlanAction)
+        change = action.change(plan, armed.site, armed.loaded.params, armed.dice)
+        if change is None:
+            return plan
+        armed.strikes += 1
+        self._fired(armed, change.detail, change.stage_id, change.task_id, None)
+        return change.plan
+
+    def _trigger(self, armed: _Armed, stage_id: str, task_id: str | None) -> None:
+        """The condition is met: strike now, or after the delay."""
+        armed.strikes += 1
+        delay = armed.fault.when.delay_ms
+        if delay:
+            self._schedule.after(delay, lambda: self._inject(armed, stage_id, task_id))
+        else:
+            self._inject(armed, stage_id, task_id)
+
+    def _strike(self, armed: _Armed, stage_id: str | None, task_id: str | None) -> None:
+        armed.strikes += 1
+        self._inject(armed, stage_id, task_id)
+
+    def _inject(self, armed: _Armed, stage_id: str | None, task_id: str | None) -> None:
+        action, params = armed.loaded.action, armed.loaded.params
+        assert isinstance(action, ServiceAction)
+        target = self._services[armed.fault.target]
+        heals_after = action.heals_after_ms(params)
+        if heals_after is not None:
+            self._returning.add(target.name)
+        at_ms = self._recorder.elapsed_ms()
+        try:
+            injection = action.inject(target, self._trial_id, params)
+        except Exception as error:
+            # Whatever an action raises: the fault is not in place, and the record must say so.
+            self._returning.discard(target.name)
+            self._not_fired(armed, "inject_failed", f"{type(error).__name__}: {error}")
+            return
+        placed = _InPlace(armed, injection)
+        with self._lock:
+            self._in_place.append(placed)
+        if injection.struck is None:
+            self._fired(armed, injection.detail, stage_id, task_id, at_ms)
+        else:
+            armed.waiting.append(injection)
+        if heals_after is not None:
+            self._schedule.after(heals_after, lambda: self._undo(placed))
+
+    def _ask_struck(self, armed: _Armed, injection: Injection) -> None:
+        assert injection.struck is not None
+        try:
+            seconds = injection.struck()
+        except Exception as error:
+            self._not_fired(armed, "inject_failed", f"cannot tell: {type(error).__name__}: {error}")
+            return
+        if seconds is None:
+            self._not_fired(armed, "condition_never_met", "no request met the fault")
+            return
+        self._fired(armed, injection.detail, None, None, self._recorder.at_wall(seconds))
+
+    def _undo(self, placed: _InPlace) -> None:
+        with self._lock:
+            if placed.undone:
+                return
+            placed.undone = True
+            facts = placed.armed.facts()
+            try:
+                detail = placed.injection.undo()
+            except Exception as error:
+                self.heal_failed = True
+                message = f"{type(error).__name__}: {error}"
+                self._recorder.add(ChaosHealFailed(**facts, message=message))
+            else:
+                self._recorder.add(ChaosHealed(**facts, detail=detail))
+            finally:
+                self._returning.discard(placed.armed.fault.target)
+
+    def _fired(
+        self,
+        armed: _Armed,
+        detail: str,
+        stage_id: str | None,
+        task_id: str | None,
+        at_ms: float | None,
+    ) -> None:
+        armed.settled = True
+        event = ChaosFired(**armed.facts(), detail=detail, stage_id=stage_id, task_id=task_id)
+        self._recorder.add(event, at_ms)
+
+    def _not_fired(self, armed: _Armed, reason: Any, message: str) -> None:
+        armed.settled = True
+        self._recorder.add(ChaosNotFired(**armed.facts(), reason=reason, message=message))
+
+
+def _condition(fault: Fault) -> str:
+    when = fault.when
+    parts = [f"phase {when.phase}", f"stage {when.stage}", f"task {when.task}", when.after]
+    return ", ".join(parts)

@@ -1,0 +1,35 @@
+"""Doing things later, on threads of their own, with a way to call off what has not begun."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+
+class Schedule:
+    """Runs callables after a delay. :meth:`close` calls off what waits and waits for what runs."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._timers: list[threading.Timer] = []
+        self._closed = False
+
+    def after(self, delay_ms: float, work: Callable[[], None]) -> None:
+        """Run ``work`` in ``delay_ms`` milliseconds, unless the schedule is closed before."""
+        timer = threading.Timer(delay_ms / 1000, work)
+        timer.daemon = True
+        with self._lock:
+            if self._closed:
+                return
+            self._timers.append(timer)
+            timer.start()
+
+    def close(self) -> None:
+        """Nothing begins after this returns, and nothing still runs."""
+        with self._lock:
+            self._closed = True
+            timers = list(self._timers)
+        for timer in timers:
+            timer.cancel()
+        for timer in timers:
+            timer.join()

@@ -1,0 +1,41 @@
+"""Three kinds of trouble, three classes, three outcomes.
+
+* :class:`UsageError`: the user's mistake. One line; pytest exits with 2 or 4.
+* :class:`ScenarioFailure`: a trial whose verdict is not ``passed``. A failed test.
+* :class:`HarnessError`: our own trouble (a service did not start). A pytest *error*.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class ExecgoError(Exception):
+    """Base of everything this package raises on purpose."""
+
+
+class UsageError(ExecgoError):
+    """A mistake that the user can mend. ``str(error)`` says what, where, and what to do."""
+
+
+class ScenarioFailure(ExecgoError):
+    """A trial ended with a verdict other than ``passed``; ``str(error)`` is its explanation."""
+
+
+class HarnessError(ExecgoError):
+    """The harness itself failed: the trial says nothing about the plan or the engine."""
+
+
+def did_you_mean(word: str, allowed: Iterable[str]) -> str:
+    """Return ``; did you mean 'x'?`` for the nearest of ``allowed``, or an empty string."""
+    near = difflib.get_close_matches(word, list(allowed), n=1, cutoff=0.6)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def unknown_name(kind: str, name: str, allowed: Iterable[str]) -> str:
+    """One line for a name that is not in ``allowed``."""
+    names = sorted(allowed)
+    return (
+        f"unknown {kind} {name!r} (allowed: {', '.join(names) or 'none'}){did_you_mean(name, names)}"
+    )

@@ -1,0 +1,186 @@
+"""The fleet: fixtures, runtime and ExecGo, brought up together and never left behind."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from pytest_execgo.errors import HarnessError, UsageError, unknown_name
+from pytest_execgo.harness.reaper import sweep
+from pytest_execgo.harness.service import SERVICE_NAMES, Launcher, LogSource, Service, Site, Watcher
+from pytest_execgo.models.benchmark import ServiceInfo
+
+
+@dataclass(frozen=True)
+class FleetSpec:
+    """Which launcher brings up which service; ``choices`` maps a name to ``kind[:target]``."""
+
+    harness: str = "embedded"
+    choices: tuple[tuple[str, str], ...] = ()
+
+    def resolve(self, launchers: Mapping[str, Launcher]) -> dict[str, tuple[Launcher, str]]:
+        """Launcher and target of each service; raises :class:`UsageError` for a choice that cannot
+        work."""
+        resolved = {}
+        chosen = dict(self.choices)
+        for name in chosen:
+            if name not in SERVICE_NAMES:
+                raise UsageError(unknown_name("service", name, SERVICE_NAMES))
+        for name in SERVICE_NAMES:
+            kind, _, target = chosen.get(name, self.harness).partition(":")
+            launcher = launchers.get(kind)
+            if launcher is None:
+                raise UsageError(unknown_name("launcher", kind, launchers) + f" for {name}")
+            if name not in launcher.services:
+                able = [k for k, known in launchers.items() if name in known.services]
+                raise UsageError(
+                    f"{name} cannot be launched as {kind} (allowed: {', '.join(sorted(able))})"
+                )
+            if launcher.needs_target and not target:
+                raise UsageError(f"{name}={kind} needs a target, as in {name}={kind}:…")
+            launcher.check(name, target)
+            resolved[name] = (launcher, target)
+        return resolved
+
+
+class Fleet:
+    """A running fleet. Use it as a context manager, or call :meth:`start` and :meth:`stop`."""
+
+    def __init__(
+        self, spec: FleetSpec, launchers: Mapping[str, Launcher], python: str = sys.executable
+    ) -> None:
+        self._launchers = spec.resolve(launchers)
+        self.python = python
+        self.services: dict[str, Service] = {}
+        self._watchers: list[Watcher] = []
+        self._token = ""
+        self._root: Path | None = None
+        self._reaper: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Fleet:
+        self.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.stop()
+
+    @property
+    def work_root(self) -> Path:
+        """The folder under which workspaces of trials lie; all services see it under this path."""
+        if self._root is None:
+            raise HarnessError("the fleet is not running")
+        return self._root / "work"
+
+    def start(self) -> None:
+        """Bring everything up; on failure everything is taken down again and the error raised."""
+        self._token = f"execgo-fleet-{os.getpid()}-{secrets.token_hex(4)}"
+        self._root = Path(tempfile.mkdtemp(prefix=f"{self._token}-")).resolve()
+        for name in ("work", "tmp"):
+            (self._root / name).mkdir()
+        self._reaper = subprocess.Popen(
+            [sys.executable, "-m", "pytest_execgo.harness.reaper", self._token, str(self._root)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        try:
+            with ThreadPoolExecutor(2) as pool:
+                fixtures = pool.submit(self._launch, "fixtures")
+                self._launch("runtime")
+                self._launch("execgo")
+                fixtures.result()
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Take everything down, tasks that still run included. Calling it twice is harmless."""
+        for name in reversed(SERVICE_NAMES):
+            service = self.services.pop(name, None)
+            if service is not None:
+                service.stop()
+        reaper, self._reaper = self._reaper, None
+        if reaper is not None:
+            sweep(self._token)
+            assert reaper.stdin is not None
+            reaper.stdin.close()
+            reaper.wait()
+        self._root = None
+
+    def watch(self, watcher: Watcher) -> None:
+        """Tell ``watcher`` about services from now on."""
+        self._watchers.append(watcher)
+
+    def unwatch(self, watcher: Watcher) -> None:
+        """Stop telling it."""
+        self._watchers.remove(watcher)
+
+    def service_exited(self, service: str, pid: int, exit_status: int) -> None:
+        """See :class:`Watcher`; the fleet passes it on."""
+        for watcher in list(self._watchers):
+            watcher.service_exited(service, pid, exit_status)
+
+    def service_ready(self, service: str, pid: int | None) -> None:
+        """See :class:`Watcher`; the fleet passes it on."""
+        for watcher in list(self._watchers):
+            watcher.service_ready(service, pid)
+
+    def url(self, service: str) -> str:
+        """Base URL of a service."""
+        return self.services[service].url
+
+    def unready(self) -> list[str]:
+        """Names of the services that do not answer now."""
+        missing = [name for name in SERVICE_NAMES if name not in self.services]
+        return missing + [name for name, service in self.services.items() if not service.ready()]
+
+    def infos(self) -> dict[str, ServiceInfo]:
+        """Who the services are, for the record."""
+        return {name: service.info for name, service in sorted(self.services.items())}
+
+    def log_paths(self) -> dict[str, Path]:
+        """Log files of the services that have one."""
+        return {
+            name: service.log_path
+            for name, service in self.services.items()
+            if isinstance(service, LogSource)
+        }
+
+    def _launch(self, name: str) -> None:
+        launcher, target = self._launchers[name]
+        assert self._root is not None
+        environment = {
+            **os.environ,
+            "PYTEST_EXECGO_FLEET": self._token,
+            "TMPDIR": str(self._root / "tmp"),
+        }
+        # pytest's own settings must not reach services and the tests that tasks run.
+        for variable in ("PYTEST_ADDOPTS", "PYTEST_CURRENT_TEST", "PYTEST_XDIST_WORKER"):
+            environment.pop(variable, None)
+        urls = {known: service.url for known, service in self.services.items()}
+        site = Site(self._root, environment, self, urls, self.python)
+        self.services[name] = launcher.launch(name, target, site)
+
+
+def remove_tree(path: Path) -> None:
+    """Remove a workspace; a file that a task made read-only is no obstacle."""
+
+    def make_writable(function: object, name: str, error: BaseException) -> None:
+        os.chmod(name, 0o700)
+        if callable(function):
+            function(name)
+
+    if path.exists():
+        if sys.version_info >= (3, 12):
+            shutil.rmtree(path, onexc=make_writable)
+        else:
+            shutil.rmtree(path, onerror=lambda f, p, info: make_writable(f, p, info[1]))

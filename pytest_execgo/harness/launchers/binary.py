@@ -1,0 +1,79 @@
+"""Launcher ``binary``: a real ``execgo`` or ``execgo-runtime`` executable."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+from typing import Any
+
+from pytest_execgo.errors import UsageError
+from pytest_execgo.harness.process import ProcessService, Program
+from pytest_execgo.harness.readiness import probe_json
+from pytest_execgo.harness.service import Service, Site
+from pytest_execgo.models.benchmark import ServiceInfo
+
+_HEALTH = {"execgo": "/health", "runtime": "/readyz"}
+
+
+class BinaryLauncher:
+    """Target: the path of the executable."""
+
+    kind = "binary"
+    services = frozenset(_HEALTH)
+    needs_target = True
+
+    def check(self, service: str, target: str) -> None:
+        """The path must name an executable file."""
+        path = Path(target).expanduser()
+        if not path.is_file():
+            raise UsageError(f"{service}=binary:{target}: no such file; build it, or mend the path")
+        if not os.access(path, os.X_OK):
+            raise UsageError(f"{service}=binary:{target}: not executable; try: chmod +x {target}")
+
+    def describe(self, service: str, target: str) -> str:
+        """The version is known once it runs."""
+        return f"binary {target}"
+
+    def launch(self, service: str, target: str, site: Site) -> Service:
+        """Start it on a free loopback port and wait for its health check."""
+        path = Path(target).expanduser().resolve()
+        data = site.data_dir(service)
+
+        def command(address: str) -> list[str]:
+            if service == "execgo":
+                return [str(path)]
+            return [str(path), "serve", "--listen-addr", address, "--data-dir", str(data)]
+
+        def environment(address: str) -> dict[str, str]:
+            if service != "execgo":
+                return {}
+            return {
+                "EXECGO_ADDR": address,
+                "EXECGO_DATA_DIR": str(data),
+                "EXECGO_RUNTIME_URL": site.urls["runtime"],
+                "EXECGO_GRPC_ADDR": "127.0.0.1:0",
+            }
+
+        def look(offset: int, url: str | None) -> dict[str, Any] | None:
+            health = probe_json(f"{url}{_HEALTH[service]}")
+            return None if health is None else {"url": url, "version": health.get("version")}
+
+        def info(seen: dict[str, Any]) -> ServiceInfo:
+            digest = hashlib.sha256(path.read_bytes()).hexdigest()
+            version = str(seen["version"])
+            return ServiceInfo(launcher="binary", version=version, path=str(path), digest=digest)
+
+        program = Program(
+            command=command,
+            look=look,
+            awaited=f"200 from {_HEALTH[service]}",
+            probe=lambda url: probe_json(url + _HEALTH[service]) is not None,
+            environment=environment,
+            info=info,
+            hint=f"try it alone: {path}",
+            picks_port=False,
+        )
+        process = ProcessService(service, program, site)
+        process.start()
+        return process

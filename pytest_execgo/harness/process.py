@@ -1,0 +1,182 @@
+"""A service that is a child process of ours: start, watch, kill, revive, stop."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pytest_execgo.errors import HarnessError
+from pytest_execgo.harness.readiness import await_ready
+from pytest_execgo.harness.service import Site
+from pytest_execgo.models.benchmark import ServiceInfo
+
+STOP_TIMEOUT_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Program:
+    """How one kind of service is run.
+
+    ``command`` builds the argument vector for an address ``host:port`` (port 0: the service picks
+    one); ``look`` gets (log offset, url or ``None``) and returns ``{"url", "version"}`` once ready.
+    """
+
+    command: Callable[[str], list[str]]
+    look: Callable[[int, str | None], dict[str, Any] | None]
+    awaited: str
+    probe: Callable[[str], bool]
+    environment: Callable[[str], dict[str, str]]
+    info: Callable[[dict[str, Any]], ServiceInfo]
+    hint: str
+    picks_port: bool
+
+
+class ProcessService:
+    """See :class:`Service`, :class:`Killable`, :class:`LogSource`."""
+
+    def __init__(self, name: str, program: Program, site: Site) -> None:
+        self.name = name
+        self.log_path: Path = site.log_path(name)
+        self._program, self._site = program, site
+        self._process: subprocess.Popen[bytes] | None = None
+        self._expected_end = False
+        self._watching: threading.Thread | None = None
+        self._url = ""
+        self._info: ServiceInfo | None = None
+
+    @property
+    def url(self) -> str:
+        """Base URL; the same after a revival."""
+        return self._url
+
+    @property
+    def info(self) -> ServiceInfo:
+        """Known once the service was ready for the first time."""
+        if self._info is None:
+            raise HarnessError(f"{self.name} was never ready")
+        return self._info
+
+    @property
+    def pid(self) -> int | None:
+        """The process id, while there is a process."""
+        return self._process.pid if self._process else None
+
+    def start(self) -> None:
+        """Start and wait until ready; raises :class:`HarnessError` and leaves no process behind."""
+        known = self._url.removeprefix("http://")
+        address = known or (f"127.0.0.1:{0 if self._program.picks_port else free_port()}")
+        offset = self.log_path.stat().st_size if self.log_path.exists() else 0
+        command = self._program.command(address)
+        try:
+            with self.log_path.open("ab") as log:
+                process = subprocess.Popen(
+                    command,
+                    stdin=subprocess.PIPE,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    env={**self._site.environment, **self._program.environment(address)},
+                    cwd=self._site.data_dir(self.name),
+                    # Ctrl-C in the terminal is for pytest: services end when it tells them to.
+                    start_new_session=True,
+                )
+        except OSError as error:
+            raise HarnessError(
+                f"{self.name} could not be started: {command[0]}: {error.strerror}; "
+                f"{self._program.hint}"
+            ) from None
+        self._process, self._expected_end = process, False
+        self._watching = threading.Thread(target=self._watch, args=(process,), daemon=True)
+        self._watching.start()
+        url = None if self._program.picks_port else f"http://{address}"
+        try:
+            seen = await_ready(
+                self.name,
+                lambda: self._program.look(offset, url),
+                awaited=self._program.awaited,
+                process=process,
+                log_path=self.log_path,
+                hint=self._program.hint,
+            )
+        except HarnessError:
+            self.stop()
+            raise
+        self._url = seen["url"]
+        self._info = self._program.info(seen)
+        self._site.watcher.service_ready(self.name, process.pid)
+
+    def running(self) -> bool:
+        """Whether the process is alive; once this is false, the watcher has been told its end."""
+        return self._watching is not None and self._watching.is_alive()
+
+    def ready(self) -> bool:
+        """Whether it is alive and answers."""
+        return self.running() and self._program.probe(self._url)
+
+    def kill(self) -> int:
+        """SIGKILL the process and wait for its end, which the watcher is told as an exit."""
+        process = self._require()
+        process.kill()
+        status = process.wait()
+        if self._watching:
+            self._watching.join()
+        return status
+
+    def revive(self) -> None:
+        """Start again on the same address."""
+        if not self.running():
+            self._close_stdin()
+            self.start()
+
+    def stop(self) -> None:
+        """SIGTERM, then SIGKILL after five seconds."""
+        self._expected_end = True
+        process = self._process
+        if process is None:
+            return
+        if process.poll() is None:
+            process.terminate()
+            try:
+                process.wait(STOP_TIMEOUT_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        self._close_stdin()
+
+    def _close_stdin(self) -> None:
+        if self._process and self._process.stdin:
+            self._process.stdin.close()
+
+    def _require(self) -> subprocess.Popen[bytes]:
+        if self._process is None:
+            raise HarnessError(f"{self.name} has no process")
+        return self._process
+
+    def _watch(self, process: subprocess.Popen[bytes]) -> None:
+        status = process.wait()
+        if not self._expected_end:
+            self._site.watcher.service_exited(self.name, process.pid, status)
+
+
+def free_port() -> int:
+    """A loopback port that was free a moment ago, for programs that cannot pick one themselves."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def signal_name(status: int) -> str:
+    """``-9`` as ``-9 (SIGKILL)``; other exit statuses as they are."""
+    if status >= 0 or os.name == "nt":
+        return str(status)
+    try:
+        return f"{status} ({signal.Signals(-status).name})"
+    except ValueError:
+        return str(status)

@@ -1,0 +1,83 @@
+"""When a service is ready, and a useful error when it is not."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from time import monotonic, sleep
+from typing import Any
+
+import requests
+
+from pytest_execgo.errors import HarnessError
+
+DEFAULT_TIMEOUT_SECONDS = 30.0
+_LOOK_EVERY_SECONDS = 0.005
+_TAIL_LINES = 8
+
+
+def await_ready(
+    service: str,
+    look: Callable[[], Any],
+    *,
+    awaited: str,
+    process: subprocess.Popen[bytes] | None,
+    log_path: Path | None,
+    hint: str,
+    timeout: float = DEFAULT_TIMEOUT_SECONDS,
+) -> Any:
+    """Call ``look`` until it returns something true and return that.
+
+    Raises :class:`HarnessError` naming what was awaited, for how long, the exit status, the last log
+    lines and ``hint``, when the process ends or ``timeout`` (seconds) passes first.
+    """
+    began = monotonic()
+    while True:
+        exited = process.poll() if process else None
+        seen = look()
+        if seen:
+            return seen
+        waited = monotonic() - began
+        if exited is not None or waited > timeout:
+            state = f"its process ended with {exited}" if exited is not None else "it kept silent"
+            raise HarnessError(
+                f"{service} did not become ready: waited {waited:.1f} s for {awaited}; {state}"
+                f"{_last_lines(log_path)}; {hint}"
+            )
+        sleep(_LOOK_EVERY_SECONDS)
+
+
+def _last_lines(log_path: Path | None) -> str:
+    lines = tail(log_path, _TAIL_LINES)
+    return f"; its last words: {' | '.join(lines)}" if lines else "; it logged nothing"
+
+
+def tail(path: Path | None, count: int) -> list[str]:
+    """The last ``count`` non-empty lines of a log file."""
+    if path is None or not path.exists():
+        return []
+    text = path.read_text(encoding="utf-8", errors="replace")
+    return [line.strip() for line in text.splitlines() if line.strip()][-count:]
+
+
+def ready_line(log_path: Path, offset: int) -> dict[str, Any] | None:
+    """The JSON ready line that a service of ours printed after ``offset`` bytes, if it has."""
+    with log_path.open("rb") as log:
+        log.seek(offset)
+        for line in log:
+            if line.startswith(b'{"ready"') and line.endswith(b"\n"):
+                found: dict[str, Any] = json.loads(line)
+                return found
+    return None
+
+
+def probe_json(url: str, timeout: float = 1.0) -> dict[str, Any] | None:
+    """The JSON object that ``url`` answers with 200, or ``None``."""
+    try:
+        reply = requests.get(url, timeout=timeout)
+        found = reply.json() if reply.status_code == 200 else None
+    except (requests.RequestException, ValueError):
+        return None
+    return found if isinstance(found, dict) else None

@@ -1,0 +1,102 @@
+"""What a service is to the rest of the package, and what it may be able to do beyond that."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol, get_args, runtime_checkable
+
+from pytest_execgo.models.benchmark import ServiceInfo
+
+ServiceName = Literal["execgo", "runtime", "fixtures"]
+SERVICE_NAMES: tuple[ServiceName, ...] = get_args(ServiceName)
+
+
+class Watcher(Protocol):
+    """Is told what happens to services, from any thread."""
+
+    def service_exited(self, service: str, pid: int, exit_status: int) -> None:
+        """A process ended that nobody had told to stop."""
+
+    def service_ready(self, service: str, pid: int | None) -> None:
+        """A service answers (again)."""
+
+
+@runtime_checkable
+class Service(Protocol):
+    """A running service: an endpoint with an identity."""
+
+    name: str
+
+    @property
+    def url(self) -> str:
+        """Base URL as the driver and other services reach it."""
+
+    @property
+    def info(self) -> ServiceInfo:
+        """Launcher, version and digest, for the record."""
+
+    def running(self) -> bool:
+        """Whether its process is alive (an external service always counts as running)."""
+
+    def ready(self) -> bool:
+        """Whether it answers its readiness check now."""
+
+    def stop(self) -> None:
+        """Take it down; never raises for a service that is gone already."""
+
+
+@runtime_checkable
+class Killable(Protocol):
+    """A service that can be killed like by a power cut, and brought back on the same address."""
+
+    def kill(self) -> int:
+        """SIGKILL; returns the exit status once the process is gone."""
+
+    def revive(self) -> None:
+        """Start it again on the same address and wait until it is ready."""
+
+
+@runtime_checkable
+class LogSource(Protocol):
+    """A service whose log can be read."""
+
+    log_path: Path
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where a service is launched: folders, environment, and the addresses it needs."""
+
+    root: Path
+    environment: dict[str, str]
+    watcher: Watcher
+    urls: dict[str, str] = field(default_factory=dict)
+    python: str = ""
+
+    def data_dir(self, service: str) -> Path:
+        """The private data folder of a service."""
+        path = self.root / service
+        path.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def log_path(self, service: str) -> Path:
+        """The log file of a service."""
+        return self.root / f"{service}.log"
+
+
+class Launcher(Protocol):
+    """One way to bring up services. ``target`` is what follows ``kind:`` on the command line."""
+
+    kind: str
+    services: frozenset[str]
+    needs_target: bool
+
+    def check(self, service: str, target: str) -> None:
+        """Raise :class:`UsageError` for a target that cannot work, before anything starts."""
+
+    def describe(self, service: str, target: str) -> str:
+        """A few words for the header, before anything has started."""
+
+    def launch(self, service: str, target: str, site: Site) -> Service:
+        """Start it and wait until it is ready; raises :class:`HarnessError`."""

@@ -1,0 +1,101 @@
+"""The four extension points. Implement them in a ``conftest.py`` or in a module that your package
+names under the entry point group ``pytest_execgo``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pluggy import HookspecMarker
+
+if TYPE_CHECKING:
+    from pytest_execgo.adapter.base import Adapter
+    from pytest_execgo.benchmark.reports.base import ReportFormat
+    from pytest_execgo.chaos.action import Action
+    from pytest_execgo.harness.service import Launcher
+
+hookspec = HookspecMarker("pytest")
+
+
+@hookspec
+def pytest_execgo_adapters() -> list[Adapter]:  # type: ignore[empty-body]
+    """Return adapters: one per framework.
+
+    .. code-block:: python
+
+        class Echo:
+            name, modes = "echo", frozenset({"replay"})
+
+            def missing(self):
+                return None
+
+            def plan(self, context, trace, recording):
+                from pytest_execgo.models.document import load
+                from pytest_execgo.models.plan import StandardPlan
+                trace.add("read", file=str(recording))
+                return load(StandardPlan, recording)
+
+        def pytest_execgo_adapters():
+            return [Echo()]
+    """
+
+
+@hookspec
+def pytest_execgo_chaos_actions() -> list[Action]:  # type: ignore[empty-body]
+    """Return chaos actions.
+
+    .. code-block:: python
+
+        from pytest_execgo.chaos.action import Change, PlanAction, replace_task
+        from pytest_execgo.models.document import Model
+
+        class Rename(PlanAction):
+            name, summary = "rename", "a task gets another tool name"
+
+            class Params(Model):
+                to: str = "renamed"
+
+            def change(self, plan, site, params, dice):
+                tasks = site.tasks(plan)
+                if not tasks:
+                    return None
+                stage, task = dice.choice(tasks)
+                changed = task.model_copy(update={"tool_name": params.to})
+                plan = replace_task(plan, stage.stage_id, changed)
+                return Change(plan, f"{task.id} renamed", stage.stage_id, task.id)
+
+        def pytest_execgo_chaos_actions():
+            return [Rename()]
+    """
+
+
+@hookspec
+def pytest_execgo_launchers() -> list[Launcher]:  # type: ignore[empty-body]
+    """Return launchers: ways of bringing up a service.
+
+    .. code-block:: python
+
+        from pytest_execgo.harness.launchers.embedded import EmbeddedLauncher
+
+        class Mine(EmbeddedLauncher):
+            kind = "mine"
+
+        def pytest_execgo_launchers():
+            return [Mine()]
+    """
+
+
+@hookspec
+def pytest_execgo_report_formats() -> list[ReportFormat]:  # type: ignore[empty-body]
+    """Return report formats: one file of the run's folder each.
+
+    .. code-block:: python
+
+        class Csv:
+            filename = "cells.csv"
+
+            def render(self, result):
+                return "".join(f"{c.cell_id},{c.passed},{c.trials}\\n" for c in result.cells)
+
+        def pytest_execgo_report_formats():
+            return [Csv()]
+    """

@@ -1,0 +1,263 @@
+"""Requests and results of runs: ``request.json``, ``result.json`` and ``benchmark.json``."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import Field
+
+from pytest_execgo.models.chaos import Expectation, Layer
+from pytest_execgo.models.document import Document, Model
+from pytest_execgo.models.plan import Mode
+
+VerdictStatus = Literal["passed", "failed", "inconclusive"]
+Confidence = Literal["certain", "likely", "possible"]
+FaultStatus = Literal["fired", "not_fired", "not_exercised"]
+RecoveryOutcome = Literal["not_needed", "recovered", "degraded", "stuck", "lost"]
+
+
+class BenchmarkRunRequest(Document):
+    """What a run was asked for. Empty lists mean: all scenarios, all installed frameworks."""
+
+    scenarios: tuple[str, ...] = ()
+    frameworks: tuple[str, ...] = ()
+    modes: tuple[Mode, ...] = ("replay",)
+    chaos: tuple[str, ...] = ("none",)
+    repetitions: int = Field(default=1, ge=1)
+    seed: int | None = None
+    harness: str = "embedded"
+    services: dict[str, str] = {}
+
+
+class TrialMetrics(Model):
+    """Measured on one trial. Times in milliseconds; rates from 0 to 1; null where the trial gives
+    no value (nothing had to recover, nothing was submitted).
+
+    ``engine_time_ms`` runs from the first ``created_at`` to the last ``updated_at`` that ExecGo
+    itself reports, summed over the stages; ``overhead_ms`` is the wall time beyond it.
+    ``detection_ms`` runs from the first fault that fired to ExecGo's first answer that shows it,
+    ``recovery_ms`` to the success of the stage that needed more than one round. ``repair_count`` is
+    null for adapters that do not repair.
+    """
+
+    plan_validity: float | None
+    submit_accept_rate: float | None
+    scenario_success: float
+    recovery_success: float | None
+    wall_time_ms: float
+    engine_time_ms: float
+    overhead_ms: float
+    plan_time_ms: float
+    stage_count: int
+    task_count: int
+    retry_count: int
+    resubmit_count: int
+    repair_count: int | None
+    timeout_count: int
+    runtime_failure_count: int
+    invalid_action_count: int
+    artifact_hash_match: float | None
+    detection_ms: float | None
+    recovery_ms: float | None
+
+
+class FaultRecord(Model):
+    """What became of one fault of the profile."""
+
+    action: str
+    target: str
+    phase: str
+    status: FaultStatus
+    at_ms: float | None = None
+    healed_at_ms: float | None = None
+    reason: str | None = None
+    events: tuple[str, ...] = ()
+
+
+class CheckRecord(Model):
+    kind: str
+    ok: bool
+    message: str
+    expected: Any = None
+    got: Any = None
+
+
+class Attribution(Model):
+    """One named cause: layer, stable code, and the events that show it."""
+
+    layer: Layer
+    code: str
+    confidence: Confidence
+    evidence: tuple[str, ...]
+    message: str
+
+
+class ExplanationStep(Model):
+    at_ms: float
+    text: str
+    events: tuple[str, ...]
+
+
+class Verdict(Model):
+    """``outcome`` is one line: what happened, next to what was expected."""
+
+    status: VerdictStatus
+    expectation: Expectation
+    outcome: str
+    recovery: RecoveryOutcome
+    checks: tuple[CheckRecord, ...]
+    attribution: tuple[Attribution, ...]
+    expected_cause: str | None = None
+    cause_named: bool | None = None
+    explanation: tuple[ExplanationStep, ...]
+
+
+class TrialResult(Document):
+    """One trial: an element of ``benchmark.json`` and the whole of ``result.json``."""
+
+    trial_id: str
+    cell_id: str
+    scenario: str
+    framework: str
+    mode: Mode
+    chaos: str
+    repetition: int
+    seed: int
+    started_at: datetime
+    outcome_digest: str
+    metrics: TrialMetrics
+    faults: tuple[FaultRecord, ...] = ()
+    verdict: Verdict
+    rerun: str
+
+
+class Rate(Model):
+    """A proportion with its Wilson 95 % interval; ``value`` is null where ``of`` is 0."""
+
+    count: int
+    of: int
+    value: float | None
+    low: float | None
+    high: float | None
+
+
+class Distribution(Model):
+    """Order statistics over the trials of a cell that gave a value."""
+
+    count: int
+    median: float | None
+    min: float | None
+    max: float | None
+
+
+class CellRates(Model):
+    """``success`` leaves trials with harness errors out, ``success_errors_as_failures`` counts them.
+
+    ``pass_at`` and ``pass_hat`` map k to the unbiased estimates that at least one of k, or all of
+    k trials pass. ``determinism_drift`` is 1 - the share of the largest class of equal outcomes.
+    """
+
+    success: Rate
+    success_errors_as_failures: Rate
+    pass_at: dict[str, float]
+    pass_hat: dict[str, float]
+    recovery: Rate
+    determinism_drift: float | None
+
+
+class CellResult(Model):
+    cell_id: str
+    scenario: str
+    framework: str
+    mode: Mode
+    chaos: str
+    trials: int
+    passed: int
+    failed: int
+    inconclusive: int
+    errors: int
+    skipped: int
+    rates: CellRates
+    metrics: dict[str, Distribution]
+
+
+class AttributionScore(Model):
+    """How often attribution named the layer that was hit, over the trials whose fault fired.
+
+    ``lower_95`` is the one-sided Clopper-Pearson bound. ``confusion`` maps the injected cause to
+    what was attributed; clean trials stand under ``none``.
+    """
+
+    trials: int
+    correct: int
+    accuracy: float | None
+    lower_95: float | None
+    confusion: dict[str, dict[str, int]]
+
+
+class CoverageRow(Model):
+    framework: str
+    action: str
+    phase: str
+    fired: int
+    armed_not_fired: int
+    not_exercised: int
+
+
+class NotApplicable(Model):
+    """A scenario and chaos profile that make no trial, and why."""
+
+    scenario: str
+    chaos: str
+    reason: str
+
+
+class UnfinishedTrial(Model):
+    """A planned trial without a result: a harness error, a skip, or the run ended before it."""
+
+    trial_id: str
+    cell_id: str
+    state: Literal["error", "skipped", "not_run"]
+    reason: str
+
+
+class ServiceInfo(Model):
+    """One service of the fleet; ``digest`` is the sha256 of the binary or of the program's files."""
+
+    launcher: str
+    version: str
+    path: str | None = None
+    image: str | None = None
+    url: str | None = None
+    digest: str | None = None
+
+
+class Environment(Document):
+    """Where a run took place (``environment.json``)."""
+
+    pytest_execgo: str
+    python: str
+    platform: str
+    cpu_count: int
+    git_commit: str | None
+    seed: int
+    workers: int
+    services: dict[str, ServiceInfo]
+    packages: dict[str, str]
+
+
+class BenchmarkResult(Document):
+    """The whole run."""
+
+    run_id: str
+    request: BenchmarkRunRequest
+    environment: Environment
+    trustworthy: bool
+    trials: tuple[TrialResult, ...]
+    cells: tuple[CellResult, ...]
+    attribution: AttributionScore
+    coverage: tuple[CoverageRow, ...]
+    not_applicable: tuple[NotApplicable, ...] = ()
+    unfinished: tuple[UnfinishedTrial, ...] = ()
+    known_findings: tuple[str, ...] = ()

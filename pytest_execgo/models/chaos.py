@@ -1,0 +1,83 @@
+"""Chaos profiles: which faults, where, when, and what the system is expected to do."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from pytest_execgo.models.document import Document, Model
+
+Expectation = Literal["not_applicable", "should_recover", "expected_failure", "measure"]
+Phase = Literal["plan", "submit", "runtime", "poll", "verify"]
+Layer = Literal[
+    "adapter",
+    "plan",
+    "dsl",
+    "binding",
+    "engine",
+    "runtime",
+    "task",
+    "fixture",
+    "verifier",
+    "harness",
+    "none",
+    "unknown",
+]
+
+
+class ExpectedCause(Model):
+    """What attribution must find; without ``code`` the layer alone is compared."""
+
+    layer: Layer
+    code: str | None = None
+
+
+class When(Model):
+    """The condition under which a fault strikes.
+
+    ``stage`` and ``task`` are shell patterns over plan ids. ``after`` is the event that is waited
+    for: the phase itself (``phase_start``), or the engine's word that a matching task runs or has
+    ended. ``delay_ms`` passes between the event and the fault; ``times`` is how often it strikes.
+    """
+
+    phase: Phase
+    stage: str = "*"
+    task: str = "*"
+    after: Literal["phase_start", "task_running", "task_ended"] = "phase_start"
+    delay_ms: int = Field(default=0, ge=0)
+    times: int = Field(default=1, ge=1)
+
+
+class Fault(Model):
+    """One fault. ``params`` belong to the action and are checked by it when it is loaded."""
+
+    action: str
+    target: str = "plan"
+    params: dict[str, Any] = {}
+    when: When
+    probability: float = Field(default=1.0, ge=0.0, le=1.0)
+
+
+class ChaosProfile(Document):
+    """One YAML file of ``scenarios/chaos``."""
+
+    id: str = Field(pattern="^[a-z0-9_]+$")
+    description: str = ""
+    seed: int = 0
+    expectation: Expectation
+    expected_cause: ExpectedCause | None = None
+    faults: tuple[Fault, ...] = ()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> ChaosProfile:
+        if self.faults and self.expectation == "not_applicable":
+            raise ValueError(
+                "a profile with faults must expect something: "
+                "should_recover, expected_failure or measure"
+            )
+        if not self.faults and self.expectation != "not_applicable":
+            raise ValueError("a profile without faults has the expectation not_applicable")
+        if self.expectation == "expected_failure" and self.expected_cause is None:
+            raise ValueError("expected_failure needs an expected_cause: { layer: ... }")
+        return self

@@ -1,0 +1,65 @@
+"""Source paths: JMESPath over a task as ExecGo returned it.
+
+Two additions to JMESPath: ``from_json(@)`` reads text that holds JSON, and a dotted numeric segment
+(``runtime.output.files.0``) means an index (``[0]``).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import lru_cache
+from typing import Any
+
+import jmespath
+from jmespath import exceptions, functions
+
+# Quoted parts keep their text; everything else may hold dotted numbers.
+_QUOTED = re.compile(r"""("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|`(?:[^`\\]|\\.)*`)""")
+_DOTTED_NUMBER = re.compile(r"\.(\d+)(?![\w])")
+
+
+class PathError(ValueError):
+    """A path that cannot be read, or a document it cannot be applied to; the text says why."""
+
+
+class _Functions(functions.Functions):  # type: ignore[misc]
+    @functions.signature({"types": ["string", "null"]})  # type: ignore[untyped-decorator]
+    def _func_from_json(self, text: str | None) -> Any:
+        if text is None:
+            return None
+        try:
+            return json.loads(text)
+        except ValueError as error:
+            shown = text if len(text) <= 60 else text[:57] + "..."
+            raise PathError(f"from_json: not JSON ({error}): {shown!r}") from None
+
+
+_OPTIONS = jmespath.Options(custom_functions=_Functions())
+
+
+@lru_cache(maxsize=512)
+def _compiled(path: str) -> Any:
+    parts = _QUOTED.split(path)
+    plain = "".join(
+        part if i % 2 else _DOTTED_NUMBER.sub(r"[\1]", part) for i, part in enumerate(parts)
+    )
+    try:
+        return jmespath.compile(plain)
+    except exceptions.JMESPathError as error:
+        reason = " ".join(str(error).splitlines()[0].split())
+        raise PathError(f"{path!r} is not a JMESPath expression: {reason}") from None
+
+
+def check_path(path: str) -> str:
+    """Return ``path`` if it compiles, else raise :class:`PathError`."""
+    _compiled(path)
+    return path
+
+
+def search(path: str, document: Any) -> Any:
+    """The value at ``path``, or ``None`` where there is none (JMESPath knows no difference)."""
+    try:
+        return _compiled(path).search(document, options=_OPTIONS)
+    except exceptions.JMESPathError as error:
+        raise PathError(f"{path}: {' '.join(str(error).split())}") from None

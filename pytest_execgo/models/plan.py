@@ -1,0 +1,90 @@
+"""The normalised plan that every adapter produces and the runner executes."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field, field_validator
+
+from pytest_execgo.models.document import Document, Model
+from pytest_execgo.models.path import check_path
+from pytest_execgo.models.task import TaskGraph
+
+Mode = Literal["live", "replay"]
+
+
+class Binding(Model):
+    """Carries one value from a finished task of an earlier stage into a task of this stage.
+
+    ``source_path`` is a JMESPath expression over the source task as ExecGo returned it (with
+    ``from_json(@)``); ``target_param_path`` is dotted and begins with ``params.`` or ``input.``;
+    numeric segments are list indexes.
+    """
+
+    source_task_id: str = Field(min_length=1)
+    source_path: str = Field(min_length=1)
+    target_task_id: str = Field(min_length=1)
+    target_param_path: str
+    required: bool = True
+
+    @field_validator("source_path")
+    @classmethod
+    def _compiles(cls, value: str) -> str:
+        return check_path(value)
+
+    @field_validator("target_param_path")
+    @classmethod
+    def _within_the_payload(cls, value: str) -> str:
+        head, _, rest = value.partition(".")
+        if head not in ("params", "input") or not all(rest.split(".")):
+            raise ValueError(
+                f"must be dotted and begin with 'params.' or 'input.', got {value!r}"
+            )
+        return value
+
+
+class SubmitPolicy(Model):
+    """How a stage is submitted, watched and recovered; times in milliseconds."""
+
+    poll_interval_ms: int = Field(default=10, ge=1)
+    max_poll_interval_ms: int = Field(default=50, ge=1)
+    deadline_ms: int = Field(default=60_000, ge=1)
+    stop_on_failure: bool = True
+    max_resubmits: int = Field(default=0, ge=0, le=20)
+    resubmit_backoff_ms: int = Field(default=200, ge=0)
+
+
+class ExpectedArtifact(Model):
+    """A file that a stage leaves in the workspace, by its relative path."""
+
+    path: str = Field(min_length=1)
+    sha256: str | None = Field(default=None, pattern="^[0-9a-f]{64}$")
+
+
+class PlanStage(Model):
+    """A task graph that is submitted in one piece."""
+
+    stage_id: str = Field(min_length=1)
+    task_graph: TaskGraph
+    bindings: tuple[Binding, ...] = ()
+    submit_policy: SubmitPolicy = SubmitPolicy()
+    expected_artifacts: tuple[ExpectedArtifact, ...] = ()
+    annotations: dict[str, str] = {}
+
+
+class StandardPlan(Document):
+    """Stages in order. ExecGo's ``depends_on`` orders tasks and never carries results, so every
+    "result of one task into a parameter of another" is a binding between two stages."""
+
+    plan_id: str = Field(min_length=1)
+    scenario_id: str = Field(min_length=1)
+    framework: str = "reference"
+    mode: Mode = "replay"
+    stages: tuple[PlanStage, ...]
+    raw_trace_ref: str | None = None
+    normalization_warnings: tuple[str, ...] = ()
+    annotations: dict[str, Any] = {}
+
+    def task_ids(self) -> list[str]:
+        """Ids of all tasks, in the order in which they are written."""
+        return [task.id for stage in self.stages for task in stage.task_graph.tasks]

@@ -1,0 +1,171 @@
+"""What makes a plan legal, beyond its shape: the rules that are checked before anything is sent.
+
+The same rules serve collection (reference plans), adapters (the repair loop) and the metric
+``plan_validity``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from pytest_execgo.errors import did_you_mean
+from pytest_execgo.models.document import key_path
+from pytest_execgo.models.plan import PlanStage, StandardPlan
+from pytest_execgo.models.task import LEGACY_TYPES, TASK_TYPES, Task
+
+PLACEHOLDERS = ("workspace", "fixtures_url", "run_id", "trial_id", "python")
+_PLACEHOLDER = re.compile(r"\$\{([^}]*)\}")
+_ID = re.compile(r"[A-Za-z0-9._-]+")
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One broken rule: its stable name, the key path in the plan, and what to say about it."""
+
+    rule: str
+    where: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.message}"
+
+
+def plan_problems(plan: StandardPlan) -> list[Problem]:
+    """All broken rules of ``plan``, in document order; an empty list means that it is legal."""
+    return list(_problems(plan))
+
+
+def _problems(plan: StandardPlan) -> Iterator[Problem]:
+    if not plan.stages:
+        yield Problem("no_stages", "stages", "a plan needs at least one stage")
+    seen_stages: set[str] = set()
+    finished: dict[str, str] = {}
+    for index, stage in enumerate(plan.stages):
+        at = f"stages[{index}]"
+        yield from _id_problems(stage.stage_id, f"{at}.stage_id", seen_stages, "stage")
+        yield from _graph_problems(stage, at, finished)
+        yield from _binding_problems(stage, at, finished)
+        finished |= {task.id: stage.stage_id for task in stage.task_graph.tasks}
+
+
+def _id_problems(name: str, where: str, seen: set[str], kind: str) -> Iterator[Problem]:
+    if not _ID.fullmatch(name):
+        message = f"{kind} id {name!r} may only hold letters, digits, '.', '_' and '-'"
+        yield Problem("bad_id", where, message)
+    if name in seen:
+        yield Problem(f"duplicate_{kind}_id", where, f"{kind} id {name!r} is used twice")
+    seen.add(name)
+
+
+def _graph_problems(stage: PlanStage, at: str, finished: dict[str, str]) -> Iterator[Problem]:
+    tasks = stage.task_graph.tasks
+    if not tasks:
+        yield Problem("empty_graph", f"{at}.task_graph.tasks", "a stage needs at least one task")
+    names = [task.id for task in tasks]
+    seen = set(finished)
+    for index, task in enumerate(tasks):
+        where = f"{at}.task_graph.tasks[{index}]"
+        yield from _id_problems(task.id, f"{where}.id", seen, "task")
+        yield from _task_problems(task, where, names, finished)
+    cycle = find_cycle({task.id: task.depends_on for task in tasks})
+    if cycle:
+        message = f"the tasks depend on each other in a cycle: {' -> '.join(cycle)}"
+        yield Problem("cycle", f"{at}.task_graph", message)
+
+
+def _task_problems(
+    task: Task, where: str, names: list[str], finished: dict[str, str]
+) -> Iterator[Problem]:
+    types = (*TASK_TYPES, *LEGACY_TYPES)
+    if task.type not in types:
+        message = f"unknown task type {task.type!r} (allowed: {', '.join(types)})"
+        yield Problem("unknown_task_type", f"{where}.type", message + did_you_mean(task.type, types))
+    for index, dep in enumerate(task.depends_on):
+        at = f"{where}.depends_on[{index}]"
+        if dep == task.id:
+            yield Problem("self_dependency", at, f"task {task.id!r} depends on itself")
+        elif dep in finished:
+            message = (
+                f"task {dep!r} is in the earlier stage {finished[dep]!r}; stages run one after "
+                "another, so leave it out (to carry its result over, add a binding)"
+            )
+            yield Problem("dependency_across_stages", at, message)
+        elif dep not in names:
+            message = f"task {task.id!r} depends on unknown task {dep!r}" + did_you_mean(dep, names)
+            yield Problem("unknown_dependency", at, message)
+    for keys, name in placeholders({"params": task.params, "input": task.input}):
+        if name not in PLACEHOLDERS:
+            allowed = ", ".join("${%s}" % known for known in PLACEHOLDERS)
+            message = f"unknown placeholder ${{{name}}} (allowed: {allowed})"
+            at = f"{where}.{key_path(keys)}"
+            yield Problem("unknown_placeholder", at, message + did_you_mean(name, PLACEHOLDERS))
+
+
+def _binding_problems(stage: PlanStage, at: str, finished: dict[str, str]) -> Iterator[Problem]:
+    targets = [task.id for task in stage.task_graph.tasks]
+    for index, binding in enumerate(stage.bindings):
+        where = f"{at}.bindings[{index}]"
+        source, target = binding.source_task_id, binding.target_task_id
+        if source in targets:
+            message = (
+                f"task {source!r} is in this stage; its result exists only once the stage has "
+                "ended, so move the target into a later stage"
+            )
+            yield Problem("binding_within_stage", f"{where}.source_task_id", message)
+        elif source not in finished:
+            message = f"no earlier stage has a task {source!r}" + did_you_mean(source, finished)
+            yield Problem("binding_unknown_source", f"{where}.source_task_id", message)
+        if target not in targets:
+            message = f"this stage has no task {target!r}" + did_you_mean(target, targets)
+            yield Problem("binding_unknown_target", f"{where}.target_task_id", message)
+
+
+def placeholders(value: Any, keys: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Every ``${name}`` within ``value``, with the keys that lead to the string that holds it."""
+    if isinstance(value, str):
+        for name in _PLACEHOLDER.findall(value):
+            yield keys, name
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from placeholders(item, (*keys, key))
+    elif isinstance(value, (list, tuple)):
+        for index, item in enumerate(value):
+            yield from placeholders(item, (*keys, index))
+
+
+def fill_placeholders(value: Any, values: dict[str, str]) -> Any:
+    """A copy of ``value`` with each ``${name}`` replaced; unknown names raise ``KeyError``."""
+    if isinstance(value, str):
+        return _PLACEHOLDER.sub(lambda found: values[found.group(1)], value)
+    if isinstance(value, dict):
+        return {key: fill_placeholders(item, values) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [fill_placeholders(item, values) for item in value]
+    return value
+
+
+def find_cycle(edges: dict[str, tuple[str, ...]]) -> list[str]:
+    """The first cycle of length two or more, closed (``a -> b -> a``), or an empty list."""
+    done: set[str] = set()
+    for start in edges:
+        # Iterative: a plan may hold a chain of thousands.
+        path: dict[str, None] = {}
+        stack: list[tuple[str, bool]] = [(start, False)]
+        while stack:
+            node, leaving = stack.pop()
+            if leaving:
+                path.pop(node)
+                done.add(node)
+                continue
+            if node in path:
+                names = list(path)
+                return [*names[names.index(node) :], node]
+            if node in done:
+                continue
+            path[node] = None
+            stack.append((node, True))
+            stack += [(dep, False) for dep in edges[node] if dep in edges and dep != node]
+    return []

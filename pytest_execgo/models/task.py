@@ -1,0 +1,104 @@
+"""ExecGo's own task: what a plan submits, and what the engine answers."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from pytest_execgo.models.document import Model
+
+TASK_TYPES = ("os", "runtime", "mcp", "cli-skills")
+LEGACY_TYPES = ("shell", "file", "http", "dns", "tcp", "sleep", "noop")
+
+TaskStatus = Literal["pending", "running", "success", "failed", "skipped"]
+TERMINAL = frozenset({"success", "failed", "skipped"})
+
+
+class Task(Model):
+    """One task of a plan, with ExecGo's own member names.
+
+    ``timeout`` is in milliseconds and starts anew with each attempt; ``retry`` N allows N + 1
+    attempts. ``params`` and ``input`` are the payload of the tool; most tasks use one of them.
+    """
+
+    id: str = Field(min_length=1)
+    type: str = Field(min_length=1)
+    params: Any = None
+    input: Any = None
+    tool_name: str | None = None
+    execution_category: str | None = None
+    depends_on: tuple[str, ...] = ()
+    retry: int = Field(default=0, ge=0)
+    timeout: int = Field(default=0, ge=0)
+    annotations: dict[str, str] = {}
+
+    def wire(self) -> dict[str, Any]:
+        """The members as ExecGo reads them; what was not given is left out."""
+        return self.model_dump(mode="json", exclude_defaults=True)
+
+
+class TaskGraph(Model):
+    """What ``POST /tasks`` takes."""
+
+    tasks: tuple[Task, ...]
+
+    def wire(self) -> dict[str, Any]:
+        """The request body."""
+        return {"tasks": [task.wire() for task in self.tasks]}
+
+    def sinks(self) -> tuple[str, ...]:
+        """Ids of the tasks that no other task waits for."""
+        awaited = {dep for task in self.tasks for dep in task.depends_on}
+        return tuple(task.id for task in self.tasks if task.id not in awaited)
+
+
+class EngineModel(BaseModel):
+    """An answer of the engine: unknown members of a newer engine are kept, never refused."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+
+class RuntimeError_(EngineModel):
+    """``runtime.error`` of a failed task."""
+
+    code: str = ""
+    message: str = ""
+    retryable: bool = False
+    source: str = ""
+    details: Any = None
+
+
+class RuntimeState(EngineModel):
+    """``runtime`` of a task that has run; ``duration_ms`` in milliseconds."""
+
+    status: str | None = None
+    handle_id: str | None = None
+    output: Any = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    duration_ms: int = 0
+    attempt: int = 0
+    details: Any = None
+    error: RuntimeError_ | None = None
+
+
+class EngineTask(EngineModel):
+    """A task as ``GET /tasks/{id}`` returns it."""
+
+    id: str
+    type: str
+    status: str
+    run_status: str | None = None
+    handle_id: str | None = None
+    result: Any = None
+    runtime: RuntimeState | None = None
+    error: str | None = None
+    created_at: datetime
+    updated_at: datetime
+
+    @property
+    def terminal(self) -> bool:
+        """Whether the engine will not change this task any more."""
+        return self.status in TERMINAL

@@ -1,0 +1,371 @@
+"""Facts of a trial, one type per fact: the lines of ``timeline.jsonl``.
+
+``at_ms`` counts milliseconds from the start of the trial on a monotonic clock. A fact that is
+learnt late (a fixture says when it was first hit) carries the time at which it happened, so readers
+sort by ``at_ms``; ``event_id`` gives the order of writing.
+
+Evidence and chaos are two unions on purpose: attribution is only ever given :data:`EvidenceEvent`.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import Field, TypeAdapter
+
+from pytest_execgo.models.document import Model
+
+StageOutcome = Literal[
+    "succeeded", "failed", "rejected", "binding_missing", "stuck", "lost", "unreachable"
+]
+
+
+class Event(Model):
+    """What every fact carries."""
+
+    event_id: str = ""
+    at_ms: float = 0.0
+    wall_time: datetime | None = None
+
+
+class TrialStarted(Event):
+    """The trial began; ``seed`` repeats it."""
+
+    event_type: Literal["trial_started"] = "trial_started"
+    trial_id: str
+    cell_id: str
+    seed: int
+
+
+class PlanReady(Event):
+    """The adapter returned a plan after ``repairs`` corrections by its model; ``problems`` are the
+    rules it breaks as it will be submitted."""
+
+    event_type: Literal["plan_ready"] = "plan_ready"
+    plan_id: str
+    stages: int
+    tasks: int
+    digest: str
+    problems: tuple[str, ...] = ()
+    repairs: int | None = None
+    duration_ms: float
+
+
+class PlanFailed(Event):
+    """The adapter gave no plan."""
+
+    event_type: Literal["plan_failed"] = "plan_failed"
+    code: str
+    message: str
+    duration_ms: float
+
+
+class StageStarted(Event):
+    event_type: Literal["stage_started"] = "stage_started"
+    stage_id: str
+    tasks: tuple[str, ...]
+
+
+class BindingResolved(Event):
+    """A value was carried over; ``digest`` is the sha256 of its canonical JSON."""
+
+    event_type: Literal["binding_resolved"] = "binding_resolved"
+    stage_id: str
+    source_task_id: str
+    source_path: str
+    target_task_id: str
+    target_param_path: str
+    digest: str
+
+
+class BindingMissing(Event):
+    """A value was not there; a ``required`` one ends the stage before anything is submitted."""
+
+    event_type: Literal["binding_missing"] = "binding_missing"
+    stage_id: str
+    source_task_id: str
+    source_path: str
+    target_task_id: str
+    target_param_path: str
+    required: bool
+    reason: str
+
+
+class Submitted(Event):
+    """ExecGo accepted the stage; ``task_ids`` maps plan ids to engine ids."""
+
+    event_type: Literal["submitted"] = "submitted"
+    stage_id: str
+    round: int
+    task_ids: dict[str, str]
+
+
+class SubmitRejected(Event):
+    """ExecGo answered the submission with an error; nothing runs."""
+
+    event_type: Literal["submit_rejected"] = "submit_rejected"
+    stage_id: str
+    round: int
+    http_status: int
+    message: str
+
+
+class TaskError(Model):
+    """``runtime.error`` as ExecGo gave it; ``raw_code`` is what the runtime said."""
+
+    code: str = ""
+    message: str = ""
+    source: str = ""
+    raw_code: str | None = None
+
+
+class TaskChanged(Event):
+    """ExecGo showed a task in a new state. ``duration_ms`` is what ExecGo says."""
+
+    event_type: Literal["task_changed"] = "task_changed"
+    stage_id: str
+    round: int
+    task_id: str
+    engine_task_id: str
+    status: str
+    run_status: str | None = None
+    attempt: int = 0
+    duration_ms: int = 0
+    error: TaskError | None = None
+    created_at: datetime
+    updated_at: datetime
+
+
+class TaskLost(Event):
+    """ExecGo accepted a task and later answered 404 for it."""
+
+    event_type: Literal["task_lost"] = "task_lost"
+    stage_id: str
+    round: int
+    task_id: str
+    engine_task_id: str
+
+
+class EngineUnreachable(Event):
+    """A request to ExecGo got no answer."""
+
+    event_type: Literal["engine_unreachable"] = "engine_unreachable"
+    stage_id: str
+    message: str
+
+
+class EngineReachable(Event):
+    """ExecGo answers again."""
+
+    event_type: Literal["engine_reachable"] = "engine_reachable"
+    stage_id: str
+
+
+class EngineProtocolError(Event):
+    """ExecGo answered something that is not ExecGo's contract."""
+
+    event_type: Literal["engine_protocol_error"] = "engine_protocol_error"
+    stage_id: str
+    message: str
+
+
+class Resubmitted(Event):
+    """Failed and skipped tasks of a stage go in again under new ids."""
+
+    event_type: Literal["resubmitted"] = "resubmitted"
+    stage_id: str
+    round: int
+    tasks: tuple[str, ...]
+    waited_ms: float
+
+
+class ResubmitDeclined(Event):
+    """A failed stage was not resubmitted; ``reason`` is for people."""
+
+    event_type: Literal["resubmit_declined"] = "resubmit_declined"
+    stage_id: str
+    reason: str
+
+
+class StageFinished(Event):
+    """``engine_time_ms`` spans the first ``created_at`` to the last ``updated_at`` by ExecGo's clock.
+
+    ``unfinished`` names the tasks that were not terminal (or unknown) when the stage ended.
+    """
+
+    event_type: Literal["stage_finished"] = "stage_finished"
+    stage_id: str
+    outcome: StageOutcome
+    duration_ms: float
+    engine_time_ms: float
+    rounds: int
+    unfinished: tuple[str, ...] = ()
+
+
+class ServiceExited(Event):
+    """A process of the fleet ended; ``exit_status`` is negative for a signal."""
+
+    event_type: Literal["service_exited"] = "service_exited"
+    service: str
+    pid: int
+    exit_status: int
+
+
+class ServiceReady(Event):
+    """A service answered its readiness check (again)."""
+
+    event_type: Literal["service_ready"] = "service_ready"
+    service: str
+    pid: int | None = None
+
+
+class FixtureRequest(Event):
+    """One request to the fixtures server, from its own access log."""
+
+    event_type: Literal["fixture_request"] = "fixture_request"
+    method: str
+    path: str
+    status: int
+    duration_ms: float
+    sha256: str | None = None
+    reference_sha256: str | None = None
+
+
+class ArtifactSeen(Event):
+    """A file in the workspace at the end, or its absence (``sha256`` is null)."""
+
+    event_type: Literal["artifact_seen"] = "artifact_seen"
+    stage_id: str
+    path: str
+    sha256: str | None
+    expected_sha256: str | None
+
+
+class CheckEvaluated(Event):
+    """One check. ``raised`` means that the check itself broke, which says nothing about the run."""
+
+    event_type: Literal["check_evaluated"] = "check_evaluated"
+    index: int
+    kind: str
+    ok: bool
+    message: str
+    expected: Any = None
+    got: Any = None
+    task: str | None = None
+    raised: bool = False
+
+
+class LeftoverFound(Event):
+    """A task of this trial that ExecGo still held unfinished at the end."""
+
+    event_type: Literal["leftover_found"] = "leftover_found"
+    task_id: str
+    engine_task_id: str
+    status: str
+
+
+class HarnessTrouble(Event):
+    """Our own trouble, as text; the trial says nothing about the system then."""
+
+    event_type: Literal["harness_trouble"] = "harness_trouble"
+    message: str
+
+
+class TrialFinished(Event):
+    event_type: Literal["trial_finished"] = "trial_finished"
+    wall_time_ms: float
+
+
+class ChaosArmed(Event):
+    """A fault waits for its condition; ``seed`` repeats its dice."""
+
+    event_type: Literal["chaos_armed"] = "chaos_armed"
+    fault: int
+    action: str
+    target: str
+    seed: str
+
+
+class ChaosFired(Event):
+    """A fault struck; ``detail`` says what it did and to which task."""
+
+    event_type: Literal["chaos_fired"] = "chaos_fired"
+    fault: int
+    action: str
+    target: str
+    detail: str
+    stage_id: str | None = None
+    task_id: str | None = None
+
+
+class ChaosNotFired(Event):
+    """A fault did not strike: its dice said no, or its condition never came true."""
+
+    event_type: Literal["chaos_not_fired"] = "chaos_not_fired"
+    fault: int
+    action: str
+    target: str
+    reason: Literal["dice", "condition_never_met", "inject_failed"]
+    message: str
+
+
+class ChaosHealed(Event):
+    """The undo of a fault is done."""
+
+    event_type: Literal["chaos_healed"] = "chaos_healed"
+    fault: int
+    action: str
+    target: str
+    detail: str
+
+
+class ChaosHealFailed(Event):
+    """The undo of a fault raised; the fleet is replaced before the next trial."""
+
+    event_type: Literal["chaos_heal_failed"] = "chaos_heal_failed"
+    fault: int
+    action: str
+    target: str
+    message: str
+
+
+EvidenceEvent: TypeAlias = (
+    TrialStarted
+    | PlanReady
+    | PlanFailed
+    | StageStarted
+    | BindingResolved
+    | BindingMissing
+    | Submitted
+    | SubmitRejected
+    | TaskChanged
+    | TaskLost
+    | EngineUnreachable
+    | EngineReachable
+    | EngineProtocolError
+    | Resubmitted
+    | ResubmitDeclined
+    | StageFinished
+    | ServiceExited
+    | ServiceReady
+    | FixtureRequest
+    | ArtifactSeen
+    | CheckEvaluated
+    | LeftoverFound
+    | HarnessTrouble
+    | TrialFinished
+)
+ChaosEvent: TypeAlias = ChaosArmed | ChaosFired | ChaosNotFired | ChaosHealed | ChaosHealFailed
+TimelineEvent: TypeAlias = Annotated[
+    EvidenceEvent | ChaosEvent, Field(discriminator="event_type")
+]
+
+EVENT: TypeAdapter[EvidenceEvent | ChaosEvent] = TypeAdapter(TimelineEvent)
+
+
+def evidence(events: list[EvidenceEvent | ChaosEvent]) -> list[EvidenceEvent]:
+    """The events without those of chaos, in order of time."""
+    chaos = (ChaosArmed, ChaosFired, ChaosNotFired, ChaosHealed, ChaosHealFailed)
+    kept = [event for event in events if not isinstance(event, chaos)]
+    return sorted(kept, key=lambda event: event.at_ms)

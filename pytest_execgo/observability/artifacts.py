@@ -1,0 +1,78 @@
+"""Folders and files of a run: made atomically where a reader may look at any time."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+_MAX_LOG_BYTES = 2_000_000
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write through a temporary file: a reader sees the old content or the new, never a part."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary.write_text(text, encoding="utf-8")
+    os.replace(temporary, path)
+
+
+def write_model(path: Path, model: BaseModel) -> None:
+    """A document as indented JSON."""
+    write_text(path, model.model_dump_json(indent=2) + "\n")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Any JSON value, indented."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def point_latest(reports: Path, run_id: str) -> None:
+    """Make ``reports/latest`` lead to the run; where links are not allowed, a text file names it."""
+    latest = reports / "latest"
+    temporary = reports / f".latest.{os.getpid()}"
+    try:
+        temporary.symlink_to(run_id, target_is_directory=True)
+        if latest.is_dir() and not latest.is_symlink():
+            temporary.unlink()
+            return
+        os.replace(temporary, latest)
+    except OSError:
+        write_text(reports / "latest.txt", run_id + "\n")
+
+
+class LogSlices:
+    """Cuts out of the services' logs what was written during one trial."""
+
+    def __init__(self, logs: Mapping[str, Path]) -> None:
+        self._logs = dict(logs)
+        self._offsets = {name: _size(path) for name, path in self._logs.items()}
+
+    def save(self, folder: Path) -> None:
+        """Write ``<service>.log`` for each service, the last 2 MB of a longer slice."""
+        folder.mkdir(exist_ok=True)
+        for name, path in self._logs.items():
+            start = max(self._offsets[name], _size(path) - _MAX_LOG_BYTES)
+            data = b""
+            if path.exists():
+                with path.open("rb") as log:
+                    log.seek(start)
+                    data = log.read()
+            (folder / f"{name}.log").write_bytes(data)
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def copy_workspace(source: Path | None, target: Path) -> None:
+    """A fresh copy of a scenario's workspace (or an empty folder)."""
+    if source is None:
+        target.mkdir(parents=True)
+    else:
+        ignore = shutil.ignore_patterns("__pycache__", "*.pyc")
+        shutil.copytree(source, target, ignore=ignore)

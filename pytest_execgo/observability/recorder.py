@@ -1,0 +1,83 @@
+"""Writes ``timeline.jsonl`` and ``execgo_snapshots.jsonl`` of one trial, line by line, flushed."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pytest_execgo.models.timeline import EVENT, ChaosEvent, Event, EvidenceEvent
+
+E = TypeVar("E", bound=Event)
+
+
+class Recorder:
+    """Safe to use from many threads. Times count from its creation, on a monotonic clock."""
+
+    def __init__(self, folder: Path) -> None:
+        self._lock = threading.Lock()
+        self._began = time.monotonic()
+        self.started_at = datetime.now(UTC)
+        self._events: list[Any] = []
+        self._timeline = (folder / "timeline.jsonl").open("w", encoding="utf-8")
+        self._snapshots = (folder / "execgo_snapshots.jsonl").open("w", encoding="utf-8")
+
+    def elapsed_ms(self) -> float:
+        """Milliseconds since the start of the trial."""
+        return (time.monotonic() - self._began) * 1000
+
+    def at_wall(self, seconds: float) -> float:
+        """A time since the epoch, in milliseconds on the trial's clock."""
+        return (seconds - self.started_at.timestamp()) * 1000
+
+    def add(self, event: E, at_ms: float | None = None) -> E:
+        """Stamp ``event`` with an id and its time, and write it."""
+        with self._lock:
+            stamped = event.model_copy(
+                update={
+                    "event_id": f"e{len(self._events) + 1}",
+                    "at_ms": round(self.elapsed_ms() if at_ms is None else at_ms, 3),
+                    "wall_time": datetime.now(UTC),
+                }
+            )
+            self._events.append(stamped)
+            if not self._timeline.closed:
+                self._timeline.write(stamped.model_dump_json(exclude_none=True) + "\n")
+                self._timeline.flush()
+        return stamped
+
+    def snapshot(self, stage_id: str, round_: int, task_id: str, raw: dict[str, Any]) -> None:
+        """Keep a task exactly as ExecGo returned it."""
+        line = {
+            "at_ms": round(self.elapsed_ms(), 3),
+            "stage_id": stage_id,
+            "round": round_,
+            "task_id": task_id,
+            "task": raw,
+        }
+        with self._lock:
+            self._snapshots.write(json.dumps(line, ensure_ascii=False) + "\n")
+            self._snapshots.flush()
+
+    def events(self) -> list[EvidenceEvent | ChaosEvent]:
+        """What was recorded, in order of time."""
+        with self._lock:
+            return sorted(self._events, key=lambda event: event.at_ms)
+
+    def close(self) -> None:
+        """Close the files."""
+        with self._lock:
+            self._timeline.close()
+            self._snapshots.close()
+
+
+def read_timeline(path: Path) -> list[EvidenceEvent | ChaosEvent]:
+    """The events of a ``timeline.jsonl``, in order of time; a line cut by a crash is left out."""
+    events = []
+    for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
+        if line.endswith("\n"):
+            events.append(EVENT.validate_json(line))
+    return sorted(events, key=lambda event: event.at_ms)

@@ -1,0 +1,107 @@
+"""The pytest plugin: the only package that imports pytest. Hooks here are short and delegate.
+
+pytest loads this module in every project that has the plugin installed, so it imports nothing that
+is not needed to say what options and fixtures there are.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_execgo.plugin import options
+from pytest_execgo.plugin.fixtures import (
+    execgo_chaos,
+    execgo_client,
+    execgo_fleet,
+    execgo_ready,
+    execgo_run,
+    execgo_session,
+)
+
+if TYPE_CHECKING:
+    from _pytest.terminal import TerminalReporter
+
+    from pytest_execgo.plugin.state import PluginState
+
+__all__ = [
+    "execgo_chaos",
+    "execgo_client",
+    "execgo_fleet",
+    "execgo_ready",
+    "execgo_run",
+    "execgo_session",
+]
+
+MARKER = (
+    "execgo(scenario, chaos=[...]): defaults of execgo_run; with several chaos profiles the test "
+    "runs once for each"
+)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Options and their ini twins."""
+    options.add(parser)
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    """The extension points, for a ``conftest.py``."""
+    from pytest_execgo import hookspecs
+
+    pluginmanager.add_hookspecs(hookspecs)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Register markers; with ``--execgo-matrix`` also everything that makes the matrix."""
+    config.addinivalue_line("markers", MARKER)
+    if options.matrix_wanted(config):
+        from pytest_execgo.plugin.matrix import MatrixPlugin
+
+        config.pluginmanager.register(MatrixPlugin(config), "execgo-matrix")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell an xdist worker which run it belongs to."""
+    node.workerinput["execgo_run_id"] = options.run_id(node.config)
+    node.workerinput["execgo_workers"] = str(node.config.getoption("numprocesses", 1) or 1)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """``@pytest.mark.execgo(chaos=[...])``: the test runs once for each profile."""
+    marker = metafunc.definition.get_closest_marker("execgo")
+    if marker and "execgo_chaos" in metafunc.fixturenames:
+        chaos = marker.kwargs.get("chaos", "none")
+        profiles = [chaos] if isinstance(chaos, str) else list(chaos)
+        metafunc.parametrize("execgo_chaos", profiles, indirect=True)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Write the reports, once all trials of all workers are on disk."""
+    state = _used_state(session.config)
+    if state is not None:
+        from pytest_execgo.plugin.summary import finish
+
+        finish(session, state)
+
+
+def pytest_terminal_summary(terminalreporter: TerminalReporter, config: pytest.Config) -> None:
+    """The table of cells."""
+    state = _used_state(config)
+    if state is not None:
+        from pytest_execgo.plugin.summary import show
+
+        show(terminalreporter, state)
+
+
+def _used_state(config: pytest.Config) -> PluginState | None:
+    """The state of a run that left something on disk, on the process that reports."""
+    if hasattr(config, "workerinput") or options.RUN_ID not in config.stash:
+        return None
+    from pytest_execgo.plugin.state import PluginState
+
+    state = PluginState.of(config)
+    return state if state.settings.folder.is_dir() else None

@@ -1,0 +1,96 @@
+"""Scenarios and trials as pytest nodes, through public names of pytest alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_execgo.benchmark.matrix import Trial
+from pytest_execgo.errors import HarnessError, ScenarioFailure, UsageError
+from pytest_execgo.plugin.state import PluginState
+from pytest_execgo.scenario.manifest import Scenario
+from pytest_execgo.session import RunSession, TrialSkipped, failure_text
+
+
+def trial_id_of(node_id: str) -> str:
+    """``scenarios/<s>/scenario.yaml::<f>-<m>-<c>-r<k>`` to ``<s>-<f>-<m>-<c>-r<k>``."""
+    path, _, name = node_id.partition("::")
+    return f"{Path(path).parent.name}-{name}"
+
+
+class ScenarioFile(pytest.File):
+    """A manifest: the collector of its trials."""
+
+    def collect(self) -> Iterable[pytest.Item]:
+        """One item per trial; a manifest that is wrong is one line, not a traceback."""
+        state = PluginState.of(self.config)
+        try:
+            scenario = state.catalogue.scenario(self.path)
+            trials = state.catalogue.trials(scenario)
+            if state.shard:
+                mine = {trial.trial_id for trial in state.catalogue.all_trials(state.shard)}
+                trials = [trial for trial in trials if trial.trial_id in mine]
+        except UsageError as error:
+            raise self.CollectError(str(error)) from None
+        for trial in trials:
+            yield TrialItem.of(self, trial, scenario)
+
+
+class TrialItem(pytest.Function):
+    """One trial. A function item, so that fixtures and marks work as everywhere in pytest."""
+
+    trial: Trial
+    scenario: Scenario
+
+    @classmethod
+    def of(cls, parent: ScenarioFile, trial: Trial, scenario: Scenario) -> TrialItem:
+        """The item, marked with all of its dimensions."""
+        item: TrialItem = cls.from_parent(parent, name=trial.item_name, callobj=_execute)
+        item.trial, item.scenario = trial, scenario
+        cell = trial.cell
+        for name in (cell.scenario, cell.framework, cell.mode, cell.chaos):
+            item.add_marker(name.replace("-", "_"))
+        return item
+
+    def run(self, session: RunSession) -> None:
+        """Run it; raises :class:`ScenarioFailure` unless the verdict is ``passed``."""
+        try:
+            result = session.run_trial(self.trial, self.scenario, self.nodeid)
+        except TrialSkipped as skipped:
+            pytest.skip(str(skipped))
+        cause = result.verdict.attribution[0]
+        self.user_properties += [
+            ("execgo_trial", result.trial_id),
+            ("execgo_verdict", result.verdict.status),
+            ("execgo_cause", f"{cause.layer}/{cause.code}"),
+        ]
+        if result.verdict.status != "passed":
+            folder = session.settings.trial_folder(result.trial_id)
+            raise ScenarioFailure(failure_text(result, _shown(folder, session.settings.root)))
+
+    def repr_failure(self, excinfo: Any, style: Any = None) -> Any:
+        """Our own failures are already prose; a traceback of the runner would bury it."""
+        if isinstance(excinfo.value, (ScenarioFailure, HarnessError)):
+            return str(excinfo.value)
+        return super().repr_failure(excinfo)
+
+    def reportinfo(self) -> tuple[PathLike[str] | str, int | None, str]:
+        """The headline of a failure."""
+        return self.path, None, f"{self.trial.cell.scenario} [{self.name}]"
+
+
+def _execute(request: pytest.FixtureRequest, execgo_ready: RunSession) -> None:
+    item = request.node
+    assert isinstance(item, TrialItem)
+    item.run(execgo_ready)
+
+
+def _shown(folder: Path, root: Path) -> str:
+    try:
+        return folder.relative_to(root).as_posix()
+    except ValueError:
+        return str(folder)

@@ -1,0 +1,100 @@
+"""Fixtures for trials and for one's own tests. Imports wait until a fixture is used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pytest_execgo.harness.fleet import Fleet
+    from pytest_execgo.models.benchmark import TrialResult
+    from pytest_execgo.runner.client import ExecgoClient
+    from pytest_execgo.session import RunSession
+
+
+@pytest.fixture(scope="session")
+def execgo_session(pytestconfig: pytest.Config) -> Iterator[RunSession]:
+    """The run session of this process; takes the fleet down at the end."""
+    from pytest_execgo.errors import UsageError
+    from pytest_execgo.plugin.state import PluginState
+
+    try:
+        session = PluginState.of(pytestconfig).session
+    except UsageError as error:
+        raise pytest.UsageError(f"execgo: {error}") from None
+    yield session
+    session.close()
+
+
+@pytest.fixture
+def execgo_ready(execgo_session: RunSession) -> RunSession:
+    """The session with a fleet in which every service answers; a broken one is replaced first."""
+    from pytest_execgo.errors import HarnessError
+
+    try:
+        execgo_session.ensure_fleet()
+    except HarnessError as error:
+        pytest.fail(str(error), pytrace=False)
+    return execgo_session
+
+
+@pytest.fixture
+def execgo_fleet(execgo_ready: RunSession) -> Fleet:
+    """The running fleet: ``execgo_fleet.url("execgo")``, ``.services``, ``.work_root``."""
+    return execgo_ready.fleet
+
+
+@pytest.fixture
+def execgo_client(execgo_fleet: Fleet) -> Iterator[ExecgoClient]:
+    """A client of the fleet's ExecGo."""
+    from pytest_execgo.runner.client import ExecgoClient
+
+    with ExecgoClient(execgo_fleet.url("execgo")) as client:
+        yield client
+
+
+@pytest.fixture
+def execgo_chaos(request: pytest.FixtureRequest) -> str:
+    """The chaos profile of this test, as ``@pytest.mark.execgo(chaos=[...])`` says."""
+    profile: str = getattr(request, "param", "none")
+    return profile
+
+
+@pytest.fixture
+def execgo_run(
+    request: pytest.FixtureRequest, execgo_session: RunSession, execgo_chaos: str
+) -> Callable[..., TrialResult]:
+    """``execgo_run(scenario=…, chaos=…, framework="reference")``: run one trial.
+
+    Returns its :class:`TrialResult`, whatever the verdict; assert on ``result.verdict.status``.
+    ``scenario`` is a name or the path of a scenario's folder. What is left out comes from
+    ``@pytest.mark.execgo``. Skips the test when the trial cannot be made here.
+    """
+    from pytest_execgo.errors import HarnessError, UsageError
+    from pytest_execgo.session import TrialSkipped
+
+    marker = request.node.get_closest_marker("execgo")
+    default = marker.kwargs.get("scenario") if marker else None
+
+    def run(
+        scenario: str | None = None, chaos: str | None = None, framework: str = "reference"
+    ) -> TrialResult:
+        name = scenario or default
+        if name is None:
+            pytest.fail(
+                "execgo_run needs a scenario: execgo_run(scenario=…) or "
+                "@pytest.mark.execgo(scenario=…)",
+                pytrace=False,
+            )
+        try:
+            return execgo_session.run_cell(
+                name, framework=framework, chaos=chaos or execgo_chaos
+            )
+        except TrialSkipped as skipped:
+            pytest.skip(str(skipped))
+        except (UsageError, HarnessError) as error:
+            pytest.fail(str(error), pytrace=False)
+
+    return run

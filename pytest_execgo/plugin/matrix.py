@@ -1,0 +1,172 @@
+"""``--execgo-matrix``: registered only when it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_execgo.errors import HarnessError, UsageError
+from pytest_execgo.observability.artifacts import write_model
+from pytest_execgo.plugin import options
+from pytest_execgo.plugin.collection import ScenarioFile, trial_id_of
+from pytest_execgo.plugin.events import EventStream
+from pytest_execgo.plugin.state import PluginState
+from pytest_execgo.scenario.catalog import MANIFEST
+
+
+class MatrixPlugin:
+    """Collects scenarios as tests and follows the run."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._state = PluginState.of(config)
+        self._events: EventStream | None = None
+        try:
+            self._prepare(config)
+        except UsageError as error:
+            raise pytest.UsageError(f"execgo: {error}") from None
+
+    def _prepare(self, config: pytest.Config) -> None:
+        state = self._state
+        catalogue = state.catalogue
+        for name in catalogue.profile_names():
+            catalogue.profile(name)
+        _ = state.shard
+        resumed = options.value(config, "resume")
+        if resumed and not (state.settings.reports / resumed).is_dir():
+            raise UsageError(f"--execgo-resume {resumed}: no such run in {state.settings.reports}")
+        sources = pytest.Config.ArgsSource
+        if config.args_source in (sources.INVOCATION_DIR, sources.TESTPATHS):
+            config.args[:] = [str(path) for path in catalogue.selected().values()]
+        for name, text in self._markers():
+            config.addinivalue_line("markers", f"{name}: {text}")
+
+    def _markers(self) -> list[tuple[str, str]]:
+        catalogue = self._state.catalogue
+        markers = [(name, "execgo scenario") for name in catalogue.scenario_paths]
+        markers += [(name, "execgo chaos profile") for name in catalogue.profile_paths]
+        names = [name.replace("-", "_") for name in catalogue.registry.adapters]
+        markers += [(name, "execgo framework") for name in names]
+        return [*markers, ("live", "execgo mode"), ("replay", "execgo mode")]
+
+    def pytest_report_header(self) -> list[str]:
+        """What runs where."""
+        state = self._state
+        chosen = state.fleet_spec.resolve(state.registry.launchers)
+        services = [f"{n} {launcher.describe(n, t)}" for n, (launcher, t) in chosen.items()]
+        settings = state.settings
+        return [f"execgo: run {settings.run_id} · seed {settings.seed} · {', '.join(services)}"]
+
+    def pytest_collect_file(
+        self, file_path: Path, parent: pytest.Collector
+    ) -> pytest.Collector | None:
+        """A ``scenario.yaml`` is a file of trials."""
+        if file_path.name != MANIFEST:
+            return None
+        wanted = self._state.request.scenarios
+        if wanted and file_path.parent.name not in wanted:
+            return None
+        return ScenarioFile.from_parent(parent, path=file_path)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(
+        self, config: pytest.Config, items: list[pytest.Item]
+    ) -> None:
+        """A resumed run leaves out what it has."""
+        if not options.value(config, "resume"):
+            return
+        folder = self._state.settings.folder
+        done = [
+            item
+            for item in items
+            if (folder / "trials" / trial_id_of(item.nodeid) / "result.json").exists()
+        ]
+        if done:
+            config.hook.pytest_deselected(items=done)
+            items[:] = [item for item in items if item not in done]
+
+    # -- following the run; these run in the process that reports
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Remember what was planned."""
+        self._plan([item.nodeid for item in session.items])
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, node: Any, ids: list[str]) -> None:
+        """The same, where workers collect."""
+        self._plan(ids)
+
+    def _plan(self, node_ids: list[str]) -> None:
+        for node_id in node_ids:
+            if f"{MANIFEST}::" in node_id:
+                self._state.planned.setdefault(node_id, trial_id_of(node_id))
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> None:
+        """Open the run's folder, unless nothing will run."""
+        option = session.config.option
+        broken = session.testsfailed and not option.continue_on_collection_errors
+        if self._state.is_worker or option.collectonly or broken:
+            return
+        distributed = bool(session.config.getoption("numprocesses", None))
+        if not self._state.planned and not distributed:
+            return
+        settings = self._state.settings
+        settings.folder.mkdir(parents=True, exist_ok=True)
+        write_model(settings.folder / "request.json", self._state.request)
+        self._events = EventStream(settings.folder / "events.ndjson")
+        self._events.add("run_started", run_id=settings.run_id, seed=settings.seed)
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        """One line per trial that begins."""
+        if self._events and nodeid in self._state.planned:
+            self._events.add("trial_started", trial_id=trial_id_of(nodeid), node_id=nodeid)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Trouble of our own during a trial is an error, not a failed test."""
+        report = yield
+        if call.excinfo is not None and isinstance(call.excinfo.value, HarnessError):
+            report.execgo_harness_error = True  # type: ignore[attr-defined]
+        return report
+
+    def pytest_report_teststatus(
+        self, report: pytest.TestReport | pytest.CollectReport
+    ) -> tuple[str, str, str] | None:
+        """Show such an error as pytest shows errors."""
+        if report.failed and getattr(report, "execgo_harness_error", False):
+            return "error", "E", "ERROR"
+        return None
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Remember errors and skips, and write one line per trial that ends."""
+        if report.nodeid not in self._state.planned:
+            return
+        harness = report.when != "call" or getattr(report, "execgo_harness_error", False)
+        if report.failed and harness:
+            self._state.outcomes[report.nodeid] = ("error", report.longreprtext)
+        elif report.skipped:
+            reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else ""
+            self._state.outcomes[report.nodeid] = ("skipped", reason.removeprefix("Skipped: "))
+        if report.when == "teardown" and self._events:
+            facts = dict(report.user_properties)
+            state, reason = self._state.outcomes.get(report.nodeid, ("finished", ""))
+            self._events.add(
+                "trial_finished",
+                trial_id=trial_id_of(report.nodeid),
+                state=state,
+                verdict=facts.get("execgo_verdict"),
+                reason=reason.splitlines()[0] if reason else None,
+            )
+
+    def pytest_unconfigure(self) -> None:
+        """The last line."""
+        if self._events:
+            result = self._state.result
+            passed = None if result is None else sum(c.passed for c in result.cells)
+            self._events.add("run_finished", run_id=self._state.settings.run_id, passed=passed)
+            self._events.close()

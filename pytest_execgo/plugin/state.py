@@ -1,0 +1,170 @@
+"""What the plugin knows of the current run, made when it is first needed, kept in the stash."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_execgo import builtins
+from pytest_execgo.benchmark.matrix import Shard
+from pytest_execgo.catalogue import Catalogue
+from pytest_execgo.errors import UsageError
+from pytest_execgo.harness.fleet import FleetSpec
+from pytest_execgo.models.benchmark import BenchmarkResult, BenchmarkRunRequest
+from pytest_execgo.models.document import load, parse
+from pytest_execgo.plugin import options
+from pytest_execgo.registry import ENTRY_POINTS, Registry
+from pytest_execgo.scenario.catalog import scenario_folder
+from pytest_execgo.session import DEFAULT_SEED, RunSession, RunSettings
+
+
+class PluginState:
+    """Request, settings, catalogue and session of one pytest process."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.config = config
+        self.result: BenchmarkResult | None = None
+        self.report_failures: list[str] = []
+        self.outcomes: dict[str, tuple[str, str]] = {}
+        self.planned: dict[str, str] = {}
+
+    @classmethod
+    def of(cls, config: pytest.Config) -> PluginState:
+        """The state of this process."""
+        if _STATE not in config.stash:
+            config.stash[_STATE] = cls(config)
+        return config.stash[_STATE]
+
+    @property
+    def is_worker(self) -> bool:
+        """Whether this is an xdist worker."""
+        return hasattr(self.config, "workerinput")
+
+    @cached_property
+    def request(self) -> BenchmarkRunRequest:
+        """Command line over request file over ini file over defaults."""
+        file = options.value(self.config, "request")
+        base: dict[str, Any] = {"schema_version": "1"}
+        asked: set[str] = set()
+        if file:
+            loaded = load(BenchmarkRunRequest, self._path(file))
+            base |= loaded.model_dump()
+            asked = set(loaded.model_fields_set)
+        for field, name in _FIELDS.items():
+            found = options.given(self.config, name)
+            if found is None and field not in asked:
+                found = options.value(self.config, name)
+            if found:
+                base[field] = _number(name, found) if name in _NUMBERS else found
+        services = self._services(asked)
+        if services is not None:
+            base["services"] = services
+        return parse(BenchmarkRunRequest, base, "command line")
+
+    @cached_property
+    def settings(self) -> RunSettings:
+        """Folders, run id, seed, fleet."""
+        seed = self.request.seed
+        worker = getattr(self.config, "workerinput", None) or {}
+        return RunSettings(
+            root=self.config.rootpath,
+            reports=self._path(options.value(self.config, "reports") or "reports"),
+            run_id=options.run_id(self.config),
+            seed=DEFAULT_SEED if seed is None else seed,
+            fleet=self.fleet_spec,
+            workers=int(worker.get("execgo_workers", 1)),
+            options=self._rerun_options(),
+        )
+
+    @cached_property
+    def fleet_spec(self) -> FleetSpec:
+        """Which launcher brings up which service."""
+        return FleetSpec(self.request.harness, tuple(sorted(self.request.services.items())))
+
+    @cached_property
+    def registry(self) -> Registry:
+        """Built-in parts, entry points, and the hooks of every ``conftest.py`` known so far."""
+        manager = self.config.pluginmanager
+        if not manager.is_registered(builtins):
+            manager.register(builtins, "execgo-builtins")
+            manager.load_setuptools_entrypoints(ENTRY_POINTS)
+        return Registry.from_hook(self.config.hook)
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        """Scenarios and profiles; misspelt names of the request are found here."""
+        self.fleet_spec.resolve(self.registry.launchers)
+        folder = scenario_folder(options.value(self.config, "scenarios"), self.config.rootpath)
+        return Catalogue(folder, self.registry, self.request)
+
+    @cached_property
+    def shard(self) -> Shard | None:
+        """The part of the trials that this run is to do."""
+        text = options.value(self.config, "shard")
+        return Shard.parse(text) if text else None
+
+    @cached_property
+    def session(self) -> RunSession:
+        """The session that runs trials in this process."""
+        return RunSession(self.settings, self.catalogue)
+
+    def _services(self, asked: set[str]) -> dict[str, str] | None:
+        words = options.given(self.config, "service")
+        if words is None and "services" not in asked:
+            words = options.value(self.config, "service")
+        if not words:
+            return None
+        services = {}
+        for word in words:
+            name, sign, choice = word.partition("=")
+            if not sign or not choice:
+                raise UsageError(
+                    f"--execgo-service {word!r}: expected NAME=KIND[:TARGET], "
+                    "as in execgo=binary:./execgo"
+                )
+            services[name] = choice
+        return services
+
+    def _path(self, text: str) -> Path:
+        """A path as the user wrote it, relative to where pytest was called, or to the ini file."""
+        path = Path(text).expanduser()
+        called = self.config.invocation_params.dir / path
+        return called if called.exists() else self.config.rootpath / path
+
+    def _rerun_options(self) -> tuple[str, ...]:
+        words: list[str] = []
+        for name in ("scenarios", "harness", "service"):
+            found = options.given(self.config, name)
+            for item in found if isinstance(found, list) else [found] if found else []:
+                words += [f"--execgo-{name}", item]
+        return tuple(words)
+
+
+_STATE: pytest.StashKey[PluginState] = pytest.StashKey()
+
+_FIELDS = {
+    "scenarios": "scenario",
+    "frameworks": "framework",
+    "modes": "mode",
+    "chaos": "chaos",
+    "repetitions": "repetitions",
+    "seed": "seed",
+    "harness": "harness",
+}
+_NUMBERS = {"repetitions": 1, "seed": 0}
+
+
+def _number(name: str, text: Any) -> int:
+    """A whole number of at least what the option takes."""
+    try:
+        number = int(text)
+    except ValueError:
+        number = -1
+    if number < _NUMBERS[name]:
+        raise UsageError(
+            f"--execgo-{name} {text!r}: expected a whole number of at least {_NUMBERS[name]}"
+        )
+    return number

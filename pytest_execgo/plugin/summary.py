@@ -1,0 +1,109 @@
+"""Reports at the end of a run, and the table on the terminal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_execgo.benchmark.aggregate import aggregate
+from pytest_execgo.benchmark.reports.table import cell_table, summary_line
+from pytest_execgo.errors import UsageError
+from pytest_execgo.models.benchmark import Environment, TrialResult, UnfinishedTrial
+from pytest_execgo.models.document import load
+from pytest_execgo.observability.artifacts import write_text
+from pytest_execgo.plugin.state import PluginState
+
+if TYPE_CHECKING:
+    from _pytest.terminal import TerminalReporter
+
+
+def finish(session: pytest.Session, state: PluginState) -> None:
+    """Aggregate what is on disk and write every report format.
+
+    A format that fails neither stops the others nor hides: it is listed in the summary, and the run
+    does not exit with 0.
+    """
+    folder = state.settings.folder
+    environment = folder / "environment.json"
+    if not environment.exists():
+        return
+    try:
+        state.result = aggregate(
+            state.settings.run_id,
+            state.request,
+            load(Environment, environment),
+            _results(folder),
+            _unfinished(state, folder),
+            state.catalogue.not_applicable(),
+        )
+    except UsageError as error:
+        _failed(session, state, f"benchmark: {error}")
+        return
+    for name, format_ in state.registry.report_formats.items():
+        try:
+            write_text(folder / name, format_.render(state.result))
+        except Exception as error:
+            # Whatever a third party's format raises.
+            _failed(session, state, f"{name}: {type(error).__name__}: {error}")
+
+
+def _failed(session: pytest.Session, state: PluginState, text: str) -> None:
+    state.report_failures.append(text)
+    if session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
+
+
+def _results(folder: Path) -> list[TrialResult]:
+    return [load(TrialResult, path) for path in sorted(folder.glob("trials/*/result.json"))]
+
+
+def _unfinished(state: PluginState, folder: Path) -> list[UnfinishedTrial]:
+    """Planned trials without a result on disk."""
+    missing = []
+    for node_id, trial_id in state.planned.items():
+        known = state.outcomes.get(node_id)
+        if (folder / "trials" / trial_id / "result.json").exists() and known is None:
+            continue
+        found, reason = known or ("not_run", "the run ended before it")
+        missing.append(
+            UnfinishedTrial.model_validate(
+                {
+                    "trial_id": trial_id,
+                    "cell_id": trial_id.rpartition("-r")[0],
+                    "state": found,
+                    "reason": reason.strip().splitlines()[-1] if reason.strip() else found,
+                }
+            )
+        )
+    return missing
+
+
+def show(reporter: TerminalReporter, state: PluginState) -> None:
+    """The section at the end of pytest's output."""
+    result = state.result
+    if result is None and not state.report_failures:
+        return
+    reporter.section("execgo")
+    if result is not None:
+        if not result.trustworthy:
+            reporter.write_line("NOT TRUSTWORTHY: trials are missing or ended in harness errors")
+        if result.cells:
+            reporter.write_line(cell_table(result, "plain"))
+        for pair in result.not_applicable:
+            reporter.write_line(
+                f"not applicable: {pair.scenario} × {pair.chaos}: {pair.reason}"
+            )
+        line = summary_line(result)
+        reporter.write_line((f"{line} · " if line else "") + _shown(state))
+    for text in state.report_failures:
+        reporter.write_line(f"report failed: {text}", red=True)
+
+
+def _shown(state: PluginState) -> str:
+    path = state.settings.folder / "benchmark.md"
+    try:
+        return path.relative_to(state.config.invocation_params.dir).as_posix()
+    except ValueError:
+        return str(path)

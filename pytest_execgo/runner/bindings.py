@@ -1,0 +1,115 @@
+"""Carrying results from finished tasks into the payloads of tasks about to be submitted."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from pytest_execgo.models.path import PathError, search
+from pytest_execgo.models.plan import Binding, PlanStage
+from pytest_execgo.models.task import TaskGraph
+from pytest_execgo.models.timeline import BindingMissing, BindingResolved
+
+
+class Unresolved(Exception):
+    """A required value is missing; carries the event that says which and why."""
+
+    def __init__(self, event: BindingMissing) -> None:
+        super().__init__(event.reason)
+        self.event = event
+
+
+def resolve(
+    stage: PlanStage, graph: TaskGraph, results: Mapping[str, Mapping[str, Any]]
+) -> tuple[TaskGraph, list[BindingResolved | BindingMissing]]:
+    """``graph`` with the bound values of ``stage`` in place, and one event per binding.
+
+    ``results`` maps plan task ids to tasks as ExecGo returned them. Raises :class:`Unresolved` at
+    the first required value that is not there; nothing may be submitted then.
+    """
+    tasks = {task.id: task for task in graph.tasks}
+    events: list[BindingResolved | BindingMissing] = []
+    for binding in stage.bindings:
+        value, reason = _value(binding, results)
+        task = tasks.get(binding.target_task_id)
+        if task is None:
+            reason = f"the stage has no task {binding.target_task_id!r}"
+        if not reason and task is not None:
+            head, _, rest = binding.target_param_path.partition(".")
+            payload = copy.deepcopy(getattr(task, head))
+            try:
+                payload = put(payload, rest.split("."), value)
+            except (TypeError, IndexError) as error:
+                reason = f"{binding.target_param_path}: {error}"
+            else:
+                tasks[task.id] = task.model_copy(update={head: payload})
+        if reason:
+            event = _missing(stage, binding, reason)
+            if binding.required:
+                raise Unresolved(event)
+            events.append(event)
+        else:
+            events.append(_resolved(stage, binding, value))
+    return TaskGraph(tasks=tuple(tasks.values())), events
+
+
+def _value(binding: Binding, results: Mapping[str, Mapping[str, Any]]) -> tuple[Any, str]:
+    """The bound value, or a reason why there is none."""
+    source = results.get(binding.source_task_id)
+    if source is None:
+        return None, f"task {binding.source_task_id!r} has no result: it never ended"
+    if source.get("status") != "success":
+        return None, f"task {binding.source_task_id!r} ended as {source.get('status')!r}"
+    try:
+        value = search(binding.source_path, source)
+    except PathError as error:
+        return None, str(error)
+    if value is None:
+        return None, f"{binding.source_path} is not in the result of {binding.source_task_id!r}"
+    return value, ""
+
+
+def put(container: Any, path: list[str], value: Any) -> Any:
+    """``container`` with ``value`` at ``path``. Absent mappings are made; a list must be long enough.
+
+    Raises ``TypeError`` or ``IndexError`` where the path leads through something else.
+    """
+    head, *rest = path
+    if container is None:
+        container = {}
+    if isinstance(container, list):
+        if not head.isdigit() or int(head) >= len(container):
+            raise IndexError(f"no index {head!r} in a list of {len(container)}")
+        container[int(head)] = put(container[int(head)], rest, value) if rest else value
+        return container
+    if not isinstance(container, dict):
+        raise TypeError(f"{head!r} leads into {type(container).__name__}, not a mapping or list")
+    container[head] = put(container.get(head), rest, value) if rest else value
+    return container
+
+
+def _resolved(stage: PlanStage, binding: Binding, value: Any) -> BindingResolved:
+    canonical = json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
+    return BindingResolved(
+        stage_id=stage.stage_id,
+        source_task_id=binding.source_task_id,
+        source_path=binding.source_path,
+        target_task_id=binding.target_task_id,
+        target_param_path=binding.target_param_path,
+        digest=hashlib.sha256(canonical).hexdigest(),
+    )
+
+
+def _missing(stage: PlanStage, binding: Binding, reason: str) -> BindingMissing:
+    return BindingMissing(
+        stage_id=stage.stage_id,
+        source_task_id=binding.source_task_id,
+        source_path=binding.source_path,
+        target_task_id=binding.target_task_id,
+        target_param_path=binding.target_param_path,
+        required=binding.required,
+        reason=reason,
+    )

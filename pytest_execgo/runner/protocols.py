@@ -1,0 +1,56 @@
+"""What the runner asks of its surroundings. Others implement it; the runner imports none of them."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, TypeVar
+
+from pytest_execgo.models.plan import PlanStage, StandardPlan
+from pytest_execgo.models.task import EngineTask, TaskGraph
+from pytest_execgo.models.timeline import Event
+
+E = TypeVar("E", bound=Event)
+
+
+class Recorder(Protocol):
+    """Where facts go, at once and for good."""
+
+    def add(self, event: E, at_ms: float | None = None) -> E:
+        """Write ``event`` with its id and time (now, or ``at_ms`` on the trial's clock)."""
+
+    def snapshot(self, stage_id: str, round_: int, task_id: str, raw: dict[str, Any]) -> None:
+        """Keep a task as ExecGo returned it."""
+
+    def elapsed_ms(self) -> float:
+        """Milliseconds since the start of the trial."""
+
+
+class Services(Protocol):
+    """What is known about the fleet."""
+
+    def will_return(self, service: str) -> bool:
+        """Whether an unreachable service can be expected to answer again."""
+
+    def unready(self) -> list[str]:
+        """Names of the services that do not answer now."""
+
+
+class Chaos(Protocol):
+    """Gets a say at every phase; without faults it changes nothing."""
+
+    def on_plan(self, plan: StandardPlan) -> StandardPlan:
+        """The plan as it will be executed."""
+
+    def on_submit(self, stage: PlanStage, graph: TaskGraph) -> TaskGraph:
+        """The graph as it will be submitted; called once per stage, after the bindings."""
+
+    def watches(self, stage_id: str) -> bool:
+        """Whether every task of the stage must be polled, not only its sinks."""
+
+    def on_task(self, stage_id: str, task_id: str, task: EngineTask) -> None:
+        """ExecGo showed a task in a new state."""
+
+    def on_verify(self) -> None:
+        """The stages have ended; checks come next."""
+
+    def heal(self) -> None:
+        """Undo everything. Called exactly once, whatever happened."""

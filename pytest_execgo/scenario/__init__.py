@@ -1,0 +1,1 @@
+"""Scenario folders: manifests, prompts, checks, and where to find them."""

@@ -1,0 +1,216 @@
+"""Evaluating the checks of a scenario against what a trial left."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import re
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+
+from pytest_execgo.models.document import read_data
+from pytest_execgo.models.path import PathError, search
+from pytest_execgo.models.plan import StandardPlan
+from pytest_execgo.models.timeline import CheckEvaluated
+from pytest_execgo.scenario.manifest import (
+    FileCheck,
+    JsonSchemaCheck,
+    PythonCheck,
+    Scenario,
+    TaskCheck,
+    ValueCheck,
+)
+
+
+@dataclass(frozen=True)
+class TrialView:
+    """What a check may look at.
+
+    ``tasks`` maps plan task ids to tasks as ExecGo last returned them (raw members); a task that
+    was never submitted is absent. ``workspace`` is the trial's copy, as the tasks left it.
+    """
+
+    plan: StandardPlan
+    tasks: Mapping[str, Mapping[str, Any]]
+    workspace: Path
+    input: Mapping[str, Any] = field(default_factory=dict)
+
+    def value(self, task: str, path: str) -> Any:
+        """The value at a source path of a task's result; ``None`` if there is none."""
+        return search(path, self.tasks.get(task))
+
+    def started(self, task: str) -> datetime:
+        """When the task started, by ExecGo's own record (``runtime.started_at``)."""
+        return self._time(task, "started_at")
+
+    def finished(self, task: str) -> datetime:
+        """When the task ended, by ExecGo's own record (``runtime.finished_at``)."""
+        return self._time(task, "finished_at")
+
+    def _time(self, task: str, member: str) -> datetime:
+        text = (self.tasks.get(task) or {}).get("runtime", {}).get(member)
+        if text is None:
+            raise AssertionError(f"task {task} has no runtime.{member}")
+        return datetime.fromisoformat(text)
+
+
+@dataclass(frozen=True)
+class _Finding:
+    ok: bool
+    message: str
+    expected: Any = None
+    got: Any = None
+    raised: bool = False
+
+
+def evaluate(scenario: Scenario, view: TrialView) -> Iterator[CheckEvaluated]:
+    """One event per check, in order. A check that breaks is a finding too, never an exception."""
+    for index, check in enumerate(scenario.manifest.checks):
+        try:
+            finding = _EVALUATORS[type(check)](check, scenario, view)
+        except PathError as error:
+            finding = _Finding(False, str(error))
+        except Exception as error:
+            # User code and user schemas raise what they like; the trial's record must survive it.
+            finding = _Finding(False, f"raised {type(error).__name__}: {error}", raised=True)
+        yield CheckEvaluated(
+            index=index,
+            kind=check.kind,
+            ok=finding.ok,
+            message=finding.message,
+            expected=finding.expected,
+            got=finding.got,
+            task=getattr(check, "task", None),
+            raised=finding.raised,
+        )
+
+
+def _task(check: TaskCheck, scenario: Scenario, view: TrialView) -> _Finding:
+    task = view.tasks.get(check.task)
+    got = task.get("status") if task else "never submitted"
+    message = f"task {check.task}: expected {check.status}, got {got}"
+    return _Finding(got == check.status, message, check.status, got)
+
+
+def _value(check: ValueCheck, scenario: Scenario, view: TrialView) -> _Finding:
+    if check.task not in view.tasks:
+        return _Finding(False, f"task {check.task} has no result: it was never submitted")
+    got = view.value(check.task, check.path)
+    for name in check.model_fields_set & set(_COMPARE):
+        expected = getattr(check, name)
+        if name == "equals_file":
+            expected = read_data(scenario.folder / expected)
+        if not _COMPARE[name](got, expected):
+            where = f"task {check.task}: {check.path}"
+            message = f"{where}: expected {_WORDS[name]} {_short(expected)}, got {_short(got)}"
+            return _Finding(False, message, expected, got)
+    return _Finding(True, f"task {check.task}: {check.path} is as expected", got=got)
+
+
+def _number(got: Any) -> bool:
+    return isinstance(got, (int, float)) and not isinstance(got, bool)
+
+
+_COMPARE: dict[str, Callable[[Any, Any], bool]] = {
+    "equals": lambda got, expected: _same(got, expected),
+    "equals_file": lambda got, expected: _same(got, expected),
+    "at_least": lambda got, expected: _number(got) and got >= expected,
+    "at_most": lambda got, expected: _number(got) and got <= expected,
+    "contains": lambda got, expected: isinstance(got, (list, dict, str)) and expected in got,
+    "matches": lambda got, expected: isinstance(got, str) and bool(re.search(expected, got)),
+}
+_WORDS = {
+    "equals": "",
+    "equals_file": "",
+    "at_least": "at least",
+    "at_most": "at most",
+    "contains": "to contain",
+    "matches": "to match",
+}
+
+
+def _same(got: Any, expected: Any) -> bool:
+    """Equality that does not take ``true`` for ``1``."""
+    if isinstance(got, bool) or isinstance(expected, bool):
+        return got is expected
+    if isinstance(got, dict) and isinstance(expected, dict):
+        return got.keys() == expected.keys() and all(_same(got[k], expected[k]) for k in got)
+    if isinstance(got, list) and isinstance(expected, list):
+        return len(got) == len(expected) and all(map(_same, got, expected))
+    return bool(got == expected)
+
+
+def _json_schema(check: JsonSchemaCheck, scenario: Scenario, view: TrialView) -> _Finding:
+    if check.task not in view.tasks:
+        return _Finding(False, f"task {check.task} has no result: it was never submitted")
+    got = view.value(check.task, check.path)
+    schema = read_data(scenario.folder / check.schema_file)
+    validator = jsonschema.validators.validator_for(schema)(schema)
+    error = jsonschema.exceptions.best_match(validator.iter_errors(got))
+    if error is None:
+        return _Finding(True, f"task {check.task}: {check.path} fits {check.schema_file}")
+    message = f"task {check.task}: {check.path}: at {error.json_path}: {error.message[:300]}"
+    return _Finding(False, message, check.schema_file, got)
+
+
+def _file(check: FileCheck, scenario: Scenario, view: TrialView) -> _Finding:
+    path = view.workspace / check.path
+    if check.absent:
+        return _Finding(not path.exists(), f"{check.path}: expected to be absent")
+    if not path.is_file():
+        return _Finding(False, f"{check.path}: no such file in the workspace", "a file", None)
+    got = hashlib.sha256(path.read_bytes()).hexdigest()
+    expected = check.sha256
+    if check.equals_file:
+        golden = (scenario.folder / check.equals_file).read_bytes()
+        expected = hashlib.sha256(golden).hexdigest()
+    if expected is not None and got != expected:
+        message = f"{check.path}: expected sha256 {expected[:12]}…, got {got[:12]}…"
+        return _Finding(False, message, expected, got)
+    return _Finding(True, f"{check.path} is as expected", expected, got)
+
+
+def _python(check: PythonCheck, scenario: Scenario, view: TrialView) -> _Finding:
+    module, _, name = check.callable.partition(":")
+    function = getattr(_module(scenario.folder / f"{module}.py"), name)
+    try:
+        answer = function(view)
+    except AssertionError as error:
+        line = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{Path(line.filename).name}:{line.lineno}"
+        return _Finding(False, f"{check.callable}: {error or 'assertion failed'} ({where})")
+    if answer is False:
+        return _Finding(False, f"{check.callable} returned False")
+    return _Finding(True, f"{check.callable} holds")
+
+
+@lru_cache
+def _module(path: Path) -> Any:
+    name = f"_execgo_checks_{hashlib.sha256(str(path).encode()).hexdigest()[:12]}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 200 else text[:197] + "..."
+
+
+_EVALUATORS: dict[type, Callable[[Any, Scenario, TrialView], _Finding]] = {
+    TaskCheck: _task,
+    ValueCheck: _value,
+    JsonSchemaCheck: _json_schema,
+    FileCheck: _file,
+    PythonCheck: _python,
+}

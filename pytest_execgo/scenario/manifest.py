@@ -1,0 +1,237 @@
+"""``scenario.yaml`` and the folder around it."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from pytest_execgo.errors import UsageError, did_you_mean
+from pytest_execgo.models.context import PromptPack
+from pytest_execgo.models.document import Document, Model, load, read_data, read_text
+from pytest_execgo.models.path import check_path
+from pytest_execgo.models.plan import StandardPlan
+from pytest_execgo.models.plan_rules import plan_problems
+
+MANIFEST = "scenario.yaml"
+
+
+class TaskCheck(Model):
+    """The task ended in this status."""
+
+    kind: Literal["task"]
+    task: str
+    status: Literal["success", "failed", "skipped"]
+
+
+class _ResultCheck(Model):
+    task: str
+    path: str
+
+    @field_validator("path")
+    @classmethod
+    def _compiles(cls, value: str) -> str:
+        return check_path(value)
+
+
+class ValueCheck(_ResultCheck):
+    """A value in the task's result; every comparison that is given must hold.
+
+    ``contains`` looks for an item of a list, a key of a mapping, or a part of a text; ``matches`` is
+    a regular expression that must fit somewhere in a text.
+    """
+
+    kind: Literal["value"]
+    equals: Any = None
+    equals_file: str | None = None
+    at_least: float | None = None
+    at_most: float | None = None
+    contains: Any = None
+    matches: str | None = None
+
+    @model_validator(mode="after")
+    def _compares(self) -> ValueCheck:
+        if not self.model_fields_set & set(COMPARISONS):
+            raise ValueError(f"nothing to compare with; give one of: {', '.join(COMPARISONS)}")
+        return self
+
+
+COMPARISONS = ("equals", "equals_file", "at_least", "at_most", "contains", "matches")
+
+
+class JsonSchemaCheck(_ResultCheck):
+    """A value in the task's result fits a JSON Schema file."""
+
+    kind: Literal["json_schema"]
+    schema_file: str = Field(alias="schema")
+
+
+class FileCheck(Model):
+    """A file in the workspace after the run. Without ``sha256`` and ``equals_file`` it only has to
+    be there; ``absent: true`` means that it must not be."""
+
+    kind: Literal["file"]
+    path: str
+    sha256: str | None = Field(default=None, pattern="^[0-9a-f]{64}$")
+    equals_file: str | None = None
+    absent: bool = False
+
+
+class PythonCheck(Model):
+    """``module:function`` in the scenario's folder, called with a :class:`TrialView`."""
+
+    kind: Literal["python"]
+    callable: str = Field(pattern=r"^[A-Za-z_]\w*:[A-Za-z_]\w*$")
+
+
+Check = Annotated[
+    TaskCheck | ValueCheck | JsonSchemaCheck | FileCheck | PythonCheck, Field(discriminator="kind")
+]
+
+
+class Prompts(Model):
+    """Files with the texts for live adapters."""
+
+    system: str | None = None
+    user: str | None = None
+    constraints: str | None = None
+
+
+class ScenarioManifest(Document):
+    """The content of ``scenario.yaml``; all paths are relative to its folder."""
+
+    id: str = Field(pattern="^[a-z0-9_]+$")
+    description: str = ""
+    seed: int = 0
+    input: dict[str, Any] = {}
+    prompts: Prompts = Prompts()
+    workspace: str | None = None
+    reference_plan: str | None = None
+    allowed_chaos: tuple[str, ...] = ("*",)
+    checks: tuple[Check, ...] = Field(min_length=1)
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A loaded and checked scenario."""
+
+    manifest: ScenarioManifest
+    path: Path
+    prompts: PromptPack
+    plan: StandardPlan | None
+
+    @property
+    def id(self) -> str:
+        """Its name: that of its folder."""
+        return self.manifest.id
+
+    @property
+    def folder(self) -> Path:
+        """Where its files are."""
+        return self.path.parent
+
+    @property
+    def workspace(self) -> Path | None:
+        """The files every trial gets a fresh copy of."""
+        name = self.manifest.workspace
+        return self.folder / name if name else None
+
+    @property
+    def reference_plan(self) -> Path | None:
+        """The plan file."""
+        name = self.manifest.reference_plan
+        return self.folder / name if name else None
+
+    def allows(self, chaos: str) -> bool:
+        """Whether the manifest lets this profile at the scenario."""
+        allowed = self.manifest.allowed_chaos
+        return chaos == "none" or "*" in allowed or chaos in allowed
+
+
+def load_scenario(path: Path) -> Scenario:
+    """Read a manifest and everything it refers to; raises :class:`UsageError` with one line."""
+    manifest = load(ScenarioManifest, path)
+    if manifest.id != path.parent.name:
+        raise UsageError(
+            f"{path}: id: {manifest.id!r} must equal the name of its folder, "
+            f"{path.parent.name!r}; rename one of them"
+        )
+    if manifest.workspace is not None:
+        _existing(path, "workspace", manifest.workspace, folder=True)
+    plan = None
+    if manifest.reference_plan is not None:
+        plan = load_plan(_existing(path, "reference_plan", manifest.reference_plan), manifest.id)
+    for index, check in enumerate(manifest.checks):
+        _inspect(path, f"checks[{index}]", check, plan)
+    return Scenario(manifest, path, _prompts(path, manifest.prompts), plan)
+
+
+def load_plan(path: Path, scenario_id: str) -> StandardPlan:
+    """A plan file that keeps all plan rules; raises :class:`UsageError` for the first it breaks."""
+    plan = load(StandardPlan, path)
+    if plan.scenario_id != scenario_id:
+        raise UsageError(
+            f"{path}: scenario_id: {plan.scenario_id!r} must be {scenario_id!r}, the scenario "
+            "that the plan belongs to"
+        )
+    problems = plan_problems(plan)
+    if problems:
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        raise UsageError(f"{path}: {problems[0]}{more}")
+    return plan
+
+
+def _prompts(path: Path, prompts: Prompts) -> PromptPack:
+    texts = {}
+    for name, file in prompts.model_dump().items():
+        if file is not None:
+            texts[name] = read_text(_existing(path, f"prompts.{name}", file))
+    return PromptPack(**texts)
+
+
+def _existing(manifest: Path, key: str, name: str, *, folder: bool = False) -> Path:
+    path = manifest.parent / name
+    if folder and not path.is_dir():
+        raise UsageError(f"{manifest}: {key}: no such folder: {name} (looked for {path})")
+    if not folder and not path.is_file():
+        raise UsageError(f"{manifest}: {key}: no such file: {name} (looked for {path})")
+    return path
+
+
+def _inspect(path: Path, key: str, check: Any, plan: StandardPlan | None) -> None:
+    """Everything about a check that can be wrong before it runs."""
+    task = getattr(check, "task", None)
+    if task is not None and plan is not None and task not in plan.task_ids():
+        known = plan.task_ids()
+        raise UsageError(
+            f"{path}: {key}.task: the reference plan has no task {task!r} "
+            f"(it has: {', '.join(known)})" + did_you_mean(task, known)
+        )
+    for name in ("equals_file", "schema_file"):
+        file = getattr(check, name, None)
+        if file is not None:
+            shown = "schema" if name == "schema_file" else name
+            found = _existing(path, f"{key}.{shown}", file)
+            if found.suffix == ".json":
+                read_data(found)
+    if isinstance(check, PythonCheck):
+        _inspect_callable(path, key, check.callable)
+
+
+def _inspect_callable(path: Path, key: str, target: str) -> None:
+    """The function is there; found by reading, because collection must not run user code."""
+    module, _, function = target.partition(":")
+    file = _existing(path, f"{key}.callable", f"{module}.py")
+    try:
+        tree = ast.parse(read_text(file))
+    except SyntaxError as error:
+        raise UsageError(f"{file}:{error.lineno}: {error.msg}") from None
+    names = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
+    if function not in names:
+        raise UsageError(
+            f"{path}: {key}.callable: {file.name} has no function {function!r} "
+            f"(it has: {', '.join(names) or 'none'})" + did_you_mean(function, names)
+        )

@@ -1,0 +1,71 @@
+"""What an executor hands back to the scheduler."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import Any
+
+from pytest_execgo.services.execgo.graph import ABSENT, TaskSpec
+
+
+@dataclass
+class Outcome:
+    """The end of one attempt.
+
+    ``given`` is false when the executor had nothing to hand back; ``runtime.output`` and
+    ``runtime.details`` are then absent instead of null. ``run_status`` empty means that the last
+    one seen stays, which is what ExecGo shows for a task that failed while it was polled.
+    """
+
+    ok: bool
+    output: Any = ABSENT
+    message: str = ""
+    error: dict[str, Any] | None = None
+    given: bool = True
+    run_status: str = ""
+    handle_id: str = ""
+    started_at: str = ""
+    finished_at: str = ""
+    duration_ms: int | None = None
+
+
+def failure(
+    message: str, code: str = "external_failure", source: str = "executor", *, retryable: bool = False
+) -> dict[str, Any]:
+    """A ``runtime.error`` object."""
+    error: dict[str, Any] = {"code": code, "message": message}
+    if retryable:
+        error["retryable"] = True
+    return {**error, "source": source}
+
+
+@dataclass
+class Attempt:
+    """The surroundings of one attempt: its deadline, the engine's stop, and progress reports."""
+
+    spec: TaskSpec
+    stopping: threading.Event
+    report: Callable[[dict[str, Any], str], None]
+    number: int = 1
+    began: float = field(default_factory=monotonic)
+
+    @property
+    def remaining(self) -> float | None:
+        """Seconds until the timeout of the task, or ``None`` without one."""
+        if self.spec.timeout <= 0:
+            return None
+        return self.began + self.spec.timeout / 1000 - monotonic()
+
+    def wait(self, seconds: float) -> Outcome | None:
+        """Wait; returns the outcome if the deadline or the engine's stop comes first."""
+        remaining = self.remaining
+        timed_out = remaining is not None and remaining <= seconds
+        if self.stopping.wait(max(0.0, remaining if timed_out and remaining else seconds)):
+            return Outcome(False, error=failure("context canceled", "cancelled", "scheduler"))
+        if timed_out:
+            message = "context deadline exceeded"
+            return Outcome(False, error=failure(message, "timeout", "scheduler", retryable=True))
+        return None

@@ -1,0 +1,53 @@
+"""``python -m pytest_execgo.services.runtime``: takes execgo-runtime's ``serve`` flags."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from pytest_execgo.services import httpd
+from pytest_execgo.services.runtime import VERSION
+from pytest_execgo.services.runtime.server import Api
+from pytest_execgo.services.runtime.supervisor import Supervisor
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the stub until SIGTERM, SIGINT or the end of standard input (when asked)."""
+    options = _parser().parse_args(argv)
+    try:
+        host, port = httpd.parse_addr(options.listen_addr)
+        supervisor = Supervisor(
+            Path(options.data_dir).absolute(),
+            max_running=options.max_running_tasks,
+            max_queued=options.max_queued_tasks,
+            grace_ms=options.termination_grace_ms,
+        )
+        server = httpd.Server(host, port, Api(supervisor).handle)
+    except (OSError, ValueError) as error:
+        print(f"runtime: cannot start on {options.listen_addr}: {error}", file=sys.stderr)
+        return 1
+    return httpd.run(
+        "runtime",
+        VERSION,
+        server,
+        exit_with_stdin=options.exit_with_stdin,
+        on_stop=supervisor.stop,
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m pytest_execgo.services.runtime")
+    parser.add_argument("--listen-addr", default="127.0.0.1:8080")
+    parser.add_argument("--data-dir", default="data")
+    parser.add_argument("--max-running-tasks", type=int, default=4)
+    parser.add_argument("--max-queued-tasks", type=int, default=128)
+    parser.add_argument("--termination-grace-ms", type=int, default=5000)
+    parser.add_argument(
+        "--exit-with-stdin", action="store_true", help="end when standard input closes"
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,69 @@
+"""The runtime's routes."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from pytest_execgo.services.httpd import Request, Response, json_response
+from pytest_execgo.services.runtime import SPEAKS, VERSION
+from pytest_execgo.services.runtime.request import RequestError, ShapeError, read_submission
+from pytest_execgo.services.runtime.supervisor import Supervisor
+
+
+class Api:
+    """Answers requests from the supervisor."""
+
+    def __init__(self, supervisor: Supervisor) -> None:
+        self._supervisor = supervisor
+
+    def handle(self, request: Request) -> Response:
+        """Route one request."""
+        try:
+            return self._route(request)
+        except RequestError as error:
+            body = {"error": {"code": error.code, "message": error.message}}
+            return json_response(body, error.status)
+
+    def _route(self, request: Request) -> Response:
+        match (request.method, *request.segments):
+            case ("GET", "healthz"):
+                return json_response({"status": "ok", "version": SPEAKS})
+            case ("GET", "readyz"):
+                return json_response({"status": "ready", "version": SPEAKS})
+            case ("GET", "api", "v1", "runtime", "info"):
+                # `implementation` is an extension of ours: nobody shall take the stub for real.
+                info = {"version": SPEAKS, "implementation": f"pytest-execgo stub {VERSION}"}
+                return json_response({"runtime_id": "stub", "snapshot_version": "v1", **info})
+            case ("POST", "api", "v1", "tasks"):
+                return self._submit(request)
+            case ("GET", "api", "v1", "tasks", task_id):
+                return json_response(self._supervisor.status(task_id))
+            case ("GET", "api", "v1", "tasks", task_id, "events"):
+                return json_response(self._supervisor.events(task_id))
+            case ("POST", "api", "v1", "tasks", task_id, "kill"):
+                owner = request.headers.get("x-execgo-owner", "")
+                return json_response(self._supervisor.kill(task_id, owner))
+        return Response(404)
+
+    def _submit(self, request: Request) -> Response:
+        if "json" not in request.headers.get("content-type", ""):
+            text = "Expected request with `Content-Type: application/json`"
+            return _text(415, text)
+        try:
+            body: Any = json.loads(request.body)
+        except ValueError as error:
+            return _text(400, f"Failed to parse the request body as JSON: {error}")
+        try:
+            submission = read_submission(body)
+        except ShapeError as error:
+            return _text(
+                422, f"Failed to deserialize the JSON body into the target type: {error}"
+            )
+        self._supervisor.submit(submission)
+        name = submission.task_id
+        return json_response({"task_id": name, "handle_id": name, "status": "accepted"})
+
+
+def _text(status: int, text: str) -> Response:
+    return Response(status, text.encode(), "text/plain; charset=utf-8")

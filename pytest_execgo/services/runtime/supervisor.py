@@ -1,0 +1,391 @@
+"""Tasks as real child processes: a queue, slots, limits, output caps, kill, and restart."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections import deque
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from time import monotonic
+from typing import Any, BinaryIO
+
+from pytest_execgo.services.httpd import log
+from pytest_execgo.services.runtime.request import RequestError, Submission
+
+FINAL = frozenset({"success", "failed", "cancelled"})
+PASSED_ENVIRONMENT = ("PATH", "HOME", "LANG", "TMPDIR", "USER")
+
+
+def stamp() -> str:
+    """The time as the runtime writes it: RFC 3339 UTC, milliseconds."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+
+
+@dataclass
+class RuntimeTask:
+    """One task; changed only under the supervisor's lock."""
+
+    submission: Submission
+    folder: Path
+    created_at: str
+    updated_at: str
+    status: str = "accepted"
+    started_at: str | None = None
+    finished_at: str | None = None
+    duration_ms: int | None = None
+    pid: int | None = None
+    exit_code: int | None = None
+    exit_signal: int | None = None
+    error: dict[str, Any] | None = None
+    kill_requested: bool = False
+    began: float = 0.0
+    process: subprocess.Popen[bytes] | None = None
+    events: list[dict[str, Any]] = field(default_factory=list)
+
+    def wire(self) -> dict[str, Any]:
+        """A TaskStatusResponse; what is not known is left out."""
+        task, folder = self.submission, self.folder
+        stdout, stdout_cut = _head(folder / "stdout.log", task.stdout_max_bytes)
+        stderr, stderr_cut = _head(folder / "stderr.log", task.stderr_max_bytes)
+        duration = self.duration_ms
+        if duration is None and self.status == "running" and self.began:
+            duration = int((monotonic() - self.began) * 1000)
+        artifacts = {
+            "task_dir": str(folder),
+            "request_path": str(folder / "request.json"),
+            "result_path": str(folder / "result.json"),
+            "stdout_path": str(folder / "stdout.log"),
+            "stderr_path": str(folder / "stderr.log"),
+        }
+        if task.kind == "script":
+            artifacts["script_path"] = str(folder / task.script_name)
+        known = {
+            "started_at": self.started_at,
+            "finished_at": self.finished_at,
+            "duration_ms": duration,
+            "pid": self.pid,
+            "pgid": self.pid,
+            "exit_code": self.exit_code,
+            "exit_signal": self.exit_signal,
+            "error": self.error,
+            "usage": None if duration is None else {"duration_ms": duration},
+            "metadata": task.metadata or None,
+        }
+        return {
+            "task_id": task.task_id,
+            "handle_id": task.task_id,
+            "status": self.status,
+            "created_at": self.created_at,
+            "updated_at": self.updated_at,
+            "stdout": stdout,
+            "stderr": stderr,
+            "stdout_truncated": stdout_cut,
+            "stderr_truncated": stderr_cut,
+            "artifacts": artifacts,
+            **{name: value for name, value in known.items() if value is not None},
+        }
+
+
+def _head(path: Path, limit: int) -> tuple[str, bool]:
+    try:
+        with path.open("rb") as file:
+            data = file.read(limit + 1)
+    except OSError:
+        return "", False
+    return data[:limit].decode("utf-8", "replace"), len(data) > limit
+
+
+class Supervisor:
+    """Owns all tasks of one data directory."""
+
+    def __init__(
+        self, data_dir: Path, *, max_running: int, max_queued: int, grace_ms: int
+    ) -> None:
+        self._root = data_dir / "tasks"
+        self._root.mkdir(parents=True, exist_ok=True)
+        self._max_queued, self._grace = max_queued, grace_ms / 1000
+        self._lock = threading.RLock()
+        self._ready = threading.Condition(self._lock)
+        self._tasks: dict[str, RuntimeTask] = {}
+        self._queue: deque[RuntimeTask] = deque()
+        self._sequence = 0
+        self._stopping = False
+        self._recover()
+        for _ in range(max_running):
+            threading.Thread(target=self._work, daemon=True).start()
+
+    def submit(self, submission: Submission) -> None:
+        """Queue a task; raises :class:`RequestError` for a full queue or an id that exists."""
+        with self._ready:
+            if len(self._queue) >= self._max_queued:
+                raise RequestError(429, "resource_limit_exceeded", "queue is full")
+            if submission.task_id in self._tasks:
+                text = f"task is already terminal: task {submission.task_id} already exists"
+                raise RequestError(409, "conflict", text)
+            folder = self._root / submission.task_id
+            (folder / "workspace" / submission.workspace_subdir).mkdir(parents=True, exist_ok=True)
+            task = RuntimeTask(submission, folder, stamp(), stamp())
+            _write(folder / "request.json", asdict(submission))
+            self._tasks[submission.task_id] = task
+            for event in ("submitted", "accepted"):
+                self._note(task, event)
+            self._queue.append(task)
+            self._ready.notify()
+
+    def status(self, task_id: str) -> dict[str, Any]:
+        """The task's TaskStatusResponse; raises :class:`RequestError` (404)."""
+        with self._lock:
+            return self._task(task_id).wire()
+
+    def events(self, task_id: str) -> list[dict[str, Any]]:
+        """Its events in order; an unknown id has none."""
+        with self._lock:
+            task = self._tasks.get(task_id)
+            return list(task.events) if task else []
+
+    def kill(self, task_id: str, owner: str) -> dict[str, Any]:
+        """Cancel a task: a waiting one at once, a running one by SIGTERM, then SIGKILL."""
+        with self._lock:
+            task = self._task(task_id)
+            wanted = task.submission.owner
+            if wanted and owner != wanted:
+                text = f"permission denied: kill requires owner '{wanted}'"
+                raise RequestError(403, "permission_denied", text)
+            if task.status not in FINAL:
+                task.kill_requested = True
+                self._note(task, "kill_requested")
+                if task.status == "accepted":
+                    error = {"code": "cancelled", "message": "task cancelled before execution"}
+                    self._finish(task, "cancelled", error, duration_ms=0)
+                elif task.process is not None:
+                    self._end_group(task.process)
+            return task.wire()
+
+    def stop(self) -> None:
+        """End every running task at once."""
+        with self._ready:
+            self._stopping = True
+            self._ready.notify_all()
+            running = [t.process for t in self._tasks.values() if t.process and t.pid]
+        for process in running:
+            _signal_group(process.pid, signal.SIGKILL)
+
+    def _task(self, task_id: str) -> RuntimeTask:
+        task = self._tasks.get(task_id)
+        if task is None:
+            raise RequestError(404, "not_found", f"task not found: {task_id}")
+        return task
+
+    def _note(self, task: RuntimeTask, event_type: str) -> None:
+        self._sequence += 1
+        task.updated_at = stamp()
+        task.events.append(
+            {
+                "seq": self._sequence,
+                "task_id": task.submission.task_id,
+                "event_type": event_type,
+                "timestamp": task.updated_at,
+            }
+        )
+
+    def _work(self) -> None:
+        while True:
+            with self._ready:
+                while not self._queue and not self._stopping:
+                    self._ready.wait()
+                if self._stopping:
+                    return
+                task = self._queue.popleft()
+                if task.status != "accepted":
+                    continue
+                task.status, task.began = "running", monotonic()
+                self._note(task, "planned")
+            self._run(task)
+
+    def _run(self, task: RuntimeTask) -> None:
+        folder = task.folder
+        try:
+            command = _command(task)
+            with (folder / "stdout.log").open("wb") as out, (folder / "stderr.log").open("wb") as err:
+                process = self._spawn(task, command, out, err)
+        except OSError as error:
+            text = f"spawn process: {error.strerror} (os error {error.errno})"
+            with self._lock:
+                self._finish(
+                    task, "failed", {"code": "launch_failed", "message": text}, duration_ms=0
+                )
+            return
+        timed_out = False
+        try:
+            process.wait(task.submission.wall_time_ms / 1000)
+        except subprocess.TimeoutExpired:
+            timed_out = True
+            with self._lock:
+                self._note(task, "timeout_triggered")
+            self._end_group(process)
+            process.wait()
+        # A task's background processes must not outlive it.
+        _signal_group(process.pid, signal.SIGKILL)
+        with self._lock:
+            self._conclude(task, process.returncode, timed_out=timed_out)
+
+    def _spawn(
+        self, task: RuntimeTask, command: list[str], out: BinaryIO, err: BinaryIO
+    ) -> subprocess.Popen[bytes]:
+        environment = {k: os.environ[k] for k in PASSED_ENVIRONMENT if k in os.environ}
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=err,
+            cwd=task.folder / "workspace" / task.submission.workspace_subdir,
+            env={**environment, **task.submission.env},
+            start_new_session=True,
+        )
+        with self._lock:
+            task.process, task.pid = process, process.pid
+            task.started_at = stamp()
+            self._note(task, "started")
+            _write(task.folder / "process.json", {"pid": process.pid})
+            if task.kill_requested or self._stopping:
+                self._end_group(process)
+        return process
+
+    def _end_group(self, process: subprocess.Popen[bytes]) -> None:
+        """SIGTERM to the group now; SIGKILL after the grace if it is still there."""
+        _signal_group(process.pid, signal.SIGTERM)
+
+        def finish() -> None:
+            try:
+                process.wait(self._grace)
+            except subprocess.TimeoutExpired:
+                _signal_group(process.pid, signal.SIGKILL)
+
+        threading.Thread(target=finish, daemon=True).start()
+
+    def _conclude(self, task: RuntimeTask, code: int, *, timed_out: bool) -> None:
+        if code >= 0:
+            task.exit_code = code
+        else:
+            task.exit_signal = -code
+        if timed_out:
+            status, error = "failed", _error("timeout", "task exceeded wall_time_ms")
+        elif task.kill_requested:
+            status, error = "cancelled", _error("cancelled", "task cancelled")
+        elif code == -getattr(signal, "SIGXCPU", 24):
+            status, error = "failed", _error("cpu_limit_exceeded", "task exceeded cpu_time_sec")
+        elif code == 0:
+            status, error = "success", None
+        elif code > 0:
+            status, error = "failed", _error("exit_non_zero", f"task exited with code {code}")
+        else:
+            status, error = "failed", _error("internal", f"task terminated by signal {-code}")
+        self._finish(task, status, error)
+
+    def _finish(
+        self,
+        task: RuntimeTask,
+        status: str,
+        error: dict[str, Any] | None,
+        duration_ms: int | None = None,
+    ) -> None:
+        task.status, task.error, task.finished_at = status, error, stamp()
+        if duration_ms is None:
+            duration_ms = int((monotonic() - task.began) * 1000)
+        task.duration_ms = duration_ms
+        task.process = None
+        self._note(task, "finished" if status == "success" else status)
+        _write(task.folder / "result.json", task.wire())
+        log("task", id=task.submission.task_id, status=status, error=error, ms=duration_ms)
+
+    def _recover(self) -> None:
+        """Tasks of an earlier process: final ones are kept, the others are lost and their
+        processes ended."""
+        for folder in sorted(self._root.iterdir()):
+            try:
+                request = json.loads((folder / "request.json").read_text(encoding="utf-8"))
+                submission = Submission(**request)
+            except (OSError, ValueError, TypeError) as error:
+                log("task_unreadable", folder=str(folder), error=str(error))
+                continue
+            task = RuntimeTask(submission, folder, stamp(), stamp(), began=monotonic())
+            self._tasks[submission.task_id] = task
+            try:
+                known = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+            except (OSError, ValueError):
+                self._end_orphan(folder)
+                self._finish(task, "failed", _error("internal", "recovery_lost"))
+                self._note(task, "recovered")
+                continue
+            for name in _KEPT:
+                setattr(task, name, known.get(name))
+
+    def _end_orphan(self, folder: Path) -> None:
+        with suppress(OSError, ValueError):
+            pid = json.loads((folder / "process.json").read_text(encoding="utf-8"))["pid"]
+            _signal_group(pid, signal.SIGKILL)
+
+
+_KEPT = (
+    "status",
+    "created_at",
+    "updated_at",
+    "started_at",
+    "finished_at",
+    "duration_ms",
+    "pid",
+    "exit_code",
+    "exit_signal",
+    "error",
+)
+
+
+def _error(code: str, message: str) -> dict[str, Any]:
+    return {"code": code, "message": message}
+
+
+def _command(task: RuntimeTask) -> list[str]:
+    """The argument vector, wrapped in ``ulimit`` where limits are set."""
+    submission = task.submission
+    if submission.kind == "command":
+        command = [submission.program, *submission.args]
+    elif submission.interpreter:
+        path = task.folder / submission.script_name
+        path.write_text(submission.script, encoding="utf-8")
+        command = [*submission.interpreter, str(path)]
+    else:
+        command = ["/bin/sh", "-c", submission.script]
+    limits = []
+    if submission.memory_bytes:
+        limits.append(f"ulimit -v {max(1, submission.memory_bytes // 1024)}")
+    if submission.cpu_time_sec:
+        limits.append(f"ulimit -t {submission.cpu_time_sec}")
+    if not limits or sys.platform == "win32":
+        return command
+    # Through a shell, not preexec_fn, which may deadlock in a process with threads. The shell would
+    # report a missing program as exit 127, so it is looked up first.
+    if shutil.which(command[0]) is None:
+        raise FileNotFoundError(2, "No such file or directory")
+    return ["/bin/sh", "-c", "; ".join([*limits, 'exec "$@"']), "sh", *command]
+
+
+def _signal_group(pid: int, number: signal.Signals) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        if hasattr(os, "killpg"):
+            os.killpg(pid, number)
+        else:
+            os.kill(pid, number)
+
+
+def _write(path: Path, value: Any) -> None:
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(json.dumps(value, ensure_ascii=False), encoding="utf-8")
+    os.replace(temporary, path)

@@ -1,0 +1,420 @@
+"""Wiring: one run, its fleet, and the way of a trial from cell to result. Knows nothing of pytest."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import shlex
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from pytest_execgo import __version__
+from pytest_execgo.adapter.base import PlanTrace
+from pytest_execgo.benchmark.matrix import Cell, Trial
+from pytest_execgo.benchmark.metrics import outcome_digest, trial_metrics
+from pytest_execgo.catalogue import Catalogue
+from pytest_execgo.chaos.controller import ChaosController
+from pytest_execgo.errors import ExecgoError, HarnessError
+from pytest_execgo.harness.fleet import Fleet, FleetSpec, remove_tree
+from pytest_execgo.models.benchmark import Environment, TrialResult, VerdictStatus
+from pytest_execgo.models.context import PlanContext
+from pytest_execgo.models.document import SCHEMA_VERSION
+from pytest_execgo.models.plan import StandardPlan
+from pytest_execgo.models.timeline import ArtifactSeen
+from pytest_execgo.observability.access_log import collect_access_log
+from pytest_execgo.observability.artifacts import (
+    LogSlices,
+    copy_workspace,
+    point_latest,
+    write_json,
+    write_model,
+)
+from pytest_execgo.observability.health import ServiceMonitor
+from pytest_execgo.observability.recorder import Recorder
+from pytest_execgo.registry import LoadedProfile
+from pytest_execgo.runner.client import ExecgoClient
+from pytest_execgo.runner.trial import TrialIdentity, TrialRunner
+from pytest_execgo.scenario.checks import TrialView, evaluate
+from pytest_execgo.scenario.manifest import Scenario
+from pytest_execgo.verdict.verify import judge
+
+DEFAULT_SEED = 7
+MAIN_PACKAGES = ("pytest", "pytest-xdist", "pydantic", "requests", "jmespath", "packaging")
+
+
+class TrialSkipped(ExecgoError):
+    """The trial cannot be made here; the text says why and what would help."""
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """Where and how one run takes place. ``options`` is what a rerun must repeat."""
+
+    root: Path
+    reports: Path
+    run_id: str
+    seed: int = DEFAULT_SEED
+    fleet: FleetSpec = FleetSpec()
+    workers: int = 1
+    options: tuple[str, ...] = ()
+
+    @property
+    def folder(self) -> Path:
+        """The run's folder."""
+        return self.reports / self.run_id
+
+    def trial_folder(self, trial_id: str) -> Path:
+        """The folder of one trial."""
+        return self.folder / "trials" / trial_id
+
+
+class RunSession:
+    """Runs trials one after another on a fleet that it brings up when it is first needed."""
+
+    def __init__(self, settings: RunSettings, catalogue: Catalogue) -> None:
+        self.settings, self.catalogue = settings, catalogue
+        self._fleet: Fleet | None = None
+        self._spoilt = False
+
+    @property
+    def fleet(self) -> Fleet:
+        """The running fleet, brought up now if need be; raises :class:`HarnessError`."""
+        return self._fleet or self.ensure_fleet()
+
+    def ensure_fleet(self) -> Fleet:
+        """A fleet in which every service answers: the one there is, or a new one in its place."""
+        if self._fleet is not None and (self._spoilt or self._fleet.unready()):
+            self.close()
+        if self._fleet is None:
+            fleet = Fleet(self.settings.fleet, self.catalogue.registry.launchers)
+            fleet.start()
+            self._fleet, self._spoilt = fleet, False
+            self._write_environment(fleet)
+        return self._fleet
+
+    def close(self) -> None:
+        """Take the fleet down. A later trial would bring up a new one."""
+        fleet, self._fleet = self._fleet, None
+        if fleet is not None:
+            fleet.stop()
+
+    def run_cell(self, scenario: str, *, framework: str, chaos: str) -> TrialResult:
+        """One more repetition of a cell; for tests that call the runner themselves."""
+        found = self.catalogue.named(scenario)
+        cell = Cell(found.id, framework, "replay", chaos)
+        trial = Trial(cell, 0)
+        while True:
+            try:
+                self.settings.trial_folder(trial.trial_id).mkdir(parents=True)
+                break
+            except FileExistsError:
+                trial = Trial(cell, trial.repetition + 1)
+        return self.run_trial(trial, found)
+
+    def run_trial(
+        self, trial: Trial, scenario: Scenario, node_id: str | None = None
+    ) -> TrialResult:
+        """Run one trial and write its folder; raises :class:`TrialSkipped`, :class:`HarnessError`."""
+        profile = self.catalogue.profile(trial.cell.chaos)
+        self._check_possible(trial, scenario)
+        fleet = self.ensure_fleet()
+        self._check_capabilities(profile, fleet)
+        folder = self.settings.trial_folder(trial.trial_id)
+        if (folder / "timeline.jsonl").exists():
+            shutil.rmtree(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        execution = _Execution(self, trial, scenario, profile, fleet, folder)
+        try:
+            return execution.run(node_id)
+        except HarnessError:
+            self._spoilt = True
+            raise
+        finally:
+            self._spoilt = self._spoilt or not execution.clean
+
+    def _check_possible(self, trial: Trial, scenario: Scenario) -> None:
+        adapter = self.catalogue.registry.adapter(trial.cell.framework)
+        install = adapter.missing()
+        if install:
+            raise TrialSkipped(f"{adapter.name} is not installed; install it with: {install}")
+        if adapter.name == "reference" and scenario.reference_plan is None:
+            raise TrialSkipped(f"scenario {scenario.id} has no reference_plan to replay")
+
+    @staticmethod
+    def _check_capabilities(profile: LoadedProfile, fleet: Fleet) -> None:
+        for loaded in profile.faults:
+            service = fleet.services.get(loaded.fault.target)
+            reason = loaded.action.unsupported(service) if service else None
+            if reason:
+                raise TrialSkipped(f"{profile.profile.id}: {reason}")
+
+    def _write_environment(self, fleet: Fleet) -> None:
+        path = self.settings.folder / "environment.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists():
+            write_model(path, environment(self.settings, fleet))
+            point_latest(self.settings.reports, self.settings.run_id)
+
+
+@dataclass
+class _Surroundings:
+    """What the runner may ask about the fleet."""
+
+    fleet: Fleet
+    chaos: ChaosController
+
+    def will_return(self, service: str) -> bool:
+        return self.fleet.services[service].running() or self.chaos.returning(service)
+
+    def unready(self) -> list[str]:
+        return self.fleet.unready()
+
+
+@dataclass
+class _Execution:
+    """One trial on its way from cell to result."""
+
+    session: RunSession
+    trial: Trial
+    scenario: Scenario
+    profile: LoadedProfile
+    fleet: Fleet
+    folder: Path
+    clean: bool = field(default=True, init=False)
+
+    def run(self, node_id: str | None) -> TrialResult:
+        """Execute, judge, write ``result.json``."""
+        logs = LogSlices(self.fleet.log_paths())
+        with self._workspace() as workspace, self._recorder() as recorder:
+            try:
+                self._execute(workspace, recorder)
+            finally:
+                logs.save(self.folder / "logs")
+            result = self._judge(recorder, node_id)
+            write_model(self.folder / "result.json", result)
+            if result.verdict.status != "passed":
+                shutil.copytree(workspace, self.folder / "workspace", dirs_exist_ok=True)
+        return result
+
+    @contextmanager
+    def _workspace(self) -> Iterator[Path]:
+        workspace = self.fleet.work_root / self.trial.trial_id
+        copy_workspace(self.scenario.workspace, workspace)
+        try:
+            yield workspace
+        finally:
+            remove_tree(workspace)
+
+    @contextmanager
+    def _recorder(self) -> Iterator[Recorder]:
+        recorder = Recorder(self.folder)
+        monitor = ServiceMonitor(recorder)
+        self.fleet.watch(monitor)
+        try:
+            yield recorder
+        finally:
+            self.fleet.unwatch(monitor)
+            recorder.close()
+
+    def _execute(self, workspace: Path, recorder: Recorder) -> None:
+        seed = self.session.settings.seed
+        chaos = ChaosController(
+            list(self.profile.faults),
+            self.fleet.services,
+            recorder,
+            trial_id=self.trial.trial_id,
+            seed=f"{seed}:{self.profile.profile.seed}",
+        )
+        chaos.arm()
+        identity = TrialIdentity(
+            self.session.settings.run_id, self.trial.trial_id, self.trial.cell.cell_id, seed
+        )
+
+        def verify(plan: StandardPlan, results: Mapping[str, dict[str, Any]]) -> None:
+            self._verify(plan, results, workspace, recorder)
+
+        with ExecgoClient(self.fleet.url("execgo")) as client:
+            runner = TrialRunner(client, recorder, _Surroundings(self.fleet, chaos), chaos)
+            try:
+                outcome = runner.run(
+                    identity,
+                    lambda: self._plan(workspace),
+                    self._placeholders(workspace),
+                    verify,
+                )
+                self.clean = outcome.clean and not chaos.heal_failed
+            except BaseException:
+                self.clean = False
+                raise
+        collect_access_log(self.fleet.url("fixtures"), self.trial.trial_id, recorder)
+
+    def _plan(self, workspace: Path) -> StandardPlan:
+        cell = self.trial.cell
+        adapter = self.session.catalogue.registry.adapter(cell.framework)
+        context = PlanContext(
+            scenario_id=cell.scenario,
+            framework=cell.framework,
+            mode=cell.mode,
+            prompt_pack=self.scenario.prompts,
+            seed=self.session.settings.seed + self.scenario.manifest.seed,
+            chaos_profile=cell.chaos,
+            scenario_input=self.scenario.manifest.input,
+            workspace_dir=str(workspace),
+        )
+        trace = PlanTrace()
+        try:
+            plan = adapter.plan(context, trace, self.scenario.reference_plan)
+            write_model(self.folder / "plan.json", plan)
+            return plan
+        finally:
+            document = {
+                "schema_version": SCHEMA_VERSION,
+                "scenario_id": cell.scenario,
+                "framework": cell.framework,
+                "mode": cell.mode,
+                "steps": trace.steps,
+            }
+            write_json(self.folder / "adapter_trace.json", document)
+
+    def _placeholders(self, workspace: Path) -> dict[str, str]:
+        return {
+            "workspace": str(workspace),
+            "fixtures_url": f"{self.fleet.url('fixtures')}/t/{self.trial.trial_id}",
+            "run_id": self.session.settings.run_id,
+            "trial_id": self.trial.trial_id,
+            "python": self.fleet.python,
+        }
+
+    def _verify(
+        self,
+        plan: StandardPlan,
+        results: Mapping[str, dict[str, Any]],
+        workspace: Path,
+        recorder: Recorder,
+    ) -> None:
+        for stage in plan.stages:
+            for artifact in stage.expected_artifacts:
+                recorder.add(
+                    ArtifactSeen(
+                        stage_id=stage.stage_id,
+                        path=artifact.path,
+                        sha256=_sha256(workspace / artifact.path),
+                        expected_sha256=artifact.sha256,
+                    )
+                )
+        view = TrialView(plan, results, workspace, self.scenario.manifest.input)
+        for event in evaluate(self.scenario, view):
+            recorder.add(event)
+
+    def _judge(self, recorder: Recorder, node_id: str | None) -> TrialResult:
+        events = recorder.events()
+        verdict, faults = judge(self.profile.profile, events)
+        cell = self.trial.cell
+        return TrialResult(
+            trial_id=self.trial.trial_id,
+            cell_id=cell.cell_id,
+            scenario=cell.scenario,
+            framework=cell.framework,
+            mode=cell.mode,
+            chaos=cell.chaos,
+            repetition=self.trial.repetition,
+            seed=self.session.settings.seed,
+            started_at=recorder.started_at,
+            outcome_digest=outcome_digest(events, verdict),
+            metrics=trial_metrics(events, verdict),
+            faults=faults,
+            verdict=verdict,
+            rerun=self._rerun(node_id),
+        )
+
+    def _rerun(self, node_id: str | None) -> str:
+        """The command that repeats just this trial."""
+        settings, cell = self.session.settings, self.trial.cell
+        if node_id is None:
+            manifest = os.path.relpath(self.scenario.path, settings.root)
+            node_id = f"{Path(manifest).as_posix()}::{self.trial.item_name}"
+        words = ["pytest", node_id, "--execgo-framework", cell.framework]
+        words += ["--execgo-mode", cell.mode, "--execgo-chaos", cell.chaos]
+        if self.trial.repetition:
+            words += ["--execgo-repetitions", str(self.trial.repetition + 1)]
+        return shlex.join([*words, "--execgo-seed", str(settings.seed), *settings.options])
+
+
+STATUS_WORDS: dict[VerdictStatus, str] = {
+    "passed": "PASSED",
+    "failed": "FAILED",
+    "inconclusive": "INCONCLUSIVE",
+}
+
+
+def failure_text(result: TrialResult, folder: str) -> str:
+    """What a person reads about a trial that is not green."""
+    verdict = result.verdict
+    lines = [f"{STATUS_WORDS[verdict.status]:12} {verdict.outcome}"]
+    for cause in verdict.attribution:
+        events = f" [{', '.join(cause.evidence)}]" if cause.evidence else ""
+        lines.append(
+            f"{'cause':12} {cause.layer} · {cause.code} ({cause.confidence}): "
+            f"{cause.message}{events}"
+        )
+    for check in verdict.checks:
+        if not check.ok:
+            lines.append(f"{'check':12} {check.kind}: {check.message}")
+    label = "chain"
+    for step in verdict.explanation:
+        lines.append(f"{label:12} {step.at_ms / 1000:.3f} s  {step.text}")
+        label = ""
+    lines += [f"{'record':12} {folder}", f"{'rerun':12} {result.rerun}"]
+    return "\n".join(lines)
+
+
+def environment(settings: RunSettings, fleet: Fleet) -> Environment:
+    """Where the run takes place; nothing of the user's environment variables is kept."""
+    packages = {}
+    for name in MAIN_PACKAGES:
+        try:
+            packages[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return Environment(
+        pytest_execgo=__version__,
+        python=platform.python_version(),
+        platform=f"{platform.system()} {platform.release()} {platform.machine()}",
+        cpu_count=os.cpu_count() or 1,
+        git_commit=_git_commit(settings.root),
+        seed=settings.seed,
+        workers=settings.workers,
+        services=fleet.infos(),
+        packages=packages,
+    )
+
+
+def _git_commit(root: Path) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", "rev-parse", "HEAD"],
+            cwd=root,
+            capture_output=True,
+            text=True,
+            timeout=5,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def _sha256(path: Path) -> str | None:
+    if not path.is_file():
+        return None
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+__all__ = ["RunSession", "RunSettings", "TrialSkipped", "environment", "failure_text"]

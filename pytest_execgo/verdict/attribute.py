@@ -1,0 +1,306 @@
+"""Naming the cause of what went wrong, from evidence alone.
+
+The input type excludes chaos events, and no profile is an argument: what was injected cannot be
+looked up, it has to be found. Each rule below turns facts into causes; a cause that explains
+another's symptoms takes its place (a failed task behind a failing fixture is the fixture's failure).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from pytest_execgo.models.benchmark import Attribution, Confidence
+from pytest_execgo.models.chaos import Layer
+from pytest_execgo.models.timeline import (
+    BindingMissing,
+    CheckEvaluated,
+    EngineProtocolError,
+    EngineUnreachable,
+    Event,
+    EvidenceEvent,
+    FixtureRequest,
+    HarnessTrouble,
+    PlanFailed,
+    ServiceExited,
+    StageFinished,
+    SubmitRejected,
+    TaskChanged,
+    TaskLost,
+)
+
+E = TypeVar("E", bound=Event)
+
+# How ExecGo words its refusals, and what each is called here.
+_REJECTIONS: tuple[tuple[str, Layer, str], ...] = (
+    ("unknown task type", "dsl", "unknown_task_type"),
+    ("depends on unknown task", "dsl", "unknown_dependency"),
+    ("cannot depend on itself", "dsl", "self_dependency"),
+    ("cycle detected", "dsl", "cycle"),
+    ("duplicate task id", "dsl", "duplicate_task_id"),
+    ("task graph is empty", "dsl", "empty_graph"),
+    ("type is required", "dsl", "missing_type"),
+    ("task id is required", "dsl", "missing_id"),
+    ("invalid JSON", "dsl", "invalid_json"),
+)
+_RUNTIME_CODES = frozenset({"resource_limit_exceeded", "sandbox_setup_failed", "internal"})
+_TASK_CODES = frozenset(
+    {
+        "launch_failed",
+        "memory_limit_exceeded",
+        "cpu_limit_exceeded",
+        "cancelled",
+        "exit_nonzero",
+        "denied",
+    }
+)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The evidence events of one trial, in order of time, by type."""
+
+    events: Sequence[EvidenceEvent]
+
+    def of(self, kind: type[E]) -> list[E]:
+        """All events of one type."""
+        return [event for event in self.events if isinstance(event, kind)]
+
+    def failures(self) -> list[TaskChanged]:
+        """The state in which each task failed, once per task and round."""
+        seen: dict[str, TaskChanged] = {}
+        for event in self.of(TaskChanged):
+            if event.status == "failed":
+                seen.setdefault(event.engine_task_id, event)
+        return list(seen.values())
+
+    def exits(self, service: str) -> list[ServiceExited]:
+        """The ends of a service's processes."""
+        return [event for event in self.of(ServiceExited) if event.service == service]
+
+
+def attribute(events: Sequence[EvidenceEvent]) -> tuple[Attribution, ...]:
+    """The causes shown by the evidence, surest first; ``none`` if nothing went wrong, ``unknown``
+    if something did and no rule names it."""
+    evidence = Evidence(events)
+    found: dict[tuple[Layer, str], Attribution] = {}
+    for rule in _RULES:
+        for cause in rule(evidence):
+            found.setdefault((cause.layer, cause.code), cause)
+    if found:
+        causes = list(found.values())
+        return tuple(sorted(causes, key=lambda cause: _ORDER.index(cause.confidence)))
+    trouble = [e for e in evidence.of(StageFinished) if e.outcome != "succeeded"]
+    if trouble:
+        ids = tuple(event.event_id for event in trouble)
+        names = ", ".join(f"{event.stage_id} {event.outcome}" for event in trouble)
+        return (_cause("unknown", "unexplained", "possible", ids, f"no rule explains: {names}"),)
+    return (_cause("none", "no_failure", "certain", (), "nothing failed"),)
+
+
+_ORDER: tuple[Confidence, ...] = ("certain", "likely", "possible")
+
+
+def _cause(
+    layer: Layer, code: str, confidence: Confidence, events: tuple[str, ...], message: str
+) -> Attribution:
+    return Attribution(
+        layer=layer, code=code, confidence=confidence, evidence=events, message=message
+    )
+
+
+def _harness(evidence: Evidence) -> Iterator[Attribution]:
+    for event in evidence.of(HarnessTrouble):
+        yield _cause("harness", "trouble", "certain", (event.event_id,), event.message)
+
+
+def _plan(evidence: Evidence) -> Iterator[Attribution]:
+    for event in evidence.of(PlanFailed):
+        layer: Layer = "plan" if event.code == "unknown_placeholder" else "adapter"
+        yield _cause(layer, event.code, "certain", (event.event_id,), event.message)
+
+
+def _binding(evidence: Evidence) -> Iterator[Attribution]:
+    for event in evidence.of(BindingMissing):
+        # A source that failed is its own cause; the value that is missing then is a symptom.
+        if event.required and not _trouble_before(evidence, event):
+            message = f"{event.target_task_id}.{event.target_param_path}: {event.reason}"
+            yield _cause("binding", "binding_missing", "certain", (event.event_id,), message)
+
+
+def _trouble_before(evidence: Evidence, event: Event) -> bool:
+    return any(
+        stage.outcome != "succeeded" and stage.at_ms < event.at_ms
+        for stage in evidence.of(StageFinished)
+    )
+
+
+def _rejection(evidence: Evidence) -> Iterator[Attribution]:
+    for event in evidence.of(SubmitRejected):
+        layer: Layer = "engine" if event.http_status >= 500 else "dsl"
+        code = f"http_{event.http_status}"
+        for words, known_layer, known_code in _REJECTIONS:
+            if event.http_status < 500 and words in event.message:
+                layer, code = known_layer, known_code
+                break
+        message = f"ExecGo refused stage {event.stage_id} ({event.http_status}): {event.message}"
+        yield _cause(layer, code, "certain", (event.event_id,), message)
+
+
+def _engine(evidence: Evidence) -> Iterator[Attribution]:
+    exits = evidence.exits("execgo")
+    for gone in exits:
+        message = f"ExecGo's process ended with {gone.exit_status}"
+        yield _cause("engine", "process_exited", "certain", (gone.event_id,), message)
+    lost = evidence.of(TaskLost)
+    if lost and not exits:
+        names = ", ".join(event.task_id for event in lost)
+        ids = tuple(event.event_id for event in lost)
+        yield _cause("engine", "task_lost", "certain", ids, f"ExecGo forgot {names}")
+    silent = evidence.of(EngineUnreachable)
+    if silent and not exits:
+        ids = tuple(event.event_id for event in silent)
+        yield _cause("engine", "unreachable", "likely", ids, silent[0].message)
+    for event in evidence.of(EngineProtocolError):
+        yield _cause("engine", "protocol_error", "certain", (event.event_id,), event.message)
+    for event in evidence.of(StageFinished):
+        if event.outcome == "stuck":
+            names = ", ".join(event.unfinished)
+            message = f"the deadline of stage {event.stage_id} passed with {names} unfinished"
+            yield _cause("engine", "stuck", "possible", (event.event_id,), message)
+
+
+def _runtime(evidence: Evidence) -> Iterator[Attribution]:
+    exits = evidence.exits("runtime")
+    for failed in evidence.failures():
+        code = _runtime_code(failed)
+        if code is None:
+            continue
+        gone = [event for event in exits if event.at_ms <= failed.at_ms]
+        if gone:
+            ids = (gone[-1].event_id, failed.event_id)
+            message = (
+                f"the runtime's process ended with {gone[-1].exit_status} "
+                f"while task {failed.task_id} needed it"
+            )
+            yield _cause("runtime", code, "certain", ids, message)
+        else:
+            message = f"task {failed.task_id}: {_words(failed)}"
+            yield _cause("runtime", code, "likely", (failed.event_id,), message)
+    if exits and not any(_runtime_code(failed) for failed in evidence.failures()):
+        ids = tuple(event.event_id for event in exits)
+        message = f"the runtime's process ended with {exits[0].exit_status}; no task failed by it"
+        yield _cause("runtime", "process_exited", "certain", ids, message)
+
+
+def _runtime_code(failed: TaskChanged) -> str | None:
+    """The code if ExecGo says that the runtime, not the task, is to blame."""
+    error = failed.error
+    if error is None:
+        return None
+    if error.message.startswith("handle not found"):
+        return "handle_lost"
+    if error.source == "runtime-executor" and error.code == "external_failure":
+        return "unreachable"
+    if error.source == "execgo-runtime" and error.code in _RUNTIME_CODES:
+        return error.code
+    if error.message.startswith("runtime submit returned"):
+        return "http_error"
+    return None
+
+
+def _fixture(evidence: Evidence) -> Iterator[Attribution]:
+    for gone in evidence.exits("fixtures"):
+        message = f"the fixtures server's process ended with {gone.exit_status}"
+        yield _cause("fixture", "process_exited", "certain", (gone.event_id,), message)
+    broken = _bad_requests(evidence)
+    if broken:
+        first = broken[0]
+        code = "http_error" if first.status >= 400 else "wrong_content"
+        ids = tuple(event.event_id for event in broken)
+        message = (
+            f"{first.method} {first.path} was answered with {first.status}"
+            if code == "http_error"
+            else f"{first.method} {first.path} was answered with content that is not the fixture's"
+        )
+        confidence: Confidence = "certain" if _failed_with_fixture(evidence) else "likely"
+        yield _cause("fixture", code, confidence, ids, message)
+
+
+def _bad_requests(evidence: Evidence) -> list[FixtureRequest]:
+    """Requests answered otherwise than the fixture itself would have answered."""
+    return [
+        event
+        for event in evidence.of(FixtureRequest)
+        if event.reference_sha256 is not None and event.sha256 != event.reference_sha256
+    ]
+
+
+def _failed_with_fixture(evidence: Evidence) -> bool:
+    return any(_is_task_failure(failed) for failed in evidence.failures())
+
+
+def _task(evidence: Evidence) -> Iterator[Attribution]:
+    if _bad_requests(evidence) or evidence.exits("fixtures"):
+        return
+    for failed in evidence.failures():
+        error = failed.error
+        message = f"task {failed.task_id}: {_words(failed)}"
+        if error is not None and error.message.startswith("unknown os tool"):
+            yield _cause("dsl", "unknown_tool", "certain", (failed.event_id,), message)
+        elif error is not None and error.code == "invalid_input":
+            yield _cause("dsl", "invalid_input", "certain", (failed.event_id,), message)
+        elif _is_task_failure(failed):
+            code = (error.raw_code or error.code) if error else ""
+            sure: Confidence = "certain" if code else "likely"
+            yield _cause("task", code or "failed", sure, (failed.event_id,), message)
+
+
+def _is_task_failure(failed: TaskChanged) -> bool:
+    error = failed.error
+    if error is None:
+        return True
+    if _runtime_code(failed) is not None:
+        return False
+    known = error.code in _TASK_CODES or error.code == "timeout"
+    return known or error.source in ("executor", "execgo-runtime", "scheduler", "")
+
+
+def _checks(evidence: Evidence) -> Iterator[Attribution]:
+    failed = [event for event in evidence.of(CheckEvaluated) if not event.ok]
+    for event in failed:
+        if event.raised:
+            yield _cause(
+                "verifier", "check_raised", "certain", (event.event_id,), event.message
+            )
+    plain = [event for event in failed if not event.raised]
+    stages = evidence.of(StageFinished)
+    if plain and all(event.outcome == "succeeded" for event in stages):
+        if _bad_requests(evidence):
+            return
+        first = plain[0]
+        subject = f"task {first.task}" if first.task else "the run"
+        message = (
+            f"{subject} ended in success, but check {first.kind} does not hold ({first.message}): "
+            "either the plan's result or the expectation is wrong"
+        )
+        ids = tuple(event.event_id for event in plain)
+        yield _cause("task", "wrong_output", "possible", ids, message)
+
+
+def _words(failed: TaskChanged) -> str:
+    return (failed.error.message if failed.error else "") or "failed without a word"
+
+
+_RULES: tuple[Callable[[Evidence], Iterator[Attribution]], ...] = (
+    _harness,
+    _plan,
+    _binding,
+    _rejection,
+    _engine,
+    _runtime,
+    _fixture,
+    _task,
+    _checks,
+)

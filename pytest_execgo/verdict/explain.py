@@ -1,0 +1,115 @@
+"""The chain of explanation: the events that mattered, in order, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from pytest_execgo.models import timeline as t
+from pytest_execgo.models.benchmark import ExplanationStep
+
+MAX_STEPS = 40
+
+
+def explain(
+    events: Sequence[t.EvidenceEvent | t.ChaosEvent], status: str
+) -> tuple[ExplanationStep, ...]:
+    """One step per event that tells something, joined where many say the same."""
+    steps = list(_steps(sorted(events, key=lambda event: event.at_ms)))
+    if len(steps) > MAX_STEPS:
+        left_out = len(steps) - MAX_STEPS
+        middle = ExplanationStep(
+            at_ms=steps[MAX_STEPS // 2].at_ms, text=f"… {left_out} steps left out …", events=()
+        )
+        steps = [*steps[: MAX_STEPS // 2], middle, *steps[-MAX_STEPS // 2 :]]
+    return tuple(steps)
+
+
+def _steps(events: Sequence[Any]) -> Iterator[ExplanationStep]:
+    skipped: list[t.TaskChanged] = []
+    for event in events:
+        if isinstance(event, t.TaskChanged) and event.status == "skipped":
+            skipped.append(event)
+            continue
+        if skipped:
+            yield _skips(skipped)
+            skipped = []
+        teller = _TELLERS.get(type(event))
+        text = teller(event) if teller else None
+        if text:
+            yield ExplanationStep(at_ms=event.at_ms, text=text, events=(event.event_id,))
+    if skipped:
+        yield _skips(skipped)
+
+
+def _skips(skipped: list[t.TaskChanged]) -> ExplanationStep:
+    names = ", ".join(event.task_id for event in skipped)
+    return ExplanationStep(
+        at_ms=skipped[0].at_ms,
+        text=f"ExecGo: skipped {names}",
+        events=tuple(event.event_id for event in skipped),
+    )
+
+
+def _fired(event: t.ChaosFired) -> str:
+    task = f" (task {event.task_id})" if event.task_id else ""
+    return f"fault fired: {event.action} {event.target}{task}: {event.detail}"
+
+
+def _task(event: t.TaskChanged) -> str | None:
+    if event.status == "failed":
+        words = event.error.message if event.error else "no error given"
+        raw = f" [{event.error.raw_code or event.error.code}]" if event.error else ""
+        return f"ExecGo: {event.task_id} failed: {words}{raw}"
+    if event.status == "success" and event.round:
+        return f"ExecGo: {event.task_id} succeeded in round {event.round + 1}"
+    return None
+
+
+def _stage(event: t.StageFinished) -> str | None:
+    if event.outcome == "succeeded":
+        return f"stage {event.stage_id} succeeded after {event.rounds} rounds" if event.rounds > 1 else None
+    unfinished = f", unfinished: {', '.join(event.unfinished)}" if event.unfinished else ""
+    return f"stage {event.stage_id} ended: {event.outcome.replace('_', ' ')}{unfinished}"
+
+
+def _check(event: t.CheckEvaluated) -> str | None:
+    if event.ok:
+        return None
+    return f"check {event.kind}: {event.message}"
+
+
+def _request(event: t.FixtureRequest) -> str | None:
+    if event.reference_sha256 is None or event.sha256 == event.reference_sha256:
+        return None
+    return f"fixtures: {event.method} {event.path} answered {event.status}"
+
+
+_TELLERS: dict[type, Callable[[Any], str | None]] = {
+    t.PlanFailed: lambda e: f"no plan ({e.code}): {e.message}",
+    t.BindingMissing: lambda e: (
+        f"binding {e.source_task_id} -> {e.target_task_id}.{e.target_param_path} "
+        f"{'missing' if e.required else 'left out'}: {e.reason}"
+    ),
+    t.SubmitRejected: lambda e: f"ExecGo refused stage {e.stage_id} ({e.http_status}): {e.message}",
+    t.TaskChanged: _task,
+    t.TaskLost: lambda e: f"ExecGo no longer knows {e.task_id}",
+    t.EngineUnreachable: lambda e: f"ExecGo gives no answer: {e.message}",
+    t.EngineReachable: lambda e: "ExecGo answers again",
+    t.EngineProtocolError: lambda e: f"not ExecGo's contract: {e.message}",
+    t.Resubmitted: lambda e: (
+        f"resubmitted {', '.join(e.tasks)} (round {e.round + 1}, after {e.waited_ms:.0f} ms)"
+    ),
+    t.ResubmitDeclined: lambda e: f"not resubmitted: {e.reason}",
+    t.StageFinished: _stage,
+    t.ServiceExited: lambda e: f"{e.service} gone, its process ended with {e.exit_status}",
+    t.ServiceReady: lambda e: f"{e.service} is ready",
+    t.FixtureRequest: _request,
+    t.CheckEvaluated: _check,
+    t.LeftoverFound: lambda e: f"left over: {e.task_id} is still {e.status} on ExecGo",
+    t.HarnessTrouble: lambda e: f"harness: {e.message}",
+    t.ChaosFired: _fired,
+    t.ChaosNotFired: lambda e: f"fault did not fire: {e.action} {e.target}: {e.message}",
+    t.ChaosHealed: lambda e: f"healed: {e.detail}",
+    t.ChaosHealFailed: lambda e: f"healing failed: {e.action} {e.target}: {e.message}",
+}

@@ -1,0 +1,204 @@
+"""From events and an expectation to a verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pytest_execgo.models.benchmark import (
+    Attribution,
+    CheckRecord,
+    FaultRecord,
+    RecoveryOutcome,
+    Verdict,
+    VerdictStatus,
+)
+from pytest_execgo.models.chaos import ChaosProfile, ExpectedCause
+from pytest_execgo.models.timeline import (
+    ChaosArmed,
+    ChaosEvent,
+    ChaosFired,
+    ChaosHealed,
+    ChaosHealFailed,
+    ChaosNotFired,
+    CheckEvaluated,
+    EngineUnreachable,
+    EvidenceEvent,
+    PlanFailed,
+    StageFinished,
+    SubmitRejected,
+    TaskChanged,
+    TaskLost,
+    TrialFinished,
+    evidence,
+)
+from pytest_execgo.verdict.attribute import attribute
+from pytest_execgo.verdict.explain import explain
+
+Events = Sequence[EvidenceEvent | ChaosEvent]
+
+
+def judge(profile: ChaosProfile, events: Events) -> tuple[Verdict, tuple[FaultRecord, ...]]:
+    """The verdict over one trial and what became of each fault, from its record alone."""
+    facts = evidence(list(events))
+    causes = attribute(facts)
+    faults = fault_records(profile, events)
+    checks = tuple(
+        CheckRecord(kind=c.kind, ok=c.ok, message=c.message, expected=c.expected, got=c.got)
+        for c in sorted(_of(facts), key=lambda c: c.index)
+    )
+    expected = profile.expected_cause
+    named = None if expected is None else any(_is(cause, expected) for cause in causes)
+    ruling = _Ruling(profile, facts, causes, faults, checks)
+    status, outcome = ruling.decide()
+    fired = any(fault.status == "fired" for fault in faults)
+    verdict = Verdict(
+        status=status,
+        expectation=profile.expectation,
+        outcome=outcome,
+        recovery=ruling.recovery(),
+        checks=checks,
+        attribution=causes,
+        expected_cause=cause_text(expected) if expected and fired else None,
+        cause_named=named if fired else None,
+        explanation=explain(events, status),
+    )
+    return verdict, faults
+
+
+def _of(facts: Sequence[EvidenceEvent]) -> list[CheckEvaluated]:
+    return [event for event in facts if isinstance(event, CheckEvaluated)]
+
+
+def cause_text(cause: ExpectedCause) -> str:
+    """``layer`` or ``layer/code``."""
+    return f"{cause.layer}/{cause.code}" if cause.code else cause.layer
+
+
+def _is(cause: Attribution, expected: ExpectedCause) -> bool:
+    return cause.layer == expected.layer and expected.code in (None, cause.code)
+
+
+@dataclass(frozen=True)
+class _Ruling:
+    profile: ChaosProfile
+    facts: Sequence[EvidenceEvent]
+    causes: Sequence[Attribution]
+    faults: Sequence[FaultRecord]
+    checks: Sequence[CheckRecord]
+
+    def decide(self) -> tuple[VerdictStatus, str]:
+        """Status and one line on what happened next to what was expected."""
+        missing = self._missing_evidence()
+        if missing:
+            return "inconclusive", missing
+        silent = [f for f in self.faults if f.status == "not_fired"]
+        if self.profile.expectation == "measure":
+            return "passed", f"measured: {self.happened()}"
+        if silent:
+            names = ", ".join(f"{f.action} on {f.target} ({f.reason})" for f in silent)
+            return "inconclusive", f"armed but did not strike: {names}"
+        exercised = [f for f in self.faults if f.status == "fired"]
+        if not exercised:
+            return self._as_clean()
+        if self.profile.expectation == "should_recover":
+            return self._as_recovery()
+        return self._as_failure()
+
+    def _missing_evidence(self) -> str | None:
+        if not any(isinstance(event, TrialFinished) for event in self.facts):
+            return "the record ends before the trial does"
+        planned = not any(isinstance(event, PlanFailed) for event in self.facts)
+        if planned and not self.checks:
+            return "no check was evaluated"
+        return None
+
+    @property
+    def success(self) -> bool:
+        return bool(self.checks) and all(check.ok for check in self.checks)
+
+    def _as_clean(self) -> tuple[VerdictStatus, str]:
+        if self.success:
+            return "passed", f"all {len(self.checks)} checks hold"
+        return "failed", f"expected: all checks hold · got: {self.happened()}"
+
+    def _as_recovery(self) -> tuple[VerdictStatus, str]:
+        if self.success:
+            return "passed", f"{self.recovery().replace('_', ' ')}: all checks hold in the end"
+        return "failed", f"expected: should recover · got: {self.happened()}"
+
+    def _as_failure(self) -> tuple[VerdictStatus, str]:
+        expected = self.profile.expected_cause
+        assert expected is not None
+        wanted = f"expected: failure caused by {cause_text(expected)}"
+        if self.success:
+            return "failed", f"{wanted} · got: all checks hold, nothing noticed the fault"
+        if not any(_is(cause, expected) for cause in self.causes):
+            found = ", ".join(f"{c.layer}/{c.code}" for c in self.causes)
+            return "failed", f"{wanted} · got: {self.happened()}, attributed to {found}"
+        harmed = [
+            c for c in self.causes if c.confidence == "certain" and c.layer != expected.layer
+        ]
+        if harmed:
+            others = ", ".join(f"{c.layer}/{c.code}" for c in harmed)
+            return "failed", f"{wanted} · got: that, and harm elsewhere: {others}"
+        return "passed", f"failed as expected ({cause_text(expected)}): {self.happened()}"
+
+    def happened(self) -> str:
+        """What happened, in a few words."""
+        for event in self.facts:
+            if isinstance(event, PlanFailed):
+                return f"no plan: {event.message}"
+            if isinstance(event, StageFinished) and event.outcome != "succeeded":
+                words = event.outcome.replace("_", " ")
+                return f"stage {event.stage_id} did not finish ({words})"
+        bad = [check for check in self.checks if not check.ok]
+        if bad:
+            return f"{len(bad)} of {len(self.checks)} checks do not hold"
+        return f"all {len(self.checks)} checks hold"
+
+    def recovery(self) -> RecoveryOutcome:
+        """How the trial came through what disturbed it."""
+        disturbed = any(
+            isinstance(event, (TaskLost, EngineUnreachable, SubmitRejected))
+            or (isinstance(event, TaskChanged) and event.status == "failed")
+            for event in self.facts
+        )
+        outcomes = {e.outcome for e in self.facts if isinstance(e, StageFinished)}
+        if self.success:
+            return "recovered" if disturbed else "not_needed"
+        if "stuck" in outcomes:
+            return "stuck"
+        if "lost" in outcomes:
+            return "lost"
+        return "degraded" if disturbed else "not_needed"
+
+
+def fault_records(profile: ChaosProfile, events: Events) -> tuple[FaultRecord, ...]:
+    """What became of each fault: fired, armed and not fired, or left out by its dice."""
+    records = []
+    for index, fault in enumerate(profile.faults):
+        mine = [e for e in events if isinstance(e, _CHAOS) and e.fault == index]
+        fired = next((e for e in mine if isinstance(e, ChaosFired)), None)
+        healed = next((e for e in mine if isinstance(e, ChaosHealed)), None)
+        silent = next((e for e in mine if isinstance(e, ChaosNotFired)), None)
+        left_out = silent is not None and silent.reason == "dice"
+        reason = None if silent is None else silent.message
+        if not fired and not silent:
+            reason = "the record does not say whether it struck"
+        records.append(
+            FaultRecord(
+                action=fault.action,
+                target=fault.target,
+                phase=fault.when.phase,
+                status="fired" if fired else ("not_exercised" if left_out else "not_fired"),
+                at_ms=fired.at_ms if fired else None,
+                healed_at_ms=healed.at_ms if healed else None,
+                reason=None if fired else reason,
+                events=tuple(event.event_id for event in mine),
+            )
+        )
+    return tuple(records)
+
+
+_CHAOS = (ChaosArmed, ChaosFired, ChaosNotFired, ChaosHealed, ChaosHealFailed)
