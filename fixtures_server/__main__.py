@@ -22,9 +22,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         server = httpd.Server(options.host, options.port, App().handle)
     except OSError as error:
-        print(
-            f"fixtures: cannot start on {options.host}:{options.port}: {error}", file=sys.stderr
-        )
+        print(f"fixtures: cannot start on {options.host}:{options.port}: {error}", file=sys.stderr)
         return 1
     return httpd.run("fixtures", VERSION, server, exit_with_stdin=options.exit_with_stdin)
 

@@ -85,9 +85,7 @@ class Catalogue:
         if scenario.plan is None:
             return None
         for loaded in profile.faults:
-            reason = loaded.action.not_applicable(
-                scenario.plan, loaded.fault.target, loaded.params
-            )
+            reason = loaded.action.not_applicable(scenario.plan, loaded.fault.target, loaded.params)
             if reason:
                 return reason
         return None
@@ -100,9 +98,7 @@ class Catalogue:
             if reason:
                 left_out.append(NotApplicable(scenario=scenario.id, chaos=chaos, reason=reason))
                 continue
-            cells += [
-                Cell(scenario.id, framework, mode, chaos) for framework, mode in self.pairs
-            ]
+            cells += [Cell(scenario.id, framework, mode, chaos) for framework, mode in self.pairs]
         return cells, left_out
 
     def trials(self, scenario: Scenario) -> list[Trial]:
@@ -117,9 +113,7 @@ class Catalogue:
     def not_applicable(self) -> list[NotApplicable]:
         """The pairs of selected scenarios and profiles that make no trial."""
         return [
-            pair
-            for path in self.selected().values()
-            for pair in self.cells(self.scenario(path))[1]
+            pair for path in self.selected().values() for pair in self.cells(self.scenario(path))[1]
         ]
 
     def _framework_modes(self) -> list[tuple[str, Mode]]:

@@ -36,6 +36,4 @@ def did_you_mean(word: str, allowed: Iterable[str]) -> str:
 def unknown_name(kind: str, name: str, allowed: Iterable[str]) -> str:
     """One line for a name that is not in ``allowed``."""
     names = sorted(allowed)
-    return (
-        f"unknown {kind} {name!r} (allowed: {', '.join(names) or 'none'}){did_you_mean(name, names)}"
-    )
+    return f"unknown {kind} {name!r} (allowed: {', '.join(names) or 'none'}){did_you_mean(name, names)}"

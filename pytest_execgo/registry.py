@@ -17,7 +17,7 @@ from pytest_execgo.chaos.controller import LoadedFault
 from pytest_execgo.errors import UsageError, unknown_name
 from pytest_execgo.harness.service import Launcher
 from pytest_execgo.models.chaos import ChaosProfile, Fault
-from pytest_execgo.models.document import load, parse
+from pytest_execgo.models.document import load, parse, shown
 
 ENTRY_POINTS = "pytest_execgo"
 
@@ -72,11 +72,11 @@ class Registry:
         profile = load(ChaosProfile, path)
         if profile.id != path.stem:
             raise UsageError(
-                f"{path}: id: {profile.id!r} must equal the name of its file, {path.stem!r}; "
+                f"{shown(path)}: id: {profile.id!r} must equal the name of its file, {path.stem!r}; "
                 "rename one of them"
             )
         faults = [
-            self._load_fault(fault, f"{path}: faults[{index}]")
+            self._load_fault(fault, f"{shown(path)}: faults[{index}]")
             for index, fault in enumerate(profile.faults)
         ]
         return LoadedProfile(profile, tuple(faults))

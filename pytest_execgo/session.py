@@ -61,7 +61,7 @@ class RunSettings:
     reports: Path
     run_id: str
     seed: int = DEFAULT_SEED
-    fleet: FleetSpec = FleetSpec()
+    fleet: FleetSpec = field(default_factory=FleetSpec)
     workers: int = 1
     options: tuple[str, ...] = ()
 
@@ -340,8 +340,11 @@ class _Execution:
         if node_id is None:
             manifest = os.path.relpath(self.scenario.path, settings.root)
             node_id = f"{Path(manifest).as_posix()}::{self.trial.item_name}"
-        words = ["pytest", node_id, "--execgo-framework", cell.framework]
-        words += ["--execgo-mode", cell.mode, "--execgo-chaos", cell.chaos]
+        words = ["pytest", node_id]
+        if cell.mode != "replay":
+            words += ["--execgo-mode", cell.mode]
+        if cell.chaos != "none":
+            words += ["--execgo-chaos", cell.chaos]
         if self.trial.repetition:
             words += ["--execgo-repetitions", str(self.trial.repetition + 1)]
         return shlex.join([*words, "--execgo-seed", str(settings.seed), *settings.options])

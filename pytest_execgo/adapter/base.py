@@ -33,8 +33,6 @@ class Adapter(Protocol):
     def missing(self) -> str | None:
         """``None`` if the framework is installed, else the exact command that installs it."""
 
-    def plan(
-        self, context: PlanContext, trace: PlanTrace, recording: Path | None
-    ) -> StandardPlan:
+    def plan(self, context: PlanContext, trace: PlanTrace, recording: Path | None) -> StandardPlan:
         """The plan. ``recording`` is what replay plays back (the reference plan, for
         ``reference``); it is ``None`` in live mode."""

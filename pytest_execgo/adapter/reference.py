@@ -21,9 +21,7 @@ class ReferenceAdapter:
         """Always there."""
         return None
 
-    def plan(
-        self, context: PlanContext, trace: PlanTrace, recording: Path | None
-    ) -> StandardPlan:
+    def plan(self, context: PlanContext, trace: PlanTrace, recording: Path | None) -> StandardPlan:
         """Read the plan and put this trial's framework and mode on it."""
         if recording is None:
             raise UsageError(f"scenario {context.scenario_id} has no reference_plan to replay")

@@ -95,7 +95,12 @@ def _cell(cell: Cell, members: list[TrialResult], missing: list[UnfinishedTrial]
 def _rates(members: list[TrialResult], passed: int, errors: int) -> CellRates:
     of = len(members)
     ks = range(1, min(of, MAX_K) + 1)
-    needed = [t for t in members if t.verdict.recovery != "not_needed"]
+    # Where failure is what the profile expects, there is nothing to recover.
+    needed = [
+        t
+        for t in members
+        if t.verdict.recovery != "not_needed" and t.verdict.expectation != "expected_failure"
+    ]
     classes = Counter(trial.outcome_digest for trial in members)
     return CellRates(
         success=rate(passed, of),

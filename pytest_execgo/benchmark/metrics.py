@@ -34,7 +34,9 @@ def trial_metrics(events: Events, verdict: Verdict) -> TrialMetrics:
         wall_time_ms=_ms(wall),
         engine_time_ms=_ms(engine),
         overhead_ms=_ms(max(0.0, wall - engine)),
-        plan_time_ms=_ms(sum(e.duration_ms for e in [*plan, *plan_failed])),
+        plan_time_ms=_ms(
+            sum(e.duration_ms for e in plan) + sum(e.duration_ms for e in plan_failed)
+        ),
         stage_count=len(stages),
         task_count=sum(e.tasks for e in plan),
         retry_count=_retries(facts),

@@ -116,8 +116,7 @@ class ChaosController:
     def _arm(self, index: int, loaded: LoadedFault, seed: str) -> _Armed:
         dice = Random(seed)
         exercised = dice.random() < loaded.fault.probability
-        armed = _Armed(index, loaded, dice, seed, exercised)
-        return armed
+        return _Armed(index, loaded, dice, seed, exercised)
 
     def arm(self) -> None:
         """Record what is armed, and what the dice left out."""

@@ -29,7 +29,7 @@ class FleetSpec:
     def resolve(self, launchers: Mapping[str, Launcher]) -> dict[str, tuple[Launcher, str]]:
         """Launcher and target of each service; raises :class:`UsageError` for a choice that cannot
         work."""
-        resolved = {}
+        resolved: dict[str, tuple[Launcher, str]] = {}
         chosen = dict(self.choices)
         for name in chosen:
             if name not in SERVICE_NAMES:

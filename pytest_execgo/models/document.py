@@ -26,8 +26,15 @@ class Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
+def _require_version(schema: dict[str, Any]) -> None:
+    """The version has a default for those who make documents; a file must say it."""
+    schema["required"] = ["schema_version", *schema.get("required", [])]
+
+
 class Document(Model):
     """A value that is written to disk on its own; carries the version of its format."""
+
+    model_config = ConfigDict(json_schema_extra=_require_version)
 
     schema_version: Literal["1"] = SCHEMA_VERSION
 
@@ -42,7 +49,15 @@ def load(model: type[M], path: Path) -> M:
     found and what is allowed.
     """
     text = read_text(path)
-    return parse(model, _load_text(text, path), str(path), text)
+    return parse(model, _load_text(text, path), shown(path), text)
+
+
+def shown(path: Path) -> str:
+    """A path as people want to read it: relative to where they are, if it lies below."""
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
 
 
 def read_text(path: Path) -> str:
@@ -50,9 +65,9 @@ def read_text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise UsageError(f"{path}: no such file") from None
+        raise UsageError(f"{shown(path)}: no such file") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: cannot be read as UTF-8 text: {error}") from None
+        raise UsageError(f"{shown(path)}: cannot be read as UTF-8 text: {error}") from None
 
 
 def read_data(path: Path) -> Any:
@@ -67,11 +82,11 @@ def _load_text(text: str, path: Path) -> Any:
         return yaml.load(text, Loader=_Loader)
     except json.JSONDecodeError as error:
         raise UsageError(
-            f"{path}:{error.lineno}: not JSON: {error.msg} (column {error.colno})"
+            f"{shown(path)}:{error.lineno}: not JSON: {error.msg} (column {error.colno})"
         ) from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        where = f"{path}:{mark.line + 1}" if mark else str(path)
+        where = f"{shown(path)}:{mark.line + 1}" if mark else shown(path)
         problem = getattr(error, "problem", None) or str(error).splitlines()[0]
         column = f" (column {mark.column + 1})" if mark else ""
         raise UsageError(f"{where}: not YAML: {problem}{column}") from None
@@ -106,7 +121,9 @@ def _check_version(model: type[BaseModel], data: dict[Any, Any], source: str) ->
             f"{source}: schema_version {version!r} is newer than this pytest-execgo reads "
             f'("{SCHEMA_VERSION}"); upgrade it with: pip install -U pytest-execgo'
         )
-    raise UsageError(f'{source}: schema_version must be the string "{SCHEMA_VERSION}", got {version!r}')
+    raise UsageError(
+        f'{source}: schema_version must be the string "{SCHEMA_VERSION}", got {version!r}'
+    )
 
 
 def explain(
@@ -116,7 +133,7 @@ def explain(
     errors = error.errors(include_url=False)
     first = errors[0]
     keys, owner = _locate(model, first["loc"])
-    where = _position(text, keys)
+    where = line_of(text, keys)
     prefix = f"{source}:{where}" if where else source
     message = _message(dict(first), keys, owner, data)
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
@@ -131,9 +148,8 @@ def _message(
     context = first.get("ctx", {})
     if kind == "extra_forbidden":
         allowed = _keys_of(owner) if owner else []
-        key = str(keys[-1])
-        text = f"unknown key {key!r} at {path} (allowed: {', '.join(allowed)})"
-        return text + did_you_mean(key, allowed)
+        text = f"{path}: unknown key (allowed: {', '.join(allowed)})"
+        return text + did_you_mean(str(keys[-1]), allowed)
     if kind == "missing":
         return f"{path}: this key is required"
     if kind == "union_tag_invalid":
@@ -153,7 +169,11 @@ def _message(
         hint = did_you_mean(got, allowed) if isinstance(got, str) else ""
         return f"{path}: got {_show(got)} (allowed: {', '.join(allowed)}){hint}"
     text = str(first["msg"]).removeprefix("Value error, ")
-    return f"{path}: {text}" if kind == "value_error" else f"{path}: {text}, got {_show(first['input'])}"
+    return (
+        f"{path}: {text}"
+        if kind == "value_error"
+        else f"{path}: {text}, got {_show(first['input'])}"
+    )
 
 
 def key_path(keys: Sequence[str | int]) -> str:
@@ -162,6 +182,12 @@ def key_path(keys: Sequence[str | int]) -> str:
     for key in keys:
         out += f"[{key}]" if isinstance(key, int) else (f".{key}" if out else str(key))
     return out or "(top level)"
+
+
+def split_path(path: str) -> list[str | int]:
+    """The inverse of :func:`key_path`."""
+    parts = re.findall(r"\[(\d+)\]|([^.\[\]]+)", path)
+    return [int(index) if index else name for index, name in parts]
 
 
 def _show(value: Any) -> str:
@@ -232,7 +258,7 @@ def _members(annotation: Any) -> list[Any]:
     return [annotation]
 
 
-def _position(text: str | None, keys: Sequence[str | int]) -> str:
+def line_of(text: str | None, keys: Sequence[str | int]) -> str:
     """The 1-based line of the deepest key of ``keys`` that stands in the YAML ``text``."""
     if text is None:
         return ""

@@ -23,8 +23,8 @@ class PathError(ValueError):
     """A path that cannot be read, or a document it cannot be applied to; the text says why."""
 
 
-class _Functions(functions.Functions):  # type: ignore[misc]
-    @functions.signature({"types": ["string", "null"]})  # type: ignore[untyped-decorator]
+class _Functions(functions.Functions):
+    @functions.signature({"types": ["string", "null"]})
     def _func_from_json(self, text: str | None) -> Any:
         if text is None:
             return None

@@ -37,17 +37,15 @@ class Binding(Model):
     def _within_the_payload(cls, value: str) -> str:
         head, _, rest = value.partition(".")
         if head not in ("params", "input") or not all(rest.split(".")):
-            raise ValueError(
-                f"must be dotted and begin with 'params.' or 'input.', got {value!r}"
-            )
+            raise ValueError(f"must be dotted and begin with 'params.' or 'input.', got {value!r}")
         return value
 
 
 class SubmitPolicy(Model):
     """How a stage is submitted, watched and recovered; times in milliseconds."""
 
-    poll_interval_ms: int = Field(default=10, ge=1)
-    max_poll_interval_ms: int = Field(default=50, ge=1)
+    poll_interval_ms: int = Field(default=5, ge=1)
+    max_poll_interval_ms: int = Field(default=25, ge=1)
     deadline_ms: int = Field(default=60_000, ge=1)
     stop_on_failure: bool = True
     max_resubmits: int = Field(default=0, ge=0, le=20)

@@ -82,7 +82,9 @@ def _task_problems(
     types = (*TASK_TYPES, *LEGACY_TYPES)
     if task.type not in types:
         message = f"unknown task type {task.type!r} (allowed: {', '.join(types)})"
-        yield Problem("unknown_task_type", f"{where}.type", message + did_you_mean(task.type, types))
+        yield Problem(
+            "unknown_task_type", f"{where}.type", message + did_you_mean(task.type, types)
+        )
     for index, dep in enumerate(task.depends_on):
         at = f"{where}.depends_on[{index}]"
         if dep == task.id:
@@ -98,7 +100,7 @@ def _task_problems(
             yield Problem("unknown_dependency", at, message)
     for keys, name in placeholders({"params": task.params, "input": task.input}):
         if name not in PLACEHOLDERS:
-            allowed = ", ".join("${%s}" % known for known in PLACEHOLDERS)
+            allowed = ", ".join(f"${{{known}}}" for known in PLACEHOLDERS)
             message = f"unknown placeholder ${{{name}}} (allowed: {allowed})"
             at = f"{where}.{key_path(keys)}"
             yield Problem("unknown_placeholder", at, message + did_you_mean(name, PLACEHOLDERS))
@@ -123,7 +125,9 @@ def _binding_problems(stage: PlanStage, at: str, finished: dict[str, str]) -> It
             yield Problem("binding_unknown_target", f"{where}.target_task_id", message)
 
 
-def placeholders(value: Any, keys: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], str]]:
+def placeholders(
+    value: Any, keys: tuple[str | int, ...] = ()
+) -> Iterator[tuple[tuple[str | int, ...], str]]:
     """Every ``${name}`` within ``value``, with the keys that lead to the string that holds it."""
     if isinstance(value, str):
         for name in _PLACEHOLDER.findall(value):

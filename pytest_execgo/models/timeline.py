@@ -130,6 +130,7 @@ class TaskChanged(Event):
     engine_task_id: str
     status: str
     run_status: str | None = None
+    handle_id: str | None = None
     attempt: int = 0
     duration_ms: int = 0
     error: TaskError | None = None
@@ -357,9 +358,7 @@ EvidenceEvent: TypeAlias = (
     | TrialFinished
 )
 ChaosEvent: TypeAlias = ChaosArmed | ChaosFired | ChaosNotFired | ChaosHealed | ChaosHealFailed
-TimelineEvent: TypeAlias = Annotated[
-    EvidenceEvent | ChaosEvent, Field(discriminator="event_type")
-]
+TimelineEvent: TypeAlias = Annotated[EvidenceEvent | ChaosEvent, Field(discriminator="event_type")]
 
 EVENT: TypeAdapter[EvidenceEvent | ChaosEvent] = TypeAdapter(TimelineEvent)
 

@@ -23,4 +23,3 @@ def collect_access_log(fixtures_url: str, trial_id: str, recorder: Recorder) -> 
         at = entry.pop("at")
         recorder.add(FixtureRequest(**entry), recorder.at_wall(float(at)))
     return True
-

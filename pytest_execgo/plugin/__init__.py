@@ -21,8 +21,6 @@ from pytest_execgo.plugin.fixtures import (
 )
 
 if TYPE_CHECKING:
-    from _pytest.terminal import TerminalReporter
-
     from pytest_execgo.plugin.state import PluginState
 
 __all__ = [
@@ -88,7 +86,9 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         finish(session, state)
 
 
-def pytest_terminal_summary(terminalreporter: TerminalReporter, config: pytest.Config) -> None:
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
     """The table of cells."""
     state = _used_state(config)
     if state is not None:

@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
+
+
+@dataclass
+class EventsOut:
+    """A pytest plugin by which a wrapper asks for a copy of the events."""
+
+    stream: TextIO
 
 
 class EventStream:
-    """Appends lines; a resumed run continues its file."""
+    """Appends lines; a resumed run continues its file. ``copy_to`` gets every line as well."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, copy_to: TextIO | None = None) -> None:
         self._file = path.open("a", encoding="utf-8")
+        self._copy_to = copy_to
 
     def add(self, event: str, **facts: Any) -> None:
         """One line: ``{"event", "at", …}``; facts that are ``None`` are left out."""
         known = {name: value for name, value in facts.items() if value is not None}
         line = {"event": event, "at": datetime.now(UTC).isoformat(), **known}
-        self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
-        self._file.flush()
+        for file in (self._file, self._copy_to):
+            if file is not None:
+                file.write(json.dumps(line, ensure_ascii=False) + "\n")
+                file.flush()
 
     def close(self) -> None:
         """Close the file."""

@@ -89,9 +89,7 @@ def execgo_run(
                 pytrace=False,
             )
         try:
-            return execgo_session.run_cell(
-                name, framework=framework, chaos=chaos or execgo_chaos
-            )
+            return execgo_session.run_cell(name, framework=framework, chaos=chaos or execgo_chaos)
         except TrialSkipped as skipped:
             pytest.skip(str(skipped))
         except (UsageError, HarnessError) as error:

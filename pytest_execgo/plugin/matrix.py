@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import pytest
 
@@ -12,9 +12,17 @@ from pytest_execgo.errors import HarnessError, UsageError
 from pytest_execgo.observability.artifacts import write_model
 from pytest_execgo.plugin import options
 from pytest_execgo.plugin.collection import ScenarioFile, trial_id_of
-from pytest_execgo.plugin.events import EventStream
+from pytest_execgo.plugin.events import EventsOut, EventStream
 from pytest_execgo.plugin.state import PluginState
 from pytest_execgo.scenario.catalog import MANIFEST
+
+
+def _events_out(config: pytest.Config) -> TextIO | None:
+    """Where a wrapper wants a copy of the events."""
+    for plugin in config.pluginmanager.get_plugins():
+        if isinstance(plugin, EventsOut):
+            return plugin.stream
+    return None
 
 
 class MatrixPlugin:
@@ -40,8 +48,17 @@ class MatrixPlugin:
         sources = pytest.Config.ArgsSource
         if config.args_source in (sources.INVOCATION_DIR, sources.TESTPATHS):
             config.args[:] = [str(path) for path in catalogue.selected().values()]
+        if config.getoption("numprocesses", None) and not self._state.is_worker:
+            self._check_manifests()
         for name, text in self._markers():
             config.addinivalue_line("markers", f"{name}: {text}")
+
+    def _check_manifests(self) -> None:
+        """With xdist a broken manifest would come back once per worker, after the rest had run, and
+        exit with 1; so it is looked for before any worker starts."""
+        catalogue = self._state.catalogue
+        for path in catalogue.selected().values():
+            catalogue.scenario(path)
 
     def _markers(self) -> list[tuple[str, str]]:
         catalogue = self._state.catalogue
@@ -116,7 +133,7 @@ class MatrixPlugin:
         settings = self._state.settings
         settings.folder.mkdir(parents=True, exist_ok=True)
         write_model(settings.folder / "request.json", self._state.request)
-        self._events = EventStream(settings.folder / "events.ndjson")
+        self._events = EventStream(settings.folder / "events.ndjson", _events_out(session.config))
         self._events.add("run_started", run_id=settings.run_id, seed=settings.seed)
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -14,9 +13,6 @@ from pytest_execgo.models.benchmark import Environment, TrialResult, UnfinishedT
 from pytest_execgo.models.document import load
 from pytest_execgo.observability.artifacts import write_text
 from pytest_execgo.plugin.state import PluginState
-
-if TYPE_CHECKING:
-    from _pytest.terminal import TerminalReporter
 
 
 def finish(session: pytest.Session, state: PluginState) -> None:
@@ -80,7 +76,7 @@ def _unfinished(state: PluginState, folder: Path) -> list[UnfinishedTrial]:
     return missing
 
 
-def show(reporter: TerminalReporter, state: PluginState) -> None:
+def show(reporter: pytest.TerminalReporter, state: PluginState) -> None:
     """The section at the end of pytest's output."""
     result = state.result
     if result is None and not state.report_failures:
@@ -92,9 +88,7 @@ def show(reporter: TerminalReporter, state: PluginState) -> None:
         if result.cells:
             reporter.write_line(cell_table(result, "plain"))
         for pair in result.not_applicable:
-            reporter.write_line(
-                f"not applicable: {pair.scenario} × {pair.chaos}: {pair.reason}"
-            )
+            reporter.write_line(f"not applicable: {pair.scenario} × {pair.chaos}: {pair.reason}")
         line = summary_line(result)
         reporter.write_line((f"{line} · " if line else "") + _shown(state))
     for text in state.report_failures:

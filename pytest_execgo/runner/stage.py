@@ -20,8 +20,8 @@ from pytest_execgo.models.timeline import (
     StageFinished,
     StageOutcome,
     StageStarted,
-    Submitted,
     SubmitRejected,
+    Submitted,
     TaskChanged,
     TaskError,
     TaskLost,
@@ -353,11 +353,10 @@ def task_changed(stage_id: str, round_: int, name: str, task: EngineTask) -> Tas
         engine_task_id=task.id,
         status=task.status,
         run_status=task.run_status,
+        handle_id=task.handle_id,
         attempt=runtime.attempt if runtime else 0,
         duration_ms=runtime.duration_ms if runtime else 0,
         error=error,
         created_at=task.created_at,
         updated_at=task.updated_at,
     )
-
-

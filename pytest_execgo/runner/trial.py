@@ -81,9 +81,7 @@ class TrialRunner:
         Raises only :class:`HarnessError` (already on record) and what is no ``Exception``.
         """
         self._recorder.add(
-            TrialStarted(
-                trial_id=identity.trial_id, cell_id=identity.cell_id, seed=identity.seed
-            )
+            TrialStarted(trial_id=identity.trial_id, cell_id=identity.cell_id, seed=identity.seed)
         )
         stages = StageRunner(
             self._client,

@@ -40,7 +40,7 @@ def list_scenarios(folder: Path) -> dict[str, Path]:
 
 def list_profiles(folder: Path) -> dict[str, Path]:
     """Names and files of the chaos profiles: the built-in ones, and those of ``folder`` over them."""
-    found = {}
+    found: dict[str, Path] = {}
     for base in (builtin_folder(), folder):
         found |= {path.stem: path for path in sorted((base / CHAOS_FOLDER).glob("*.yaml"))}
     return dict(sorted(found.items()))

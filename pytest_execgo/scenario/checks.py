@@ -109,31 +109,13 @@ def _value(check: ValueCheck, scenario: Scenario, view: TrialView) -> _Finding:
             expected = read_data(scenario.folder / expected)
         if not _COMPARE[name](got, expected):
             where = f"task {check.task}: {check.path}"
-            message = f"{where}: expected {_WORDS[name]} {_short(expected)}, got {_short(got)}"
+            message = f"{where}: expected {_WORDS[name]}{_short(expected)}, got {_short(got)}"
             return _Finding(False, message, expected, got)
     return _Finding(True, f"task {check.task}: {check.path} is as expected", got=got)
 
 
 def _number(got: Any) -> bool:
     return isinstance(got, (int, float)) and not isinstance(got, bool)
-
-
-_COMPARE: dict[str, Callable[[Any, Any], bool]] = {
-    "equals": lambda got, expected: _same(got, expected),
-    "equals_file": lambda got, expected: _same(got, expected),
-    "at_least": lambda got, expected: _number(got) and got >= expected,
-    "at_most": lambda got, expected: _number(got) and got <= expected,
-    "contains": lambda got, expected: isinstance(got, (list, dict, str)) and expected in got,
-    "matches": lambda got, expected: isinstance(got, str) and bool(re.search(expected, got)),
-}
-_WORDS = {
-    "equals": "",
-    "equals_file": "",
-    "at_least": "at least",
-    "at_most": "at most",
-    "contains": "to contain",
-    "matches": "to match",
-}
 
 
 def _same(got: Any, expected: Any) -> bool:
@@ -145,6 +127,24 @@ def _same(got: Any, expected: Any) -> bool:
     if isinstance(got, list) and isinstance(expected, list):
         return len(got) == len(expected) and all(map(_same, got, expected))
     return bool(got == expected)
+
+
+_COMPARE: dict[str, Callable[[Any, Any], bool]] = {
+    "equals": _same,
+    "equals_file": _same,
+    "at_least": lambda got, expected: _number(got) and got >= expected,
+    "at_most": lambda got, expected: _number(got) and got <= expected,
+    "contains": lambda got, expected: isinstance(got, (list, dict, str)) and expected in got,
+    "matches": lambda got, expected: isinstance(got, str) and bool(re.search(expected, got)),
+}
+_WORDS = {
+    "equals": "",
+    "equals_file": "",
+    "at_least": "at least ",
+    "at_most": "at most ",
+    "contains": "to contain ",
+    "matches": "to match ",
+}
 
 
 def _json_schema(check: JsonSchemaCheck, scenario: Scenario, view: TrialView) -> _Finding:
@@ -179,12 +179,14 @@ def _file(check: FileCheck, scenario: Scenario, view: TrialView) -> _Finding:
 
 def _python(check: PythonCheck, scenario: Scenario, view: TrialView) -> _Finding:
     module, _, name = check.callable.partition(":")
-    function = getattr(_module(scenario.folder / f"{module}.py"), name)
+    file = scenario.folder / f"{module}.py"
+    function = getattr(_module(file), name)
     try:
         answer = function(view)
     except AssertionError as error:
-        line = traceback.extract_tb(error.__traceback__)[-1]
-        where = f"{Path(line.filename).name}:{line.lineno}"
+        frames = traceback.extract_tb(error.__traceback__)
+        lines = [frame.lineno for frame in frames if frame.filename == str(file)]
+        where = f"{file.name}:{lines[-1]}" if lines else file.name
         return _Finding(False, f"{check.callable}: {error or 'assertion failed'} ({where})")
     if answer is False:
         return _Finding(False, f"{check.callable} returned False")

@@ -11,7 +11,16 @@ from pydantic import Field, field_validator, model_validator
 
 from pytest_execgo.errors import UsageError, did_you_mean
 from pytest_execgo.models.context import PromptPack
-from pytest_execgo.models.document import Document, Model, load, read_data, read_text
+from pytest_execgo.models.document import (
+    Document,
+    Model,
+    line_of,
+    load,
+    read_data,
+    read_text,
+    shown,
+    split_path,
+)
 from pytest_execgo.models.path import check_path
 from pytest_execgo.models.plan import StandardPlan
 from pytest_execgo.models.plan_rules import plan_problems
@@ -156,7 +165,7 @@ def load_scenario(path: Path) -> Scenario:
     manifest = load(ScenarioManifest, path)
     if manifest.id != path.parent.name:
         raise UsageError(
-            f"{path}: id: {manifest.id!r} must equal the name of its folder, "
+            f"{shown(path)}: id: {manifest.id!r} must equal the name of its folder, "
             f"{path.parent.name!r}; rename one of them"
         )
     if manifest.workspace is not None:
@@ -174,13 +183,14 @@ def load_plan(path: Path, scenario_id: str) -> StandardPlan:
     plan = load(StandardPlan, path)
     if plan.scenario_id != scenario_id:
         raise UsageError(
-            f"{path}: scenario_id: {plan.scenario_id!r} must be {scenario_id!r}, the scenario "
+            f"{shown(path)}: scenario_id: {plan.scenario_id!r} must be {scenario_id!r}, the scenario "
             "that the plan belongs to"
         )
     problems = plan_problems(plan)
     if problems:
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-        raise UsageError(f"{path}: {problems[0]}{more}")
+        line = line_of(read_text(path), split_path(problems[0].where))
+        raise UsageError(f"{shown(path)}:{line}: {problems[0]}{more}")
     return plan
 
 
@@ -195,9 +205,9 @@ def _prompts(path: Path, prompts: Prompts) -> PromptPack:
 def _existing(manifest: Path, key: str, name: str, *, folder: bool = False) -> Path:
     path = manifest.parent / name
     if folder and not path.is_dir():
-        raise UsageError(f"{manifest}: {key}: no such folder: {name} (looked for {path})")
+        raise UsageError(f"{shown(manifest)}: {key}: no such folder: {name}")
     if not folder and not path.is_file():
-        raise UsageError(f"{manifest}: {key}: no such file: {name} (looked for {path})")
+        raise UsageError(f"{shown(manifest)}: {key}: no such file: {name}")
     return path
 
 
@@ -207,14 +217,14 @@ def _inspect(path: Path, key: str, check: Any, plan: StandardPlan | None) -> Non
     if task is not None and plan is not None and task not in plan.task_ids():
         known = plan.task_ids()
         raise UsageError(
-            f"{path}: {key}.task: the reference plan has no task {task!r} "
+            f"{shown(path)}: {key}.task: the reference plan has no task {task!r} "
             f"(it has: {', '.join(known)})" + did_you_mean(task, known)
         )
     for name in ("equals_file", "schema_file"):
         file = getattr(check, name, None)
         if file is not None:
-            shown = "schema" if name == "schema_file" else name
-            found = _existing(path, f"{key}.{shown}", file)
+            given = "schema" if name == "schema_file" else name
+            found = _existing(path, f"{key}.{given}", file)
             if found.suffix == ".json":
                 read_data(found)
     if isinstance(check, PythonCheck):
@@ -228,10 +238,10 @@ def _inspect_callable(path: Path, key: str, target: str) -> None:
     try:
         tree = ast.parse(read_text(file))
     except SyntaxError as error:
-        raise UsageError(f"{file}:{error.lineno}: {error.msg}") from None
+        raise UsageError(f"{shown(file)}:{error.lineno}: {error.msg}") from None
     names = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
     if function not in names:
         raise UsageError(
-            f"{path}: {key}.callable: {file.name} has no function {function!r} "
+            f"{shown(path)}: {key}.callable: {file.name} has no function {function!r} "
             f"(it has: {', '.join(names) or 'none'})" + did_you_mean(function, names)
         )

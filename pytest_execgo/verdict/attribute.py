@@ -164,11 +164,28 @@ def _engine(evidence: Evidence) -> Iterator[Attribution]:
         yield _cause("engine", "unreachable", "likely", ids, silent[0].message)
     for event in evidence.of(EngineProtocolError):
         yield _cause("engine", "protocol_error", "certain", (event.event_id,), event.message)
+
+
+def _stuck(evidence: Evidence) -> Iterator[Attribution]:
+    """A deadline passed. Where ExecGo still polls a handle, the runtime owes the answer."""
     for event in evidence.of(StageFinished):
-        if event.outcome == "stuck":
+        if event.outcome != "stuck":
+            continue
+        last = {
+            seen.task_id: seen
+            for seen in evidence.of(TaskChanged)
+            if seen.stage_id == event.stage_id and seen.task_id in event.unfinished
+        }
+        polled = [seen for seen in last.values() if seen.status == "running" and seen.handle_id]
+        if polled:
+            names = ", ".join(seen.task_id for seen in polled)
+            message = f"the runtime still called {names} unfinished when the deadline passed"
+            shown = (*(seen.event_id for seen in polled), event.event_id)
+            yield _cause("runtime", "stuck", "likely", shown, message)
+        else:
             names = ", ".join(event.unfinished)
-            message = f"the deadline of stage {event.stage_id} passed with {names} unfinished"
-            yield _cause("engine", "stuck", "possible", (event.event_id,), message)
+            message = f"ExecGo held {names} unfinished when the deadline passed"
+            yield _cause("engine", "stuck", "likely", (event.event_id,), message)
 
 
 def _runtime(evidence: Evidence) -> Iterator[Attribution]:
@@ -179,12 +196,12 @@ def _runtime(evidence: Evidence) -> Iterator[Attribution]:
             continue
         gone = [event for event in exits if event.at_ms <= failed.at_ms]
         if gone:
-            ids = (gone[-1].event_id, failed.event_id)
             message = (
                 f"the runtime's process ended with {gone[-1].exit_status} "
                 f"while task {failed.task_id} needed it"
             )
-            yield _cause("runtime", code, "certain", ids, message)
+            both = (gone[-1].event_id, failed.event_id)
+            yield _cause("runtime", code, "certain", both, message)
         else:
             message = f"task {failed.task_id}: {_words(failed)}"
             yield _cause("runtime", code, "likely", (failed.event_id,), message)
@@ -271,9 +288,7 @@ def _checks(evidence: Evidence) -> Iterator[Attribution]:
     failed = [event for event in evidence.of(CheckEvaluated) if not event.ok]
     for event in failed:
         if event.raised:
-            yield _cause(
-                "verifier", "check_raised", "certain", (event.event_id,), event.message
-            )
+            yield _cause("verifier", "check_raised", "certain", (event.event_id,), event.message)
     plain = [event for event in failed if not event.raised]
     stages = evidence.of(StageFinished)
     if plain and all(event.outcome == "succeeded" for event in stages):
@@ -299,6 +314,7 @@ _RULES: tuple[Callable[[Evidence], Iterator[Attribution]], ...] = (
     _binding,
     _rejection,
     _engine,
+    _stuck,
     _runtime,
     _fixture,
     _task,

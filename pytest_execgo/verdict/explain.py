@@ -9,6 +9,7 @@ from pytest_execgo.models import timeline as t
 from pytest_execgo.models.benchmark import ExplanationStep
 
 MAX_STEPS = 40
+MAX_NAMES = 6
 
 
 def explain(
@@ -42,11 +43,17 @@ def _steps(events: Sequence[Any]) -> Iterator[ExplanationStep]:
         yield _skips(skipped)
 
 
+def _few(names: Sequence[str]) -> str:
+    """Up to six names, and how many more there are."""
+    shown = ", ".join(names[:MAX_NAMES])
+    return f"{shown} and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else shown
+
+
 def _skips(skipped: list[t.TaskChanged]) -> ExplanationStep:
-    names = ", ".join(event.task_id for event in skipped)
+    names = [event.task_id for event in skipped]
     return ExplanationStep(
         at_ms=skipped[0].at_ms,
-        text=f"ExecGo: skipped {names}",
+        text=f"ExecGo: skipped {_few(names)}",
         events=tuple(event.event_id for event in skipped),
     )
 
@@ -61,15 +68,14 @@ def _task(event: t.TaskChanged) -> str | None:
         words = event.error.message if event.error else "no error given"
         raw = f" [{event.error.raw_code or event.error.code}]" if event.error else ""
         return f"ExecGo: {event.task_id} failed: {words}{raw}"
-    if event.status == "success" and event.round:
-        return f"ExecGo: {event.task_id} succeeded in round {event.round + 1}"
     return None
 
 
 def _stage(event: t.StageFinished) -> str | None:
     if event.outcome == "succeeded":
-        return f"stage {event.stage_id} succeeded after {event.rounds} rounds" if event.rounds > 1 else None
-    unfinished = f", unfinished: {', '.join(event.unfinished)}" if event.unfinished else ""
+        again = event.rounds > 1
+        return f"stage {event.stage_id} succeeded in round {event.rounds}" if again else None
+    unfinished = f", unfinished: {_few(event.unfinished)}" if event.unfinished else ""
     return f"stage {event.stage_id} ended: {event.outcome.replace('_', ' ')}{unfinished}"
 
 
@@ -98,7 +104,7 @@ _TELLERS: dict[type, Callable[[Any], str | None]] = {
     t.EngineReachable: lambda e: "ExecGo answers again",
     t.EngineProtocolError: lambda e: f"not ExecGo's contract: {e.message}",
     t.Resubmitted: lambda e: (
-        f"resubmitted {', '.join(e.tasks)} (round {e.round + 1}, after {e.waited_ms:.0f} ms)"
+        f"resubmitted {_few(e.tasks)} (round {e.round + 1}, after {e.waited_ms:.0f} ms)"
     ),
     t.ResubmitDeclined: lambda e: f"not resubmitted: {e.reason}",
     t.StageFinished: _stage,

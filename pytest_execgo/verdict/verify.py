@@ -136,9 +136,7 @@ class _Ruling:
         if not any(_is(cause, expected) for cause in self.causes):
             found = ", ".join(f"{c.layer}/{c.code}" for c in self.causes)
             return "failed", f"{wanted} · got: {self.happened()}, attributed to {found}"
-        harmed = [
-            c for c in self.causes if c.confidence == "certain" and c.layer != expected.layer
-        ]
+        harmed = [c for c in self.causes if c.confidence == "certain" and c.layer != expected.layer]
         if harmed:
             others = ", ".join(f"{c.layer}/{c.code}" for c in harmed)
             return "failed", f"{wanted} · got: that, and harm elsewhere: {others}"

@@ -8,12 +8,18 @@ def lineage(trial):
         for task in stage.task_graph.tasks:
             for parent in task.depends_on:
                 ended, started = trial.finished(parent), trial.started(task.id)
-                assert started >= ended, f"{task.id} started {started}, its parent {parent} ended {ended}"
+                assert started >= ended, (
+                    f"{task.id} started {started}, its parent {parent} ended {ended}"
+                )
                 compared += 1
     assert compared >= 30, f"only {compared} edges to compare"
 
 
 def whole_graph_ran(trial):
     """Every task of the plan ended in success."""
-    missing = [name for name in trial.plan.task_ids() if trial.tasks.get(name, {}).get("status") != "success"]
+    missing = [
+        name
+        for name in trial.plan.task_ids()
+        if trial.tasks.get(name, {}).get("status") != "success"
+    ]
     assert not missing, f"not successful: {', '.join(missing)}"

@@ -43,9 +43,7 @@ def _verdict_line(result: BenchmarkResult) -> str:
     text = f"{passed} of {len(result.trials)} trials passed, seed {result.environment.seed}."
     if result.trustworthy:
         return text
-    return (
-        f"**NOT TRUSTWORTHY: trials are missing or ended in harness errors (below).** {text}"
-    )
+    return f"**NOT TRUSTWORTHY: trials are missing or ended in harness errors (below).** {text}"
 
 
 def _not_green(result: BenchmarkResult) -> Iterator[str]:
@@ -175,7 +173,13 @@ def _environment(result: BenchmarkResult) -> Iterator[str]:
     yield f"pytest-execgo {env.pytest_execgo}, Python {env.python}, {env.platform}{commit}."
     yield ""
     rows = [
-        [name, info.launcher, info.version, info.image or info.path or info.url or "", (info.digest or "")[:12]]
+        [
+            name,
+            info.launcher,
+            info.version,
+            info.image or info.path or info.url or "",
+            (info.digest or "")[:12],
+        ]
         for name, info in env.services.items()
     ]
     headers = ["service", "launcher", "version", "what", "sha256"]

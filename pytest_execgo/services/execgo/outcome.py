@@ -33,7 +33,11 @@ class Outcome:
 
 
 def failure(
-    message: str, code: str = "external_failure", source: str = "executor", *, retryable: bool = False
+    message: str,
+    code: str = "external_failure",
+    source: str = "executor",
+    *,
+    retryable: bool = False,
 ) -> dict[str, Any]:
     """A ``runtime.error`` object."""
     error: dict[str, Any] = {"code": code, "message": message}

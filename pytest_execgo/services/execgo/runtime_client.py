@@ -18,8 +18,20 @@ POLL_SECONDS = 0.1
 REQUEST_TIMEOUT_SECONDS = 15.0
 FINAL = ("success", "failed", "cancelled")
 KEPT_CODES = frozenset(
-    "invalid_input launch_failed timeout cancelled memory_limit_exceeded cpu_limit_exceeded "
-    "resource_limit_exceeded sandbox_setup_failed exit_nonzero denied not_found internal".split()
+    [
+        "invalid_input",
+        "launch_failed",
+        "timeout",
+        "cancelled",
+        "memory_limit_exceeded",
+        "cpu_limit_exceeded",
+        "resource_limit_exceeded",
+        "sandbox_setup_failed",
+        "exit_nonzero",
+        "denied",
+        "not_found",
+        "internal",
+    ]
 )
 RETRYABLE_CODES = frozenset({"timeout", "external_failure", "resource_limit_exceeded"})
 
@@ -56,9 +68,7 @@ class RuntimeExecutor:
             status, body = self._request("POST", "/api/v1/tasks", payload, attempt.remaining)
         except (OSError, http.client.HTTPException) as error:
             message = f'Post "{url}": {_transport_text(error, self._host, attempt.remaining)}'
-            return Outcome(
-                False, error=failure(message, source="runtime-executor", retryable=True)
-            )
+            return Outcome(False, error=failure(message, source="runtime-executor", retryable=True))
         if not 200 <= status < 300:
             return _refused(status, body)
         return self._follow(attempt, body)
@@ -76,7 +86,9 @@ class RuntimeExecutor:
         wanted = {name: value for name, value in settings.items() if value}
         if wanted:
             context = payload.get("control_context")
-            payload["control_context"] = {**wanted, **context} if isinstance(context, dict) else wanted
+            payload["control_context"] = (
+                {**wanted, **context} if isinstance(context, dict) else wanted
+            )
         return payload
 
     def _follow(self, attempt: Attempt, body: bytes) -> Outcome:
@@ -92,7 +104,9 @@ class RuntimeExecutor:
         status = str(reply.get("status") or "")
         if status in FINAL:
             return _final(reply, "success", status, handle)
-        attempt.report({**_times(reply), "handle_id": handle, "output": reply}, status or "accepted")
+        attempt.report(
+            {**_times(reply), "handle_id": handle, "output": reply}, status or "accepted"
+        )
         if not handle:
             return Outcome(False, error=failure("non-terminal runtime result missing handle_id"))
         return self._poll(attempt, handle, task_id)

@@ -80,7 +80,13 @@ def _not_found(request: Request) -> Response:
     return _json({"error": f"task not found: {request.segments[1]}"}, 404)
 
 
-_HTML = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
+_HTML: dict[str, int | str | None] = {
+    "<": "\\u003c",
+    ">": "\\u003e",
+    "&": "\\u0026",
+    "\u2028": "\\u2028",
+    "\u2029": "\\u2029",
+}
 
 
 def _json(value: Any, status: int = 200) -> Response:

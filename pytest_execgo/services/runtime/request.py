@@ -112,9 +112,7 @@ def _check(task: Submission) -> None:
     if task.wall_time_ms <= 0:
         raise _invalid("limits.wall_time_ms must be greater than 0")
     if task.stdout_max_bytes <= 0 or task.stderr_max_bytes <= 0:
-        raise _invalid(
-            "limits.stdout_max_bytes and limits.stderr_max_bytes must be greater than 0"
-        )
+        raise _invalid("limits.stdout_max_bytes and limits.stderr_max_bytes must be greater than 0")
     if task.workspace_subdir.startswith("/"):
         raise _invalid("sandbox.workspace_subdir must be relative")
     if ".." in task.workspace_subdir.split("/"):

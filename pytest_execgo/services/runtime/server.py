@@ -57,9 +57,7 @@ class Api:
         try:
             submission = read_submission(body)
         except ShapeError as error:
-            return _text(
-                422, f"Failed to deserialize the JSON body into the target type: {error}"
-            )
+            return _text(422, f"Failed to deserialize the JSON body into the target type: {error}")
         self._supervisor.submit(submission)
         name = submission.task_id
         return json_response({"task_id": name, "handle_id": name, "status": "accepted"})

@@ -106,9 +106,7 @@ def _head(path: Path, limit: int) -> tuple[str, bool]:
 class Supervisor:
     """Owns all tasks of one data directory."""
 
-    def __init__(
-        self, data_dir: Path, *, max_running: int, max_queued: int, grace_ms: int
-    ) -> None:
+    def __init__(self, data_dir: Path, *, max_running: int, max_queued: int, grace_ms: int) -> None:
         self._root = data_dir / "tasks"
         self._root.mkdir(parents=True, exist_ok=True)
         self._max_queued, self._grace = max_queued, grace_ms / 1000
@@ -214,7 +212,10 @@ class Supervisor:
         folder = task.folder
         try:
             command = _command(task)
-            with (folder / "stdout.log").open("wb") as out, (folder / "stderr.log").open("wb") as err:
+            with (
+                (folder / "stdout.log").open("wb") as out,
+                (folder / "stderr.log").open("wb") as err,
+            ):
                 process = self._spawn(task, command, out, err)
         except OSError as error:
             text = f"spawn process: {error.strerror} (os error {error.errno})"

@@ -1,0 +1,1 @@
+"""``python -m pytest_execgo …``: for people, CI and the desktop client."""

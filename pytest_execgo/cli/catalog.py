@@ -1,0 +1,110 @@
+"""``scenario list|validate`` and ``chaos list|validate``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from tabulate import tabulate
+
+from pytest_execgo.errors import UsageError, unknown_name
+from pytest_execgo.registry import Registry
+from pytest_execgo.scenario import catalog
+from pytest_execgo.scenario.manifest import load_scenario
+
+
+def list_scenarios(options: argparse.Namespace) -> int:
+    """Name, description, size of the reference plan."""
+    folder = catalog.scenario_folder(options.scenarios, Path.cwd())
+    rows = []
+    for path in catalog.list_scenarios(folder).values():
+        scenario = load_scenario(path)
+        plan = scenario.plan
+        rows.append(
+            {
+                "scenario": scenario.id,
+                "stages": len(plan.stages) if plan else None,
+                "tasks": len(plan.task_ids()) if plan else None,
+                "checks": len(scenario.manifest.checks),
+                "description": scenario.manifest.description,
+            }
+        )
+    return _show(rows, options.json, f"in {folder}")
+
+
+def list_profiles(options: argparse.Namespace) -> int:
+    """Name, what is expected, description."""
+    registry = Registry.build()
+    folder = catalog.scenario_folder(options.scenarios, Path.cwd())
+    rows = []
+    for path in catalog.list_profiles(folder).values():
+        profile = registry.load_profile(path).profile
+        faults = [f"{fault.action} {fault.target}" for fault in profile.faults]
+        rows.append(
+            {
+                "profile": profile.id,
+                "faults": ", ".join(faults) or "-",
+                "expectation": profile.expectation,
+                "description": profile.description,
+            }
+        )
+    return _show(rows, options.json, f"in {folder / catalog.CHAOS_FOLDER} and built in")
+
+
+def validate_scenarios(options: argparse.Namespace) -> int:
+    """Exit 0 if all are well, else one line per broken one and exit 2."""
+    folder = catalog.scenario_folder(options.scenarios, Path.cwd())
+    known = catalog.list_scenarios(folder)
+    paths = [_find(name, known, "scenario", catalog.MANIFEST) for name in options.names]
+    return _validate(paths or list(known.values()), load_scenario, options.json)
+
+
+def validate_profiles(options: argparse.Namespace) -> int:
+    """The same for chaos profiles."""
+    folder = catalog.scenario_folder(options.scenarios, Path.cwd())
+    known = catalog.list_profiles(folder)
+    paths = [_find(name, known, "chaos profile", None) for name in options.names]
+    registry = Registry.build()
+    return _validate(paths or list(known.values()), registry.load_profile, options.json)
+
+
+def _find(name: str, known: dict[str, Path], kind: str, inside: str | None) -> Path:
+    if name in known:
+        return known[name]
+    path = Path(name)
+    if inside and path.is_dir():
+        path = path / inside
+    if path.is_file():
+        return path
+    raise UsageError(unknown_name(kind, name, known))
+
+
+def _validate(paths: Sequence[Path], check: Callable[[Path], Any], as_json: bool) -> int:
+    findings = []
+    for path in paths:
+        try:
+            check(path)
+            findings.append({"path": str(path), "ok": True})
+        except UsageError as error:
+            findings.append({"path": str(path), "ok": False, "error": str(error)})
+    broken = [finding for finding in findings if not finding["ok"]]
+    if as_json:
+        print(json.dumps(findings, ensure_ascii=False))
+    else:
+        for finding in broken:
+            print(f"error: {finding['error']}", file=sys.stderr)
+        print(f"{len(paths) - len(broken)} of {len(paths)} are well")
+    return 2 if broken else 0
+
+
+def _show(rows: list[dict[str, Any]], as_json: bool, where: str) -> int:
+    if as_json:
+        print(json.dumps(rows, ensure_ascii=False))
+    else:
+        print(tabulate(rows, headers="keys", tablefmt="plain"))
+        print(where)
+    return 0

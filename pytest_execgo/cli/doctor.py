@@ -1,0 +1,152 @@
+"""``doctor``: what is there, what is missing, and the command that mends it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, requires, version
+from pathlib import Path
+from time import monotonic
+from typing import Literal
+
+from packaging.requirements import Requirement
+from tabulate import tabulate
+
+from pytest_execgo.errors import HarnessError
+from pytest_execgo.harness.fleet import Fleet, FleetSpec
+from pytest_execgo.registry import Registry
+
+DISTRIBUTION = "pytest-execgo"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One row. ``missing`` is no trouble for the default run; ``broken`` is."""
+
+    what: str
+    state: Literal["ok", "missing", "broken"]
+    detail: str
+    mend: str = ""
+
+
+def doctor(options: argparse.Namespace) -> int:
+    """Exit 0 if the default run can work, else 1."""
+    registry = Registry.build()
+    probes: list[Callable[[], Iterator[Finding]]] = [
+        _python,
+        _requirements,
+        lambda: _adapters(registry),
+        _ports,
+        lambda: _write_access(options.reports),
+        lambda: _fleet(registry),
+        _execgo,
+        _docker,
+    ]
+    findings = [finding for probe in probes for finding in probe()]
+    broken = [finding for finding in findings if finding.state == "broken"]
+    if options.json:
+        print(json.dumps([asdict(finding) for finding in findings], ensure_ascii=False))
+        return 1 if broken else 0
+    rows = [[f.state, f.what, f.detail, f.mend] for f in findings]
+    print(tabulate(rows, ["", "what", "found", "to mend it"], tablefmt="plain"))
+    print(f"\n{len(broken)} broken; the default run {'cannot' if broken else 'can'} work")
+    return 1 if broken else 0
+
+
+def _python() -> Iterator[Finding]:
+    found = ".".join(map(str, sys.version_info[:3]))
+    ok = sys.version_info >= (3, 11)
+    yield Finding("Python", "ok" if ok else "broken", found, "" if ok else "install Python >= 3.11")
+
+
+def _requirements() -> Iterator[Finding]:
+    """Everything the package itself requires, in a version that will do."""
+    wrong = []
+    for text in requires(DISTRIBUTION) or []:
+        requirement = Requirement(text)
+        if requirement.marker and not requirement.marker.evaluate({"extra": ""}):
+            continue
+        try:
+            if not requirement.specifier.contains(version(requirement.name), prereleases=True):
+                wrong.append(f"{requirement.name} {version(requirement.name)}")
+        except PackageNotFoundError:
+            wrong.append(f"{requirement.name} (absent)")
+    if wrong:
+        yield Finding("packages", "broken", ", ".join(wrong), f"pip install -U {DISTRIBUTION}")
+    else:
+        yield Finding("packages", "ok", f"{DISTRIBUTION} {version(DISTRIBUTION)} and what it needs")
+
+
+def _adapters(registry: Registry) -> Iterator[Finding]:
+    for name, adapter in registry.adapters.items():
+        install = adapter.missing()
+        if install:
+            yield Finding(f"framework {name}", "missing", "not installed", install)
+        else:
+            yield Finding(f"framework {name}", "ok", "/".join(sorted(adapter.modes)))
+
+
+def _ports() -> Iterator[Finding]:
+    try:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            yield Finding("loopback ports", "ok", f"port {probe.getsockname()[1]} was free")
+    except OSError as error:
+        yield Finding("loopback ports", "broken", str(error), "allow binding to 127.0.0.1")
+
+
+def _write_access(reports: Path) -> Iterator[Finding]:
+    folder = reports if reports.exists() else reports.absolute().parent
+    if os.access(folder, os.W_OK):
+        yield Finding("reports folder", "ok", str(reports))
+    else:
+        mend = "make it writable, or choose another: --execgo-reports DIR"
+        yield Finding("reports folder", "broken", f"{folder} is not writable", mend)
+
+
+def _fleet(registry: Registry) -> Iterator[Finding]:
+    began = monotonic()
+    try:
+        with Fleet(FleetSpec(), registry.launchers):
+            took = monotonic() - began
+    except HarnessError as error:
+        yield Finding("embedded fleet", "broken", str(error), "see the message")
+    else:
+        yield Finding("embedded fleet", "ok", f"three services ready in {took:.2f} s")
+
+
+def _execgo() -> Iterator[Finding]:
+    binary, checkout = shutil.which("execgo"), Path("../execgo")
+    if binary:
+        yield Finding("real ExecGo", "ok", f"use --execgo-service execgo=binary:{binary}")
+    elif (checkout / "go.mod").exists():
+        mend = f"go build -C {checkout} -o execgo ./cmd/execgo"
+        yield Finding("real ExecGo", "missing", f"a checkout at {checkout}, not built", mend)
+    else:
+        mend = "build ExecGo, then --execgo-service execgo=binary:PATH"
+        yield Finding("real ExecGo", "missing", "no execgo on PATH, no checkout ../execgo", mend)
+
+
+def _docker() -> Iterator[Finding]:
+    what = "Docker engine"
+    try:
+        import docker
+
+        client = docker.from_env(timeout=3)
+        try:
+            detail = f"version {client.version()['Version']}"
+        finally:
+            client.close()
+    except Exception as error:
+        # The SDK raises errors of several libraries; for the row they are all "not there".
+        reason = str(error).splitlines()[0][:90] if str(error) else type(error).__name__
+        mend = "start Docker (only containers need it; this version launches none)"
+        yield Finding(what, "missing", reason, mend)
+    else:
+        yield Finding(what, "ok", detail)

@@ -1,0 +1,166 @@
+"""The command line: what commands there are, and what each is handed to."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from pytest_execgo import __version__
+from pytest_execgo.errors import HarnessError, UsageError
+from pytest_execgo.run_options import OPTIONS
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command. Exit status: 0 done, 1 something is not well, 2 the user's mistake; ``run``
+    and ``benchmark`` exit as pytest does."""
+    options, rest = _split(sys.argv[1:] if argv is None else argv)
+    parsed = _parser().parse_args(options)
+    parsed.pytest_args = rest
+    try:
+        return int(parsed.handler(parsed))
+    except UsageError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except HarnessError as error:
+        print(f"harness error: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        # The reader of our output has gone (head, a pager): nobody is left to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 1
+
+
+def _split(argv: list[str]) -> tuple[list[str], list[str]]:
+    """Our own words, and those behind ``--``, which are pytest's."""
+    if "--" not in argv:
+        return argv, []
+    cut = argv.index("--")
+    return argv[:cut], argv[cut + 1 :]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m pytest_execgo",
+        description="Evidence that agent plans land on ExecGo, run there, and fail explainably.",
+    )
+    parser.add_argument("--version", action="version", version=f"pytest-execgo {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _run_commands(commands)
+    _scenario_commands(commands)
+    _chaos_commands(commands)
+    schema = commands.add_parser("schema", help="JSON Schema of every document")
+    actions = schema.add_subparsers(required=True, metavar="ACTION")
+    export = actions.add_parser("export", help="write one file per document")
+    export.add_argument("folder", type=Path)
+    export.set_defaults(handler=_schema_export)
+    doctor = commands.add_parser("doctor", help="what is there, what is missing, what mends it")
+    doctor.add_argument("--json", action="store_true")
+    doctor.add_argument("--reports", type=Path, default=Path("reports"))
+    doctor.set_defaults(handler=_doctor)
+    return parser
+
+
+def _run_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    for name, text in (
+        ("run", "run the matrix with pytest"),
+        ("benchmark", "run a BenchmarkRunRequest with pytest, five trials per cell by default"),
+    ):
+        parser = commands.add_parser(
+            name, help=text, description=f"{text}. What follows -- goes to pytest as it is."
+        )
+        for option in OPTIONS:
+            parser.add_argument(
+                f"--{option.name}",
+                action="append" if option.kind == "many" else "store",
+                metavar=option.metavar,
+                help=option.help,
+            )
+        parser.add_argument("-n", "--workers", metavar="N", help="xdist workers")
+        parser.add_argument(
+            "--events", choices=["-"], help="stream events.ndjson to standard output"
+        )
+        parser.add_argument("--json", action="store_true", help="print the outcome as JSON")
+        parser.set_defaults(handler=_run, benchmark=name == "benchmark")
+
+
+def _scenario_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    scenario = commands.add_parser("scenario", help="list, validate or make scenarios")
+    actions = scenario.add_subparsers(required=True, metavar="ACTION")
+    listing = actions.add_parser("list", help="what scenarios there are")
+    validate = actions.add_parser("validate", help="check manifests, plans and the files they name")
+    validate.add_argument("names", nargs="*", metavar="NAME_OR_PATH")
+    new = actions.add_parser("new", help="make a scenario that runs green at once")
+    new.add_argument("name")
+    for parser, handler in (
+        (listing, _scenario_list),
+        (validate, _scenario_validate),
+        (new, _scenario_new),
+    ):
+        parser.add_argument("--scenarios", metavar="DIR", help="folder of scenarios")
+        parser.add_argument("--json", action="store_true")
+        parser.set_defaults(handler=handler)
+
+
+def _chaos_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    chaos = commands.add_parser("chaos", help="list or validate chaos profiles")
+    actions = chaos.add_subparsers(required=True, metavar="ACTION")
+    listing = actions.add_parser("list", help="what profiles there are")
+    validate = actions.add_parser("validate", help="check profiles")
+    validate.add_argument("names", nargs="*", metavar="NAME_OR_PATH")
+    for parser, handler in ((listing, _chaos_list), (validate, _chaos_validate)):
+        parser.add_argument("--scenarios", metavar="DIR", help="folder of scenarios")
+        parser.add_argument("--json", action="store_true")
+        parser.set_defaults(handler=handler)
+
+
+# Each handler imports what it needs: --help must not wait for pydantic.
+
+
+def _run(options: argparse.Namespace) -> int:
+    from pytest_execgo.cli.run import run
+
+    return run(options)
+
+
+def _scenario_list(options: argparse.Namespace) -> int:
+    from pytest_execgo.cli.catalog import list_scenarios
+
+    return list_scenarios(options)
+
+
+def _scenario_validate(options: argparse.Namespace) -> int:
+    from pytest_execgo.cli.catalog import validate_scenarios
+
+    return validate_scenarios(options)
+
+
+def _scenario_new(options: argparse.Namespace) -> int:
+    from pytest_execgo.cli.scaffold import new_scenario
+
+    return new_scenario(options)
+
+
+def _chaos_list(options: argparse.Namespace) -> int:
+    from pytest_execgo.cli.catalog import list_profiles
+
+    return list_profiles(options)
+
+
+def _chaos_validate(options: argparse.Namespace) -> int:
+    from pytest_execgo.cli.catalog import validate_profiles
+
+    return validate_profiles(options)
+
+
+def _schema_export(options: argparse.Namespace) -> int:
+    from pytest_execgo.cli.schema import export
+
+    return export(options)
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from pytest_execgo.cli.doctor import doctor
+
+    return doctor(options)

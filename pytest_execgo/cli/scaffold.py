@@ -1,0 +1,97 @@
+"""``scenario new NAME``: a small scenario that runs green at once, to be changed."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from pathlib import Path
+
+from pytest_execgo.errors import UsageError
+
+_FILES = {
+    "scenario.yaml": """\
+schema_version: "1"
+id: {name}
+description: Greet everybody in a list, then count the greetings.
+seed: 1
+input: {{ objective: "Greet everybody." }}
+prompts: {{ user: prompts/user.md }}
+workspace: workspace/            # copied fresh for every trial
+reference_plan: plan.yaml        # what the framework `reference` replays
+allowed_chaos: ["*"]
+checks:                          # all must hold
+  - {{ kind: task, task: greet, status: success }}
+  - {{ kind: value, task: count, path: "from_json(runtime.output.stdout).greetings", equals: 3 }}
+  - {{ kind: file, path: greetings.txt, equals_file: expected/greetings.txt }}
+""",
+    "plan.yaml": """\
+schema_version: "1"
+plan_id: {name}-reference
+scenario_id: {name}
+stages:
+  - stage_id: greet
+    submit_policy: {{ max_resubmits: 2 }}
+    task_graph:
+      tasks:
+        - id: greet
+          type: runtime
+          input:
+            execution:
+              kind: command
+              program: ${{python}}
+              args: ["${{workspace}}/greet.py", "${{workspace}}"]
+            limits: {{ wall_time_ms: 10000 }}
+  - stage_id: count
+    submit_policy: {{ max_resubmits: 2 }}
+    bindings:                    # ExecGo never carries results from task to task: a binding does
+      - source_task_id: greet
+        source_path: from_json(runtime.output.stdout).names | to_string(@)
+        target_task_id: count
+        target_param_path: input.execution.env.NAMES
+    task_graph:
+      tasks:
+        - id: count
+          type: runtime
+          input:
+            execution:
+              kind: script
+              interpreter: ["${{python}}"]
+              script: |
+                import json, os
+                print(json.dumps({{"greetings": len(json.loads(os.environ["NAMES"]))}}))
+            limits: {{ wall_time_ms: 10000 }}
+""",
+    "prompts/user.md": "Greet everybody in `${{workspace}}/names.txt`, then count the greetings.\n",
+    "workspace/names.txt": "Ada\nGrace\nEdsger\n",
+    "workspace/greet.py": """\
+import json
+import sys
+from pathlib import Path
+
+folder = Path(sys.argv[1])
+names = (folder / "names.txt").read_text().split()
+(folder / "greetings.txt").write_text("".join(f"Hello, {{name}}!\\n" for name in names))
+print(json.dumps({{"names": names}}))
+""",
+    "expected/greetings.txt": "Hello, Ada!\nHello, Grace!\nHello, Edsger!\n",
+}
+
+
+def new_scenario(options: argparse.Namespace) -> int:
+    """Write the files; an existing folder is left alone."""
+    name = options.name
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or name == "chaos":
+        raise UsageError(
+            f"scenario name {name!r}: expected lower-case letters, digits and '_', as in my_scenario"
+        )
+    base = options.scenarios or "scenarios"
+    folder = Path(base) / name
+    if folder.exists():
+        raise UsageError(f"{folder} exists already; choose another name, or remove it")
+    for file, text in _FILES.items():
+        path = folder / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text.format(name=name), encoding="utf-8")
+    where = f" --execgo-scenarios {base}" if options.scenarios else ""
+    print(f"made {folder}; run it with: pytest --execgo-matrix --execgo-scenario {name}{where}")
+    return 0

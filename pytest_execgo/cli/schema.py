@@ -1,0 +1,53 @@
+"""``schema export``: JSON Schema of every document that is read or written."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import Any
+
+from pydantic import BaseModel
+
+from pytest_execgo.models.benchmark import (
+    BenchmarkResult,
+    BenchmarkRunRequest,
+    Environment,
+    TrialResult,
+)
+from pytest_execgo.models.chaos import ChaosProfile
+from pytest_execgo.models.plan import StandardPlan
+from pytest_execgo.models.timeline import EVENT
+from pytest_execgo.scenario.manifest import ScenarioManifest
+
+_READ: dict[str, type[BaseModel]] = {
+    "scenario": ScenarioManifest,
+    "standard_plan": StandardPlan,
+    "chaos_profile": ChaosProfile,
+    "benchmark_run_request": BenchmarkRunRequest,
+}
+_WRITTEN: dict[str, type[BaseModel]] = {
+    "benchmark_result": BenchmarkResult,
+    "trial_result": TrialResult,
+    "environment": Environment,
+}
+
+
+def schemas() -> dict[str, dict[str, Any]]:
+    """File name to schema, for all documents."""
+    found = {name: model.model_json_schema(mode="validation") for name, model in _READ.items()}
+    found |= {
+        name: model.model_json_schema(mode="serialization") for name, model in _WRITTEN.items()
+    }
+    found["timeline_event"] = EVENT.json_schema(mode="validation")
+    dialect = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
+    return {f"{name}.schema.json": dialect | schema for name, schema in sorted(found.items())}
+
+
+def export(options: argparse.Namespace) -> int:
+    """Write them into a folder."""
+    options.folder.mkdir(parents=True, exist_ok=True)
+    for name, schema in schemas().items():
+        text = json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+        (options.folder / name).write_text(text, encoding="utf-8")
+    print(f"{len(schemas())} schemas in {options.folder}")
+    return 0

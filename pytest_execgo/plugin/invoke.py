@@ -1,0 +1,58 @@
+"""Calling pytest from ``python -m pytest_execgo run``."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_execgo.plugin.events import EventsOut
+from pytest_execgo.plugin.state import PluginState
+
+
+@dataclass
+class LastRun:
+    """A plugin that remembers where the run was written."""
+
+    folder: Path | None = None
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Keep the folder, if there is one."""
+        state = PluginState.of(session.config)
+        try:
+            folder = state.settings.folder
+        except Exception:
+            # A request that could not be read has been reported by pytest itself.
+            return
+        self.folder = folder if folder.is_dir() else None
+
+
+def run_pytest(
+    args: list[str], *, events_to_stdout: bool, quiet_stdout: bool
+) -> tuple[int, LastRun]:
+    """Run ``pytest --execgo-matrix`` in this process.
+
+    With ``events_to_stdout`` each line of ``events.ndjson`` also goes to standard output, at once;
+    then, and with ``quiet_stdout``, what pytest prints goes to standard error.
+    """
+    plugins: list[Any] = [last := LastRun()]
+    redirected = events_to_stdout or quiet_stdout
+    sys.stdout.flush()
+    original = os.dup(1)
+    try:
+        with os.fdopen(os.dup(1), "w", encoding="utf-8") as stream:
+            if events_to_stdout:
+                plugins.append(EventsOut(stream))
+            if redirected:
+                os.dup2(2, 1)
+            status = int(pytest.main(["--execgo-matrix", *args], plugins=plugins))
+            sys.stdout.flush()
+    finally:
+        os.dup2(original, 1)
+        os.close(original)
+    return status, last

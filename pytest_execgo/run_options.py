@@ -1,0 +1,52 @@
+"""The options of a run, as data: pytest's command line, ini files and the wrapper are made of it.
+
+A module of its own because it must cost nothing to import.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option: ``--execgo-NAME`` for pytest, ``execgo_NAME`` in its ini file, ``--NAME`` for
+    ``python -m pytest_execgo run``."""
+
+    name: str
+    kind: Literal["one", "many"]
+    help: str
+    metavar: str = "NAME"
+
+    @property
+    def flag(self) -> str:
+        """As on pytest's command line."""
+        return f"--execgo-{self.name}"
+
+    @property
+    def key(self) -> str:
+        """As in pytest's ini file."""
+        return f"execgo_{self.name}"
+
+
+OPTIONS = (
+    Option("framework", "many", "agent framework to plan with (default: all installed)"),
+    Option("scenario", "many", "scenario to run (default: all)"),
+    Option("mode", "many", "live or replay (default: replay)"),
+    Option("chaos", "many", "chaos profile, or 'all' (default: none)"),
+    Option("repetitions", "one", "trials per cell (default: 1)", "N"),
+    Option("seed", "one", "seed of the dice of chaos (default: 7)", "N"),
+    Option("request", "one", "a BenchmarkRunRequest as JSON or YAML; options override it", "FILE"),
+    Option("scenarios", "one", "folder of scenarios (default: ./scenarios, else built-in)", "DIR"),
+    Option("reports", "one", "folder of reports (default: ./reports)", "DIR"),
+    Option("harness", "one", "launcher of all services (default: embedded)"),
+    Option(
+        "service",
+        "many",
+        "launcher of one service, e.g. execgo=binary:./execgo",
+        "NAME=KIND:TARGET",
+    ),
+    Option("shard", "one", "run part i of n of the trials", "i/n"),
+    Option("resume", "one", "run only what is missing in this run of the reports folder", "RUN"),
+)
