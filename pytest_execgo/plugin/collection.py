@@ -12,7 +12,7 @@ import pytest
 from pytest_execgo.benchmark.matrix import Trial
 from pytest_execgo.errors import HarnessError, ScenarioFailure, UsageError
 from pytest_execgo.plugin.state import PluginState
-from pytest_execgo.scenario.manifest import Scenario
+from pytest_execgo.scenario.manifest import MANIFEST, Scenario
 from pytest_execgo.session import RunSession, TrialSkipped, failure_text
 
 
@@ -22,8 +22,29 @@ def trial_id_of(node_id: str) -> str:
     return f"{Path(path).parent.name}-{name}"
 
 
+def find_argument(argument: str, called: Path, known: dict[str, Path]) -> str:
+    """``argument`` of the command line; where it names a scenario that is not in this folder but in
+    the catalogue, the path of that."""
+    path, sign, name = argument.partition("::")
+    found = known.get(Path(path).parent.name)
+    if Path(path).name != MANIFEST or found is None or (called / path).exists():
+        return argument
+    return f"{found}{sign}{name}"
+
+
 class ScenarioFile(pytest.File):
     """A manifest: the collector of its trials."""
+
+    @classmethod
+    def of(cls, parent: pytest.Collector, path: Path) -> ScenarioFile:
+        """The collector of ``path``. A manifest that is not below the root folder (a built-in one)
+        gets the id ``scenarios/<name>/scenario.yaml``, which :func:`find_argument` understands."""
+        root = parent.config.rootpath
+        relative = Path("scenarios", path.parent.name, path.name)
+        if path.is_relative_to(root) and path.parent != root:
+            relative = path.relative_to(root)
+        file: ScenarioFile = cls.from_parent(parent, path=path, nodeid=relative.as_posix())
+        return file
 
     def collect(self) -> Iterable[pytest.Item]:
         """One item per trial; a manifest that is wrong is one line, not a traceback."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 
-@dataclass
+@dataclass(eq=False)
 class EventsOut:
     """A pytest plugin by which a wrapper asks for a copy of the events."""
 

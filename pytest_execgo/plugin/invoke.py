@@ -14,7 +14,7 @@ from pytest_execgo.plugin.events import EventsOut
 from pytest_execgo.plugin.state import PluginState
 
 
-@dataclass
+@dataclass(eq=False)
 class LastRun:
     """A plugin that remembers where the run was written."""
 

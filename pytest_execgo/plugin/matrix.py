@@ -11,7 +11,7 @@ import pytest
 from pytest_execgo.errors import HarnessError, UsageError
 from pytest_execgo.observability.artifacts import write_model
 from pytest_execgo.plugin import options
-from pytest_execgo.plugin.collection import ScenarioFile, trial_id_of
+from pytest_execgo.plugin.collection import ScenarioFile, find_argument, trial_id_of
 from pytest_execgo.plugin.events import EventsOut, EventStream
 from pytest_execgo.plugin.state import PluginState
 from pytest_execgo.scenario.catalog import MANIFEST
@@ -48,6 +48,9 @@ class MatrixPlugin:
         sources = pytest.Config.ArgsSource
         if config.args_source in (sources.INVOCATION_DIR, sources.TESTPATHS):
             config.args[:] = [str(path) for path in catalogue.selected().values()]
+        else:
+            called, known = config.invocation_params.dir, catalogue.scenario_paths
+            config.args[:] = [find_argument(arg, called, known) for arg in config.args]
         if config.getoption("numprocesses", None) and not self._state.is_worker:
             self._check_manifests()
         for name, text in self._markers():
@@ -85,7 +88,7 @@ class MatrixPlugin:
         wanted = self._state.request.scenarios
         if wanted and file_path.parent.name not in wanted:
             return None
-        return ScenarioFile.from_parent(parent, path=file_path)
+        return ScenarioFile.of(parent, file_path)
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(

@@ -368,7 +368,9 @@ def _command(task: RuntimeTask) -> list[str]:
     if submission.memory_bytes:
         limits.append(f"ulimit -v {max(1, submission.memory_bytes // 1024)}")
     if submission.cpu_time_sec:
-        limits.append(f"ulimit -t {submission.cpu_time_sec}")
+        # Soft below hard: at the soft limit the kernel sends SIGXCPU, at the hard one SIGKILL.
+        seconds = submission.cpu_time_sec
+        limits.append(f"ulimit -S -t {seconds}; ulimit -H -t {seconds + 1}")
     if not limits or sys.platform == "win32":
         return command
     # Through a shell, not preexec_fn, which may deadlock in a process with threads. The shell would

@@ -1,0 +1,138 @@
+"""Faults strike, are undone, and are named from evidence alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from pytest_execgo.models.benchmark import TrialResult
+from pytest_execgo.models.timeline import ChaosFired, ChaosHealed, ServiceExited
+from pytest_execgo.observability.recorder import read_timeline
+from pytest_execgo.scenario.catalog import builtin_folder
+from pytest_execgo.session import RunSession
+from tests.conftest import ScenarioMaker
+
+MakeSession = Callable[..., RunSession]
+KILL = {
+    "action": "kill",
+    "target": "runtime",
+    "params": {"revive_after_ms": 50},
+    "when": {"phase": "runtime", "after": "task_running"},
+}
+
+
+def run(session: RunSession, chaos: str, scenario: str = "demo") -> TrialResult:
+    return session.run_cell(scenario, framework="reference", chaos=chaos)
+
+
+def test_a_kill_strikes_heals_and_is_recovered_from(
+    make_scenario: ScenarioMaker, make_session: MakeSession
+) -> None:
+    make_scenario()
+    session = make_session()
+    result = run(session, "runtime_kill")
+    assert result.verdict.status == "passed", result.verdict.outcome
+    assert result.verdict.recovery == "recovered"
+    assert result.verdict.cause_named
+    assert result.metrics.resubmit_count >= 1
+    events = read_timeline(session.settings.trial_folder(result.trial_id) / "timeline.jsonl")
+    moments = {
+        type(e): e.at_ms for e in events if isinstance(e, (ChaosFired, ServiceExited, ChaosHealed))
+    }
+    assert moments[ChaosFired] <= moments[ServiceExited] <= moments[ChaosHealed]
+    assert result.faults[0].healed_at_ms == moments[ChaosHealed]
+
+
+def test_without_resubmission_the_same_kill_is_a_failure(
+    make_scenario: ScenarioMaker, make_session: MakeSession
+) -> None:
+    make_scenario(plan=lambda plan: [stage.update(submit_policy={}) for stage in plan["stages"]])
+    result = run(make_session(), "runtime_kill")
+    assert result.verdict.status == "failed"
+    assert result.verdict.attribution[0].layer == "runtime"
+    assert any("max_resubmits is 0" in step.text for step in result.verdict.explanation)
+
+
+def test_a_service_that_does_not_return_is_not_waited_for(
+    make_scenario: ScenarioMaker, make_session: MakeSession
+) -> None:
+    make_scenario()
+    make_scenario.chaos(
+        "gone",
+        expectation="expected_failure",
+        expected_cause={"layer": "runtime"},
+        faults=[{**KILL, "params": {}}],
+    )
+    session = make_session()
+    result = run(session, "gone")
+    assert result.verdict.status == "passed", result.verdict.outcome
+    assert any("will not return" in step.text for step in result.verdict.explanation)
+    assert not session.fleet.unready(), "healed at the end of the trial all the same"
+
+
+def test_an_invalid_tool_is_refused_by_execgo_itself(
+    make_scenario: ScenarioMaker, make_session: MakeSession
+) -> None:
+    make_scenario()
+    result = run(make_session(), "invalid_tool")
+    assert result.verdict.status == "passed"
+    assert result.verdict.attribution[0].code == "unknown_task_type"
+    assert result.metrics.plan_validity == 0
+    assert result.metrics.invalid_action_count == 1
+
+
+def test_a_fixture_fault_hits_its_own_trial_only(make_session: MakeSession) -> None:
+    session = make_session()
+    scenario = str(builtin_folder() / "vuln_scan")
+    struck = run(session, "fixture_error", scenario)
+    assert struck.verdict.status == "passed", struck.verdict.outcome
+    assert struck.verdict.attribution[0].layer == "fixture"
+    assert run(session, "none", scenario).verdict.status == "passed"
+
+
+def test_a_fault_that_never_strikes_is_inconclusive(
+    make_scenario: ScenarioMaker, make_session: MakeSession
+) -> None:
+    make_scenario()
+    nowhere = {**KILL, "when": {"phase": "runtime", "stage": "nowhere", "after": "task_running"}}
+    make_scenario.chaos("nowhere", expectation="should_recover", faults=[nowhere])
+    result = run(make_session(), "nowhere")
+    assert result.verdict.status == "inconclusive"
+    assert "stage nowhere" in result.verdict.outcome
+    assert result.faults[0].status == "not_fired"
+
+
+def test_the_dice_are_the_same_for_the_same_seed_and_follow_their_probability(
+    make_scenario: ScenarioMaker, make_session: MakeSession
+) -> None:
+    make_scenario()
+    sometimes: dict[str, Any] = {
+        "action": "invalid_tool",
+        "when": {"phase": "plan"},
+        "probability": 0.3,
+    }
+    make_scenario.chaos("sometimes", expectation="measure", faults=[sometimes])
+    draws = []
+    for run_id in ("one", "two"):
+        session = make_session(run_id=run_id)
+        draws.append([run(session, "sometimes").faults[0].status for _ in range(12)])
+    assert draws[0] == draws[1]
+    assert set(draws[0]) == {"fired", "not_exercised"}
+
+
+def test_an_undo_that_fails_costs_the_fleet_but_no_record(
+    make_scenario: ScenarioMaker, make_session: MakeSession, monkeypatch: Any
+) -> None:
+    make_scenario()
+    make_scenario.chaos("gone", expectation="measure", faults=[{**KILL, "params": {}}])
+    session = make_session()
+    before = session.ensure_fleet()
+
+    def broken() -> None:
+        raise OSError("no way back")
+
+    monkeypatch.setattr(before.services["runtime"], "revive", broken)
+    result = run(session, "gone")
+    assert any("healing failed" in step.text for step in result.verdict.explanation)
+    assert session.ensure_fleet() is not before
+    assert run(session, "none").verdict.status == "passed"

@@ -1,0 +1,194 @@
+"""Services come up, say why when they do not, and never outlive their run."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from time import monotonic, sleep
+
+import psutil
+import pytest
+
+from pytest_execgo.errors import HarnessError, UsageError
+from pytest_execgo.harness.fleet import Fleet, FleetSpec
+from pytest_execgo.registry import Registry
+
+LAUNCHERS = Registry.build().launchers
+
+
+def await_(condition: Callable[[], object], seconds: float = 20.0) -> None:
+    """Wait for a condition; fails when it does not come true."""
+    deadline = monotonic() + seconds
+    while not condition():
+        assert monotonic() < deadline, "the condition never came true"
+        sleep(0.01)
+
+
+def carriers(token: str) -> list[str]:
+    """Processes whose environment or arguments carry a fleet's token."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            words = [*process.cmdline(), *process.environ().values()]
+        except (psutil.Error, OSError):
+            continue
+        if any(token in word for word in words):
+            found.append(" ".join(process.cmdline()))
+    return found
+
+
+@pytest.fixture
+def fleet() -> Iterator[Fleet]:
+    with Fleet(FleetSpec(), LAUNCHERS) as running:
+        yield running
+
+
+def test_every_service_names_itself(fleet: Fleet) -> None:
+    infos = fleet.infos()
+    assert set(infos) == {"execgo", "runtime", "fixtures"}
+    for info in infos.values():
+        assert info.launcher == "embedded"
+        assert info.version
+        assert info.digest
+        assert len(info.digest) == 64
+
+
+def test_a_killed_service_comes_back_on_its_address(fleet: Fleet) -> None:
+    runtime = fleet.services["runtime"]
+    url = runtime.url
+    assert runtime.kill() == -signal.SIGKILL  # type: ignore[attr-defined]
+    assert fleet.unready() == ["runtime"]
+    runtime.revive()  # type: ignore[attr-defined]
+    assert not fleet.unready()
+    assert runtime.url == url
+
+
+def test_nothing_is_left_after_stop() -> None:
+    fleet = Fleet(FleetSpec(), LAUNCHERS)
+    fleet.start()
+    root = fleet.work_root.parent
+    token = root.name.rpartition("-")[0]
+    assert len(carriers(token)) >= 4
+    fleet.stop()
+    assert not carriers(token)
+    assert not root.exists()
+
+
+def test_nothing_is_left_of_a_run_that_is_killed(tmp_path: Path) -> None:
+    """SIGKILL leaves no time to clean up; what had finished is complete on disk all the same."""
+    script = "sleep 60"
+    subprocess.run(
+        [sys.executable, "-m", "pytest_execgo", "scenario", "new", "quick"],
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+    )
+    slow = tmp_path / "scenarios" / "slow"
+    slow.mkdir()
+    (slow / "scenario.yaml").write_text(
+        "schema_version: '1'\nid: slow\nreference_plan: plan.yaml\n"
+        "checks: [{kind: task, task: wait, status: success}]\n"
+    )
+    (slow / "plan.yaml").write_text(
+        "schema_version: '1'\nplan_id: slow\nscenario_id: slow\nstages:\n- stage_id: one\n"
+        "  task_graph: {tasks: [{id: wait, type: runtime,\n"
+        f"    input: {{execution: {{kind: script, script: {script}}}}}}}]}}\n"
+    )
+    child = subprocess.Popen(
+        [sys.executable, "-m", "pytest", "--execgo-matrix", "-q", "-p", "no:cacheprovider"],
+        cwd=tmp_path,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.STDOUT,
+    )
+    trials = tmp_path / "reports" / "latest" / "trials"
+    timeline = trials / "slow-reference-replay-none-r0" / "timeline.jsonl"
+    await_(lambda: timeline.exists() and '"status":"running"' in timeline.read_text())
+    token = f"execgo-fleet-{child.pid}-"
+    assert len(carriers(token)) >= 5, "three services, the reaper, the task"
+    child.kill()
+    child.wait()
+    await_(lambda: not carriers(token))
+    finished = trials / "quick-reference-replay-none-r0"
+    result = json.loads((finished / "result.json").read_text())
+    assert result["verdict"]["status"] == "passed"
+
+
+@pytest.mark.parametrize(
+    ("service", "choice", "complaint"),
+    [
+        ("execgo", "binary:/no/such/file", "no such file"),
+        ("execgo", "binary", "needs a target"),
+        ("execgo", "embedded:x", "takes no target"),
+        ("execgo", "rocket:x", "unknown launcher 'rocket'"),
+        ("fixtures", "binary:/bin/true", "cannot be launched as binary"),
+        ("exego", "embedded", "did you mean 'execgo'?"),
+    ],
+)
+def test_a_choice_that_cannot_work_is_refused_before_anything_starts(
+    service: str, choice: str, complaint: str
+) -> None:
+    with pytest.raises(UsageError) as error:
+        Fleet(FleetSpec(choices=((service, choice),)), LAUNCHERS)
+    assert complaint in str(error.value)
+
+
+def test_a_file_that_is_no_program_is_refused(tmp_path: Path) -> None:
+    plain = tmp_path / "execgo"
+    plain.write_text("hello")
+    with pytest.raises(UsageError, match="not executable; try: chmod"):
+        Fleet(FleetSpec(choices=(("execgo", f"binary:{plain}"),)), LAUNCHERS)
+
+
+def test_a_program_that_ends_at_once_says_why(tmp_path: Path) -> None:
+    program = tmp_path / "execgo"
+    program.write_text("#!/bin/sh\necho the disk is on fire >&2\nexit 3\n")
+    program.chmod(0o755)
+    fleet = Fleet(FleetSpec(choices=(("execgo", f"binary:{program}"),)), LAUNCHERS)
+    with pytest.raises(HarnessError) as error:
+        fleet.start()
+    message = str(error.value)
+    assert "its process ended with 3" in message
+    assert "the disk is on fire" in message
+    assert "try it alone" in message
+    assert not fleet.services
+
+
+@pytest.mark.parametrize("signal_", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    "module", ["pytest_execgo.services.execgo", "pytest_execgo.services.runtime", "fixtures_server"]
+)
+def test_a_service_runs_alone_and_ends_at_a_signal(
+    module: str, signal_: signal.Signals, tmp_path: Path
+) -> None:
+    environment = {**os.environ, "EXECGO_ADDR": "127.0.0.1:0", "EXECGO_DATA_DIR": str(tmp_path)}
+    flags = ["--listen-addr", "127.0.0.1:0"] if module.endswith("runtime") else []
+    child = subprocess.Popen(
+        [sys.executable, "-m", module, *flags],
+        stdout=subprocess.PIPE,
+        env=environment,
+        cwd=tmp_path,
+    )
+    assert child.stdout is not None
+    assert json.loads(child.stdout.readline())["ready"] is True
+    child.send_signal(signal_)
+    assert child.wait(10) == 0
+    child.stdout.close()
+
+
+def test_a_taken_port_is_one_line() -> None:
+    with Fleet(FleetSpec(), LAUNCHERS) as fleet:
+        port = fleet.url("fixtures").rpartition(":")[2]
+        done = subprocess.run(
+            [sys.executable, "-m", "fixtures_server", "--port", port],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert done.stderr.startswith("fixtures: cannot start on 127.0.0.1:")
+    assert done.stderr.count("\n") == 1

@@ -1,0 +1,256 @@
+"""The embedded engine and the runtime stub, spoken to over HTTP as ExecGo's users would."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from time import monotonic, sleep
+from typing import Any
+
+import pytest
+import requests
+
+from pytest_execgo.harness.fleet import Fleet, FleetSpec
+from pytest_execgo.registry import Registry
+
+
+@pytest.fixture(scope="module")
+def fleet() -> Iterator[Fleet]:
+    with Fleet(FleetSpec(), Registry.build().launchers) as running:
+        yield running
+
+
+class Api:
+    """Requests to one service, and waiting for a task's end."""
+
+    def __init__(self, base: str, prefix: str) -> None:
+        self.base, self.prefix = base, prefix
+
+    def post(self, path: str, body: Any, **headers: str) -> requests.Response:
+        return requests.post(self.base + path, json=body, headers=headers, timeout=10)
+
+    def get(self, path: str) -> requests.Response:
+        return requests.get(self.base + path, timeout=10)
+
+    def ended(self, task_id: str) -> dict[str, Any]:
+        deadline = monotonic() + 20
+        while monotonic() < deadline:
+            task: dict[str, Any] = self.get(f"{self.prefix}/{task_id}").json()
+            if task["status"] in ("success", "failed", "skipped", "cancelled"):
+                return task
+            sleep(0.01)
+        raise AssertionError(f"{task_id} never ended")
+
+
+@pytest.fixture
+def execgo(fleet: Fleet) -> Api:
+    return Api(fleet.url("execgo"), "/tasks")
+
+
+@pytest.fixture
+def runtime(fleet: Fleet) -> Api:
+    return Api(fleet.url("runtime"), "/api/v1/tasks")
+
+
+def noop(name: str, *deps: str, **more: Any) -> dict[str, Any]:
+    return {"id": name, "type": "noop", "depends_on": list(deps), **more}
+
+
+@pytest.mark.parametrize(
+    ("tasks", "message"),
+    [
+        ([], "task graph is empty"),
+        ([{"type": "noop"}], "task id is required"),
+        ([{"id": "a"}], 'task "a": type is required'),
+        ([noop("a"), noop("a")], 'duplicate task id: "a"'),
+        ([noop("a", "b")], 'task "a" depends on unknown task "b"'),
+        ([noop("a", "a")], 'task "a" cannot depend on itself'),
+        ([noop("a", "b"), noop("b", "a")], "cycle detected in task graph"),
+        (
+            [{"id": "a", "type": "warp"}],
+            "unknown task type: warp (available: cli-skills, mcp, os, runtime)",
+        ),
+    ],
+)
+def test_a_bad_graph_is_refused_in_execgos_words(
+    execgo: Api, tasks: list[Any], message: str
+) -> None:
+    reply = execgo.post("/tasks", {"tasks": tasks})
+    assert (reply.status_code, reply.json()) == (400, {"error": message})
+
+
+def test_a_graph_runs_in_order_and_a_failure_skips_its_children(execgo: Api) -> None:
+    fails = {"id": "g-b", "type": "os", "tool_name": "nope", "depends_on": ["g-a"]}
+    graph = [noop("g-a"), fails, noop("g-c", "g-b"), noop("g-d", "g-c"), noop("g-e", "g-a")]
+    reply = execgo.post("/tasks", {"tasks": graph})
+    assert reply.status_code == 202
+    assert reply.json() == {"accepted": 5, "task_ids": [task["id"] for task in graph]}
+    states = {name: execgo.ended(name) for name in reply.json()["task_ids"]}
+    assert [states[n]["status"] for n in states] == [
+        "success",
+        "failed",
+        "skipped",
+        "skipped",
+        "success",
+    ]
+    assert states["g-c"]["error"] == "dependency g-b failed"
+    assert states["g-d"]["error"] == "dependency g-c skipped"
+
+
+def test_a_task_times_out_and_is_retried_with_backoff(execgo: Api) -> None:
+    task = {
+        "id": "t-slow",
+        "type": "sleep",
+        "params": {"duration_ms": 5000},
+        "timeout": 20,
+        "retry": 2,
+    }
+    began = monotonic()
+    execgo.post("/tasks", {"tasks": [task]})
+    ended = execgo.ended("t-slow")
+    assert ended["runtime"]["attempt"] == 3
+    assert ended["runtime"]["error"]["code"] == "timeout"
+    assert monotonic() - began >= 0.3, "two pauses, 0.1 s and 0.2 s, are part of the contract"
+
+
+def test_a_retry_may_succeed_after_all(execgo: Api, fleet: Fleet) -> None:
+    """The runtime refuses the id the second time, so each attempt is a task of its own here."""
+    flag = fleet.work_root / "flag"
+    script = f"test -e {flag} && exit 0; touch {flag}; exit 1"
+    task = {
+        "id": "t-retry",
+        "type": "runtime",
+        "input": {"execution": {"kind": "script", "script": script}},
+        "retry": 1,
+    }
+    execgo.post("/tasks", {"tasks": [task]})
+    ended = execgo.ended("t-retry")
+    assert ended["status"] == "failed"
+    assert "already exists" in ended["error"]
+
+
+def test_unknown_ids_and_routes(execgo: Api) -> None:
+    assert execgo.get("/tasks/nobody").json() == {"error": "task not found: nobody"}
+    assert execgo.get("/nowhere").text == "404 page not found\n"
+    refused = requests.put(f"{execgo.base}/tasks", timeout=10)
+    assert (refused.status_code, refused.headers["Allow"]) == (405, "GET, HEAD, POST")
+    assert len(refused.headers["X-Trace-Id"]) == 16
+
+
+def test_a_task_can_be_deleted(execgo: Api) -> None:
+    execgo.post("/tasks", {"tasks": [noop("t-gone")]})
+    execgo.ended("t-gone")
+    assert requests.delete(f"{execgo.base}/tasks/t-gone", timeout=10).status_code == 204
+    assert execgo.get("/tasks/t-gone").status_code == 404
+
+
+def test_metrics_count(execgo: Api) -> None:
+    before = execgo.get("/metrics").json()
+    execgo.post("/tasks", {"tasks": [noop("m-a"), noop("m-b", "m-a")]})
+    execgo.ended("m-b")
+    after = execgo.get("/metrics").json()
+    assert after["tasks_total"] - before["tasks_total"] == 2
+    assert after["tasks_succeeded"] - before["tasks_succeeded"] == 2
+
+
+def submit(runtime: Api, task_id: str, script: str, **more: Any) -> dict[str, Any]:
+    body = {"task_id": task_id, "execution": {"kind": "script", "script": script}, **more}
+    reply = runtime.post("/api/v1/tasks", body)
+    assert reply.status_code == 200, reply.text
+    return runtime.ended(task_id)
+
+
+@pytest.mark.parametrize(
+    ("name", "script", "limits", "status", "code"),
+    [
+        ("r-ok", "echo hi", {}, "success", None),
+        ("r-exit", "exit 3", {}, "failed", "exit_non_zero"),
+        ("r-wall", "sleep 30", {"wall_time_ms": 50}, "failed", "timeout"),
+        ("r-signal", "kill -9 $$", {}, "failed", "internal"),
+        ("r-cpu", "while :; do :; done", {"cpu_time_sec": 1}, "failed", "cpu_limit_exceeded"),
+    ],
+)
+def test_how_a_task_ends_in_the_runtime(
+    runtime: Api, name: str, script: str, limits: Any, status: str, code: str | None
+) -> None:
+    ended = submit(runtime, name, script, limits=limits)
+    assert ended["status"] == status
+    assert ended.get("error", {}).get("code") == code
+
+
+def test_output_is_cut_where_the_limit_says(runtime: Api) -> None:
+    ended = submit(runtime, "r-cut", "printf 123456", limits={"stdout_max_bytes": 4})
+    assert (ended["stdout"], ended["stdout_truncated"]) == ("1234", True)
+
+
+def test_a_task_leaves_no_process_behind(runtime: Api) -> None:
+    import psutil
+
+    ended = submit(runtime, "r-group", "sleep 61 & echo $!")
+    assert not psutil.pid_exists(int(ended["stdout"])) or (
+        psutil.Process(int(ended["stdout"])).status() == psutil.STATUS_ZOMBIE
+    )
+
+
+def test_only_the_owner_may_kill(runtime: Api) -> None:
+    body = {
+        "task_id": "r-own",
+        "execution": {"kind": "script", "script": "sleep 30"},
+        "control_context": {"owner": "ada"},
+    }
+    runtime.post("/api/v1/tasks", body)
+    refused = runtime.post("/api/v1/tasks/r-own/kill", None)
+    assert refused.status_code == 403
+    assert refused.json()["error"]["code"] == "permission_denied"
+    runtime.post("/api/v1/tasks/r-own/kill", None, **{"x-execgo-owner": "ada"})
+    assert runtime.ended("r-own")["status"] == "cancelled"
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "text"),
+    [
+        ({"execution": {"kind": "command"}}, 400, "execution.program is required"),
+        (
+            {"task_id": "a/b", "execution": {"kind": "command", "program": "x"}},
+            400,
+            "may only contain",
+        ),
+        (
+            {"task_id": "..", "execution": {"kind": "command", "program": "x"}},
+            400,
+            "may only contain",
+        ),
+        ({}, 422, "missing field `execution`"),
+        ({"execution": {"kind": "dance"}}, 422, "unknown variant"),
+    ],
+)
+def test_a_bad_submission_is_refused(runtime: Api, body: Any, status: int, text: str) -> None:
+    reply = runtime.post("/api/v1/tasks", body)
+    assert reply.status_code == status
+    assert text in reply.text
+
+
+def test_an_id_is_taken_once(runtime: Api) -> None:
+    submit(runtime, "r-once", "exit 0")
+    body = {"task_id": "r-once", "execution": {"kind": "script", "script": "exit 0"}}
+    assert runtime.post("/api/v1/tasks", body).status_code == 409
+
+
+def test_fixtures_keep_scopes_apart(fleet: Fleet) -> None:
+    base = fleet.url("fixtures")
+    fault = {"scope": "one", "effect": "error", "params": {"status": 500}, "times": 1}
+    assert requests.post(f"{base}/__control/faults", json=fault, timeout=5).status_code == 201
+    codes = [
+        requests.get(f"{base}/t/{scope}/advisories/yamlish", timeout=5).status_code
+        for scope in ("two", "one", "one")
+    ]
+    assert codes == [200, 500, 200]
+    log = requests.get(f"{base}/__control/access", params={"scope": "one"}, timeout=5).json()
+    assert [entry["status"] for entry in log["requests"]] == [500, 200]
+    assert log["requests"][0]["sha256"] != log["requests"][0]["reference_sha256"]
+
+
+def test_an_unknown_fixture_fault_is_refused(fleet: Fleet) -> None:
+    fault = {"scope": "one", "effect": "eror"}
+    reply = requests.post(f"{fleet.url('fixtures')}/__control/faults", json=fault, timeout=5)
+    assert reply.status_code == 400
+    assert "allowed: error" in reply.json()["error"]

@@ -1,0 +1,46 @@
+"""The wheel alone is enough: built-in scenarios are inside and run in an empty folder."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_wheel_brings_its_scenarios(tmp_path: Path) -> None:
+    subprocess.run(
+        [sys.executable, "-m", "build", "--wheel", "--outdir", str(tmp_path), str(ROOT)],
+        check=True,
+        capture_output=True,
+    )
+    (wheel,) = tmp_path.glob("*.whl")
+    site = tmp_path / "site"
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(site)
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    # The unpacked wheel goes before the checkout; its dependencies come from this environment.
+    script = (
+        f"import sys; sys.path.insert(0, {str(site)!r}); import pytest, pytest_execgo;"
+        f"assert pytest_execgo.__file__.startswith({str(site)!r});"
+        "sys.exit(pytest.main(['--execgo-matrix', '-q', '-p', 'no:cacheprovider']))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=empty,
+        env={**_environment(), "PYTHONPATH": str(site)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "4 passed" in done.stdout
+
+
+def _environment() -> dict[str, str]:
+    import os
+
+    return {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}

@@ -1,0 +1,114 @@
+"""The fixtures for one's own tests, and the extension points."""
+
+from __future__ import annotations
+
+import inspect
+import textwrap
+
+import pytest
+
+from pytest_execgo import hookspecs
+from tests.conftest import ScenarioMaker
+from tests.plugin.conftest import latest
+
+
+@pytest.mark.parametrize("workers", [[], ["-n2"]], ids=["plain", "n2"])
+def test_execgo_run_and_its_marker(
+    pytester: pytest.Pytester, project: ScenarioMaker, workers: list[str]
+) -> None:
+    project("demo")
+    pytester.makepyfile(
+        """
+        import pytest
+
+        def test_by_hand(execgo_run):
+            first, second = execgo_run(scenario="demo"), execgo_run(scenario="demo")
+            assert first.verdict.status == second.verdict.status == "passed"
+            assert first.trial_id != second.trial_id
+
+        @pytest.mark.execgo(scenario="demo", chaos=["none", "invalid_tool"])
+        def test_marked(execgo_run, execgo_chaos):
+            result = execgo_run()
+            assert result.chaos == execgo_chaos
+            assert result.verdict.status == "passed"
+
+        def test_client(execgo_client, execgo_fleet):
+            assert execgo_client.health()["status"] == "ok"
+            assert execgo_fleet.url("fixtures").startswith("http://127.0.0.1:")
+        """
+    )
+    result = pytester.runpytest("--strict-markers", *workers)
+    result.assert_outcomes(passed=4)
+    assert len(latest(pytester.path)["trials"]) == 4
+
+
+@pytest.mark.parametrize(
+    ("call", "complaint"),
+    [
+        ("scenario='dmo'", "*unknown scenario 'dmo'*did you mean 'demo'?*"),
+        ("scenario='demo', chaos='storm'", "*unknown chaos profile 'storm'*"),
+        ("", "*execgo_run needs a scenario*"),
+    ],
+)
+def test_a_wrong_call_is_one_line(
+    pytester: pytest.Pytester, project: ScenarioMaker, call: str, complaint: str
+) -> None:
+    project("demo")
+    pytester.makepyfile(f"def test_it(execgo_run): execgo_run({call})")
+    result = pytester.runpytest()
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines([complaint])
+
+
+def example_of(name: str) -> str:
+    """The code in the docstring of a hookspec."""
+    text = inspect.getdoc(getattr(hookspecs, name)) or ""
+    return textwrap.dedent(text.partition(".. code-block:: python\n")[2])
+
+
+@pytest.mark.parametrize(
+    ("hook", "args", "proof"),
+    [
+        ("pytest_execgo_adapters", ["--execgo-framework=echo"], "*echo *replay *1/1*"),
+        ("pytest_execgo_chaos_actions", ["--execgo-chaos=mine"], "*faults fired 1/1*"),
+        ("pytest_execgo_launchers", ["--execgo-harness=mine"], "*1 passed*"),
+        ("pytest_execgo_report_formats", [], "*1 passed*"),
+    ],
+)
+def test_the_example_of_every_hook_runs(
+    pytester: pytest.Pytester, project: ScenarioMaker, hook: str, args: list[str], proof: str
+) -> None:
+    project("demo")
+    project.chaos(
+        "mine", expectation="measure", faults=[{"action": "rename", "when": {"phase": "plan"}}]
+    ) if "chaos" in hook else None
+    pytester.makeconftest(example_of(hook))
+    result = pytester.runpytest("--execgo-matrix", *args)
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines([proof])
+    if "report" in hook:
+        cells = (pytester.path / "reports/latest/cells.csv").read_text()
+        assert cells == "demo-reference-replay-none,1,1\n"
+
+
+def test_a_report_that_breaks_is_told_and_stops_nothing(
+    pytester: pytest.Pytester, project: ScenarioMaker
+) -> None:
+    project("demo")
+    pytester.makeconftest(
+        """
+        class Broken:
+            filename = "broken.txt"
+
+            def render(self, result):
+                raise ValueError("no ink")
+
+        def pytest_execgo_report_formats():
+            return [Broken()]
+        """
+    )
+    result = pytester.runpytest("--execgo-matrix")
+    result.assert_outcomes(passed=1)
+    assert result.ret == pytest.ExitCode.INTERNAL_ERROR
+    result.stdout.fnmatch_lines(["report failed: broken.txt: ValueError: no ink"])
+    assert (pytester.path / "reports/latest/benchmark.md").exists()

@@ -1,0 +1,254 @@
+"""``pytest --execgo-matrix`` does what a pytest user expects."""
+
+from __future__ import annotations
+
+import json
+import re
+import xml.etree.ElementTree as ET
+
+import jsonschema
+import pytest
+
+from pytest_execgo.cli.schema import schemas
+from tests.conftest import ScenarioMaker
+from tests.plugin.conftest import latest
+
+ITEM = "scenarios/demo/scenario.yaml::reference-replay-none-r0"
+WORKERS = pytest.mark.parametrize("workers", [[], ["-n0"], ["-n2"]], ids=["plain", "n0", "n2"])
+
+
+def ids(result: pytest.RunResult) -> list[str]:
+    return [line for line in result.outlines if "scenario.yaml::" in line]
+
+
+@WORKERS
+def test_a_run_leaves_a_whole_report(
+    pytester: pytest.Pytester, project: ScenarioMaker, workers: list[str]
+) -> None:
+    project("demo")
+    project("other")
+    result = pytester.runpytest("--execgo-matrix", "--execgo-chaos=all", "-p", "xdist", *workers)
+    result.assert_outcomes(passed=6)
+    assert result.ret == 0
+    run = pytester.path / "reports" / "latest"
+    report = latest(pytester.path)
+    jsonschema.validate(report, schemas()["benchmark_result.schema.json"])
+    assert len(report["trials"]) == len(report["cells"]) == 6
+    assert report["trustworthy"]
+    assert report["attribution"]["correct"] == 4
+    markdown = (run / "benchmark.md").read_text()
+    for cell in report["cells"]:
+        assert re.search(
+            rf"\| {cell['scenario']} +\| reference +\| replay \| {cell['chaos']}", markdown
+        )
+    assert {path.name for path in run.iterdir()} >= {
+        "request.json", "environment.json", "events.ndjson", "benchmark.json", "benchmark.md"
+    }  # fmt: skip
+    events = [json.loads(line) for line in (run / "events.ndjson").read_text().splitlines()]
+    kinds = [event["event"] for event in events]
+    assert (kinds[0], kinds[-1]) == ("run_started", "run_finished")
+    assert kinds.count("trial_started") == kinds.count("trial_finished") == 6
+    result.stdout.fnmatch_lines(["*execgo: run * seed 7 * execgo embedded*", "*faults fired 4/4*"])
+
+
+def test_without_the_option_nothing_is_collected(
+    pytester: pytest.Pytester, project: ScenarioMaker
+) -> None:
+    project("demo")
+    result = pytester.runpytest()
+    assert result.ret == pytest.ExitCode.NO_TESTS_COLLECTED
+    assert not (pytester.path / "reports").exists()
+
+
+def test_the_plugin_costs_nothing_where_it_is_not_used(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import sys
+
+        def test_it():
+            heavy = {"pydantic", "requests", "yaml", "jmespath", "jsonschema", "tabulate", "psutil"}
+            assert not heavy & set(sys.modules)
+        """
+    )
+    pytester.runpytest_subprocess("-p", "no:cacheprovider").assert_outcomes(passed=1)
+
+
+def test_it_can_be_switched_off(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("def test_it(): pass")
+    pytester.runpytest_subprocess("-p", "no:execgo").assert_outcomes(passed=1)
+
+
+def test_collect_only_lists_and_leaves_nothing(
+    pytester: pytest.Pytester, project: ScenarioMaker
+) -> None:
+    project("demo")
+    result = pytester.runpytest("--execgo-matrix", "--collect-only", "-q", "--execgo-chaos=all")
+    assert ids(result) == [
+        ITEM.replace("none", chaos) for chaos in ("invalid_tool", "none", "runtime_kill")
+    ]
+    assert not (pytester.path / "reports").exists()
+
+
+@pytest.mark.parametrize(
+    ("selection", "count"),
+    [
+        (["-k", "demo and not runtime_kill"], 2),
+        (["-k", "runtime_kill"], 1),
+        (["-m", "runtime_kill and reference and replay and demo"], 1),
+        (["--execgo-repetitions=3", "-k", "none"], 3),
+        ([ITEM], 1),
+        (["scenarios/demo/scenario.yaml"], 3),
+        (["scenarios"], 3),
+        (["--execgo-shard=1/2"], 2),
+        (["--execgo-shard=2/2"], 1),
+    ],
+)
+def test_selection(
+    pytester: pytest.Pytester, project: ScenarioMaker, selection: list[str], count: int
+) -> None:
+    project("demo")
+    result = pytester.runpytest(
+        "--execgo-matrix",
+        "--execgo-chaos=all",
+        "--strict-markers",
+        "--collect-only",
+        "-q",
+        *selection,
+    )
+    assert len(ids(result)) == count
+
+
+def test_a_failure_is_told_and_can_be_rerun(
+    pytester: pytest.Pytester, project: ScenarioMaker
+) -> None:
+    project("demo", manifest=lambda manifest: manifest["checks"][1].update(equals=4))
+    project("fine")
+    result = pytester.runpytest("--execgo-matrix", "--junitxml=junit.xml")
+    result.assert_outcomes(passed=1, failed=1)
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(
+        [
+            "*demo [[]reference-replay-none-r0[]]*",
+            "FAILED *expected: all checks hold*got: 1 of 3 checks do not hold",
+            "cause *task*wrong_output*[[]e*[]]",
+            "check *expected 4, got 3",
+            "record *reports/*/trials/demo-reference-replay-none-r0",
+            f"rerun *pytest {ITEM} --execgo-seed 7",
+        ]
+    )
+    result.stdout.no_fnmatch_line("*Traceback*")
+    cases = {
+        case.get("name"): case for case in ET.parse(pytester.path / "junit.xml").iter("testcase")
+    }
+    properties = {
+        p.get("name"): p.get("value")
+        for p in ET.parse(pytester.path / "junit.xml").iter("property")
+    }
+    assert "reference-replay-none-r0" in cases
+    assert set(properties) == {"execgo_trial", "execgo_verdict", "execgo_cause"}
+
+    trial = next(t for t in latest(pytester.path)["trials"] if t["verdict"]["status"] == "failed")
+    again = pytester.runpytest(*trial["rerun"].split()[1:])
+    again.assert_outcomes(failed=1)
+    last_failed = pytester.runpytest("--execgo-matrix", "--lf")
+    last_failed.assert_outcomes(failed=1)
+
+
+def test_x_stops_and_the_rest_counts_as_missing(
+    pytester: pytest.Pytester, project: ScenarioMaker
+) -> None:
+    project("demo", manifest=lambda manifest: manifest["checks"][1].update(equals=4))
+    project("fine")
+    result = pytester.runpytest("--execgo-matrix", "-x")
+    result.assert_outcomes(failed=1)
+    report = latest(pytester.path)
+    assert not report["trustworthy"]
+    assert [u["state"] for u in report["unfinished"]] == ["not_run"]
+    result.stdout.fnmatch_lines(["NOT TRUSTWORTHY*"])
+
+
+def test_a_run_can_be_resumed(pytester: pytest.Pytester, project: ScenarioMaker) -> None:
+    project("demo", manifest=lambda manifest: manifest["checks"][1].update(equals=4))
+    project("fine")
+    pytester.runpytest("--execgo-matrix", "-x").assert_outcomes(failed=1)
+    run_id = (pytester.path / "reports" / "latest").resolve().name
+    result = pytester.runpytest("--execgo-matrix", f"--execgo-resume={run_id}")
+    result.assert_outcomes(passed=1, deselected=1)
+    report = latest(pytester.path)
+    assert report["run_id"] == run_id
+    assert len(report["trials"]) == 2
+    assert report["trustworthy"]
+
+
+def test_harness_trouble_is_an_error_not_a_failure(
+    pytester: pytest.Pytester, project: ScenarioMaker
+) -> None:
+    project("demo")
+    program = pytester.path / "execgo"
+    program.write_text("#!/bin/sh\necho out of order\nexit 3\n")
+    program.chmod(0o755)
+    result = pytester.runpytest("--execgo-matrix", f"--execgo-service=execgo=binary:{program}")
+    result.assert_outcomes(errors=1)
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["*execgo did not become ready*ended with 3*out of order*"])
+
+
+def test_trouble_in_mid_trial_is_an_error_too(
+    pytester: pytest.Pytester, project: ScenarioMaker
+) -> None:
+    project("demo")
+    pytester.makeconftest(
+        """
+        from pytest_execgo.errors import HarnessError
+        from pytest_execgo.adapter.reference import ReferenceAdapter
+
+        class Broken(ReferenceAdapter):
+            name = "broken"
+
+            def plan(self, context, trace, recording):
+                raise HarnessError("the disk is full")
+
+        def pytest_execgo_adapters():
+            return [Broken()]
+        """
+    )
+    result = pytester.runpytest("--execgo-matrix")
+    result.assert_outcomes(errors=1, passed=1)
+    report = latest(pytester.path)
+    assert not report["trustworthy"]
+    cell = next(cell for cell in report["cells"] if cell["framework"] == "broken")
+    assert (cell["trials"], cell["errors"], cell["passed"]) == (1, 1, 0)
+    result.stdout.fnmatch_lines(["the disk is full"])
+
+
+def test_a_framework_that_is_absent_is_skipped_with_the_command(
+    pytester: pytest.Pytester, project: ScenarioMaker
+) -> None:
+    project("demo")
+    pytester.makeconftest(
+        """
+        from pytest_execgo.adapter.reference import ReferenceAdapter
+
+        class Absent(ReferenceAdapter):
+            name = "absent"
+
+            def missing(self):
+                return "pip install 'pytest-execgo[absent]'"
+
+        def pytest_execgo_adapters():
+            return [Absent()]
+        """
+    )
+    pytester.runpytest("--execgo-matrix").assert_outcomes(passed=1)
+    result = pytester.runpytest("--execgo-matrix", "--execgo-framework=absent", "-rs")
+    result.assert_outcomes(skipped=1)
+    result.stdout.fnmatch_lines(["*pip install 'pytest-execgo[[]absent[]]'*"])
+
+
+def test_an_outside_scenario_keeps_an_id_that_can_be_used(pytester: pytest.Pytester) -> None:
+    """The built-in scenarios are not below the project's folder."""
+    item = "scenarios/multi_step_agent/scenario.yaml::reference-replay-none-r0"
+    listed = pytester.runpytest("--execgo-matrix", "--collect-only", "-q")
+    assert item in ids(listed)
+    assert len(ids(listed)) == 4
+    pytester.runpytest(item).assert_outcomes(passed=1)

@@ -1,0 +1,115 @@
+"""Imports go one way: models and errors, then the layers (never each other), then wiring, then the
+two fronts. The services import nothing of the package but themselves; only the plugin knows pytest."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = "pytest_execgo"
+BASE = {"errors", "models"}
+LAYERS = {
+    "scenario",
+    "adapter",
+    "runner",
+    "harness",
+    "chaos",
+    "observability",
+    "verdict",
+    "benchmark",
+}
+LIGHT = {"run_id", "run_options"}
+WIRING = {"hookspecs", "builtins", "registry", "catalogue", "session"}
+ALLOWED = {
+    "errors": set(),
+    "models": BASE,
+    **{layer: {layer} | BASE for layer in LAYERS},
+    **{name: set() for name in LIGHT},
+    **{name: WIRING | LAYERS | BASE for name in WIRING},
+    "services": {"services"},
+    "plugin": {"plugin"} | WIRING | LAYERS | BASE | LIGHT,
+    "cli": {"cli", "plugin"} | WIRING | LAYERS | BASE | LIGHT,
+    "__main__": {"cli"},
+    "fixtures_server": {"services", "fixtures_server"},
+}
+HEAVY = {"pydantic", "requests", "yaml", "jsonschema", "jmespath", "tabulate", "testcontainers"}
+
+
+def modules() -> list[Path]:
+    folders = (ROOT / PACKAGE, ROOT / "fixtures_server")
+    return [path for folder in folders for path in sorted(folder.rglob("*.py"))]
+
+
+def part_of(dotted: str) -> str | None:
+    """The part of the package that a dotted name belongs to."""
+    head, *rest = dotted.split(".")
+    if head == "fixtures_server":
+        return head
+    if head != PACKAGE:
+        return None
+    return rest[0] if rest else "__init__"
+
+
+def imports(path: Path) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= (
+                {f"{node.module}.{alias.name}" for alias in node.names}
+                if node.module == PACKAGE
+                else {node.module}
+            )
+    return names
+
+
+def own_part(path: Path) -> str:
+    relative = path.relative_to(ROOT).with_suffix("")
+    return relative.parts[0] if relative.parts[0] != PACKAGE else relative.parts[1]
+
+
+def test_every_module_has_a_place() -> None:
+    assert {own_part(path) for path in modules()} - {"__init__"} == set(ALLOWED)
+
+
+def test_imports_go_one_way() -> None:
+    wrong = []
+    for path in modules():
+        part = own_part(path)
+        if part == "__init__":
+            continue
+        for name in imports(path):
+            target = part_of(name)
+            # The version is the one thing that everybody may ask the package itself.
+            if target and target not in ALLOWED[part] and name != f"{PACKAGE}.__version__":
+                wrong.append(f"{path.relative_to(ROOT)} imports {name}")
+    assert not wrong
+
+
+def test_only_the_plugin_imports_pytest() -> None:
+    guilty = [
+        str(path.relative_to(ROOT))
+        for path in modules()
+        if own_part(path) != "plugin"
+        and any(name.split(".")[0] in ("pytest", "_pytest") for name in imports(path))
+    ]
+    assert not guilty
+
+
+def test_no_private_pytest() -> None:
+    assert not [p for p in modules() if any(n.startswith("_pytest") for n in imports(p))]
+
+
+def test_services_need_the_standard_library_alone() -> None:
+    import sys
+
+    for path in modules():
+        if own_part(path) in ("services", "fixtures_server"):
+            foreign = {
+                name.split(".")[0]
+                for name in imports(path)
+                if part_of(name) is None and name.split(".")[0] not in sys.stdlib_module_names
+            }
+            assert not foreign, path

@@ -1,0 +1,41 @@
+"""The estimators, against values known from elsewhere."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import pytest
+
+from pytest_execgo.benchmark.statistics import (
+    clopper_pearson_lower,
+    median,
+    pass_at_k,
+    pass_hat_k,
+    wilson,
+)
+
+
+@pytest.mark.parametrize(("trials", "bound"), [(29, 0.90), (59, 0.95), (299, 0.99)])
+def test_how_many_successes_it_takes_for_a_bound(trials: int, bound: float) -> None:
+    assert clopper_pearson_lower(trials, trials) >= bound
+    assert clopper_pearson_lower(trials - 1, trials - 1) < bound
+
+
+def test_the_lower_bound_of_nothing_is_zero() -> None:
+    assert clopper_pearson_lower(0, 10) == 0
+
+
+def test_wilson_of_a_textbook_case() -> None:
+    low, high = wilson(8, 10)
+    assert (round(low, 4), round(high, 4)) == (0.4902, 0.9433)
+
+
+def test_pass_k_counts_subsets() -> None:
+    outcomes = [True, True, True, False, True]
+    triples = list(combinations(outcomes, 3))
+    assert pass_hat_k(4, 5, 3) == pytest.approx(sum(map(all, triples)) / len(triples))
+    assert pass_at_k(4, 5, 3) == pytest.approx(sum(map(any, triples)) / len(triples))
+
+
+def test_median() -> None:
+    assert (median([3, 1, 2]), median([4, 1, 2, 3])) == (2, 2.5)
