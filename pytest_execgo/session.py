@@ -367,9 +367,6 @@ def failure_text(result: TrialResult, folder: str) -> str:
             f"{'cause':12} {cause.layer} · {cause.code} ({cause.confidence}): "
             f"{cause.message}{events}"
         )
-    for check in verdict.checks:
-        if not check.ok:
-            lines.append(f"{'check':12} {check.kind}: {check.message}")
     label = "chain"
     for step in verdict.explanation:
         lines.append(f"{label:12} {step.at_ms / 1000:.3f} s  {step.text}")
@@ -389,7 +386,9 @@ def environment(settings: RunSettings, fleet: Fleet) -> Environment:
     return Environment(
         pytest_execgo=__version__,
         python=platform.python_version(),
-        platform=f"{platform.system()} {platform.release()} {platform.machine()}",
+        platform=" ".join(
+            (platform.system(), platform.release().partition("-")[0], platform.machine())
+        ),
         cpu_count=os.cpu_count() or 1,
         git_commit=_git_commit(settings.root),
         seed=settings.seed,

@@ -25,15 +25,15 @@ ALLOWED = {
     "errors": set(),
     "models": BASE,
     **{layer: {layer} | BASE for layer in LAYERS},
-    **{name: set() for name in LIGHT},
-    **{name: WIRING | LAYERS | BASE for name in WIRING},
+    "run_id": set(),
+    "run_options": set(),
+    **dict.fromkeys(WIRING, WIRING | LAYERS | BASE),
     "services": {"services"},
     "plugin": {"plugin"} | WIRING | LAYERS | BASE | LIGHT,
     "cli": {"cli", "plugin"} | WIRING | LAYERS | BASE | LIGHT,
     "__main__": {"cli"},
     "fixtures_server": {"services", "fixtures_server"},
 }
-HEAVY = {"pydantic", "requests", "yaml", "jsonschema", "jmespath", "tabulate", "testcontainers"}
 
 
 def modules() -> list[Path]:

@@ -274,6 +274,8 @@ class HarnessTrouble(Event):
 
 
 class TrialFinished(Event):
+    """The end; ``wall_time_ms`` ends with the last check, before faults were healed."""
+
     event_type: Literal["trial_finished"] = "trial_finished"
     wall_time_ms: float
 

@@ -66,7 +66,9 @@ def _fired(event: t.ChaosFired) -> str:
 def _task(event: t.TaskChanged) -> str | None:
     if event.status == "failed":
         words = event.error.message if event.error else "no error given"
-        raw = f" [{event.error.raw_code or event.error.code}]" if event.error else ""
+        # The id on the wire carries run, trial and stage; people know the task by its plan id.
+        words = words.replace(event.engine_task_id, event.task_id)
+        raw = f" [{event.error.raw_code}]" if event.error and event.error.raw_code else ""
         return f"ExecGo: {event.task_id} failed: {words}{raw}"
     return None
 

@@ -120,12 +120,22 @@ def test_the_folder_of_scenarios_can_be_chosen(
         ("scenario.yaml", "id: demo", "id: dmo", "must equal the name of its folder"),
         ("scenario.yaml", "task: count", "task: cont", "has no task 'cont'*did you mean 'count'?"),
         ("scenario.yaml", "allowed_chaos:", "  - [", "not YAML"),
-        ("plan.yaml", "source_task_id: greet", "source_task_id: gret", "no earlier stage has a task"),
+        (
+            "plan.yaml",
+            "source_task_id: greet",
+            "source_task_id: gret",
+            "no earlier stage has a task",
+        ),
         ("plan.yaml", "${workspace}/", "${worksapce}/", "did you mean 'workspace'?"),
-        ("plan.yaml", "type: runtime", "type: runtime\n          depends_on: [greet]", "depends on itself"),
+        (
+            "plan.yaml",
+            "type: runtime",
+            "type: runtime\n          depends_on: [greet]",
+            "depends on itself",
+        ),
         ("plan.yaml", 'schema_version: "1"', 'schema_version: "9"', "pip install -U pytest-execgo"),
     ],
-)  # fmt: skip
+)
 def test_a_bad_scenario_is_one_line_without_a_traceback(
     pytester: pytest.Pytester,
     project: ScenarioMaker,

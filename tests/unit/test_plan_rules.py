@@ -47,11 +47,31 @@ def test_a_legal_plan_has_no_problem() -> None:
         ([stage("one")], "empty_graph", "stages[0].task_graph.tasks"),
         ([stage("o n e", noop("a"))], "bad_id", "stages[0].stage_id"),
         ([stage("one", noop("a/b"))], "bad_id", "stages[0].task_graph.tasks[0].id"),
-        ([stage("one", noop("a"), noop("a"))], "duplicate_task_id", "stages[0].task_graph.tasks[1].id"),
-        ([stage("one", noop("a")), stage("one", noop("b"))], "duplicate_stage_id", "stages[1].stage_id"),
-        ([stage("one", {"id": "a", "type": "nop"})], "unknown_task_type", "stages[0].task_graph.tasks[0].type"),
-        ([stage("one", noop("a", "a"))], "self_dependency", "stages[0].task_graph.tasks[0].depends_on[0]"),
-        ([stage("one", noop("a", "z"))], "unknown_dependency", "stages[0].task_graph.tasks[0].depends_on[0]"),
+        (
+            [stage("one", noop("a"), noop("a"))],
+            "duplicate_task_id",
+            "stages[0].task_graph.tasks[1].id",
+        ),
+        (
+            [stage("one", noop("a")), stage("one", noop("b"))],
+            "duplicate_stage_id",
+            "stages[1].stage_id",
+        ),
+        (
+            [stage("one", {"id": "a", "type": "nop"})],
+            "unknown_task_type",
+            "stages[0].task_graph.tasks[0].type",
+        ),
+        (
+            [stage("one", noop("a", "a"))],
+            "self_dependency",
+            "stages[0].task_graph.tasks[0].depends_on[0]",
+        ),
+        (
+            [stage("one", noop("a", "z"))],
+            "unknown_dependency",
+            "stages[0].task_graph.tasks[0].depends_on[0]",
+        ),
         ([stage("one", noop("a", "b"), noop("b", "a"))], "cycle", "stages[0].task_graph"),
         (
             [stage("one", noop("a")), stage("two", noop("b", "a"))],
@@ -79,7 +99,7 @@ def test_a_legal_plan_has_no_problem() -> None:
             "stages[1].bindings[0].target_task_id",
         ),
     ],
-)  # fmt: skip
+)
 def test_each_rule_is_named_and_placed(stages: list[Any], rule: str, where: str) -> None:
     assert [(p.rule, p.where) for p in plan_problems(plan(*stages))] == [(rule, where)]
 

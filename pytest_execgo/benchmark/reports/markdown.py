@@ -129,6 +129,14 @@ def _faults(result: BenchmarkResult) -> Iterator[str]:
         names = ["framework", "fault", "phase", "fired", "armed, not fired", "not exercised"]
         yield tabulate(table, names, tablefmt="github")
         yield ""
+    for trial in result.trials:
+        green = trial.verdict.status == "passed"
+        if green and any(fault.status == "fired" for fault in trial.faults):
+            yield f"<details><summary>{trial.trial_id}: {trial.verdict.outcome}</summary>"
+            yield ""
+            yield from _chain(trial)
+            yield "</details>"
+            yield ""
     for pair in result.not_applicable:
         yield f"- {pair.scenario} × {pair.chaos} is not applicable: {pair.reason}"
     if result.not_applicable:

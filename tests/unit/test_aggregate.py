@@ -1,0 +1,100 @@
+"""Trials into cells: nothing vanishes from a denominator."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from pytest_execgo.benchmark.aggregate import aggregate
+from pytest_execgo.benchmark.reports.markdown import MarkdownReport
+from pytest_execgo.models.benchmark import (
+    BenchmarkResult,
+    BenchmarkRunRequest,
+    Environment,
+    TrialMetrics,
+    TrialResult,
+    UnfinishedTrial,
+)
+
+ENVIRONMENT = Environment(
+    pytest_execgo="0", python="3", platform="x", cpu_count=1, git_commit=None, seed=7, workers=1,
+    services={}, packages={},
+)  # fmt: skip
+
+
+def trial(repetition: int, status: str = "passed", **verdict: Any) -> TrialResult:
+    cause = {"layer": "none", "code": "x", "confidence": "certain", "evidence": [], "message": "m"}
+    metrics: dict[str, Any] = dict.fromkeys(TrialMetrics.model_fields, 1)
+    return TrialResult.model_validate(
+        {
+            "trial_id": f"s-f-replay-none-r{repetition}",
+            "cell_id": "s-f-replay-none",
+            "scenario": "s", "framework": "f", "mode": "replay", "chaos": "none",
+            "repetition": repetition, "seed": 7, "started_at": datetime.now(UTC),
+            "outcome_digest": status, "metrics": {**metrics, "wall_time_ms": repetition},
+            "rerun": "pytest x",
+            "verdict": {
+                "status": status, "expectation": "not_applicable", "outcome": "o",
+                "recovery": "not_needed", "checks": [], "attribution": [cause],
+                "explanation": [], **verdict,
+            },
+        }
+    )  # fmt: skip
+
+
+def missing(repetition: int, state: str) -> UnfinishedTrial:
+    return UnfinishedTrial.model_validate(
+        {
+            "trial_id": f"s-f-replay-none-r{repetition}",
+            "cell_id": "s-f-replay-none",
+            "state": state,
+            "reason": "because",
+        }
+    )
+
+
+def result(trials: list[TrialResult], unfinished: list[UnfinishedTrial]) -> BenchmarkResult:
+    return aggregate("run", BenchmarkRunRequest(), ENVIRONMENT, trials, unfinished)
+
+
+def test_a_rate_is_given_with_and_without_harness_errors() -> None:
+    (cell,) = result([trial(0), trial(1, "failed")], [missing(2, "error")]).cells
+    assert (cell.trials, cell.passed, cell.failed, cell.errors) == (3, 1, 1, 1)
+    assert (cell.rates.success.count, cell.rates.success.of) == (1, 2)
+    assert (cell.rates.success_errors_as_failures.of) == 3
+
+
+def test_a_cell_of_errors_alone_is_still_a_row() -> None:
+    report = result([], [missing(0, "error")])
+    (cell,) = report.cells
+    assert (cell.trials, cell.passed, cell.errors) == (1, 0, 1)
+    assert not report.trustworthy
+    text = MarkdownReport().render(report)
+    assert "NOT TRUSTWORTHY" in text
+    assert "0/1 (1 error)" in text
+
+
+def test_skips_do_not_spoil_trust() -> None:
+    assert result([trial(0)], [missing(1, "skipped")]).trustworthy
+    assert not result([trial(0)], [missing(1, "not_run")]).trustworthy
+
+
+def test_drift_is_one_minus_the_largest_class() -> None:
+    (cell,) = result([trial(0), trial(1), trial(2, "failed"), trial(3)], []).cells
+    assert cell.rates.determinism_drift == 0.25
+    assert cell.rates.pass_hat["2"] == 0.5
+    assert cell.rates.pass_at["2"] == 1.0
+
+
+def test_attribution_is_scored_over_trials_whose_fault_fired() -> None:
+    named = {"expected_cause": "runtime", "cause_named": True}
+    score = result([trial(0), trial(1, **named), trial(2, **{**named, "cause_named": False})], [])
+    assert (score.attribution.trials, score.attribution.correct) == (2, 1)
+    assert score.attribution.accuracy == 0.5
+    assert 0 < (score.attribution.lower_95 or 0) < 0.5
+
+
+def test_distributions() -> None:
+    (cell,) = result([trial(k) for k in range(5)], []).cells
+    wall = cell.metrics["wall_time_ms"]
+    assert (wall.count, wall.median, wall.min, wall.max) == (5, 2, 0, 4)

@@ -1,0 +1,148 @@
+"""Attribution sees evidence and nothing else, and each rule names its layer."""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from pytest_execgo.models import timeline as t
+from pytest_execgo.verdict.attribute import attribute
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def failed(task: str = "a", at_ms: float = 10, **error: Any) -> t.TaskChanged:
+    return t.TaskChanged(
+        event_id=f"task-{task}", at_ms=at_ms, stage_id="s", round=0, task_id=task,
+        engine_task_id=f"x.{task}", status="failed", error=t.TaskError(**error),
+        created_at=NOW, updated_at=NOW,
+    )  # fmt: skip
+
+
+def ended(outcome: str, *unfinished: str) -> t.StageFinished:
+    return t.StageFinished.model_validate(
+        {
+            "event_id": "end", "at_ms": 90, "stage_id": "s", "outcome": outcome, "duration_ms": 1,
+            "engine_time_ms": 1, "rounds": 1, "unfinished": unfinished,
+        }
+    )  # fmt: skip
+
+
+def exited(service: str, at_ms: float = 5) -> t.ServiceExited:
+    return t.ServiceExited(event_id="exit", at_ms=at_ms, service=service, pid=1, exit_status=-9)
+
+
+def request(status: int, *, good: bool) -> t.FixtureRequest:
+    return t.FixtureRequest(
+        event_id="req", at_ms=6, method="GET", path="/a", status=status, duration_ms=1,
+        sha256="x" if not good else "r", reference_sha256="r",
+    )  # fmt: skip
+
+
+def checked(*, raised: bool = False) -> t.CheckEvaluated:
+    return t.CheckEvaluated(
+        event_id="check", at_ms=95, index=0, kind="value", ok=False, message="m", raised=raised
+    )
+
+
+def running(task: str, handle: str | None) -> t.TaskChanged:
+    return failed(task).model_copy(update={"status": "running", "handle_id": handle, "error": None})
+
+
+LOST = {"code": "external_failure", "message": "handle not found: x", "source": "executor"}
+EXIT = {
+    "code": "external_failure",
+    "message": "m",
+    "source": "execgo-runtime",
+    "raw_code": "exit_non_zero",
+}
+DOWN = {"code": "external_failure", "message": "Post: refused", "source": "runtime-executor"}
+
+
+@pytest.mark.parametrize(
+    ("events", "expected"),
+    [
+        ([], ["none/no_failure/certain"]),
+        ([ended("succeeded")], ["none/no_failure/certain"]),
+        ([ended("failed")], ["unknown/unexplained/possible"]),
+        (
+            [t.PlanFailed(code="adapter_raised", message="m", duration_ms=1)],
+            ["adapter/adapter_raised/certain"],
+        ),
+        ([t.HarnessTrouble(message="m")], ["harness/trouble/certain"]),
+        ([failed(**LOST), ended("failed")], ["runtime/handle_lost/likely"]),
+        ([exited("runtime"), failed(**LOST), ended("failed")], ["runtime/handle_lost/certain"]),
+        ([failed(**LOST), exited("runtime", 50), ended("failed")], ["runtime/handle_lost/likely"]),
+        ([exited("runtime"), ended("succeeded")], ["runtime/process_exited/certain"]),
+        ([failed(**DOWN), ended("failed")], ["runtime/unreachable/likely"]),
+        ([failed(**EXIT), ended("failed")], ["task/exit_non_zero/certain"]),
+        (
+            [request(200, good=True), failed(**EXIT), ended("failed")],
+            ["task/exit_non_zero/certain"],
+        ),
+        (
+            [request(503, good=False), failed(**EXIT), ended("failed")],
+            ["fixture/http_error/certain"],
+        ),
+        ([request(200, good=False), checked()], ["fixture/wrong_content/likely"]),
+        ([exited("execgo"), ended("unreachable")], ["engine/process_exited/certain"]),
+        ([t.EngineUnreachable(stage_id="s", message="m")], ["engine/unreachable/likely"]),
+        (
+            [t.TaskLost(stage_id="s", round=0, task_id="a", engine_task_id="x"), ended("lost")],
+            ["engine/task_lost/certain"],
+        ),
+        ([t.EngineProtocolError(stage_id="s", message="m")], ["engine/protocol_error/certain"]),
+        ([running("a", "h"), ended("stuck", "a", "b")], ["runtime/stuck/likely"]),
+        ([running("a", None), ended("stuck", "a")], ["engine/stuck/likely"]),
+        ([ended("succeeded"), checked()], ["task/wrong_output/possible"]),
+        ([ended("succeeded"), checked(raised=True)], ["verifier/check_raised/certain"]),
+        (
+            [exited("runtime"), failed("a", **LOST), request(503, good=False), failed("b", **EXIT)],
+            ["runtime/handle_lost/certain", "fixture/http_error/certain"],
+        ),
+    ],
+)
+def test_rules(events: list[Any], expected: list[str]) -> None:
+    causes = attribute(events)
+    assert [f"{c.layer}/{c.code}/{c.confidence}" for c in causes] == expected
+
+
+@pytest.mark.parametrize(
+    ("message", "code"),
+    [
+        ("unknown task type: x (available: ...)", "dsl/unknown_task_type"),
+        ('task "a" depends on unknown task "b"', "dsl/unknown_dependency"),
+        ('task "a" cannot depend on itself', "dsl/self_dependency"),
+        ("cycle detected in task graph", "dsl/cycle"),
+        ('duplicate task id: "a"', "dsl/duplicate_task_id"),
+        ("invalid JSON: EOF", "dsl/invalid_json"),
+        ("something new", "dsl/http_400"),
+    ],
+)
+def test_refusals(message: str, code: str) -> None:
+    event = t.SubmitRejected(stage_id="s", round=0, http_status=400, message=message)
+    (cause,) = attribute([event])
+    assert f"{cause.layer}/{cause.code}" == code
+
+
+def test_a_refusal_with_500_is_the_engines() -> None:
+    event = t.SubmitRejected(stage_id="s", round=0, http_status=500, message="cycle detected")
+    assert attribute([event])[0].layer == "engine"
+
+
+def test_the_input_cannot_even_hold_chaos() -> None:
+    """One argument; its type is the union without the chaos events, and no profile is in sight."""
+    (parameter,) = inspect.signature(attribute).parameters.values()
+    assert parameter.name == "events"
+    chaos = set(typing.get_args(t.ChaosEvent))
+    assert chaos
+    assert not chaos & set(typing.get_args(t.EvidenceEvent))
+
+
+def test_every_cause_of_a_failure_shows_its_evidence() -> None:
+    (cause,) = attribute([exited("runtime"), failed(**LOST), ended("failed")])
+    assert cause.evidence == ("exit", "task-a")

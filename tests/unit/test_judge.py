@@ -1,0 +1,89 @@
+"""What a verdict is, over all expectations; nothing that was not proven is green."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pytest_execgo.models import timeline as t
+from pytest_execgo.models.chaos import ChaosProfile
+from pytest_execgo.verdict.verify import judge
+
+FAULT = {"action": "kill", "target": "runtime", "when": {"phase": "runtime"}}
+FACTS = {"fault": 0, "action": "kill", "target": "runtime"}
+ARMED = t.ChaosArmed(**FACTS, seed="s")
+FIRED = t.ChaosFired(**FACTS, detail="d", at_ms=1)
+SILENT = t.ChaosNotFired(**FACTS, reason="condition_never_met", message="never")
+DICE = t.ChaosNotFired(**FACTS, reason="dice", message="probability 0.3")
+DONE = t.TrialFinished(wall_time_ms=9, at_ms=9)
+REFUSED = t.SubmitRejected(
+    stage_id="s", round=0, http_status=400, message="cycle detected", at_ms=2
+)
+EXIT = t.ServiceExited(service="execgo", pid=1, exit_status=-9, at_ms=3)
+
+
+def profile(expectation: str, cause: dict[str, str] | None = None) -> ChaosProfile:
+    faults = [] if expectation == "not_applicable" else [FAULT]
+    return ChaosProfile.model_validate(
+        {"id": "p", "expectation": expectation, "expected_cause": cause, "faults": faults}
+    )
+
+
+def check(*, ok: bool) -> t.CheckEvaluated:
+    return t.CheckEvaluated(index=0, kind="value", ok=ok, message="m", at_ms=8)
+
+
+GOOD, BAD = check(ok=True), check(ok=False)
+DSL = {"layer": "dsl"}
+CLEAN, RECOVER = profile("not_applicable"), profile("should_recover")
+FAIL, MEASURE = profile("expected_failure", DSL), profile("measure")
+
+
+@pytest.mark.parametrize(
+    ("expected", "events", "status"),
+    [
+        (CLEAN, [GOOD, DONE], "passed"),
+        (CLEAN, [GOOD, BAD, DONE], "failed"),
+        (CLEAN, [DONE], "inconclusive"),
+        (CLEAN, [GOOD], "inconclusive"),
+        (CLEAN, [t.PlanFailed(code="c", message="m", duration_ms=1), DONE], "failed"),
+        (RECOVER, [ARMED, FIRED, GOOD, DONE], "passed"),
+        (RECOVER, [ARMED, FIRED, BAD, DONE], "failed"),
+        (RECOVER, [ARMED, SILENT, GOOD, DONE], "inconclusive"),
+        (RECOVER, [ARMED, GOOD, DONE], "inconclusive"),
+        (RECOVER, [ARMED, DICE, GOOD, DONE], "passed"),
+        (RECOVER, [ARMED, DICE, BAD, DONE], "failed"),
+        (FAIL, [ARMED, FIRED, REFUSED, BAD, DONE], "passed"),
+        (FAIL, [ARMED, FIRED, BAD, DONE], "failed"),
+        (FAIL, [ARMED, FIRED, GOOD, DONE], "failed"),
+        (FAIL, [ARMED, FIRED, REFUSED, EXIT, BAD, DONE], "failed"),
+        (FAIL, [ARMED, SILENT, REFUSED, BAD, DONE], "inconclusive"),
+        (MEASURE, [ARMED, FIRED, BAD, DONE], "passed"),
+    ],
+)
+def test_status(expected: ChaosProfile, events: list[Any], status: str) -> None:
+    verdict, _ = judge(expected, events)
+    assert verdict.status == status, verdict.outcome
+
+
+@pytest.mark.parametrize(
+    ("events", "named"),
+    [
+        ([FIRED, REFUSED, BAD, DONE], True),
+        ([FIRED, BAD, DONE], False),
+        ([DICE, BAD, DONE], None),
+    ],
+)
+def test_a_cause_counts_only_when_the_fault_fired(events: list[Any], named: bool | None) -> None:
+    verdict, _ = judge(FAIL, [ARMED, *events])
+    assert verdict.cause_named is named
+
+
+@pytest.mark.parametrize(
+    ("event", "status"),
+    [(FIRED, "fired"), (SILENT, "not_fired"), (DICE, "not_exercised")],
+)
+def test_what_becomes_of_a_fault(event: Any, status: str) -> None:
+    _, faults = judge(RECOVER, [ARMED, event, GOOD, DONE])
+    assert [fault.status for fault in faults] == [status]
