@@ -15,6 +15,7 @@ from pytest_execgo.chaos.actions.invalid_tool import InvalidTool
 from pytest_execgo.chaos.actions.kill import Kill
 from pytest_execgo.harness.launchers.binary import BinaryLauncher
 from pytest_execgo.harness.launchers.embedded import EmbeddedLauncher
+from pytest_execgo.harness.launchers.external import ExternalLauncher
 from pytest_execgo.harness.service import Launcher
 
 hookimpl = HookimplMarker("pytest")
@@ -35,7 +36,7 @@ def pytest_execgo_chaos_actions() -> list[Action]:
 @hookimpl
 def pytest_execgo_launchers() -> list[Launcher]:
     """Ways of bringing up services."""
-    return [EmbeddedLauncher(), BinaryLauncher()]
+    return [EmbeddedLauncher(), BinaryLauncher(), ExternalLauncher()]
 
 
 @hookimpl

@@ -18,6 +18,7 @@ LAYERS = {
     "observability",
     "verdict",
     "benchmark",
+    "conformance",
 }
 LIGHT = {"run_id", "run_options"}
 WIRING = {"hookspecs", "builtins", "registry", "catalogue", "session"}

@@ -128,6 +128,20 @@ class ProcessService:
             self._watching.join()
         return status
 
+    def terminate(self) -> int:
+        """SIGTERM and wait for the end, however long it takes; the exit status."""
+        process = self._require()
+        self._expected_end = True
+        process.terminate()
+        return process.wait()
+
+    def await_exit(self, seconds: float) -> int | None:
+        """The exit status if the process ends within the time, else ``None``."""
+        try:
+            return self._require().wait(seconds)
+        except subprocess.TimeoutExpired:
+            return None
+
     def revive(self) -> None:
         """Start again on the same address."""
         if not self.running():

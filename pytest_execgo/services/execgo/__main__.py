@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pytest_execgo.services import httpd
 from pytest_execgo.services.execgo import VERSION
+from pytest_execgo.services.execgo.mcp import Handles
 from pytest_execgo.services.execgo.runtime_client import RuntimeSettings
 from pytest_execgo.services.execgo.scheduler import Scheduler
 from pytest_execgo.services.execgo.server import Api
@@ -29,8 +30,9 @@ def main(argv: list[str] | None = None) -> int:
     except (OSError, ValueError) as error:
         print(f"execgo: cannot start on {options.addr}: {error}", file=sys.stderr)
         return 1
-    scheduler = Scheduler(store, _runtime_settings(), _positive(options.max_concurrency))
-    server.handle_one = Api(store, scheduler).handle
+    handles = Handles()
+    scheduler = Scheduler(store, _runtime_settings(), handles, _positive(options.max_concurrency))
+    server.handle_one = Api(store, scheduler, handles).handle
     saving = threading.Event()
     threading.Thread(target=_save_regularly, args=(store, saving), daemon=True).start()
 

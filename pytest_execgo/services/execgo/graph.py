@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable
+import re
 from dataclasses import dataclass, field
 from typing import Any
+
+from pytest_execgo.services.execgo.gojson import (
+    JsonError,
+    Shape,
+    decode,
+    kind,
+    members,
+    raw_payloads,
+    read_members,
+    type_error,
+)
 
 TYPES = ("cli-skills", "mcp", "os", "runtime")
 LEGACY_TYPES = ("shell", "file", "http", "dns", "tcp", "sleep", "noop")
 ABSENT: Any = object()
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d")
 
 _ESCAPES = {7: "a", 8: "b", 12: "f", 10: "n", 13: "r", 9: "t", 11: "v", 34: '"', 92: "\\"}
 
@@ -32,6 +43,9 @@ class TaskSpec:
     retry: int = 0
     timeout: int = 0
     annotations: dict[str, str] = field(default_factory=dict)
+    # The payloads as they were spelled, for the echo.
+    raw_params: str | None = None
+    raw_input: str | None = None
 
     @property
     def payload(self) -> Any:
@@ -39,116 +53,81 @@ class TaskSpec:
         return self.params if self.input is ABSENT else self.input
 
 
+_TASK = Shape(
+    "models.Task",
+    {
+        "id": (str, "string"),
+        "type": (str, "string"),
+        "tool_name": (str, "string"),
+        "execution_category": (str, "string"),
+        "depends_on": (list, "[]string"),
+        "retry": (int, "int"),
+        "timeout": (int, "int64"),
+        "annotations": (dict, "map[string]string"),
+    },
+)
+
+
 def read_graph(body: bytes) -> list[TaskSpec]:
     """The validated and normalised tasks of a ``POST /tasks`` body; raises :class:`GraphError`."""
-    tasks = [_spec(item, index) for index, item in enumerate(_tasks_of(_decode(body)))]
-    _validate(tasks)
-    for task in tasks:
-        _normalise(task)
-    return tasks
-
-
-def _decode(body: bytes) -> Any:
-    text = body.decode("utf-8", "replace").lstrip(" \t\r\n")
-    if not text:
-        raise GraphError("invalid JSON: EOF")
+    text = body.decode("utf-8", "replace")
     try:
-        value, _ = json.JSONDecoder(strict=True).raw_decode(text)
-    except json.JSONDecodeError as error:
-        if error.pos >= len(text.rstrip()):
-            raise GraphError("invalid JSON: unexpected EOF") from None
-        raise GraphError(f"invalid JSON: {error.msg} at offset {error.pos}") from None
-    except RecursionError:
-        raise GraphError("invalid JSON: exceeded max depth") from None
-    return value
+        specs = task_specs(tasks_of(decode(text), "models.TaskGraph"))
+    except JsonError as error:
+        raise GraphError(f"invalid JSON: {error}") from None
+    for spec, raw in zip(specs, raw_payloads(text), strict=False):
+        spec.raw_params, spec.raw_input = raw.get("params"), raw.get("input")
+    validate(specs)
+    for spec in specs:
+        check_type(spec)
+        normalise(spec)
+    return specs
 
 
-def _tasks_of(value: Any) -> list[Any]:
+def tasks_of(value: Any, go_type: str) -> list[Any]:
+    """The list of tasks of a graph object; an absent or null one is empty."""
     if value is None:
         return []
     if not isinstance(value, dict):
-        raise GraphError(
-            f"invalid JSON: json: cannot unmarshal {_kind(value)} into Go value of type "
-            "models.TaskGraph"
-        )
-    tasks = _members(value).get("tasks")
+        word = kind(value).split()[0]
+        raise JsonError(f"json: cannot unmarshal {word} into Go value of type {go_type}")
+    tasks = members(value).get("tasks")
     if tasks is None:
         return []
     if not isinstance(tasks, list):
-        raise GraphError(
-            f"invalid JSON: json: cannot unmarshal {_kind(tasks)} into Go struct field "
-            "TaskGraph.tasks of type []*models.Task"
-        )
+        raise type_error(tasks, "TaskGraph.tasks", "[]*models.Task")
     return tasks
 
 
-def _members(value: dict[str, Any]) -> dict[str, Any]:
-    """Members by lower-case name: ExecGo's decoder does not mind case; the last one wins."""
-    return {name.lower(): item for name, item in value.items()}
-
-
-_FIELDS: dict[str, tuple[type, str]] = {
-    "id": (str, "string"),
-    "type": (str, "string"),
-    "tool_name": (str, "string"),
-    "execution_category": (str, "string"),
-    "depends_on": (list, "[]string"),
-    "retry": (int, "int"),
-    "timeout": (int, "int64"),
-    "annotations": (dict, "map[string]string"),
-}
+def task_specs(items: list[Any]) -> list[TaskSpec]:
+    """Every task as the client wrote it."""
+    return [_spec(item, index) for index, item in enumerate(items)]
 
 
 def _spec(item: Any, index: int) -> TaskSpec:
     where = f"TaskGraph.tasks.{index}"
     if not isinstance(item, dict):
-        # The real engine crashes the request on null here; a plain 400 serves its users better.
-        raise GraphError(
-            f"invalid JSON: json: cannot unmarshal {_kind(item)} into Go struct field {where} "
-            "of type models.Task"
-        )
-    given = _members(item)
-    values: dict[str, Any] = {"id": "", "type": ""}
-    for name, (kind, go_type) in _FIELDS.items():
-        value = given.get(name)
-        if value is None:
-            continue
-        if not isinstance(value, kind) or isinstance(value, bool):
-            raise _type_error(value, f"{where}.{name}", go_type)
-        values[name] = value
-    for name in ("depends_on", "annotations"):
-        _check_strings(values.get(name), f"{where}.{name}")
+        # The real engine drops the connection on null here; a plain 400 serves its users better.
+        word = kind(item).split()[0]
+        raise JsonError(f"json: cannot unmarshal {word} into {where} of type models.Task")
+    values: dict[str, Any] = {"id": "", "type": "", **read_members(item, _TASK, where)}
+    given = members(item)
+    for name in ("created_at", "updated_at"):
+        # Overwritten at submission, but it must be a time.
+        text = given.get(name)
+        if isinstance(text, str) and not _TIME.match(text):
+            layout = "2006-01-02T15:04:05Z07:00"
+            raise JsonError(
+                f'parsing time {quote(text)} as "{layout}": cannot parse {quote(text)} as "2006"'
+            )
     for name in ("params", "input"):
         if name in given:
             values[name] = given[name]
     return TaskSpec(**values)
 
 
-def _check_strings(value: Any, where: str) -> None:
-    items: Iterable[Any] = value.values() if isinstance(value, dict) else value or ()
-    for item in items:
-        if not isinstance(item, str):
-            raise _type_error(item, where, "string")
-
-
-def _type_error(value: Any, where: str, go_type: str) -> GraphError:
-    kind = _kind(value)
-    if isinstance(value, float):
-        kind = f"number {value}"
-    return GraphError(
-        f"invalid JSON: json: cannot unmarshal {kind} into Go struct field {where} "
-        f"of type {go_type}"
-    )
-
-
-def _kind(value: Any) -> str:
-    if value is None:
-        return "null"
-    names = {bool: "bool", str: "string", list: "array", dict: "object"}
-    return names.get(type(value), "number")
-
-
-def _validate(tasks: list[TaskSpec]) -> None:
+def validate(tasks: list[TaskSpec]) -> None:
+    """The rules for a graph as a whole, in ExecGo's order; raises :class:`GraphError`."""
     if not tasks:
         raise GraphError("task graph is empty")
     ids: set[str] = set()
@@ -168,10 +147,13 @@ def _validate(tasks: list[TaskSpec]) -> None:
                 raise GraphError(f"task {quote(task.id)} cannot depend on itself")
     if _has_cycle(tasks):
         raise GraphError("cycle detected in task graph")
-    for task in tasks:
-        name = task.type if task.type in TYPES else task.type.strip()
-        if name not in TYPES and name not in LEGACY_TYPES:
-            raise GraphError(f"unknown task type: {task.type} (available: {', '.join(TYPES)})")
+
+
+def check_type(task: TaskSpec) -> None:
+    """Raises :class:`GraphError` for a type that no executor has."""
+    name = task.type if task.type in TYPES else task.type.strip()
+    if name not in TYPES and name not in LEGACY_TYPES:
+        raise GraphError(f"unknown task type: {task.type} (available: {', '.join(TYPES)})")
 
 
 def _has_cycle(tasks: list[TaskSpec]) -> bool:
@@ -191,12 +173,13 @@ def _has_cycle(tasks: list[TaskSpec]) -> bool:
     return done < len(tasks)
 
 
-def _normalise(task: TaskSpec) -> None:
+def normalise(task: TaskSpec) -> None:
+    """Turn a legacy type into a tool of type ``os``; every other task is left alone."""
     if task.type in TYPES or task.type.strip() not in LEGACY_TYPES:
         return
     task.tool_name, task.execution_category, task.type = task.type, "os", "os"
     if task.input is ABSENT:
-        task.input = task.params
+        task.input, task.raw_input = task.params, task.raw_params
 
 
 def quote(text: str) -> str:

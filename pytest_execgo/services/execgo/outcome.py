@@ -30,6 +30,7 @@ class Outcome:
     started_at: str = ""
     finished_at: str = ""
     duration_ms: int | None = None
+    progress: list[Any] | None = None
 
 
 def failure(
@@ -51,6 +52,7 @@ class Attempt:
     """The surroundings of one attempt: its deadline, the engine's stop, and progress reports."""
 
     spec: TaskSpec
+    handle_id: str
     stopping: threading.Event
     report: Callable[[dict[str, Any], str], None]
     number: int = 1

@@ -9,13 +9,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from time import monotonic
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
+from pytest_execgo.services.execgo.gojson import JsonError, decode
 from pytest_execgo.services.execgo.graph import ABSENT, TaskSpec
 from pytest_execgo.services.execgo.outcome import Attempt, Outcome, failure
 
 POLL_SECONDS = 0.1
 REQUEST_TIMEOUT_SECONDS = 15.0
+REDIRECTS = (301, 302, 303, 307, 308)
+MAX_REDIRECTS = 10
 FINAL = ("success", "failed", "cancelled")
 KEPT_CODES = frozenset(
     [
@@ -93,11 +96,12 @@ class RuntimeExecutor:
 
     def _follow(self, attempt: Attempt, body: bytes) -> Outcome:
         try:
-            reply = json.loads(body)
+            reply = decode(body.decode("utf-8", "replace"))
             if not isinstance(reply, dict):
-                raise ValueError(f"cannot unmarshal {_json_kind(reply)}")
-        except ValueError as error:
-            message = f"decode runtime submit response: {error}"
+                raise JsonError(f"json: cannot unmarshal {_json_kind(reply)} into Go value")
+        except JsonError as error:
+            reason = "unexpected end of JSON input" if str(error) == "EOF" else str(error)
+            message = f"decode runtime submit response: {reason}"
             return Outcome(False, error=failure(message), given=False)
         task_id = str(reply.get("task_id") or "").strip()
         handle = str(reply.get("handle_id") or "").strip() or task_id
@@ -161,38 +165,41 @@ class RuntimeExecutor:
     def _request(
         self, method: str, path: str, payload: Any, remaining: float | None
     ) -> tuple[int, bytes]:
+        """Status and body of one request; redirects are followed, 307 and 308 with the body."""
         timeout = REQUEST_TIMEOUT_SECONDS
         if remaining is not None:
             timeout = max(0.001, min(timeout, remaining))
         body = None if payload is None else json.dumps(payload, sort_keys=True).encode()
-        headers = {"Content-Type": "application/json"} if body else {}
+        host, target = self._host, self._prefix + path
+        for _ in range(MAX_REDIRECTS):
+            status, answer, location = self._send(method, host, target, body, timeout)
+            if status not in REDIRECTS or not location:
+                return status, answer
+            parts = urlsplit(urljoin(f"http://{host}{target}", location))
+            host, target = parts.netloc, parts.path + (f"?{parts.query}" if parts.query else "")
+            if status not in (307, 308):
+                method, body = "GET", None
+        raise http.client.HTTPException(f"stopped after {MAX_REDIRECTS} redirects")
+
+    def _send(
+        self, method: str, host: str, target: str, body: bytes | None, timeout: float
+    ) -> tuple[int, bytes, str]:
         # A kept connection may have been closed while it was idle. A GET is simply asked again on a
         # fresh one; a POST never uses a kept one, or the runtime might see it twice.
-        kept = method == "GET" and self._kept(timeout)
+        kept = method == "GET" and host == self._host and self._kept(timeout)
         if kept:
             try:
-                return self._exchange(kept, method, path, body, headers)
+                return _exchange(kept, method, target, body)
             except (ConnectionError, http.client.HTTPException):
                 kept.close()
-        fresh = http.client.HTTPConnection(self._host, timeout=timeout)
-        self._local.connection = fresh
+        fresh = http.client.HTTPConnection(host, timeout=timeout)
+        if host == self._host:
+            self._local.connection = fresh
         try:
-            return self._exchange(fresh, method, path, body, headers)
+            return _exchange(fresh, method, target, body)
         except (OSError, http.client.HTTPException):
             fresh.close()
             raise
-
-    def _exchange(
-        self,
-        connection: http.client.HTTPConnection,
-        method: str,
-        path: str,
-        body: bytes | None,
-        headers: dict[str, str],
-    ) -> tuple[int, bytes]:
-        connection.request(method, self._prefix + path, body, headers)
-        reply = connection.getresponse()
-        return reply.status, reply.read()
 
     def _kept(self, timeout: float) -> http.client.HTTPConnection | None:
         kept: http.client.HTTPConnection | None = getattr(self._local, "connection", None)
@@ -200,6 +207,15 @@ class RuntimeExecutor:
             return None
         kept.sock.settimeout(timeout)
         return kept
+
+
+def _exchange(
+    connection: http.client.HTTPConnection, method: str, target: str, body: bytes | None
+) -> tuple[int, bytes, str]:
+    headers = {"Content-Type": "application/json"} if body else {}
+    connection.request(method, target, body, headers)
+    reply = connection.getresponse()
+    return reply.status, reply.read(), reply.headers.get("Location", "")
 
 
 def _refused(status: int, body: bytes) -> Outcome:

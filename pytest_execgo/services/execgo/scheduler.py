@@ -8,9 +8,10 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Any
 
-from pytest_execgo.services.execgo import os_tools
+from pytest_execgo.services.execgo import cli_skills, os_tools
 from pytest_execgo.services.execgo.graph import ABSENT, TaskSpec
-from pytest_execgo.services.execgo.outcome import Attempt, Outcome, failure
+from pytest_execgo.services.execgo.mcp import Handles
+from pytest_execgo.services.execgo.outcome import Attempt, Outcome
 from pytest_execgo.services.execgo.runtime_client import RuntimeExecutor, RuntimeSettings
 from pytest_execgo.services.execgo.store import Record, Store, now
 
@@ -34,13 +35,17 @@ class Graph:
 class Scheduler:
     """A first-in-first-out queue and ``max_concurrency`` slots."""
 
-    def __init__(self, store: Store, runtime: RuntimeSettings, max_concurrency: int) -> None:
+    def __init__(
+        self, store: Store, runtime: RuntimeSettings, handles: Handles, max_concurrency: int
+    ) -> None:
         self._store = store
         self._queue: queue.SimpleQueue[tuple[Record, Graph] | None] = queue.SimpleQueue()
         self._stopping = threading.Event()
         self._executors: dict[str, Executor] = {
             "os": os_tools.run,
             "runtime": RuntimeExecutor(runtime).run,
+            "mcp": handles.run,
+            "cli-skills": cli_skills.run,
         }
         self.metrics: dict[str, Any] = {
             "tasks_total": 0,
@@ -103,13 +108,14 @@ class Scheduler:
 
     def _attempts(self, record: Record, began: str) -> bool:
         spec = record.spec
-        executor = self._executors.get(spec.type, _not_offered)
+        executor = self._executors[spec.type]
         for number in range(1, max(0, spec.retry) + 2):
             if number > 1:
                 pause = min(MAX_BACKOFF_SECONDS, 0.1 * 2 ** (number - 2))
                 self._stopping.wait(pause)
             clock = monotonic()
-            attempt = Attempt(spec, self._stopping, self._reporter(record, number), number)
+            report = self._reporter(record, number)
+            attempt = Attempt(spec, record.handle_id, self._stopping, report, number)
             started = began if spec.type == "runtime" else now()
             outcome = executor(attempt)
             elapsed = int((monotonic() - clock) * 1000)
@@ -125,6 +131,7 @@ class Scheduler:
                 runtime = record.runtime or {}
                 record.run_status = run_status or record.run_status
                 record.handle_id = seen["handle_id"]
+                record.progress = seen.get("progress") or record.progress
                 record.runtime = {
                     "status": record.run_status,
                     **({"handle_id": seen["handle_id"]} if seen["handle_id"] else {}),
@@ -164,6 +171,7 @@ class Scheduler:
             runtime: dict[str, Any] = {"status": run_status}
             handle = outcome.handle_id or (seen.get("handle_id", "") if reported else "")
             record.handle_id = handle
+            record.progress = outcome.progress or record.progress
             if handle:
                 runtime["handle_id"] = handle
             if outcome.given:
@@ -214,8 +222,3 @@ class Scheduler:
                     if edge not in visited:
                         visited.add(edge)
                         stack.append((grandchild, deeper))
-
-
-def _not_offered(attempt: Attempt) -> Outcome:
-    message = f"executor {attempt.spec.type} is not offered by the embedded engine"
-    return Outcome(False, error=failure(message), given=False)

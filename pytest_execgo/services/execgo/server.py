@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import json
+import posixpath
+import re
 import secrets
 from dataclasses import replace
 from time import monotonic
 from typing import Any
 
-from pytest_execgo.services.execgo import SPEAKS
-from pytest_execgo.services.execgo.graph import GraphError, read_graph
+from pytest_execgo.services.execgo import SPEAKS, adapters
+from pytest_execgo.services.execgo.gojson import JsonError
+from pytest_execgo.services.execgo.graph import GraphError, check_type, normalise, read_graph
+from pytest_execgo.services.execgo.mcp import Handles
 from pytest_execgo.services.execgo.scheduler import Scheduler
-from pytest_execgo.services.execgo.store import Store
+from pytest_execgo.services.execgo.store import Store, dumps
 from pytest_execgo.services.httpd import Request, Response
 
 _NOSNIFF = {"X-Content-Type-Options": "nosniff"}
@@ -21,23 +24,47 @@ _TEXT = "text/plain; charset=utf-8"
 class Api:
     """Answers requests from the store and hands graphs to the scheduler."""
 
-    def __init__(self, store: Store, scheduler: Scheduler) -> None:
-        self._store = store
-        self._scheduler = scheduler
+    def __init__(self, store: Store, scheduler: Scheduler, handles: Handles) -> None:
+        self._store, self._scheduler, self._handles = store, scheduler, handles
         self._started = monotonic()
 
     def handle(self, request: Request) -> Response:
         """Route one request; every answer carries a trace id."""
+        if re.search(r"%(?![0-9A-Fa-f]{2})", request.path):
+            # Refused before routing, so without a trace id.
+            return Response(400, b"400 Bad Request", _TEXT, {"Connection": "close"})
         trace_id = request.headers.get("x-trace-id") or secrets.token_hex(8)
         response = self._route(request)
         return replace(response, headers={**response.headers, "X-Trace-Id": trace_id})
 
     def _route(self, request: Request) -> Response:
+        cleaned = _clean_path(request.path)
+        if cleaned != request.path:
+            link = (
+                f'<a href="{cleaned}">Temporary Redirect</a>.\n\n'
+                if request.method == "GET"
+                else ""
+            )
+            return Response(307, link.encode(), "text/html; charset=utf-8", {"Location": cleaned})
         match request.segments:
             case ("health",):
                 return self._only(request, GET=self._health)
             case ("metrics",):
                 return self._only(request, GET=lambda _: _json(self._scheduler.metrics))
+            case ("mcp", "tools"):
+                return self._only(request, GET=lambda _: _json(MCP_TOOLS))
+            case ("mcp", "call"):
+                return self._only(request, POST=self._call)
+            case ("mcp", "tasks", handle_id) if handle_id:
+                return self._only(request, GET=self._handle)
+            case ("adapters", "capabilities"):
+                return self._only(request, GET=lambda _: _json(adapters.CAPABILITIES))
+            case ("adapters", "tools"):
+                return self._only(request, GET=lambda _: _json(adapters.TOOLS))
+            case ("adapters", "translate"):
+                return self._only(request, POST=self._translate)
+            case ("adapters", "actions"):
+                return self._only(request, POST=self._act)
             case ("tasks",):
                 return self._only(request, GET=self._list, POST=self._submit)
             case ("tasks", task_id) if task_id:
@@ -58,7 +85,7 @@ class Api:
         return _json({"status": "ok", "version": SPEAKS, "uptime": uptime})
 
     def _list(self, request: Request) -> Response:
-        return _json(self._store.all())
+        return _text(self._store.all())
 
     def _submit(self, request: Request) -> Response:
         try:
@@ -70,10 +97,73 @@ class Api:
 
     def _get(self, request: Request) -> Response:
         task = self._store.get(request.segments[1])
-        return _not_found(request) if task is None else _json(task)
+        return _not_found(request) if task is None else _text(task)
 
     def _delete(self, request: Request) -> Response:
         return Response(204) if self._store.delete(request.segments[1]) else _not_found(request)
+
+    def _call(self, request: Request) -> Response:
+        try:
+            return _json(self._handles.call(request.body), 202)
+        except JsonError as error:
+            return _json({"error": f"invalid JSON: {error}"}, 400)
+
+    def _handle(self, request: Request) -> Response:
+        handle = self._handles.get(request.segments[2])
+        if handle is None:
+            return _json({"error": f"handle not found: {request.segments[2]}"}, 404)
+        return _json(handle)
+
+    def _translate(self, request: Request) -> Response:
+        try:
+            done = adapters.translate(request.body)
+        except adapters.ActionError as error:
+            return _json({"error": str(error)}, 400)
+        return _translation(done, 0, [adapters.untouched(spec) for spec in done.specs])
+
+    def _act(self, request: Request) -> Response:
+        try:
+            done = adapters.translate(request.body)
+            for spec in done.specs:
+                check_type(spec)
+                normalise(spec)
+        except (adapters.ActionError, GraphError) as error:
+            return _json({"error": str(error)}, 400)
+        self._scheduler.submit(done.specs)
+        live = [self._store.get(spec.id) or "null" for spec in done.specs]
+        return _translation(done, len(live), live)
+
+
+MCP_TOOLS = {
+    "tools": [
+        {
+            "name": "mcp.execute",
+            "category": "mcp",
+            "description": "Echoes its input through a handle.",
+            "input_schema": {"type": "object"},
+        }
+    ]
+}
+
+
+def _translation(done: adapters.Translation, accepted: int, tasks: list[str]) -> Response:
+    ids = dumps([spec.id for spec in done.specs])
+    graph = f'{{"tasks":[{",".join(tasks)}]}}'
+    text = (
+        f'{{"accepted":{accepted},"task_ids":{ids},"task_graph":{graph},'
+        f'"translation_trace":{dumps(done.trace)}}}'
+    )
+    return _text(text, 202 if accepted else 200)
+
+
+def _clean_path(path: str) -> str:
+    """The path without empty and dot segments; escaped dots are no dots."""
+    if not any(part in ("", ".", "..") for part in path.split("/")[1:-1]) and not path.endswith(
+        ("/.", "/..")
+    ):
+        return path
+    cleaned = posixpath.normpath("/" + path.lstrip("/"))
+    return cleaned + "/" if path.endswith("/") and cleaned != "/" else cleaned
 
 
 def _not_found(request: Request) -> Response:
@@ -90,8 +180,11 @@ _HTML: dict[str, int | str | None] = {
 
 
 def _json(value: Any, status: int = 200) -> Response:
-    """One JSON value and a newline, with HTML characters escaped as ExecGo writes them."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return _text(dumps(value), status)
+
+
+def _text(text: str, status: int = 200) -> Response:
+    """JSON and a newline, with HTML characters escaped as ExecGo writes them."""
     text = text.translate(str.maketrans(_HTML)) + "\n"
     return Response(status, text.encode("utf-8", "replace"), "application/json")
 

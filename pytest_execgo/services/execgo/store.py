@@ -26,6 +26,11 @@ def now() -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%S") + fraction + zone
 
 
+def dumps(value: Any) -> str:
+    """JSON in one line."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
 @dataclass
 class Record:
     """One task. Only the scheduler changes it, under the store's lock."""
@@ -40,6 +45,15 @@ class Record:
     result: Any = ABSENT
     runtime: dict[str, Any] | None = None
     error: str = ""
+
+    def text(self) -> str:
+        """The task object as JSON, with the payloads spelled as the client spelled them."""
+        raw = {"params": self.spec.raw_params, "input": self.spec.raw_input}
+        parts = []
+        for name, value in self.wire().items():
+            spelled = raw.get(name)
+            parts.append(f'"{name}":{dumps(value) if spelled is None else spelled}')
+        return "{" + ",".join(parts) + "}"
 
     def wire(self) -> dict[str, Any]:
         """The task object, members in ExecGo's order; what is empty is left out."""
@@ -83,16 +97,16 @@ class Store:
         with self.lock:
             self._records[record.spec.id] = record
 
-    def get(self, task_id: str) -> dict[str, Any] | None:
-        """The task object, or ``None``."""
+    def get(self, task_id: str) -> str | None:
+        """The task object as JSON, or ``None``."""
         with self.lock:
             record = self._records.get(task_id)
-            return record.wire() if record else None
+            return record.text() if record else None
 
-    def all(self) -> list[dict[str, Any]]:
-        """Every task object."""
+    def all(self) -> str:
+        """Every task object, as a JSON array."""
         with self.lock:
-            return [record.wire() for record in self._records.values()]
+            return "[" + ",".join(record.text() for record in self._records.values()) + "]"
 
     def delete(self, task_id: str) -> bool:
         """Remove the record and nothing else; running work goes on, as in ExecGo."""
@@ -127,7 +141,7 @@ class Store:
                 self._records[name] = _restored(task)
 
 
-_SPEC_MEMBERS = tuple(TaskSpec.__dataclass_fields__)
+_SPEC_MEMBERS = tuple(n for n in TaskSpec.__dataclass_fields__ if not n.startswith("raw_"))
 _STATE_MEMBERS = ("run_status", "handle_id", "progress", "result", "runtime", "error")
 
 
@@ -136,6 +150,10 @@ def _restored(task: dict[str, Any]) -> Record:
     spec = TaskSpec(**{name: task[name] for name in _SPEC_MEMBERS if name in task})
     state = {name: task[name] for name in _STATE_MEMBERS if name in task}
     record = Record(spec, task["created_at"], task["updated_at"], task["status"], **state)
+    if record.runtime is not None:
+        # What was null on the wire is not on the disk (as in ExecGo).
+        known = record.runtime.items()
+        record.runtime = {name: value for name, value in known if value is not None}
     if record.status == "running":
         record.status, record.updated_at = "pending", now()
     return record

@@ -1,0 +1,86 @@
+"""Launcher ``external``: a service that somebody else runs, by its URL. It is used, never touched."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+import requests
+
+from pytest_execgo.errors import HarnessError, UsageError
+from pytest_execgo.harness.service import Service, Site
+from pytest_execgo.models.benchmark import ServiceInfo
+
+_HEALTH = {"execgo": "/health", "runtime": "/readyz", "fixtures": "/healthz"}
+_TIMEOUT_SECONDS = 5.0
+
+
+class ExternalService:
+    """See :class:`Service`. Cannot be killed, limited or paused, and has no log that we can read."""
+
+    def __init__(self, name: str, url: str, version: str) -> None:
+        self.name, self.url = name, url
+        self.info = ServiceInfo(launcher="external", version=version, url=url)
+
+    def running(self) -> bool:
+        """Nobody here knows its process; it counts as running."""
+        return True
+
+    def ready(self) -> bool:
+        """Whether it answers its health check now."""
+        try:
+            _version(self.name, self.url)
+        except HarnessError:
+            return False
+        return True
+
+    def stop(self) -> None:
+        """It is not ours to stop."""
+
+
+class ExternalLauncher:
+    """Target: the base URL."""
+
+    kind = "external"
+    services = frozenset(_HEALTH)
+    needs_target = True
+
+    def check(self, service: str, target: str) -> None:
+        """The target must be an HTTP URL."""
+        parts = urlsplit(target)
+        if parts.scheme not in ("http", "https") or not parts.netloc:
+            raise UsageError(
+                f"{service}=external:{target}: expected a URL, as in "
+                f"{service}=external:http://127.0.0.1:8080"
+            )
+
+    def describe(self, service: str, target: str) -> str:
+        """The version is known once it was asked."""
+        return f"external {target}"
+
+    def launch(self, service: str, target: str, site: Site) -> Service:
+        """Ask it for its health; raises :class:`HarnessError` with what it answered instead."""
+        url = target.rstrip("/")
+        external = ExternalService(service, url, _version(service, url))
+        site.watcher.service_ready(service, None)
+        return external
+
+
+def _version(service: str, url: str) -> str:
+    health = url + _HEALTH[service]
+    try:
+        reply = requests.get(health, timeout=_TIMEOUT_SECONDS)
+    except requests.RequestException as error:
+        reason = "connection refused" if "refused" in str(error) else type(error).__name__
+        raise HarnessError(
+            f"{service} at {url} does not answer ({reason}); is it running, and is the URL right?"
+        ) from None
+    try:
+        found = reply.json()
+        version = str(found["version"])
+    except (ValueError, KeyError, TypeError):
+        kind = reply.headers.get("Content-Type", "no content type")
+        raise HarnessError(
+            f"{service} at {url}: GET {_HEALTH[service]} answered {reply.status_code} ({kind}), "
+            f"not the health of {service}; is this another program?"
+        ) from None
+    return version
