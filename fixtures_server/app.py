@@ -43,7 +43,7 @@ class App:
         began = time.time()
         path = "/" + "/".join(rest)
         good = self._page(request, rest)
-        served = self._faults.apply(scope, path, good)
+        served = self._faults.apply(scope, path, good, began)
         entry = {
             "at": began,
             "method": request.method,

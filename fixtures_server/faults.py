@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -40,6 +39,9 @@ class ArmedFault:
         return dict(vars(self))
 
 
+_TYPES = {"scope": str, "effect": str, "params": dict, "path_prefix": str, "times": int}
+
+
 class FaultBook:
     """All armed faults; safe to use from many threads."""
 
@@ -50,6 +52,11 @@ class FaultBook:
 
     def arm(self, wanted: dict[str, Any]) -> ArmedFault:
         """Add a fault; raises ``ValueError`` for an effect or member that is not known."""
+        if not isinstance(wanted, dict):
+            raise ValueError("expected an object")
+        for name, kind in _TYPES.items():
+            if name in wanted and type(wanted[name]) is not kind:
+                raise ValueError(f"{name} must be of type {kind.__name__}, got {wanted[name]!r}")
         if wanted.get("effect") not in EFFECTS:
             raise ValueError(
                 f"unknown effect {wanted.get('effect')!r} (allowed: {', '.join(sorted(EFFECTS))})"
@@ -72,14 +79,14 @@ class FaultBook:
         with self._lock:
             return self._faults.pop(fault_id, None) is not None
 
-    def apply(self, scope: str, path: str, response: Response) -> Response:
-        """The reply after all faults that match; each hit is counted."""
+    def apply(self, scope: str, path: str, response: Response, at: float) -> Response:
+        """The reply after all faults that match; each hit is counted. ``at``: when it was asked."""
         with self._lock:
             for fault in self._faults.values():
                 spent = fault.times and fault.hits >= fault.times
                 if fault.scope != scope or not path.startswith(fault.path_prefix) or spent:
                     continue
                 fault.hits += 1
-                fault.first_hit_at = fault.first_hit_at or time.time()
+                fault.first_hit_at = fault.first_hit_at or at
                 response = EFFECTS[fault.effect](response, fault.params)
         return response

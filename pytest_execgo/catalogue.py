@@ -8,6 +8,7 @@ from pathlib import Path
 from pytest_execgo.benchmark.matrix import Cell, Shard, Trial, trials_of
 from pytest_execgo.errors import UsageError, unknown_name
 from pytest_execgo.models.benchmark import BenchmarkRunRequest, NotApplicable
+from pytest_execgo.models.document import shown
 from pytest_execgo.models.plan import Mode
 from pytest_execgo.registry import LoadedProfile, Registry
 from pytest_execgo.scenario.catalog import MANIFEST, list_profiles, list_scenarios
@@ -55,9 +56,17 @@ class Catalogue:
 
     def scenario(self, path: Path) -> Scenario:
         """The scenario of a manifest; raises :class:`UsageError`."""
-        path = path.resolve()
+        # Not resolved: a link is a scenario of its own name, and its id has to be that name.
+        path = path.absolute()
         if path not in self._scenarios:
-            self._scenarios[path] = load_scenario(path)
+            scenario = load_scenario(path)
+            for index, name in enumerate(scenario.manifest.allowed_chaos):
+                if name not in ("*", *self.profile_paths):
+                    raise UsageError(
+                        f"{shown(path)}: allowed_chaos[{index}]: "
+                        + unknown_name("chaos profile", name, ["*", *self.profile_paths])
+                    )
+            self._scenarios[path] = scenario
         return self._scenarios[path]
 
     def named(self, name: str) -> Scenario:

@@ -27,6 +27,14 @@ class HarnessError(ExecgoError):
     """The harness itself failed: the trial says nothing about the plan or the engine."""
 
 
+class PlanError(ExecgoError):
+    """An adapter gave no plan; ``code`` is stable, the text is for people."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
 def did_you_mean(word: str, allowed: Iterable[str]) -> str:
     """Return ``; did you mean 'x'?`` for the nearest of ``allowed``, or an empty string."""
     near = difflib.get_close_matches(word, list(allowed), n=1, cutoff=0.6)

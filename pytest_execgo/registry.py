@@ -99,8 +99,13 @@ class Registry:
 def _by_name(kind: str, answers: list[list[Any]], key: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
     # pluggy asks the latest plugin first; built-in parts shall come first.
+    for answer in reversed(answers):
+        if not isinstance(answer, (list, tuple)):
+            raise UsageError(f"a hook for {kind}s returned {answer!r}; it must return a list")
     for part in (part for answer in reversed(answers) for part in answer):
-        name = getattr(part, key)
+        name = getattr(part, key, None)
+        if not isinstance(name, str):
+            raise UsageError(f"a hook for {kind}s returned {part!r}, which has no {key!r}")
         if name in found and type(found[name]) is not type(part):
             raise UsageError(
                 f"two plugins register the {kind} {name!r}: {type(found[name]).__module__} and "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+import secrets
 import shlex
 import shutil
 import subprocess
@@ -20,10 +21,10 @@ from pytest_execgo.adapter.base import PlanTrace
 from pytest_execgo.benchmark.matrix import Cell, Trial
 from pytest_execgo.benchmark.metrics import outcome_digest, trial_metrics
 from pytest_execgo.catalogue import Catalogue
-from pytest_execgo.chaos.controller import ChaosController
+from pytest_execgo.chaos.controller import ChaosController, all_left_out
 from pytest_execgo.errors import ExecgoError, HarnessError
 from pytest_execgo.harness.fleet import Fleet, FleetSpec, remove_tree
-from pytest_execgo.models.benchmark import Environment, TrialResult, VerdictStatus
+from pytest_execgo.models.benchmark import Environment, ServiceInfo, TrialResult, VerdictStatus
 from pytest_execgo.models.context import PlanContext
 from pytest_execgo.models.document import SCHEMA_VERSION
 from pytest_execgo.models.plan import StandardPlan
@@ -32,6 +33,7 @@ from pytest_execgo.observability.access_log import collect_access_log
 from pytest_execgo.observability.artifacts import (
     LogSlices,
     copy_workspace,
+    keep_workspace,
     point_latest,
     write_json,
     write_model,
@@ -108,6 +110,10 @@ class RunSession:
     def run_cell(self, scenario: str, *, framework: str, chaos: str) -> TrialResult:
         """One more repetition of a cell; for tests that call the runner themselves."""
         found = self.catalogue.named(scenario)
+        self.catalogue.registry.adapter(framework)
+        reason = self.catalogue.why_not(found, self.catalogue.profile(chaos))
+        if reason:
+            raise TrialSkipped(f"{found.id} × {chaos} is not applicable: {reason}")
         cell = Cell(found.id, framework, "replay", chaos)
         trial = Trial(cell, 0)
         while True:
@@ -124,13 +130,19 @@ class RunSession:
         """Run one trial and write its folder; raises :class:`TrialSkipped`, :class:`HarnessError`."""
         profile = self.catalogue.profile(trial.cell.chaos)
         self._check_possible(trial, scenario)
+        self._check_dice(trial, profile)
         fleet = self.ensure_fleet()
         self._check_capabilities(profile, fleet)
         folder = self.settings.trial_folder(trial.trial_id)
-        if (folder / "timeline.jsonl").exists():
+        again = (folder / "timeline.jsonl").exists()
+        if again:
             shutil.rmtree(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        execution = _Execution(self, trial, scenario, profile, fleet, folder)
+        prefix = f"{self.settings.run_id}.{trial.trial_id}"
+        if again:
+            # A runtime refuses ids it has had: a second attempt needs other ones.
+            prefix += f".{secrets.token_hex(2)}"
+        execution = _Execution(self, trial, scenario, profile, fleet, folder, prefix)
         try:
             return execution.run(node_id)
         except HarnessError:
@@ -147,6 +159,21 @@ class RunSession:
         if adapter.name == "reference" and scenario.reference_plan is None:
             raise TrialSkipped(f"scenario {scenario.id} has no reference_plan to replay")
 
+    def chaos_seed(self, profile: LoadedProfile) -> str:
+        """What the dice of a profile are thrown from in this run."""
+        return f"{self.settings.seed}:{profile.profile.seed}"
+
+    def _check_dice(self, trial: Trial, profile: LoadedProfile) -> None:
+        """A trial without any of its faults would be a vacuous pass (`measure` has none)."""
+        if profile.profile.expectation == "measure":
+            return
+        if all_left_out(profile.faults, self.chaos_seed(profile), trial.trial_id):
+            odds = ", ".join(f"{loaded.fault.probability}" for loaded in profile.faults)
+            raise TrialSkipped(
+                f"{profile.profile.id}: the dice left its faults out (probability {odds}, "
+                f"seed {self.settings.seed})"
+            )
+
     @staticmethod
     def _check_capabilities(profile: LoadedProfile, fleet: Fleet) -> None:
         for loaded in profile.faults:
@@ -157,10 +184,9 @@ class RunSession:
 
     def _write_environment(self, fleet: Fleet) -> None:
         path = self.settings.folder / "environment.json"
-        path.parent.mkdir(parents=True, exist_ok=True)
+        open_run(self.settings)
         if not path.exists():
-            write_model(path, environment(self.settings, fleet))
-            point_latest(self.settings.reports, self.settings.run_id)
+            write_model(path, environment(self.settings, fleet.infos()))
 
 
 @dataclass
@@ -187,6 +213,7 @@ class _Execution:
     profile: LoadedProfile
     fleet: Fleet
     folder: Path
+    prefix: str
     clean: bool = field(default=True, init=False)
 
     def run(self, node_id: str | None) -> TrialResult:
@@ -200,7 +227,7 @@ class _Execution:
             result = self._judge(recorder, node_id)
             write_model(self.folder / "result.json", result)
             if result.verdict.status != "passed":
-                shutil.copytree(workspace, self.folder / "workspace", dirs_exist_ok=True)
+                keep_workspace(workspace, self.folder / "workspace")
         return result
 
     @contextmanager
@@ -230,12 +257,10 @@ class _Execution:
             self.fleet.services,
             recorder,
             trial_id=self.trial.trial_id,
-            seed=f"{seed}:{self.profile.profile.seed}",
+            seed=self.session.chaos_seed(self.profile),
         )
         chaos.arm()
-        identity = TrialIdentity(
-            self.session.settings.run_id, self.trial.trial_id, self.trial.cell.cell_id, seed
-        )
+        identity = TrialIdentity(self.prefix, self.trial.trial_id, self.trial.cell.cell_id, seed)
 
         def verify(plan: StandardPlan, results: Mapping[str, dict[str, Any]]) -> None:
             self._verify(plan, results, workspace, recorder)
@@ -375,7 +400,16 @@ def failure_text(result: TrialResult, folder: str) -> str:
     return "\n".join(lines)
 
 
-def environment(settings: RunSettings, fleet: Fleet) -> Environment:
+def open_run(settings: RunSettings) -> None:
+    """Make the run's folder, and ``latest`` lead to it: also for a run that comes to nothing."""
+    try:
+        settings.folder.mkdir(parents=True, exist_ok=True)
+        point_latest(settings.reports, settings.run_id)
+    except OSError as error:
+        raise HarnessError(f"the run's folder {settings.folder} cannot be made: {error}") from None
+
+
+def environment(settings: RunSettings, services: dict[str, ServiceInfo]) -> Environment:
     """Where the run takes place; nothing of the user's environment variables is kept."""
     packages = {}
     for name in MAIN_PACKAGES:
@@ -393,7 +427,7 @@ def environment(settings: RunSettings, fleet: Fleet) -> Environment:
         git_commit=_git_commit(settings.root),
         seed=settings.seed,
         workers=settings.workers,
-        services=fleet.infos(),
+        services=services,
         packages=packages,
     )
 

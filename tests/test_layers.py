@@ -8,7 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = "pytest_execgo"
-BASE = {"errors", "models"}
+BASE = {"errors", "models", "direct_http"}
 LAYERS = {
     "scenario",
     "adapter",
@@ -24,7 +24,8 @@ LIGHT = {"run_id", "run_options"}
 WIRING = {"hookspecs", "builtins", "registry", "catalogue", "session"}
 ALLOWED = {
     "errors": set(),
-    "models": BASE,
+    "direct_http": set(),
+    "models": {"errors", "models"},
     **{layer: {layer} | BASE for layer in LAYERS},
     "run_id": set(),
     "run_options": set(),

@@ -47,7 +47,7 @@ def aggregate(
         run_id=run_id,
         request=request,
         environment=environment,
-        trustworthy=bool(ordered) and not any(u.state != "skipped" for u in unfinished),
+        trustworthy=not any(u.state != "skipped" for u in unfinished),
         trials=tuple(ordered),
         cells=tuple(_cells(ordered, unfinished)),
         attribution=attribution_score(ordered),

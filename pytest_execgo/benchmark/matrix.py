@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -65,9 +66,9 @@ class Shard:
     @classmethod
     def parse(cls, text: str) -> Shard:
         """``i/n`` with 1 <= i <= n; raises :class:`UsageError`."""
-        first, _, second = text.partition("/")
-        if first.isdigit() and second.isdigit() and 1 <= int(first) <= int(second):
-            return cls(int(first), int(second))
+        found = re.fullmatch(r"([0-9]+)/([0-9]+)", text)
+        if found and 1 <= int(found[1]) <= int(found[2]):
+            return cls(int(found[1]), int(found[2]))
         raise UsageError(f"shard {text!r}: expected i/n with 1 <= i <= n, as in 2/4")
 
     def of(self, trials: Sequence[Trial]) -> list[Trial]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from typing import TypeGuard
 
 from pytest_execgo.models import timeline as t
 from pytest_execgo.models.benchmark import TrialMetrics, Verdict
@@ -77,7 +78,7 @@ def _plan_validity(plan: list[t.PlanReady], failed: list[t.PlanFailed]) -> float
 
 
 def _recovery_success(verdict: Verdict) -> float | None:
-    if verdict.recovery == "not_needed":
+    if verdict.recovery == "not_needed" or verdict.expectation == "expected_failure":
         return None
     return 1.0 if verdict.recovery == "recovered" else 0.0
 
@@ -106,11 +107,7 @@ def _is_timeout(event: t.TaskChanged) -> bool:
 
 
 def _is_runtime_failure(event: t.TaskChanged) -> bool:
-    error = event.error
-    if error is None:
-        return False
-    lost = error.message.startswith("handle not found")
-    return lost or error.source in ("runtime-executor", "execgo-runtime")
+    return event.error is not None and event.error.blames_runtime() is not None
 
 
 def _invalid_actions(rejected: list[t.SubmitRejected], failures: list[t.TaskChanged]) -> int:
@@ -134,7 +131,8 @@ def _reaction(events: Events) -> dict[str, float | None]:
     struck = next((e.at_ms for e in ordered if isinstance(e, t.ChaosFired)), None)
     if struck is None:
         return {"detection_ms": None, "recovery_ms": None}
-    noticed = next((e for e in ordered if e.at_ms >= struck and _is_evidence(e)), None)
+    later = (e for e in ordered if e.at_ms >= struck)
+    noticed = next((e for e in later if _is_evidence(e)), None)
     if noticed is None:
         return {"detection_ms": None, "recovery_ms": None}
     recovered = next(
@@ -144,7 +142,7 @@ def _reaction(events: Events) -> dict[str, float | None]:
             if isinstance(e, t.StageFinished)
             and e.outcome == "succeeded"
             and e.at_ms > noticed.at_ms
-            and e.rounds > 1
+            and e.stage_id == noticed.stage_id
         ),
         None,
     )
@@ -154,7 +152,11 @@ def _reaction(events: Events) -> dict[str, float | None]:
     }
 
 
-def _is_evidence(event: t.EvidenceEvent | t.ChaosEvent) -> bool:
+_Noticed = t.TaskChanged | t.TaskLost | t.EngineUnreachable | t.SubmitRejected | t.BindingMissing
+
+
+def _is_evidence(event: t.EvidenceEvent | t.ChaosEvent) -> TypeGuard[_Noticed]:
+    """Whether ExecGo's answer (or its silence) shows that something went wrong."""
     if isinstance(event, t.TaskChanged):
         return event.status == "failed"
     return isinstance(event, (t.TaskLost, t.EngineUnreachable, t.SubmitRejected, t.BindingMissing))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import comb, sqrt
+from math import comb, exp, fsum, lgamma, log, log1p, sqrt
 
 Z_95 = 1.959963984540054
 
@@ -21,11 +21,15 @@ def clopper_pearson_lower(count: int, of: int, confidence: float = 0.95) -> floa
     """The one-sided lower Clopper-Pearson bound: never covers less than it claims, for gates."""
     if not count:
         return 0.0
+    # In logarithms: a binomial coefficient of a thousand trials is larger than any float.
+    chosen = [lgamma(of + 1) - lgamma(k + 1) - lgamma(of - k + 1) for k in range(count, of + 1)]
     low, high = 0.0, count / of
     # The bound is the p at which seeing `count` or more has probability 1 - confidence.
     for _ in range(60):
         middle = (low + high) / 2
-        tail = sum(comb(of, k) * middle**k * (1 - middle) ** (of - k) for k in range(count, of + 1))
+        hit, miss = log(middle), log1p(-middle)
+        terms = (c + k * hit + (of - k) * miss for k, c in enumerate(chosen, count))
+        tail = fsum(exp(term) for term in terms)
         low, high = (middle, high) if tail < 1 - confidence else (low, middle)
     return low
 

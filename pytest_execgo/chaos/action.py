@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from random import Random
@@ -24,6 +24,9 @@ class ServiceHandle(Protocol):
     @property
     def url(self) -> str:
         """Base URL."""
+
+    def running(self) -> bool:
+        """Whether its process is alive."""
 
 
 class Action(ABC):
@@ -132,6 +135,3 @@ def replace_task(plan: StandardPlan, stage_id: str, changed: Task) -> StandardPl
             stage = stage.model_copy(update={"task_graph": graph})  # noqa: PLW2901
         stages.append(stage)
     return plan.model_copy(update={"stages": tuple(stages)})
-
-
-Services = Mapping[str, ServiceHandle]

@@ -1,14 +1,15 @@
 """Arms the faults of a profile, strikes when their conditions come true, and undoes everything.
 
-The runner calls the hooks at each phase; service faults strike on threads of their own, so that a
-delay never holds up the trial. Dice are thrown once per trial and fault, from (seed, trial id,
-index of the fault): the same trial with the same seed sees the same faults.
+The runner calls the hooks at each phase; a fault with a delay, and every revival, happens on a thread
+of its own, so that waiting never holds up the trial. Dice are thrown once per trial and fault, from
+(seed, trial id, index of the fault): the same trial with the same seed sees the same faults.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Protocol, TypeVar
@@ -86,7 +87,26 @@ class _Armed:
 class _InPlace:
     armed: _Armed
     injection: Injection
+    returns: bool
     undone: bool = False
+
+
+def dice_seed(seed: str, trial_id: str, index: int) -> str:
+    """What the dice of one fault of one trial are thrown from."""
+    return f"{seed}:{trial_id}:{index}"
+
+
+def throw(loaded: LoadedFault, seed: str) -> tuple[Random, str, bool]:
+    """The dice after the throw that decides whether the fault is exercised, its seed, the answer."""
+    dice = Random(seed)
+    exercised = dice.random() < loaded.fault.probability
+    return dice, seed, exercised
+
+
+def all_left_out(faults: Sequence[LoadedFault], seed: str, trial_id: str) -> bool:
+    """Whether the dice leave every fault of this trial out."""
+    thrown = [throw(f, dice_seed(seed, trial_id, i))[2] for i, f in enumerate(faults)]
+    return bool(thrown) and not any(thrown)
 
 
 class ChaosController:
@@ -102,21 +122,17 @@ class ChaosController:
         seed: str,
     ) -> None:
         self._services, self._recorder, self._trial_id = services, recorder, trial_id
-        self._lock = threading.RLock()
+        # One fault at a time at each service: an undo must not meet another fault half-way.
+        self._at_target: defaultdict[str, threading.RLock] = defaultdict(threading.RLock)
         self._schedule = Schedule()
         self._in_place: list[_InPlace] = []
-        self._returning: set[str] = set()
+        self._returning: Counter[str] = Counter()
         self._healed = False
         self.heal_failed = False
         self._armed = [
-            self._arm(index, loaded, f"{seed}:{trial_id}:{index}")
+            _Armed(index, loaded, *throw(loaded, dice_seed(seed, trial_id, index)))
             for index, loaded in enumerate(faults)
         ]
-
-    def _arm(self, index: int, loaded: LoadedFault, seed: str) -> _Armed:
-        dice = Random(seed)
-        exercised = dice.random() < loaded.fault.probability
-        return _Armed(index, loaded, dice, seed, exercised)
 
     def arm(self) -> None:
         """Record what is armed, and what the dice left out."""
@@ -127,7 +143,7 @@ class ChaosController:
 
     def returning(self, service: str) -> bool:
         """Whether a service that is down now will come back during the trial."""
-        return service in self._returning
+        return self._returning[service] > 0
 
     # -- hooks of the runner
 
@@ -155,8 +171,8 @@ class ChaosController:
         """Whether a fault waits for the state of a task of this stage."""
         return any(
             armed.exercised
-            and not armed.settled
-            and armed.fault.when.after != "phase_start"
+            and armed.strikes < armed.fault.when.times
+            and armed.fault.when.waits_for_a_task
             and armed.site.matches(stage_id)
             for armed in self._armed
         )
@@ -211,7 +227,13 @@ class ChaosController:
     def _change(self, armed: _Armed, plan: StandardPlan) -> StandardPlan:
         action = armed.loaded.action
         assert isinstance(action, PlanAction)
-        change = action.change(plan, armed.site, armed.loaded.params, armed.dice)
+        try:
+            change = action.change(plan, armed.site, armed.loaded.params, armed.dice)
+        except Exception as error:
+            # Whatever an action raises: the plan is as it was, and the record must say so.
+            armed.strikes += 1
+            self._not_fired(armed, "inject_failed", f"{type(error).__name__}: {error}")
+            return plan
         if change is None:
             return plan
         armed.strikes += 1
@@ -237,18 +259,19 @@ class ChaosController:
         target = self._services[armed.fault.target]
         heals_after = action.heals_after_ms(params)
         if heals_after is not None:
-            self._returning.add(target.name)
+            self._returning[target.name] += 1
         at_ms = self._recorder.elapsed_ms()
         try:
-            injection = action.inject(target, self._trial_id, params)
+            with self._at_target[target.name]:
+                injection = action.inject(target, self._trial_id, params)
         except Exception as error:
             # Whatever an action raises: the fault is not in place, and the record must say so.
-            self._returning.discard(target.name)
+            if heals_after is not None:
+                self._returning[target.name] -= 1
             self._not_fired(armed, "inject_failed", f"{type(error).__name__}: {error}")
             return
-        placed = _InPlace(armed, injection)
-        with self._lock:
-            self._in_place.append(placed)
+        placed = _InPlace(armed, injection, returns=heals_after is not None)
+        self._in_place.append(placed)
         if injection.struck is None:
             self._fired(armed, injection.detail, stage_id, task_id, at_ms)
         else:
@@ -269,7 +292,8 @@ class ChaosController:
         self._fired(armed, injection.detail, None, None, self._recorder.at_wall(seconds))
 
     def _undo(self, placed: _InPlace) -> None:
-        with self._lock:
+        target = placed.armed.fault.target
+        with self._at_target[target]:
             if placed.undone:
                 return
             placed.undone = True
@@ -283,7 +307,8 @@ class ChaosController:
             else:
                 self._recorder.add(ChaosHealed(**facts, detail=detail))
             finally:
-                self._returning.discard(placed.armed.fault.target)
+                if placed.returns:
+                    self._returning[target] -= 1
 
     def _fired(
         self,

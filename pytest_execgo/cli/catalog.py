@@ -18,11 +18,17 @@ from pytest_execgo.scenario.manifest import load_scenario
 
 
 def list_scenarios(options: argparse.Namespace) -> int:
-    """Name, description, size of the reference plan."""
-    folder = catalog.scenario_folder(options.scenarios, Path.cwd())
+    """Name, description, size of the reference plan; a broken one is an error line, exit 2."""
+    folder = _folder(options)
     rows = []
+    broken = 0
     for path in catalog.list_scenarios(folder).values():
-        scenario = load_scenario(path)
+        try:
+            scenario = load_scenario(path)
+        except UsageError as error:
+            print(f"error: {error}", file=sys.stderr)
+            broken += 1
+            continue
         plan = scenario.plan
         rows.append(
             {
@@ -33,13 +39,14 @@ def list_scenarios(options: argparse.Namespace) -> int:
                 "description": scenario.manifest.description,
             }
         )
-    return _show(rows, options.json, f"in {folder}")
+    _show(rows, options.json, f"in {folder}")
+    return 2 if broken else 0
 
 
 def list_profiles(options: argparse.Namespace) -> int:
     """Name, what is expected, description."""
     registry = Registry.build()
-    folder = catalog.scenario_folder(options.scenarios, Path.cwd())
+    folder = _folder(options)
     rows = []
     for path in catalog.list_profiles(folder).values():
         profile = registry.load_profile(path).profile
@@ -57,7 +64,7 @@ def list_profiles(options: argparse.Namespace) -> int:
 
 def validate_scenarios(options: argparse.Namespace) -> int:
     """Exit 0 if all are well, else one line per broken one and exit 2."""
-    folder = catalog.scenario_folder(options.scenarios, Path.cwd())
+    folder = _folder(options)
     known = catalog.list_scenarios(folder)
     paths = [_find(name, known, "scenario", catalog.MANIFEST) for name in options.names]
     return _validate(paths or list(known.values()), load_scenario, options.json)
@@ -65,11 +72,16 @@ def validate_scenarios(options: argparse.Namespace) -> int:
 
 def validate_profiles(options: argparse.Namespace) -> int:
     """The same for chaos profiles."""
-    folder = catalog.scenario_folder(options.scenarios, Path.cwd())
+    folder = _folder(options)
     known = catalog.list_profiles(folder)
     paths = [_find(name, known, "chaos profile", None) for name in options.names]
     registry = Registry.build()
     return _validate(paths or list(known.values()), registry.load_profile, options.json)
+
+
+def _folder(options: argparse.Namespace) -> Path:
+    explicit = Path(options.scenarios) if options.scenarios else None
+    return catalog.scenario_folder(explicit, Path.cwd())
 
 
 def _find(name: str, known: dict[str, Path], kind: str, inside: str | None) -> Path:

@@ -103,11 +103,13 @@ def _ports() -> Iterator[Finding]:
 
 def _write_access(reports: Path) -> Iterator[Finding]:
     folder = reports if reports.exists() else reports.absolute().parent
-    if os.access(folder, os.W_OK):
+    if folder.is_dir() and os.access(folder, os.W_OK):
         yield Finding("reports folder", "ok", str(reports))
     else:
         mend = "make it writable, or choose another: --execgo-reports DIR"
-        yield Finding("reports folder", "broken", f"{folder} is not writable", mend)
+        yield Finding(
+            "reports folder", "broken", f"{folder} is no folder that can be written to", mend
+        )
 
 
 def _fleet(registry: Registry) -> Iterator[Finding]:

@@ -30,6 +30,9 @@ def main(argv: list[str] | None = None) -> int:
         # The reader of our output has gone (head, a pager): nobody is left to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 1
+    except OSError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
 
 
 def _split(argv: list[str]) -> tuple[list[str], list[str]]:

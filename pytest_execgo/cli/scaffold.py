@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from pytest_execgo.errors import UsageError
+from pytest_execgo.models.document import RESERVED
 
 _FILES = {
     "scenario.yaml": """\
@@ -80,14 +81,15 @@ print(json.dumps({{"names": names}}))
 def new_scenario(options: argparse.Namespace) -> int:
     """Write the files; an existing folder is left alone."""
     name = options.name
-    if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or name == "chaos":
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or name in {"chaos", *RESERVED}:
         raise UsageError(
             f"scenario name {name!r}: expected lower-case letters, digits and '_', as in my_scenario"
         )
     base = options.scenarios or "scenarios"
     folder = Path(base) / name
-    if folder.exists():
-        raise UsageError(f"{folder} exists already; choose another name, or remove it")
+    if folder.exists() or (folder.parent.exists() and not folder.parent.is_dir()):
+        taken = folder if folder.exists() else folder.parent
+        raise UsageError(f"{taken} exists already; choose another name, or remove it")
     for file, text in _FILES.items():
         path = folder / file
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -10,6 +10,7 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -114,7 +115,9 @@ class Fleet:
             assert reaper.stdin is not None
             reaper.stdin.close()
             reaper.wait()
-        self._root = None
+        root, self._root = self._root, None
+        if root is not None:
+            remove_tree(root)
 
     def watch(self, watcher: Watcher) -> None:
         """Tell ``watcher`` about services from now on."""
@@ -162,25 +165,22 @@ class Fleet:
             **os.environ,
             "PYTEST_EXECGO_FLEET": self._token,
             "TMPDIR": str(self._root / "tmp"),
+            "NO_PROXY": "127.0.0.1,localhost",
+            "no_proxy": "127.0.0.1,localhost",
         }
         # pytest's own settings must not reach services and the tests that tasks run.
         for variable in ("PYTEST_ADDOPTS", "PYTEST_CURRENT_TEST", "PYTEST_XDIST_WORKER"):
             environment.pop(variable, None)
-        urls = {known: service.url for known, service in self.services.items()}
+        urls = {known: service.url for known, service in dict(self.services).items()}
         site = Site(self._root, environment, self, urls, self.python)
         self.services[name] = launcher.launch(name, target, site)
 
 
 def remove_tree(path: Path) -> None:
-    """Remove a workspace; a file that a task made read-only is no obstacle."""
+    """Remove a workspace, folders that a task made read-only included. Never raises: what is left
+    (a task may still be writing) goes with the fleet's own folder."""
 
-    def make_writable(function: object, name: str, error: BaseException) -> None:
-        os.chmod(name, 0o700)
-        if callable(function):
-            function(name)
-
-    if path.exists():
-        if sys.version_info >= (3, 12):
-            shutil.rmtree(path, onexc=make_writable)
-        else:
-            shutil.rmtree(path, onerror=lambda f, p, info: make_writable(f, p, info[1]))
+    for folder, _, _ in os.walk(path):
+        with suppress(OSError):
+            os.chmod(folder, 0o700)
+    shutil.rmtree(path, ignore_errors=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import socket
 import subprocess
 import threading
@@ -39,7 +37,7 @@ class Program:
 
 
 class ProcessService:
-    """See :class:`Service`, :class:`Killable`, :class:`LogSource`."""
+    """See :class:`Service`, :class:`LogSource`; it can also be killed and revived."""
 
     def __init__(self, name: str, program: Program, site: Site) -> None:
         self.name = name
@@ -184,13 +182,3 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
-
-
-def signal_name(status: int) -> str:
-    """``-9`` as ``-9 (SIGKILL)``; other exit statuses as they are."""
-    if status >= 0 or os.name == "nt":
-        return str(status)
-    try:
-        return f"{status} ({signal.Signals(-status).name})"
-    except ValueError:
-        return str(status)

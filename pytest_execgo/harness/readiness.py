@@ -11,6 +11,7 @@ from typing import Any
 
 import requests
 
+from pytest_execgo.direct_http import request
 from pytest_execgo.errors import HarnessError
 
 DEFAULT_TIMEOUT_SECONDS = 30.0
@@ -76,7 +77,7 @@ def ready_line(log_path: Path, offset: int) -> dict[str, Any] | None:
 def probe_json(url: str, timeout: float = 1.0) -> dict[str, Any] | None:
     """The JSON object that ``url`` answers with 200, or ``None``."""
     try:
-        reply = requests.get(url, timeout=timeout)
+        reply = request("GET", url, timeout=timeout)
         found = reply.json() if reply.status_code == 200 else None
     except (requests.RequestException, ValueError):
         return None

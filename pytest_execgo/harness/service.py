@@ -47,17 +47,6 @@ class Service(Protocol):
 
 
 @runtime_checkable
-class Killable(Protocol):
-    """A service that can be killed like by a power cut, and brought back on the same address."""
-
-    def kill(self) -> int:
-        """SIGKILL; returns the exit status once the process is gone."""
-
-    def revive(self) -> None:
-        """Start it again on the same address and wait until it is ready."""
-
-
-@runtime_checkable
 class LogSource(Protocol):
     """A service whose log can be read."""
 

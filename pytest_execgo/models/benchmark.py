@@ -22,10 +22,10 @@ class BenchmarkRunRequest(Document):
 
     scenarios: tuple[str, ...] = ()
     frameworks: tuple[str, ...] = ()
-    modes: tuple[Mode, ...] = ("replay",)
-    chaos: tuple[str, ...] = ("none",)
-    repetitions: int = Field(default=1, ge=1)
-    seed: int | None = None
+    modes: tuple[Mode, ...] = Field(default=("replay",), min_length=1)
+    chaos: tuple[str, ...] = Field(default=("none",), min_length=1)
+    repetitions: int = Field(default=1, ge=1, strict=True)
+    seed: int | None = Field(default=None, ge=0, strict=True)
     harness: str = "embedded"
     services: dict[str, str] = {}
 
@@ -37,7 +37,7 @@ class TrialMetrics(Model):
     ``engine_time_ms`` runs from the first ``created_at`` to the last ``updated_at`` that ExecGo
     itself reports, summed over the stages; ``overhead_ms`` is the wall time beyond it.
     ``detection_ms`` runs from the first fault that fired to ExecGo's first answer that shows it,
-    ``recovery_ms`` to the success of the stage that needed more than one round. ``repair_count`` is
+    ``recovery_ms`` to the success of the stage in which that was seen. ``repair_count`` is
     null for adapters that do not repair.
     """
 

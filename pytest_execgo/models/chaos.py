@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from pytest_execgo.models.document import Document, Model
+from pytest_execgo.models.document import Document, Model, free_name
 
 Expectation = Literal["not_applicable", "should_recover", "expected_failure", "measure"]
 Phase = Literal["plan", "submit", "runtime", "poll", "verify"]
@@ -45,8 +45,27 @@ class When(Model):
     stage: str = "*"
     task: str = "*"
     after: Literal["phase_start", "task_running", "task_ended"] = "phase_start"
-    delay_ms: int = Field(default=0, ge=0)
+    delay_ms: int = Field(default=0, ge=0, le=86_400_000)
     times: int = Field(default=1, ge=1)
+
+    @model_validator(mode="after")
+    def _possible(self) -> When:
+        """What a phase cannot wait for is refused, not ignored."""
+        if self.phase in ("plan", "submit", "verify"):
+            if self.after != "phase_start":
+                raise ValueError(
+                    f"phase {self.phase} begins by itself; leave out after: {self.after}"
+                )
+            if self.delay_ms:
+                raise ValueError(f"phase {self.phase} knows no delay_ms; use phase runtime or poll")
+        if self.phase in ("plan", "verify") and self.times > 1:
+            raise ValueError(f"phase {self.phase} comes once in a trial; leave out times")
+        return self
+
+    @property
+    def waits_for_a_task(self) -> bool:
+        """Whether tasks must be looked at one by one to see the condition come true."""
+        return self.after != "phase_start" or (self.phase == "poll" and self.task != "*")
 
 
 class Fault(Model):
@@ -56,7 +75,7 @@ class Fault(Model):
     target: str = "plan"
     params: dict[str, Any] = {}
     when: When
-    probability: float = Field(default=1.0, ge=0.0, le=1.0)
+    probability: float = Field(default=1.0, gt=0.0, le=1.0)
 
 
 class ChaosProfile(Document):
@@ -68,6 +87,11 @@ class ChaosProfile(Document):
     expectation: Expectation
     expected_cause: ExpectedCause | None = None
     faults: tuple[Fault, ...] = ()
+
+    @field_validator("id")
+    @classmethod
+    def _free(cls, value: str) -> str:
+        return free_name(value)
 
     @model_validator(mode="after")
     def _consistent(self) -> ChaosProfile:

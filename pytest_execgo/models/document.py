@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import types
 import typing
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
@@ -17,7 +18,21 @@ from pytest_execgo.errors import UsageError, did_you_mean
 
 SCHEMA_VERSION: Literal["1"] = "1"
 
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _Loader(_Base):  # type: ignore[misc]
+    """YAML in which a key that stands twice is an error, not a silent replacement."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+        """See PyYAML."""
+        seen: set[Any] = set()
+        for key, _ in node.value:
+            if key.tag != "tag:yaml.org,2002:merge" and key.value in seen:
+                problem = f"the key {key.value!r} stands twice"
+                raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
+            seen.add(key.value if isinstance(key.value, str) else id(key))
+        return super().construct_mapping(node, deep)
 
 
 class Model(BaseModel):
@@ -37,6 +52,17 @@ class Document(Model):
     model_config = ConfigDict(json_schema_extra=_require_version)
 
     schema_version: Literal["1"] = SCHEMA_VERSION
+
+
+# Ids of scenarios and profiles become pytest markers; these have a meaning there already.
+RESERVED = frozenset({"skip", "skipif", "xfail", "parametrize", "usefixtures", "filterwarnings"})
+
+
+def free_name(name: str) -> str:
+    """``name`` if it may be an id, else ``ValueError``."""
+    if name in RESERVED:
+        raise ValueError(f"{name!r} is a marker of pytest itself; choose another name")
+    return name
 
 
 M = TypeVar("M", bound=BaseModel)
@@ -99,10 +125,32 @@ def parse(model: type[M], data: Any, source: str, text: str | None = None) -> M:
             f"{source}: expected a mapping with the keys of a {_title(model)}, got {_show(data)}"
         )
     _check_version(model, data, source)
+    for keys, value in _foreign(data):
+        raise UsageError(
+            f"{source}: {key_path(keys)}: {_show(value)} is no value of JSON "
+            f"({type(value).__name__}); if text is meant, put it in quotes"
+        )
     try:
         return model.model_validate(data)
     except ValidationError as error:
         raise UsageError(explain(error, model, data, source, text)) from None
+
+
+def _foreign(value: Any, keys: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], Any]]:
+    """What YAML knows and JSON does not: dates, bytes, sets, infinities, keys that are no text."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if not isinstance(key, str):
+                yield keys, key
+            yield from _foreign(item, (*keys, str(key)))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _foreign(item, (*keys, index))
+    elif isinstance(value, float):
+        if not math.isfinite(value):
+            yield keys, value
+    elif value is not None and not isinstance(value, (str, int)):
+        yield keys, value
 
 
 def _check_version(model: type[BaseModel], data: dict[Any, Any], source: str) -> None:
@@ -188,6 +236,17 @@ def split_path(path: str) -> list[str | int]:
     """The inverse of :func:`key_path`."""
     parts = re.findall(r"\[(\d+)\]|([^.\[\]]+)", path)
     return [int(index) if index else name for index, name in parts]
+
+
+def without_surrogates(value: Any) -> Any:
+    """``value`` with U+FFFD for lone surrogates: JSON can spell them, UTF-8 cannot."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+    if isinstance(value, (list, tuple)):
+        return [without_surrogates(item) for item in value]
+    if isinstance(value, dict):
+        return {without_surrogates(key): without_surrogates(item) for key, item in value.items()}
+    return value
 
 
 def _show(value: Any) -> str:

@@ -14,6 +14,8 @@ from typing import Any
 import jmespath
 from jmespath import exceptions, functions
 
+from pytest_execgo.errors import did_you_mean
+
 # Quoted parts keep their text; everything else may hold dotted numbers.
 _QUOTED = re.compile(r"""("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|`(?:[^`\\]|\\.)*`)""")
 _DOTTED_NUMBER = re.compile(r"\.(\d+)(?![\w])")
@@ -35,7 +37,8 @@ class _Functions(functions.Functions):
             raise PathError(f"from_json: not JSON ({error}): {shown!r}") from None
 
 
-_OPTIONS = jmespath.Options(custom_functions=_Functions())
+_FUNCTIONS = _Functions()
+_OPTIONS = jmespath.Options(custom_functions=_FUNCTIONS)
 
 
 @lru_cache(maxsize=512)
@@ -45,10 +48,23 @@ def _compiled(path: str) -> Any:
         part if i % 2 else _DOTTED_NUMBER.sub(r"[\1]", part) for i, part in enumerate(parts)
     )
     try:
-        return jmespath.compile(plain)
+        compiled = jmespath.compile(plain)
+        _check_functions(path, compiled.parsed)
+        return compiled
     except exceptions.JMESPathError as error:
         reason = " ".join(str(error).splitlines()[0].split())
         raise PathError(f"{path!r} is not a JMESPath expression: {reason}") from None
+
+
+def _check_functions(path: str, node: Any) -> None:
+    """JMESPath finds an unknown function only when it is called; a user wants to know before."""
+    known = _FUNCTIONS.FUNCTION_TABLE
+    if node["type"] == "function_expression" and node["value"] not in known:
+        hint = did_you_mean(node["value"], known)
+        raise PathError(f"{path!r}: unknown function {node['value']!r}{hint}")
+    for child in node["children"]:
+        if isinstance(child, dict):
+            _check_functions(path, child)
 
 
 def check_path(path: str) -> str:

@@ -11,6 +11,7 @@ from pytest_execgo.models.path import check_path
 from pytest_execgo.models.task import TaskGraph
 
 Mode = Literal["live", "replay"]
+_A_DAY_MS = 86_400_000
 
 
 class Binding(Model):
@@ -44,12 +45,19 @@ class Binding(Model):
 class SubmitPolicy(Model):
     """How a stage is submitted, watched and recovered; times in milliseconds."""
 
-    poll_interval_ms: int = Field(default=5, ge=1)
-    max_poll_interval_ms: int = Field(default=25, ge=1)
-    deadline_ms: int = Field(default=60_000, ge=1)
+    poll_interval_ms: int = Field(default=5, ge=1, le=_A_DAY_MS)
+    max_poll_interval_ms: int = Field(default=25, ge=1, le=_A_DAY_MS)
+    deadline_ms: int = Field(default=60_000, ge=1, le=_A_DAY_MS)
     stop_on_failure: bool = True
     max_resubmits: int = Field(default=0, ge=0, le=20)
-    resubmit_backoff_ms: int = Field(default=200, ge=0)
+    resubmit_backoff_ms: int = Field(default=200, ge=0, le=_A_DAY_MS)
+
+
+def inside_workspace(path: str) -> str:
+    """``path`` if it stays in the workspace, else ``ValueError``."""
+    if path.startswith("/") or ".." in path.split("/"):
+        raise ValueError(f"must stay in the workspace: a relative path without '..', got {path!r}")
+    return path
 
 
 class ExpectedArtifact(Model):
@@ -57,6 +65,11 @@ class ExpectedArtifact(Model):
 
     path: str = Field(min_length=1)
     sha256: str | None = Field(default=None, pattern="^[0-9a-f]{64}$")
+
+    @field_validator("path")
+    @classmethod
+    def _inside(cls, value: str) -> str:
+        return inside_workspace(value)
 
 
 class PlanStage(Model):

@@ -17,8 +17,10 @@ from pytest_execgo.models.plan import PlanStage, StandardPlan
 from pytest_execgo.models.task import LEGACY_TYPES, TASK_TYPES, Task
 
 PLACEHOLDERS = ("workspace", "fixtures_url", "run_id", "trial_id", "python")
-_PLACEHOLDER = re.compile(r"\$\{([^}]*)\}")
-_ID = re.compile(r"[A-Za-z0-9._-]+")
+# `$${` is a literal `${`, for shell scripts.
+_PLACEHOLDER = re.compile(r"\$(\$?)\{([^}]*)(\}?)")
+# No dot: it parts run, trial, stage, task and round in the ids on ExecGo, which must stay unique.
+_ID = re.compile(r"[A-Za-z0-9_-]+")
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ def _problems(plan: StandardPlan) -> Iterator[Problem]:
 
 def _id_problems(name: str, where: str, seen: set[str], kind: str) -> Iterator[Problem]:
     if not _ID.fullmatch(name):
-        message = f"{kind} id {name!r} may only hold letters, digits, '.', '_' and '-'"
+        message = f"{kind} id {name!r} may only hold letters, digits, '_' and '-'"
         yield Problem("bad_id", where, message)
     if name in seen:
         yield Problem(f"duplicate_{kind}_id", where, f"{kind} id {name!r} is used twice")
@@ -128,12 +130,20 @@ def _binding_problems(stage: PlanStage, at: str, finished: dict[str, str]) -> It
 def placeholders(
     value: Any, keys: tuple[str | int, ...] = ()
 ) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    """Every ``${name}`` within ``value``, with the keys that lead to the string that holds it."""
+    """Every ``${name}`` within ``value``, with the keys that lead to the text that holds it.
+
+    One that is not closed comes without being known: ``workspace (not closed)``.
+    """
     if isinstance(value, str):
-        for name in _PLACEHOLDER.findall(value):
-            yield keys, name
+        for escaped, name, closed in _PLACEHOLDER.findall(value):
+            if not escaped:
+                yield (
+                    keys,
+                    name if closed else f"{name.split()[0] if name.split() else ''} (not closed)",
+                )
     elif isinstance(value, dict):
         for key, item in value.items():
+            yield from placeholders(key, (*keys, key))
             yield from placeholders(item, (*keys, key))
     elif isinstance(value, (list, tuple)):
         for index, item in enumerate(value):
@@ -143,12 +153,20 @@ def placeholders(
 def fill_placeholders(value: Any, values: dict[str, str]) -> Any:
     """A copy of ``value`` with each ``${name}`` replaced; unknown names raise ``KeyError``."""
     if isinstance(value, str):
-        return _PLACEHOLDER.sub(lambda found: values[found.group(1)], value)
+        return _PLACEHOLDER.sub(lambda found: _filled(found, values), value)
     if isinstance(value, dict):
-        return {key: fill_placeholders(item, values) for key, item in value.items()}
+        return {
+            fill_placeholders(key, values): fill_placeholders(item, values)
+            for key, item in value.items()
+        }
     if isinstance(value, (list, tuple)):
         return [fill_placeholders(item, values) for item in value]
     return value
+
+
+def _filled(found: re.Match[str], values: dict[str, str]) -> str:
+    escaped, name, closed = found.groups()
+    return f"${{{name}{closed}" if escaped else values[name]
 
 
 def find_cycle(edges: dict[str, tuple[str, ...]]) -> list[str]:

@@ -119,6 +119,23 @@ class TaskError(Model):
     source: str = ""
     raw_code: str | None = None
 
+    def blames_runtime(self) -> str | None:
+        """A stable code if ExecGo says that the runtime, not the task, is to blame."""
+        if self.message.startswith("handle not found"):
+            return "handle_lost"
+        if self.source == "runtime-executor" and self.code == "external_failure":
+            return "unreachable"
+        if self.message.startswith("runtime submit returned"):
+            return "http_error"
+        # The runtime calls a task that died of a signal `internal`, too: that is the task's own end.
+        by_signal = self.message.startswith("task terminated by signal")
+        if self.source == "execgo-runtime" and self.code in _RUNTIME_CODES and not by_signal:
+            return self.code
+        return None
+
+
+_RUNTIME_CODES = frozenset({"resource_limit_exceeded", "sandbox_setup_failed", "internal"})
+
 
 class TaskChanged(Event):
     """ExecGo showed a task in a new state. ``duration_ms`` is what ExecGo says."""
@@ -261,7 +278,6 @@ class LeftoverFound(Event):
     """A task of this trial that ExecGo still held unfinished at the end."""
 
     event_type: Literal["leftover_found"] = "leftover_found"
-    task_id: str
     engine_task_id: str
     status: str
 

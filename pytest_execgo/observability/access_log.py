@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import requests
 
+from pytest_execgo.direct_http import request
 from pytest_execgo.models.timeline import FixtureRequest
 from pytest_execgo.observability.recorder import Recorder
 
@@ -14,9 +15,9 @@ def collect_access_log(fixtures_url: str, trial_id: str, recorder: Recorder) -> 
     """Record each request of the trial at the time it was served; false if fixtures is silent."""
     url = f"{fixtures_url}/__control/access"
     try:
-        reply = requests.get(url, params={"scope": trial_id}, timeout=_TIMEOUT_SECONDS)
+        reply = request("GET", url, params={"scope": trial_id}, timeout=_TIMEOUT_SECONDS)
         entries = reply.json()["requests"]
-        requests.delete(url, params={"scope": trial_id}, timeout=_TIMEOUT_SECONDS)
+        request("DELETE", url, params={"scope": trial_id}, timeout=_TIMEOUT_SECONDS)
     except (requests.RequestException, ValueError, KeyError):
         return False
     for entry in entries:

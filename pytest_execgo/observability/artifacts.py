@@ -11,6 +11,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from pytest_execgo.errors import HarnessError
+
 _MAX_LOG_BYTES = 2_000_000
 
 
@@ -45,6 +47,15 @@ def point_latest(reports: Path, run_id: str) -> None:
         write_text(reports / "latest.txt", run_id + "\n")
 
 
+def keep_workspace(source: Path, target: Path) -> None:
+    """Copy what a trial's tasks left. Links stay links; what cannot be copied is named in a file."""
+    try:
+        shutil.copytree(source, target, dirs_exist_ok=True, symlinks=True)
+    except (OSError, shutil.Error) as error:
+        target.mkdir(exist_ok=True)
+        write_text(target / "NOT_COPIED.txt", f"{error}\n")
+
+
 class LogSlices:
     """Cuts out of the services' logs what was written during one trial."""
 
@@ -75,4 +86,7 @@ def copy_workspace(source: Path | None, target: Path) -> None:
         target.mkdir(parents=True)
     else:
         ignore = shutil.ignore_patterns("__pycache__", "*.pyc")
-        shutil.copytree(source, target, ignore=ignore)
+        try:
+            shutil.copytree(source, target, ignore=ignore, symlinks=True)
+        except (OSError, shutil.Error) as error:
+            raise HarnessError(f"the workspace {source} cannot be copied: {error}") from None

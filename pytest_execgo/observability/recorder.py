@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
+from pytest_execgo.models.document import without_surrogates
 from pytest_execgo.models.timeline import EVENT, ChaosEvent, Event, EvidenceEvent
 
 E = TypeVar("E", bound=Event)
@@ -43,10 +44,16 @@ class Recorder:
                     "wall_time": datetime.now(UTC),
                 }
             )
-            self._events.append(stamped)
+            try:
+                line = stamped.model_dump_json(exclude_none=True)
+            except ValueError:
+                # Lone surrogates, which JSON can spell and UTF-8 cannot.
+                stamped = type(event).model_validate(without_surrogates(stamped.model_dump()))
+                line = stamped.model_dump_json(exclude_none=True)
             if not self._timeline.closed:
-                self._timeline.write(stamped.model_dump_json(exclude_none=True) + "\n")
+                self._timeline.write(line + "\n")
                 self._timeline.flush()
+            self._events.append(stamped)
         return stamped
 
     def snapshot(self, stage_id: str, round_: int, task_id: str, raw: dict[str, Any]) -> None:
@@ -77,7 +84,7 @@ class Recorder:
 def read_timeline(path: Path) -> list[EvidenceEvent | ChaosEvent]:
     """The events of a ``timeline.jsonl``, in order of time; a line cut by a crash is left out."""
     events = []
-    for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
-        if line.endswith("\n"):
-            events.append(EVENT.validate_json(line))
+    # Not splitlines(): it also splits at characters that JSON leaves inside of a text.
+    for line in path.read_text(encoding="utf-8").split("\n")[:-1]:
+        events.append(EVENT.validate_json(line))
     return sorted(events, key=lambda event: event.at_ms)

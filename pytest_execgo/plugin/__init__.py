@@ -64,16 +64,16 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_configure_node(node: Any) -> None:
     """Tell an xdist worker which run it belongs to."""
     node.workerinput["execgo_run_id"] = options.run_id(node.config)
-    node.workerinput["execgo_workers"] = str(node.config.getoption("numprocesses", 1) or 1)
+    node.workerinput["execgo_workers"] = str(len(node.config.getoption("tx", None) or [1]))
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """``@pytest.mark.execgo(chaos=[...])``: the test runs once for each profile."""
     marker = metafunc.definition.get_closest_marker("execgo")
     if marker and "execgo_chaos" in metafunc.fixturenames:
-        chaos = marker.kwargs.get("chaos", "none")
-        profiles = [chaos] if isinstance(chaos, str) else list(chaos)
-        metafunc.parametrize("execgo_chaos", profiles, indirect=True)
+        from pytest_execgo.plugin.marker import profiles_of
+
+        metafunc.parametrize("execgo_chaos", profiles_of(marker, metafunc.config), indirect=True)
 
 
 @pytest.hookimpl(trylast=True)
@@ -101,7 +101,9 @@ def _used_state(config: pytest.Config) -> PluginState | None:
     """The state of a run that left something on disk, on the process that reports."""
     if hasattr(config, "workerinput") or options.RUN_ID not in config.stash:
         return None
+    # Looked for before anything heavy is imported: with xdist every run gets an id.
+    if not (options.reports_folder(config) / options.run_id(config)).is_dir():
+        return None
     from pytest_execgo.plugin.state import PluginState
 
-    state = PluginState.of(config)
-    return state if state.settings.folder.is_dir() else None
+    return PluginState.of(config)

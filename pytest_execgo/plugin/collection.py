@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from os import PathLike
 from pathlib import Path
@@ -80,7 +81,7 @@ class TrialItem(pytest.Function):
     def run(self, session: RunSession) -> None:
         """Run it; raises :class:`ScenarioFailure` unless the verdict is ``passed``."""
         try:
-            result = session.run_trial(self.trial, self.scenario, self.nodeid)
+            result = session.run_trial(self.trial, self.scenario, self._argument())
         except TrialSkipped as skipped:
             pytest.skip(str(skipped))
         cause = result.verdict.attribution[0]
@@ -93,6 +94,13 @@ class TrialItem(pytest.Function):
             folder = session.settings.trial_folder(result.trial_id)
             raise ScenarioFailure(failure_text(result, _shown(folder, session.settings.root)))
 
+    def _argument(self) -> str:
+        """What names this item on a command line, from where pytest was called."""
+        called = self.config.invocation_params.dir
+        if not (self.config.rootpath / self.nodeid.partition("::")[0]).exists():
+            return self.nodeid
+        return f"{Path(os.path.relpath(self.path, called)).as_posix()}::{self.name}"
+
     def repr_failure(self, excinfo: Any, style: Any = None) -> Any:
         """Our own failures are already prose; a traceback of the runner would bury it."""
         if isinstance(excinfo.value, (ScenarioFailure, HarnessError)):
@@ -101,7 +109,7 @@ class TrialItem(pytest.Function):
 
     def reportinfo(self) -> tuple[PathLike[str] | str, int | None, str]:
         """The headline of a failure."""
-        return self.path, None, f"{self.trial.cell.scenario} [{self.name}]"
+        return self.path, 0, f"{self.trial.cell.scenario} [{self.name}]"
 
 
 def _execute(request: pytest.FixtureRequest, execgo_ready: RunSession) -> None:

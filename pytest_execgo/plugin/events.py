@@ -27,10 +27,16 @@ class EventStream:
         """One line: ``{"event", "at", …}``; facts that are ``None`` are left out."""
         known = {name: value for name, value in facts.items() if value is not None}
         line = {"event": event, "at": datetime.now(UTC).isoformat(), **known}
-        for file in (self._file, self._copy_to):
-            if file is not None:
-                file.write(json.dumps(line, ensure_ascii=False) + "\n")
-                file.flush()
+        text = json.dumps(line, ensure_ascii=False) + "\n"
+        self._file.write(text)
+        self._file.flush()
+        if self._copy_to is not None:
+            try:
+                self._copy_to.write(text)
+                self._copy_to.flush()
+            except OSError:
+                # Who listened has gone; the run goes on, and the file has every line.
+                self._copy_to = None
 
     def close(self) -> None:
         """Close the file."""

@@ -19,9 +19,13 @@ def execgo_session(pytestconfig: pytest.Config) -> Iterator[RunSession]:
     """The run session of this process; takes the fleet down at the end."""
     from pytest_execgo.errors import UsageError
     from pytest_execgo.plugin.state import PluginState
+    from pytest_execgo.plugin.worker import end_with_controller
 
+    state = PluginState.of(pytestconfig)
+    if state.is_worker:
+        end_with_controller()
     try:
-        session = PluginState.of(pytestconfig).session
+        session = state.session
     except UsageError as error:
         raise pytest.UsageError(f"execgo: {error}") from None
     yield session
@@ -33,10 +37,14 @@ def execgo_ready(execgo_session: RunSession) -> RunSession:
     """The session with a fleet in which every service answers; a broken one is replaced first."""
     from pytest_execgo.errors import HarnessError
 
+    trouble = None
     try:
         execgo_session.ensure_fleet()
     except HarnessError as error:
-        pytest.fail(str(error), pytrace=False)
+        trouble = str(error)
+    if trouble is not None:
+        # Outside of the handler, or pytest would print the error twice.
+        pytest.fail(trouble, pytrace=False)
     return execgo_session
 
 
@@ -73,10 +81,11 @@ def execgo_run(
     ``@pytest.mark.execgo``. Skips the test when the trial cannot be made here.
     """
     from pytest_execgo.errors import HarnessError, UsageError
+    from pytest_execgo.plugin.marker import scenario_of
     from pytest_execgo.session import TrialSkipped
 
     marker = request.node.get_closest_marker("execgo")
-    default = marker.kwargs.get("scenario") if marker else None
+    default = scenario_of(marker) if marker else None
 
     def run(
         scenario: str | None = None, chaos: str | None = None, framework: str = "reference"
@@ -93,6 +102,7 @@ def execgo_run(
         except TrialSkipped as skipped:
             pytest.skip(str(skipped))
         except (UsageError, HarnessError) as error:
-            pytest.fail(str(error), pytrace=False)
+            trouble = str(error)
+        pytest.fail(trouble, pytrace=False)
 
     return run

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from pytest_execgo.errors import UsageError
 from pytest_execgo.plugin.events import EventsOut
 from pytest_execgo.plugin.state import PluginState
 
@@ -42,8 +43,11 @@ def run_pytest(
     """
     plugins: list[Any] = [last := LastRun()]
     redirected = events_to_stdout or quiet_stdout
-    sys.stdout.flush()
-    original = os.dup(1)
+    try:
+        sys.stdout.flush()
+        original = os.dup(1)
+    except (OSError, AttributeError):
+        raise UsageError("standard output is closed; there is nowhere to write to") from None
     try:
         with os.fdopen(os.dup(1), "w", encoding="utf-8") as stream:
             if events_to_stdout:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any, TextIO
@@ -15,6 +16,7 @@ from pytest_execgo.plugin.collection import ScenarioFile, find_argument, trial_i
 from pytest_execgo.plugin.events import EventsOut, EventStream
 from pytest_execgo.plugin.state import PluginState
 from pytest_execgo.scenario.catalog import MANIFEST
+from pytest_execgo.session import open_run
 
 
 def _events_out(config: pytest.Config) -> TextIO | None:
@@ -37,24 +39,37 @@ class MatrixPlugin:
             raise pytest.UsageError(f"execgo: {error}") from None
 
     def _prepare(self, config: pytest.Config) -> None:
+        options.refuse_empty(config)
         state = self._state
         catalogue = state.catalogue
         for name in catalogue.profile_names():
             catalogue.profile(name)
         _ = state.shard
-        resumed = options.value(config, "resume")
-        if resumed and not (state.settings.reports / resumed).is_dir():
-            raise UsageError(f"--execgo-resume {resumed}: no such run in {state.settings.reports}")
+        if config.getoption("dist", "no") == "each":
+            raise UsageError("--dist each would run every trial twice into one folder; use -n N")
+        self._check_reports(config)
         sources = pytest.Config.ArgsSource
         if config.args_source in (sources.INVOCATION_DIR, sources.TESTPATHS):
             config.args[:] = [str(path) for path in catalogue.selected().values()]
         else:
             called, known = config.invocation_params.dir, catalogue.scenario_paths
             config.args[:] = [find_argument(arg, called, known) for arg in config.args]
-        if config.getoption("numprocesses", None) and not self._state.is_worker:
+        if options.distributed(config) and not self._state.is_worker:
             self._check_manifests()
         for name, text in self._markers():
             config.addinivalue_line("markers", f"{name}: {text}")
+
+    def _check_reports(self, config: pytest.Config) -> None:
+        """Reports can be written: said before the first trial, not after the last."""
+        folder = self._state.settings.reports
+        if config.option.collectonly or self._state.is_worker:
+            return
+        existing = next(path for path in (folder, *folder.parents) if path.exists())
+        if not existing.is_dir() or not os.access(existing, os.W_OK):
+            raise UsageError(
+                f"reports folder {folder}: {existing} is no folder that can be written to; "
+                "choose another with --execgo-reports DIR"
+            )
 
     def _check_manifests(self) -> None:
         """With xdist a broken manifest would come back once per worker, after the rest had run, and
@@ -130,11 +145,10 @@ class MatrixPlugin:
         broken = session.testsfailed and not option.continue_on_collection_errors
         if self._state.is_worker or option.collectonly or broken:
             return
-        distributed = bool(session.config.getoption("numprocesses", None))
-        if not self._state.planned and not distributed:
+        if not self._state.planned and not options.distributed(session.config):
             return
         settings = self._state.settings
-        settings.folder.mkdir(parents=True, exist_ok=True)
+        open_run(settings)
         write_model(settings.folder / "request.json", self._state.request)
         self._events = EventStream(settings.folder / "events.ndjson", _events_out(session.config))
         self._events.add("run_started", run_id=settings.run_id, seed=settings.seed)

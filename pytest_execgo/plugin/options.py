@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from pytest_execgo.errors import UsageError
 from pytest_execgo.run_id import new_run_id
 from pytest_execgo.run_options import OPTIONS
 
@@ -49,6 +50,14 @@ def given(config: pytest.Config, name: str) -> Any:
     return config.getoption(f"execgo_{name}")
 
 
+def refuse_empty(config: pytest.Config) -> None:
+    """``--execgo-seed=`` is a slip, not a wish for the default."""
+    for option in OPTIONS:
+        found = given(config, option.name)
+        if found == "" or (isinstance(found, list) and "" in found):
+            raise UsageError(f"{option.flag}: needs a value ({option.help})")
+
+
 def value(config: pytest.Config, name: str) -> Any:
     """The value on the command line, else in the ini file; ``None`` if in neither."""
     found = given(config, name)
@@ -60,5 +69,33 @@ def run_id(config: pytest.Config) -> str:
     if RUN_ID not in config.stash:
         worker = getattr(config, "workerinput", None)
         resumed = value(config, "resume")
-        config.stash[RUN_ID] = worker["execgo_run_id"] if worker else resumed or new_run_id()
+        if worker:
+            name = worker["execgo_run_id"]
+        elif resumed:
+            # `latest` and the like stand for the run they lead to.
+            name = (reports_folder(config) / resumed).resolve().name
+        else:
+            name = new_run_id()
+        config.stash[RUN_ID] = name
     return config.stash[RUN_ID]
+
+
+def path(config: pytest.Config, name: str) -> Path | None:
+    """The value as a path: from the command line relative to where pytest was called, from the ini
+    file relative to the root folder; ``None`` without a value."""
+    found = value(config, name)
+    if found is None:
+        return None
+    called = given(config, name) is not None
+    base = config.invocation_params.dir if called else config.rootpath
+    return base / Path(found).expanduser()
+
+
+def reports_folder(config: pytest.Config) -> Path:
+    """Where runs go."""
+    return path(config, "reports") or config.rootpath / "reports"
+
+
+def distributed(config: pytest.Config) -> bool:
+    """Whether xdist workers run the tests."""
+    return bool(config.getoption("dist", "no") != "no" or config.getoption("tx", None))

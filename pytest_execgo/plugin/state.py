@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -46,12 +45,14 @@ class PluginState:
     @cached_property
     def request(self) -> BenchmarkRunRequest:
         """Command line over request file over ini file over defaults."""
-        file = options.value(self.config, "request")
+        if options.value(self.config, "resume"):
+            return self._resumed_request()
+        file = options.path(self.config, "request")
         base: dict[str, Any] = {"schema_version": "1"}
         asked: set[str] = set()
         if file:
-            loaded = load(BenchmarkRunRequest, self._path(file))
-            base |= loaded.model_dump()
+            loaded = load(BenchmarkRunRequest, file)
+            base |= loaded.model_dump(mode="json")
             asked = set(loaded.model_fields_set)
         for field, name in _FIELDS.items():
             found = options.given(self.config, name)
@@ -64,6 +65,20 @@ class PluginState:
             base["services"] = services
         return parse(BenchmarkRunRequest, base, "command line")
 
+    def _resumed_request(self) -> BenchmarkRunRequest:
+        """A run is resumed as it was asked for: other options would mix two runs under one name."""
+        folder = options.reports_folder(self.config) / options.run_id(self.config)
+        if not (folder / "trials").is_dir():
+            resumed = options.value(self.config, "resume")
+            raise UsageError(f"--execgo-resume {resumed}: no such run in {folder.parent}")
+        for name in ("request", "service", *_FIELDS.values()):
+            if options.given(self.config, name) is not None:
+                raise UsageError(
+                    f"--execgo-resume takes the request of the run it resumes; leave out "
+                    f"--execgo-{name}"
+                )
+        return load(BenchmarkRunRequest, folder / "request.json")
+
     @cached_property
     def settings(self) -> RunSettings:
         """Folders, run id, seed, fleet."""
@@ -71,7 +86,7 @@ class PluginState:
         worker = getattr(self.config, "workerinput", None) or {}
         return RunSettings(
             root=self.config.rootpath,
-            reports=self._path(options.value(self.config, "reports") or "reports"),
+            reports=options.reports_folder(self.config),
             run_id=options.run_id(self.config),
             seed=DEFAULT_SEED if seed is None else seed,
             fleet=self.fleet_spec,
@@ -97,7 +112,7 @@ class PluginState:
     def catalogue(self) -> Catalogue:
         """Scenarios and profiles; misspelt names of the request are found here."""
         self.fleet_spec.resolve(self.registry.launchers)
-        folder = scenario_folder(options.value(self.config, "scenarios"), self.config.rootpath)
+        folder = scenario_folder(options.path(self.config, "scenarios"), self.config.rootpath)
         return Catalogue(folder, self.registry, self.request)
 
     @cached_property
@@ -128,18 +143,16 @@ class PluginState:
             services[name] = choice
         return services
 
-    def _path(self, text: str) -> Path:
-        """A path as the user wrote it, relative to where pytest was called, or to the ini file."""
-        path = Path(text).expanduser()
-        called = self.config.invocation_params.dir / path
-        return called if called.exists() else self.config.rootpath / path
-
     def _rerun_options(self) -> tuple[str, ...]:
+        """What a rerun must say again, wherever it was said (command line or request file)."""
         words: list[str] = []
-        for name in ("scenarios", "harness", "service"):
-            found = options.given(self.config, name)
-            for item in found if isinstance(found, list) else [found] if found else []:
-                words += [f"--execgo-{name}", item]
+        scenarios = options.given(self.config, "scenarios")
+        if scenarios:
+            words += ["--execgo-scenarios", scenarios]
+        if self.fleet_spec.harness != "embedded":
+            words += ["--execgo-harness", self.fleet_spec.harness]
+        for name, choice in self.fleet_spec.choices:
+            words += ["--execgo-service", f"{name}={choice}"]
         return tuple(words)
 
 

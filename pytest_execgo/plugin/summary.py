@@ -9,10 +9,17 @@ import pytest
 from pytest_execgo.benchmark.aggregate import aggregate
 from pytest_execgo.benchmark.reports.table import cell_table, summary_line
 from pytest_execgo.errors import UsageError
-from pytest_execgo.models.benchmark import Environment, TrialResult, UnfinishedTrial
+from pytest_execgo.models.benchmark import (
+    BenchmarkResult,
+    Environment,
+    TrialResult,
+    UnfinishedTrial,
+)
 from pytest_execgo.models.document import load
-from pytest_execgo.observability.artifacts import write_text
+from pytest_execgo.observability.artifacts import write_model, write_text
+from pytest_execgo.plugin import options
 from pytest_execgo.plugin.state import PluginState
+from pytest_execgo.session import environment
 
 
 def finish(session: pytest.Session, state: PluginState) -> None:
@@ -22,14 +29,15 @@ def finish(session: pytest.Session, state: PluginState) -> None:
     does not exit with 0.
     """
     folder = state.settings.folder
-    environment = folder / "environment.json"
-    if not environment.exists():
-        return
+    path = folder / "environment.json"
     try:
+        if not path.exists():
+            # No fleet came up: the run is reported all the same, with no service to name.
+            write_model(path, environment(state.settings, {}))
         state.result = aggregate(
             state.settings.run_id,
             state.request,
-            load(Environment, environment),
+            load(Environment, path),
             _results(folder),
             _unfinished(state, folder),
             state.catalogue.not_applicable(),
@@ -37,12 +45,22 @@ def finish(session: pytest.Session, state: PluginState) -> None:
     except UsageError as error:
         _failed(session, state, f"benchmark: {error}")
         return
+    if options.value(state.config, "resume"):
+        _judge_whole_run(session, state.result)
     for name, format_ in state.registry.report_formats.items():
         try:
             write_text(folder / name, format_.render(state.result))
         except Exception as error:
             # Whatever a third party's format raises.
             _failed(session, state, f"{name}: {type(error).__name__}: {error}")
+
+
+def _judge_whole_run(session: pytest.Session, result: BenchmarkResult) -> None:
+    """A resumed run exits for all of its trials, not only for those that were missing."""
+    green = all(trial.verdict.status == "passed" for trial in result.trials)
+    nothing_new = (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
+    if session.exitstatus in nothing_new:
+        session.exitstatus = pytest.ExitCode.OK if green else pytest.ExitCode.TESTS_FAILED
 
 
 def _failed(session: pytest.Session, state: PluginState, text: str) -> None:
@@ -60,7 +78,7 @@ def _unfinished(state: PluginState, folder: Path) -> list[UnfinishedTrial]:
     missing = []
     for node_id, trial_id in state.planned.items():
         known = state.outcomes.get(node_id)
-        if (folder / "trials" / trial_id / "result.json").exists() and known is None:
+        if (folder / "trials" / trial_id / "result.json").exists():
             continue
         found, reason = known or ("not_run", "the run ended before it")
         missing.append(

@@ -31,6 +31,7 @@ def resolve(
     the first required value that is not there; nothing may be submitted then.
     """
     tasks = {task.id: task for task in graph.tasks}
+    bound: set[str] = set()
     events: list[BindingResolved | BindingMissing] = []
     for binding in stage.bindings:
         value, reason = _value(binding, results)
@@ -46,6 +47,7 @@ def resolve(
                 reason = f"{binding.target_param_path}: {error}"
             else:
                 tasks[task.id] = task.model_copy(update={head: payload})
+                bound.add(task.id)
         if reason:
             event = _missing(stage, binding, reason)
             if binding.required:
@@ -53,7 +55,10 @@ def resolve(
             events.append(event)
         else:
             events.append(_resolved(stage, binding, value))
-    return TaskGraph(tasks=tuple(tasks.values())), events
+    # In the plan's own order, an id that stands twice included: refusing it is ExecGo's part.
+    return TaskGraph(
+        tasks=tuple(tasks[task.id] if task.id in bound else task for task in graph.tasks)
+    ), events
 
 
 def _value(binding: Binding, results: Mapping[str, Mapping[str, Any]]) -> tuple[Any, str]:

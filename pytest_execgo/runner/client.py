@@ -10,6 +10,7 @@ import requests
 from pydantic import ValidationError
 
 from pytest_execgo.errors import ExecgoError
+from pytest_execgo.models.document import without_surrogates
 from pytest_execgo.models.task import EngineTask, TaskGraph
 
 REQUEST_TIMEOUT_SECONDS = 10.0
@@ -52,7 +53,7 @@ class ExecgoClient:
 
     def __init__(self, base_url: str, timeout: float = REQUEST_TIMEOUT_SECONDS) -> None:
         self.base_url = base_url.rstrip("/")
-        self._timeout = timeout
+        self.timeout = timeout
         self._session = requests.Session()
         # A proxy or netrc of the user's environment has no place between a test and its engine.
         self._session.trust_env = False
@@ -109,7 +110,7 @@ class ExecgoClient:
     def _call(self, method: str, path: str, json: Any = None) -> requests.Response:
         try:
             return self._session.request(
-                method, self.base_url + path, json=json, timeout=self._timeout
+                method, self.base_url + path, json=json, timeout=self.timeout
             )
         except requests.RequestException as error:
             text = str(error)
@@ -129,7 +130,7 @@ class ExecgoClient:
                 f"{reply.request.method} {reply.request.path_url}: status {reply.status_code} "
                 f"with no JSON object: {_shown(reply)}"
             )
-        return found
+        return dict(without_surrogates(found))
 
 
 def _reason(error: requests.RequestException) -> str:

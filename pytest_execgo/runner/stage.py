@@ -26,12 +26,20 @@ from pytest_execgo.models.timeline import (
     TaskError,
     TaskLost,
 )
-from pytest_execgo.runner.client import ExecgoClient, ProtocolError, Rejected, SeenTask, Unreachable
+from pytest_execgo.runner.client import (
+    REQUEST_TIMEOUT_SECONDS,
+    ExecgoClient,
+    ProtocolError,
+    Rejected,
+    SeenTask,
+    Unreachable,
+)
 from pytest_execgo.runner.protocols import Chaos, Recorder, Services
 
 MAX_ID_LENGTH = 200
 _BACKOFF_FACTOR = 1.5
 _WHILE_UNREACHABLE_SECONDS = 0.02
+_LAST_LOOK_SECONDS = 1.0
 
 
 class _Ended(Exception):
@@ -90,7 +98,11 @@ def compile_graph(
 
 
 class StageRunner:
-    """Runs stages of one trial; ``results`` collects the last state of each task by plan id."""
+    """Runs stages of one trial.
+
+    ``results`` collects the last state of each task by plan id; ``submitted`` every engine id that
+    was ever sent, with the last state that was seen of it.
+    """
 
     def __init__(
         self,
@@ -104,7 +116,7 @@ class StageRunner:
         self._services, self._chaos = services, chaos
         self._prefix = prefix
         self.results: dict[str, dict[str, Any]] = {}
-        self.engine_ids: dict[str, str] = {}
+        self.submitted: dict[str, EngineTask | None] = {}
         self._deadline = 0.0
         self._unreachable = False
         self._first_created: datetime | None = None
@@ -153,6 +165,9 @@ class StageRunner:
     def _submit(self, stage: PlanStage, graph: TaskGraph, number: int) -> _Round:
         compiled, ids = compile_graph(graph, self._prefix, stage.stage_id, number)
         while True:
+            # Before the answer: a graph may have been accepted though its answer was lost.
+            self.submitted |= dict.fromkeys(ids.values())
+            self._client.timeout = self._request_timeout()
             try:
                 self._client.submit(compiled)
             except Rejected as refusal:
@@ -174,7 +189,6 @@ class StageRunner:
                     continue
             break
         self._reachable(stage)
-        self.engine_ids |= ids
         self._recorder.add(Submitted(stage_id=stage.stage_id, round=number, task_ids=ids))
         return _Round(number, graph, ids)
 
@@ -189,7 +203,9 @@ class StageRunner:
             self._decline(stage, reason, outcome)
         began = monotonic()
         pause = policy.resubmit_backoff_ms / 1000 * 2**current.number
-        self._sleep(stage, min(pause, max(0.0, self._deadline - monotonic())))
+        if began + pause >= self._deadline:
+            self._decline(stage, "the deadline leaves no time for another round", outcome)
+        sleep(pause)
         while missing := self._services.unready():
             gone = [name for name in missing if not self._services.will_return(name)]
             if gone:
@@ -239,12 +255,8 @@ class StageRunner:
                 interval = policy.poll_interval_ms
             else:
                 interval = int(min(interval * _BACKOFF_FACTOR + 1, policy.max_poll_interval_ms))
-            if any(name in watched for name in current.open_tasks()):
-                self._sleep(stage, interval / 1000)
-
-    def _sleep(self, stage: PlanStage, seconds: float) -> None:
-        if seconds > 0:
-            sleep(seconds)
+            if not changed or any(name in watched for name in current.open_tasks()):
+                sleep(max(0.0, min(interval / 1000, self._deadline - monotonic())))
 
     def _look_at(self, stage: PlanStage, current: _Round, names: Iterable[str]) -> bool:
         """Ask for tasks and record what changed; whether anything did."""
@@ -269,6 +281,7 @@ class StageRunner:
 
     def _look(self, stage: PlanStage, engine_task_id: str) -> SeenTask | None:
         while True:
+            self._client.timeout = self._request_timeout()
             try:
                 seen = self._client.get(engine_task_id)
             except Unreachable as error:
@@ -287,6 +300,7 @@ class StageRunner:
             return False
         current.states[name] = state
         self.results[name] = seen.raw
+        self.submitted[task.id] = task
         if self._first_created is None or task.created_at < self._first_created:
             self._first_created = task.created_at
         if self._last_updated is None or task.updated_at > self._last_updated:
@@ -310,6 +324,11 @@ class StageRunner:
         if monotonic() > self._deadline:
             raise _Ended("unreachable") from None
         sleep(_WHILE_UNREACHABLE_SECONDS)
+
+    def _request_timeout(self) -> float:
+        """A hanging engine must not hold a stage up beyond its deadline."""
+        remaining = self._deadline - monotonic()
+        return min(REQUEST_TIMEOUT_SECONDS, max(_LAST_LOOK_SECONDS, remaining))
 
     def _reachable(self, stage: PlanStage) -> None:
         if self._unreachable:

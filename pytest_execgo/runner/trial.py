@@ -5,11 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_execgo.errors import HarnessError
+from pytest_execgo.errors import HarnessError, PlanError
 from pytest_execgo.models.plan import PlanStage, StandardPlan
 from pytest_execgo.models.plan_rules import fill_placeholders, plan_problems
 from pytest_execgo.models.task import TaskGraph
@@ -24,24 +23,18 @@ from pytest_execgo.models.timeline import (
     TrialStarted,
 )
 from pytest_execgo.runner import bindings
-from pytest_execgo.runner.client import EngineError, ExecgoClient
+from pytest_execgo.runner.client import EngineError, ExecgoClient, Unreachable
 from pytest_execgo.runner.protocols import Chaos, Recorder, Services
 from pytest_execgo.runner.stage import StageRunner
 
-
-class PlanError(Exception):
-    """An adapter gave no plan; ``code`` is stable, the text is for people."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
+_TIDY_TIMEOUT_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
 class TrialIdentity:
-    """What a trial is called, and the seed that repeats it."""
+    """What a trial is called, the prefix of its ids on ExecGo, and the seed that repeats it."""
 
-    run_id: str
+    prefix: str
     trial_id: str
     cell_id: str
     seed: int
@@ -88,7 +81,7 @@ class TrialRunner:
             self._recorder,
             self._services,
             self._chaos,
-            prefix=f"{identity.run_id}.{identity.trial_id}",
+            prefix=identity.prefix,
         )
         plan = None
         try:
@@ -115,10 +108,11 @@ class TrialRunner:
         except PlanError as error:
             self._plan_failed(error.code, str(error), began)
             return None
-        except HarnessError:
+        except (HarnessError, KeyboardInterrupt, GeneratorExit):
             raise
-        except Exception as error:
-            # Frameworks raise what they like; for the trial each is a plan that did not come.
+        except BaseException as error:
+            # Frameworks raise what they like, sys.exit() among it; for the trial each is a plan
+            # that did not come.
             self._plan_failed("adapter_raised", f"{type(error).__name__}: {error}", began)
             return None
         duration = self._recorder.elapsed_ms() - began
@@ -195,23 +189,31 @@ class TrialRunner:
         return graph
 
     def _leave_nothing(self, stages: StageRunner) -> bool:
-        """Remove the records of tasks that never ended; whether there were none."""
+        """Remove the records of tasks that never ended; whether there was nothing to leave behind.
+
+        A task that ExecGo gave up while the runtime still had it (``failed``, but ``run_status`` not
+        final) may run on there: ExecGo never cancels, so the fleet is not clean.
+        """
         clean = True
-        with suppress(EngineError):
-            for name, engine_task_id in stages.engine_ids.items():
-                known = stages.results.get(name)
-                if known is not None and known.get("status") in ("success", "failed", "skipped"):
-                    continue
+        self._client.timeout = _TIDY_TIMEOUT_SECONDS
+        for engine_task_id, last in stages.submitted.items():
+            if last is not None and last.terminal:
+                given_up = last.status == "failed" and last.run_status in ("accepted", "running")
+                clean = clean and not given_up
+                continue
+            try:
                 seen = self._client.get(engine_task_id)
                 if seen is None or seen.task.terminal:
                     continue
                 clean = False
                 self._recorder.add(
-                    LeftoverFound(
-                        task_id=name, engine_task_id=engine_task_id, status=seen.task.status
-                    )
+                    LeftoverFound(engine_task_id=engine_task_id, status=seen.task.status)
                 )
                 self._client.delete(engine_task_id)
+            except Unreachable:
+                return False
+            except EngineError:
+                clean = False
         return clean
 
 

@@ -17,12 +17,12 @@ def builtin_folder() -> Path:
     return shipped if shipped.is_dir() else package.parent / "scenarios"
 
 
-def scenario_folder(explicit: str | None, root: Path) -> Path:
+def scenario_folder(explicit: Path | None, root: Path) -> Path:
     """The folder to take scenarios from: the one asked for, ``<root>/scenarios``, or the built-in."""
     if explicit:
-        folder = (root / explicit).resolve()
+        folder = explicit.resolve()
         if not folder.is_dir():
-            raise UsageError(f"scenarios folder {explicit}: no such folder (looked for {folder})")
+            raise UsageError(f"scenarios folder {explicit}: no such folder")
         if not list_scenarios(folder):
             raise UsageError(
                 f"scenarios folder {explicit}: holds no */{MANIFEST}; make one with: "

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import importlib.util
+import inspect
 import re
+import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -77,9 +79,12 @@ def evaluate(scenario: Scenario, view: TrialView) -> Iterator[CheckEvaluated]:
             finding = _EVALUATORS[type(check)](check, scenario, view)
         except PathError as error:
             finding = _Finding(False, str(error))
-        except Exception as error:
-            # User code and user schemas raise what they like; the trial's record must survive it.
-            finding = _Finding(False, f"raised {type(error).__name__}: {error}", raised=True)
+        except (KeyboardInterrupt, GeneratorExit):
+            raise
+        except BaseException as error:
+            # User code raises what it likes, sys.exit() and pytest.skip() among it (which are no
+            # Exception); the trial's record must survive it.
+            finding = _Finding(False, f"raised {_told(error)}", raised=True)
         yield CheckEvaluated(
             index=index,
             kind=check.kind,
@@ -114,6 +119,14 @@ def _value(check: ValueCheck, scenario: Scenario, view: TrialView) -> _Finding:
     return _Finding(True, f"task {check.task}: {check.path} is as expected", got=got)
 
 
+def _contains(got: Any, expected: Any) -> bool:
+    if isinstance(got, str):
+        return isinstance(expected, str) and expected in got
+    if isinstance(got, dict):
+        return isinstance(expected, str) and expected in got
+    return isinstance(got, list) and any(_same(item, expected) for item in got)
+
+
 def _number(got: Any) -> bool:
     return isinstance(got, (int, float)) and not isinstance(got, bool)
 
@@ -134,7 +147,7 @@ _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "equals_file": _same,
     "at_least": lambda got, expected: _number(got) and got >= expected,
     "at_most": lambda got, expected: _number(got) and got <= expected,
-    "contains": lambda got, expected: isinstance(got, (list, dict, str)) and expected in got,
+    "contains": _contains,
     "matches": lambda got, expected: isinstance(got, str) and bool(re.search(expected, got)),
 }
 _WORDS = {
@@ -182,26 +195,39 @@ def _python(check: PythonCheck, scenario: Scenario, view: TrialView) -> _Finding
     file = scenario.folder / f"{module}.py"
     function = getattr(_module(file), name)
     try:
-        answer = function(view)
+        # A copy: a check that changes what it looks at must not change it for the next one.
+        answer = function(replace(view, tasks=copy.deepcopy(dict(view.tasks))))
     except AssertionError as error:
         frames = traceback.extract_tb(error.__traceback__)
         lines = [frame.lineno for frame in frames if frame.filename == str(file)]
         where = f"{file.name}:{lines[-1]}" if lines else file.name
         return _Finding(False, f"{check.callable}: {error or 'assertion failed'} ({where})")
+    if inspect.isgenerator(answer) or inspect.iscoroutine(answer):
+        raise TypeError(f"{check.callable} is a generator or coroutine: nothing of it has run")
     if answer is False:
         return _Finding(False, f"{check.callable} returned False")
     return _Finding(True, f"{check.callable} holds")
 
 
-@lru_cache
 def _module(path: Path) -> Any:
+    """The user's module, executed afresh: what it keeps must not reach another trial."""
     name = f"_execgo_checks_{hashlib.sha256(str(path).encode()).hexdigest()[:12]}"
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    # Dataclasses and pickles look their module up by its name.
+    sys.modules[name] = module
     spec.loader.exec_module(module)
     return module
+
+
+def _told(error: BaseException) -> str:
+    """An exception in words; its own words may raise as well."""
+    try:
+        return f"{type(error).__name__}: {error}"
+    except Exception:
+        return type(error).__name__
 
 
 def _short(value: Any) -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import jsonschema
 from pydantic import Field, field_validator, model_validator
 
 from pytest_execgo.errors import UsageError, did_you_mean
@@ -14,6 +16,7 @@ from pytest_execgo.models.context import PromptPack
 from pytest_execgo.models.document import (
     Document,
     Model,
+    free_name,
     line_of,
     load,
     read_data,
@@ -22,7 +25,7 @@ from pytest_execgo.models.document import (
     split_path,
 )
 from pytest_execgo.models.path import check_path
-from pytest_execgo.models.plan import StandardPlan
+from pytest_execgo.models.plan import StandardPlan, inside_workspace
 from pytest_execgo.models.plan_rules import plan_problems
 
 MANIFEST = "scenario.yaml"
@@ -63,6 +66,16 @@ class ValueCheck(_ResultCheck):
 
     @model_validator(mode="after")
     def _compares(self) -> ValueCheck:
+        for name in ("equals_file", "at_least", "at_most", "matches"):
+            if name in self.model_fields_set and getattr(self, name) is None:
+                raise ValueError(f"{name} needs a value")
+        if self.matches is not None:
+            try:
+                re.compile(self.matches)
+            except re.error as error:
+                raise ValueError(
+                    f"matches: {self.matches!r} is no regular expression: {error}"
+                ) from None
         if not self.model_fields_set & set(COMPARISONS):
             raise ValueError(f"nothing to compare with; give one of: {', '.join(COMPARISONS)}")
         return self
@@ -87,6 +100,11 @@ class FileCheck(Model):
     sha256: str | None = Field(default=None, pattern="^[0-9a-f]{64}$")
     equals_file: str | None = None
     absent: bool = False
+
+    @field_validator("path")
+    @classmethod
+    def _inside(cls, value: str) -> str:
+        return inside_workspace(value)
 
 
 class PythonCheck(Model):
@@ -121,6 +139,11 @@ class ScenarioManifest(Document):
     reference_plan: str | None = None
     allowed_chaos: tuple[str, ...] = ("*",)
     checks: tuple[Check, ...] = Field(min_length=1)
+
+    @field_validator("id")
+    @classmethod
+    def _free(cls, value: str) -> str:
+        return free_name(value)
 
 
 @dataclass(frozen=True)
@@ -204,9 +227,13 @@ def _prompts(path: Path, prompts: Prompts) -> PromptPack:
 
 def _existing(manifest: Path, key: str, name: str, *, folder: bool = False) -> Path:
     path = manifest.parent / name
-    if folder and not path.is_dir():
+    try:
+        there = path.is_dir() if folder else path.is_file()
+    except (OSError, ValueError):
+        there = False
+    if folder and not there:
         raise UsageError(f"{shown(manifest)}: {key}: no such folder: {name}")
-    if not folder and not path.is_file():
+    if not there:
         raise UsageError(f"{shown(manifest)}: {key}: no such file: {name}")
     return path
 
@@ -225,10 +252,21 @@ def _inspect(path: Path, key: str, check: Any, plan: StandardPlan | None) -> Non
         if file is not None:
             given = "schema" if name == "schema_file" else name
             found = _existing(path, f"{key}.{given}", file)
-            if found.suffix == ".json":
+            if isinstance(check, JsonSchemaCheck):
+                _inspect_schema(found)
+            elif isinstance(check, ValueCheck):
                 read_data(found)
     if isinstance(check, PythonCheck):
         _inspect_callable(path, key, check.callable)
+
+
+def _inspect_schema(path: Path) -> None:
+    schema = read_data(path)
+    try:
+        jsonschema.validators.validator_for(schema).check_schema(schema)
+    except (jsonschema.SchemaError, TypeError, AttributeError) as error:
+        reason = getattr(error, "message", str(error)).splitlines()[0]
+        raise UsageError(f"{shown(path)}: no JSON Schema: {reason}") from None
 
 
 def _inspect_callable(path: Path, key: str, target: str) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import TypeVar
 
 from pytest_execgo.models.benchmark import Attribution, Confidence
@@ -44,17 +45,6 @@ _REJECTIONS: tuple[tuple[str, Layer, str], ...] = (
     ("task id is required", "dsl", "missing_id"),
     ("invalid JSON", "dsl", "invalid_json"),
 )
-_RUNTIME_CODES = frozenset({"resource_limit_exceeded", "sandbox_setup_failed", "internal"})
-_TASK_CODES = frozenset(
-    {
-        "launch_failed",
-        "memory_limit_exceeded",
-        "cpu_limit_exceeded",
-        "cancelled",
-        "exit_nonzero",
-        "denied",
-    }
-)
 
 
 @dataclass(frozen=True)
@@ -74,6 +64,12 @@ class Evidence:
             if event.status == "failed":
                 seen.setdefault(event.engine_task_id, event)
         return list(seen.values())
+
+    def trouble_at(self) -> float:
+        """When the first stage ended otherwise than in success; infinity if none did. What fails
+        after that may be a consequence."""
+        ends = (e.at_ms for e in self.of(StageFinished) if e.outcome != "succeeded")
+        return min(ends, default=inf)
 
     def exits(self, service: str) -> list[ServiceExited]:
         """The ends of a service's processes."""
@@ -124,16 +120,15 @@ def _plan(evidence: Evidence) -> Iterator[Attribution]:
 def _binding(evidence: Evidence) -> Iterator[Attribution]:
     for event in evidence.of(BindingMissing):
         # A source that failed is its own cause; the value that is missing then is a symptom.
-        if event.required and not _trouble_before(evidence, event):
+        if event.required and not _is_symptom(evidence, event):
             message = f"{event.target_task_id}.{event.target_param_path}: {event.reason}"
             yield _cause("binding", "binding_missing", "certain", (event.event_id,), message)
 
 
-def _trouble_before(evidence: Evidence, event: Event) -> bool:
-    return any(
-        stage.outcome != "succeeded" and stage.at_ms < event.at_ms
-        for stage in evidence.of(StageFinished)
-    )
+def _is_symptom(evidence: Evidence, missing: BindingMissing) -> bool:
+    seen = [e for e in evidence.of(TaskChanged) if e.task_id == missing.source_task_id]
+    succeeded = bool(seen) and seen[-1].status == "success"
+    return not succeeded and evidence.trouble_at() < missing.at_ms
 
 
 def _rejection(evidence: Evidence) -> Iterator[Attribution]:
@@ -212,19 +207,7 @@ def _runtime(evidence: Evidence) -> Iterator[Attribution]:
 
 
 def _runtime_code(failed: TaskChanged) -> str | None:
-    """The code if ExecGo says that the runtime, not the task, is to blame."""
-    error = failed.error
-    if error is None:
-        return None
-    if error.message.startswith("handle not found"):
-        return "handle_lost"
-    if error.source == "runtime-executor" and error.code == "external_failure":
-        return "unreachable"
-    if error.source == "execgo-runtime" and error.code in _RUNTIME_CODES:
-        return error.code
-    if error.message.startswith("runtime submit returned"):
-        return "http_error"
-    return None
+    return failed.error.blames_runtime() if failed.error else None
 
 
 def _fixture(evidence: Evidence) -> Iterator[Attribution]:
@@ -254,41 +237,61 @@ def _bad_requests(evidence: Evidence) -> list[FixtureRequest]:
     ]
 
 
+def _fixtures_bad_since(evidence: Evidence) -> float:
+    """When the fixtures server first went wrong; infinity if it never did."""
+    bad = [e.at_ms for e in [*_bad_requests(evidence), *evidence.exits("fixtures")]]
+    return min(bad, default=inf)
+
+
 def _failed_with_fixture(evidence: Evidence) -> bool:
-    return any(_is_task_failure(failed) for failed in evidence.failures())
+    since = _fixtures_bad_since(evidence)
+    return any(e.at_ms >= since and _runtime_code(e) is None for e in evidence.failures())
 
 
 def _task(evidence: Evidence) -> Iterator[Attribution]:
-    if _bad_requests(evidence) or evidence.exits("fixtures"):
-        return
+    bad_since = _fixtures_bad_since(evidence)
     for failed in evidence.failures():
-        error = failed.error
+        if _runtime_code(failed) is not None:
+            continue
+        layer, code = _task_code(failed)
+        # A task that fails once fixtures has gone wrong is its symptom; what ExecGo itself refuses
+        # to run is not.
+        if layer == "task" and failed.at_ms >= bad_since:
+            continue
+        sure: Confidence = "certain" if failed.at_ms <= evidence.trouble_at() else "possible"
         message = f"task {failed.task_id}: {_words(failed)}"
-        if error is not None and error.message.startswith("unknown os tool"):
-            yield _cause("dsl", "unknown_tool", "certain", (failed.event_id,), message)
-        elif error is not None and error.code == "invalid_input":
-            yield _cause("dsl", "invalid_input", "certain", (failed.event_id,), message)
-        elif _is_task_failure(failed):
-            code = (error.raw_code or error.code) if error else ""
-            sure: Confidence = "certain" if code else "likely"
-            yield _cause("task", code or "failed", sure, (failed.event_id,), message)
+        if code == "retry_refused":
+            sure = "likely"
+            message += (
+                "; ExecGo's retry sent an id that the runtime has had, so the error of the first "
+                "attempt is lost: use max_resubmits instead of retry"
+            )
+        yield _cause(layer, code, sure, (failed.event_id,), message)
 
 
-def _is_task_failure(failed: TaskChanged) -> bool:
+def _task_code(failed: TaskChanged) -> tuple[Layer, str]:
     error = failed.error
     if error is None:
-        return True
-    if _runtime_code(failed) is not None:
-        return False
-    known = error.code in _TASK_CODES or error.code == "timeout"
-    return known or error.source in ("executor", "execgo-runtime", "scheduler", "")
+        return "task", "failed"
+    if error.message.startswith("unknown os tool"):
+        return "dsl", "unknown_tool"
+    if error.code == "invalid_input" or error.message.startswith("Failed to "):
+        # The runtime's own words for a payload whose shape it cannot read.
+        return "dsl", "invalid_input"
+    if error.message.startswith("task terminated by signal"):
+        return "task", "killed_by_signal"
+    if error.raw_code == "conflict" and failed.attempt > 1:
+        return "task", "retry_refused"
+    return "task", error.raw_code or error.code or "failed"
 
 
 def _checks(evidence: Evidence) -> Iterator[Attribution]:
     failed = [event for event in evidence.of(CheckEvaluated) if not event.ok]
     for event in failed:
         if event.raised:
-            yield _cause("verifier", "check_raised", "certain", (event.event_id,), event.message)
+            # After a stage that failed, a check may trip over what is not there.
+            sure: Confidence = "certain" if evidence.trouble_at() == inf else "possible"
+            yield _cause("verifier", "check_raised", sure, (event.event_id,), event.message)
     plain = [event for event in failed if not event.raised]
     stages = evidence.of(StageFinished)
     if plain and all(event.outcome == "succeeded" for event in stages):

@@ -114,7 +114,7 @@ _TELLERS: dict[type, Callable[[Any], str | None]] = {
     t.ServiceReady: lambda e: f"{e.service} is ready",
     t.FixtureRequest: _request,
     t.CheckEvaluated: _check,
-    t.LeftoverFound: lambda e: f"left over: {e.task_id} is still {e.status} on ExecGo",
+    t.LeftoverFound: lambda e: f"left over: {e.engine_task_id} is still {e.status} on ExecGo",
     t.HarnessTrouble: lambda e: f"harness: {e.message}",
     t.ChaosFired: _fired,
     t.ChaosNotFired: lambda e: f"fault did not fire: {e.action} {e.target}: {e.message}",

@@ -25,6 +25,7 @@ from pytest_execgo.models.timeline import (
     EngineUnreachable,
     EvidenceEvent,
     PlanFailed,
+    Resubmitted,
     StageFinished,
     SubmitRejected,
     TaskChanged,
@@ -157,9 +158,13 @@ class _Ruling:
 
     def recovery(self) -> RecoveryOutcome:
         """How the trial came through what disturbed it."""
+        fired = any(fault.status == "fired" for fault in self.faults)
+        # Without a fault, a task that fails is what the plan does; only what was lost, unreachable
+        # or had to be submitted again was disturbed.
         disturbed = any(
-            isinstance(event, (TaskLost, EngineUnreachable, SubmitRejected))
-            or (isinstance(event, TaskChanged) and event.status == "failed")
+            isinstance(event, (TaskLost, EngineUnreachable, Resubmitted))
+            or (fired and isinstance(event, SubmitRejected))
+            or (fired and isinstance(event, TaskChanged) and event.status == "failed")
             for event in self.facts
         )
         outcomes = {e.outcome for e in self.facts if isinstance(e, StageFinished)}

@@ -107,11 +107,14 @@ def test_nothing_is_left_of_a_run_that_is_killed(tmp_path: Path) -> None:
     )
     trials = tmp_path / "reports" / "latest" / "trials"
     timeline = trials / "slow-reference-replay-none-r0" / "timeline.jsonl"
-    await_(lambda: timeline.exists() and '"status":"running"' in timeline.read_text())
     token = f"execgo-fleet-{child.pid}-"
-    assert len(carriers(token)) >= 5, "three services, the reaper, the task"
-    child.kill()
-    child.wait()
+    try:
+        await_(lambda: timeline.exists() and '"status":"running"' in timeline.read_text())
+        # Three services, the reaper, the task.
+        await_(lambda: len(carriers(token)) >= 5)
+    finally:
+        child.kill()
+        child.wait()
     await_(lambda: not carriers(token))
     finished = trials / "quick-reference-replay-none-r0"
     result = json.loads((finished / "result.json").read_text())
@@ -192,3 +195,80 @@ def test_a_taken_port_is_one_line() -> None:
     assert done.returncode == 1
     assert done.stderr.startswith("fixtures: cannot start on 127.0.0.1:")
     assert done.stderr.count("\n") == 1
+
+
+def test_a_proxy_in_the_environment_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    with Fleet(FleetSpec(), LAUNCHERS) as fleet:
+        assert not fleet.unready()
+
+
+def test_workers_end_with_a_controller_that_is_killed(tmp_path: Path) -> None:
+    """xdist itself would let each worker finish its test first."""
+    subprocess.run(
+        [sys.executable, "-m", "pytest_execgo", "scenario", "new", "slow"],
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+    )
+    plan = tmp_path / "scenarios" / "slow" / "plan.yaml"
+    plan.write_text(
+        plan.read_text().replace("import json, os", "import json, os, time; time.sleep(60)")
+    )
+    child = subprocess.Popen(
+        [sys.executable, "-m", "pytest", "--execgo-matrix", "--execgo-repetitions=2", "-n2", "-q"],
+        cwd=tmp_path,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.STDOUT,
+    )
+    try:
+        workers: list[int] = []
+        await_(lambda: workers.extend(_services_below(child.pid, 2)) or workers)
+        tokens = [f"execgo-fleet-{pid}-" for pid in set(workers)]
+        assert all(carriers(token) for token in tokens)
+    finally:
+        child.kill()
+        child.wait()
+    await_(lambda: not any(carriers(token) for token in tokens))
+
+
+def _services_below(pid: int, count: int) -> list[int]:
+    """The workers of a pytest, once ``count`` of them have an engine with a task that runs."""
+    found = []
+    for worker in psutil.Process(pid).children():
+        lines = [" ".join(child.cmdline()) for child in worker.children()]
+        if any("services.execgo" in line for line in lines):
+            found.append(worker.pid)
+    return found if len(found) >= count else []
+
+
+@pytest.mark.parametrize(
+    ("url", "complaint"),
+    [
+        ("http://127.0.0.1:9", "does not answer"),
+        ("ftp://x", "expected a URL"),
+        ("127.0.0.1:8080", "expected a URL"),
+    ],
+)
+def test_an_external_service_that_is_not_there_is_one_line(url: str, complaint: str) -> None:
+    with pytest.raises((UsageError, HarnessError)) as error:
+        Fleet(FleetSpec(choices=(("execgo", f"external:{url}"),)), LAUNCHERS).start()
+    assert complaint in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_an_external_service_is_used_and_never_touched() -> None:
+    with Fleet(FleetSpec(), LAUNCHERS) as own:
+        choices = (("execgo", f"external:{own.url('execgo')}"),)
+        with Fleet(FleetSpec(choices=choices), LAUNCHERS) as borrowed:
+            assert borrowed.infos()["execgo"].launcher == "external"
+            assert borrowed.infos()["execgo"].version == "v1.0.0"
+        assert not own.unready()
+
+
+def test_another_program_behind_the_url_is_told_apart() -> None:
+    with Fleet(FleetSpec(), LAUNCHERS) as own:
+        choices = (("execgo", f"external:{own.url('fixtures')}"),)
+        with pytest.raises(HarnessError, match="answered 404"):
+            Fleet(FleetSpec(choices=choices), LAUNCHERS).start()

@@ -60,6 +60,32 @@ def test_a_wrong_call_is_one_line(
     result.stdout.fnmatch_lines([complaint])
 
 
+@pytest.mark.parametrize(
+    ("mark", "complaint"),
+    [
+        ("scenario='demo', kaos=['none']", "*unknown argument 'kaos'*did you mean 'chaos'?*"),
+        ("'demo', 'x'", "*takes one scenario, and chaos by name*"),
+        ("'demo', chaos=None", "*chaos must be the name of a profile or a list of names*"),
+    ],
+)
+def test_a_slip_in_the_marker_is_found_at_collection(
+    pytester: pytest.Pytester, project: ScenarioMaker, mark: str, complaint: str
+) -> None:
+    project("demo")
+    pytester.makepyfile(
+        f"""
+        import pytest
+
+        @pytest.mark.execgo({mark})
+        def test_it(execgo_run):
+            execgo_run()
+        """
+    )
+    result = pytester.runpytest("--collect-only")
+    assert result.ret == 2
+    result.stdout.fnmatch_lines([complaint])
+
+
 def example_of(name: str) -> str:
     """The code in the docstring of a hookspec."""
     text = inspect.getdoc(getattr(hookspecs, name)) or ""

@@ -154,6 +154,34 @@ def test_a_failure_is_told_and_can_be_rerun(
     last_failed.assert_outcomes(failed=1)
 
 
+def test_a_skip_mark_is_a_skip(pytester: pytest.Pytester, project: ScenarioMaker) -> None:
+    project("demo")
+    pytester.makeconftest(
+        """
+        import pytest
+
+        def pytest_collection_modifyitems(items):
+            for item in items:
+                item.add_marker(pytest.mark.skip(reason="not today"))
+        """
+    )
+    result = pytester.runpytest("--execgo-matrix")
+    result.assert_outcomes(skipped=1)
+    assert "NOT TRUSTWORTHY" not in result.stdout.str()
+
+
+def test_dice_that_leave_every_fault_out_make_no_green_trial(
+    pytester: pytest.Pytester, project: ScenarioMaker
+) -> None:
+    project("demo")
+    fault = {"action": "invalid_tool", "when": {"phase": "plan"}, "probability": 0.001}
+    cause = {"layer": "dsl"}
+    project.chaos("rare", expectation="expected_failure", expected_cause=cause, faults=[fault])
+    result = pytester.runpytest("--execgo-matrix", "--execgo-chaos=rare", "-rs")
+    result.assert_outcomes(skipped=1)
+    result.stdout.fnmatch_lines(["*the dice left its faults out*probability 0.001*"])
+
+
 def test_x_stops_and_the_rest_counts_as_missing(
     pytester: pytest.Pytester, project: ScenarioMaker
 ) -> None:
@@ -174,10 +202,55 @@ def test_a_run_can_be_resumed(pytester: pytest.Pytester, project: ScenarioMaker)
     run_id = (pytester.path / "reports" / "latest").resolve().name
     result = pytester.runpytest("--execgo-matrix", f"--execgo-resume={run_id}")
     result.assert_outcomes(passed=1, deselected=1)
+    assert result.ret == 1, "a resumed run exits for all of its trials"
     report = latest(pytester.path)
     assert report["run_id"] == run_id
     assert len(report["trials"]) == 2
     assert report["trustworthy"]
+
+
+def test_latest_can_be_resumed_by_that_name(
+    pytester: pytest.Pytester, project: ScenarioMaker
+) -> None:
+    project("demo")
+    pytester.runpytest("--execgo-matrix").assert_outcomes(passed=1)
+    run_id = (pytester.path / "reports" / "latest").resolve().name
+    resumed = pytester.runpytest("--execgo-matrix", "--execgo-resume=latest")
+    resumed.assert_outcomes(deselected=1)
+    assert resumed.ret == 0
+    mixed = pytester.runpytest("--execgo-matrix", "--execgo-resume=latest", "--execgo-seed=9")
+    assert mixed.ret == 4
+    assert (pytester.path / "reports" / "latest").resolve().name == run_id
+
+
+def test_reports_of_the_command_line_are_relative_to_where_one_is(
+    pytester: pytest.Pytester, project: ScenarioMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project("demo")
+    pytester.makeini("[pytest]")
+    (pytester.path / "sub").mkdir()
+    monkeypatch.chdir(pytester.path / "sub")
+    pytester.runpytest("--execgo-matrix", "--execgo-reports=out").assert_outcomes(passed=1)
+    assert (pytester.path / "sub" / "out" / "latest" / "benchmark.json").exists()
+
+
+def test_a_trial_with_a_result_is_counted_once(
+    pytester: pytest.Pytester, project: ScenarioMaker
+) -> None:
+    project("demo", manifest=lambda manifest: manifest["checks"][1].update(equals=4))
+    pytester.makeconftest(
+        """
+        import pytest
+
+        def pytest_collection_modifyitems(items):
+            for item in items:
+                item.add_marker(pytest.mark.xfail)
+        """
+    )
+    pytester.runpytest("--execgo-matrix").assert_outcomes(xfailed=1)
+    report = latest(pytester.path)
+    assert report["unfinished"] == []
+    assert (report["cells"][0]["trials"], report["cells"][0]["failed"]) == (1, 1)
 
 
 def test_harness_trouble_is_an_error_not_a_failure(
@@ -191,6 +264,10 @@ def test_harness_trouble_is_an_error_not_a_failure(
     result.assert_outcomes(errors=1)
     assert result.ret == 1
     result.stdout.fnmatch_lines(["*execgo did not become ready*ended with 3*out of order*"])
+    assert result.stdout.str().count("During handling") == 0
+    report = latest(pytester.path)
+    assert not report["trustworthy"], "a run that came to nothing is reported, not yesterday's"
+    assert [cell["errors"] for cell in report["cells"]] == [1]
 
 
 def test_trouble_in_mid_trial_is_an_error_too(

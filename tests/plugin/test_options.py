@@ -34,12 +34,15 @@ def count(result: pytest.RunResult) -> int:
         ("resume=yesterday", "no such run"),
         ("request=nope.json", "no such file"),
         ("scenarios=nope", "no such folder"),
+        ("seed=", "needs a value"),
+        ("reports=taken", "is no folder that can be written to"),
     ],
 )
 def test_a_bad_value_is_one_line_and_exit_4(
     pytester: pytest.Pytester, project: ScenarioMaker, option: str, complaint: str
 ) -> None:
     project("demo")
+    (pytester.path / "taken").touch()
     result = pytester.runpytest("--execgo-matrix", f"--execgo-{option}")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     lines = [line for line in result.errlines if line.strip()]

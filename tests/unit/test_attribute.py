@@ -101,6 +101,22 @@ DOWN = {"code": "external_failure", "message": "Post: refused", "source": "runti
         ([ended("succeeded"), checked()], ["task/wrong_output/possible"]),
         ([ended("succeeded"), checked(raised=True)], ["verifier/check_raised/certain"]),
         (
+            [failed("a", at_ms=3, **EXIT), request(503, good=False), failed("b", **EXIT)],
+            ["fixture/http_error/certain", "task/exit_non_zero/certain"],
+        ),
+        (
+            [
+                failed(
+                    code="internal", message="task terminated by signal 11", source="execgo-runtime"
+                )
+            ],
+            ["task/killed_by_signal/certain"],
+        ),
+        (
+            [ended("rejected"), failed(at_ms=95, **EXIT), checked(raised=True)],
+            ["task/exit_non_zero/possible", "verifier/check_raised/possible"],
+        ),
+        (
             [exited("runtime"), failed("a", **LOST), request(503, good=False), failed("b", **EXIT)],
             ["runtime/handle_lost/certain", "fixture/http_error/certain"],
         ),

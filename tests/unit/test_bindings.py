@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from pytest_execgo.models.plan import PlanStage
+from pytest_execgo.models.task import TaskGraph
 from pytest_execgo.runner.bindings import Unresolved, put, resolve
 
 RESULTS: dict[str, dict[str, Any]] = {
@@ -71,6 +72,13 @@ def test_an_optional_value_may_be_missing() -> None:
     graph, events = resolve(optional, optional.task_graph, RESULTS)
     assert graph == optional.task_graph
     assert [event.event_type for event in events] == ["binding_missing"]
+
+
+def test_an_id_that_stands_twice_is_passed_on_for_execgo_to_refuse() -> None:
+    one = stage("ok", "result.list", "input.args.1")
+    graph = TaskGraph(tasks=one.task_graph.tasks * 2)
+    resolved, _ = resolve(one, graph, RESULTS)
+    assert [task.id for task in resolved.tasks] == ["t", "t"]
 
 
 def test_put_makes_what_is_absent() -> None:

@@ -35,6 +35,7 @@ def run(tmp_path: Path, check: dict[str, Any]) -> Any:
         "def fails(trial):\n    assert False, 'three is too many'\n"
         "def denies(trial):\n    return False\n"
         "def breaks(trial):\n    return trial.nothing\n"
+        "def yields(trial):\n    yield 1\n    assert False\n"
     )
     manifest = {"schema_version": "1", "id": "demo", "checks": [check]}
     (folder / "scenario.yaml").write_text(yaml.safe_dump(manifest))
@@ -110,6 +111,12 @@ def test_does_not_hold(tmp_path: Path, check: dict[str, Any], message: str) -> N
     assert not event.ok
     assert not event.raised
     assert message in event.message
+
+
+def test_a_generator_proves_nothing(tmp_path: Path) -> None:
+    event = run(tmp_path, {"kind": "python", "callable": "checks:yields"})
+    assert event.raised
+    assert "nothing of it has run" in event.message
 
 
 def test_a_check_that_breaks_is_not_a_check_that_fails(tmp_path: Path) -> None:

@@ -47,6 +47,31 @@ def complaint(tmp_path: Path, text: str, model: type = ScenarioManifest) -> str:
         ("", "expected a mapping"),
         ("a: [\n", "not YAML"),
         (SCENARIO + "seed: many\n", ":5: seed: "),
+        (SCENARIO + "checks: []\n", ":5: not YAML: the key 'checks' stands twice"),
+        (
+            SCENARIO + "input: { when: 2026-01-01 }\n",
+            "input.when: datetime.date(2026, 1, 1) is no value",
+        ),
+        (SCENARIO + "input: { x: !!binary aGk= }\n", "is no value of JSON (bytes)"),
+        (SCENARIO.replace("id: demo", "id: skip"), "'skip' is a marker of pytest itself"),
+        (
+            SCENARIO.replace("kind: task, task: a, status: success", "kind: file, path: ../x"),
+            "must stay in",
+        ),
+        (
+            SCENARIO.replace(
+                "kind: task, task: a, status: success",
+                "kind: value, task: a, path: x, matches: '('",
+            ),
+            "is no regular expression",
+        ),
+        (
+            SCENARIO.replace(
+                "kind: task, task: a, status: success",
+                "kind: value, task: a, path: foo(x), equals: 1",
+            ),
+            "unknown function 'foo'",
+        ),
     ],
 )
 def test_a_mistake_is_one_line(tmp_path: Path, text: str, expected: str) -> None:
@@ -86,6 +111,20 @@ def test_a_profile_must_make_sense(
 ) -> None:
     text = PROFILE.format(expectation, faults)
     assert expected in complaint(tmp_path, text, ChaosProfile)
+
+
+@pytest.mark.parametrize(
+    "when",
+    [
+        "{phase: plan, after: task_running}",
+        "{phase: submit, delay_ms: 5}",
+        "{phase: verify, times: 2}",
+    ],
+)
+def test_a_condition_that_a_phase_does_not_know_is_refused(tmp_path: Path, when: str) -> None:
+    fault = f"[{{action: kill, target: runtime, when: {when}}}]"
+    complained = complaint(tmp_path, PROFILE.format("measure", fault), ChaosProfile)
+    assert "faults[0].when: phase" in complained
 
 
 def test_key_paths_survive_the_way_there_and_back() -> None:

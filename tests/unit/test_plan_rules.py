@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pytest_execgo.models.plan import StandardPlan
-from pytest_execgo.models.plan_rules import find_cycle, plan_problems
+from pytest_execgo.models.plan_rules import fill_placeholders, find_cycle, plan_problems
 
 
 def plan(*stages: dict[str, Any]) -> StandardPlan:
@@ -46,6 +46,7 @@ def test_a_legal_plan_has_no_problem() -> None:
         ([], "no_stages", "stages"),
         ([stage("one")], "empty_graph", "stages[0].task_graph.tasks"),
         ([stage("o n e", noop("a"))], "bad_id", "stages[0].stage_id"),
+        ([stage("one", noop("a.b"))], "bad_id", "stages[0].task_graph.tasks[0].id"),
         ([stage("one", noop("a/b"))], "bad_id", "stages[0].task_graph.tasks[0].id"),
         (
             [stage("one", noop("a"), noop("a"))],
@@ -84,6 +85,16 @@ def test_a_legal_plan_has_no_problem() -> None:
             "stages[0].task_graph.tasks[0].input.args[0]",
         ),
         (
+            [stage("one", noop("a", input={"${nope}": 1}))],
+            "unknown_placeholder",
+            "stages[0].task_graph.tasks[0].input.${nope}",
+        ),
+        (
+            [stage("one", noop("a", input="${workspace"))],
+            "unknown_placeholder",
+            "stages[0].task_graph.tasks[0].input",
+        ),
+        (
             [stage("one", noop("a"), noop("b"), bindings=(binding("a", "b"),))],
             "binding_within_stage",
             "stages[0].bindings[0].source_task_id",
@@ -107,6 +118,12 @@ def test_each_rule_is_named_and_placed(stages: list[Any], rule: str, where: str)
 def test_a_near_miss_gets_a_hint() -> None:
     problems = plan_problems(plan(stage("one", noop("fetch"), noop("b", "fetsh"))))
     assert "did you mean 'fetch'?" in str(problems[0])
+
+
+def test_a_doubled_dollar_is_text() -> None:
+    legal = plan(stage("one", noop("a", input="$${HOME} ${run_id}")))
+    assert plan_problems(legal) == []
+    assert fill_placeholders("$${HOME} ${run_id}", {"run_id": "r"}) == "${HOME} r"
 
 
 def test_a_chain_of_thousands_is_no_trouble() -> None:

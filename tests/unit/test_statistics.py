@@ -21,6 +21,10 @@ def test_how_many_successes_it_takes_for_a_bound(trials: int, bound: float) -> N
     assert clopper_pearson_lower(trials - 1, trials - 1) < bound
 
 
+def test_a_bound_over_thousands_of_trials_is_a_number() -> None:
+    assert 0.86 < clopper_pearson_lower(2200, 2500) < 0.88
+
+
 def test_the_lower_bound_of_nothing_is_zero() -> None:
     assert clopper_pearson_lower(0, 10) == 0
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import requests
 from pydantic import Field
 
 from pytest_execgo.chaos.action import Injection, ServiceAction, ServiceHandle
+from pytest_execgo.direct_http import request
 from pytest_execgo.models.document import Model
 
 _TIMEOUT_SECONDS = 5.0
@@ -37,18 +37,18 @@ class FixtureError(ServiceAction):
             "times": params.times,
         }
         control = f"{target.url}/__control/faults"
-        reply = requests.post(control, json=wanted, timeout=_TIMEOUT_SECONDS)
+        reply = request("POST", control, json=wanted, timeout=_TIMEOUT_SECONDS)
         reply.raise_for_status()
         fault = f"{control}/{reply.json()['fault_id']}"
 
         def struck() -> float | None:
-            found = requests.get(fault, timeout=_TIMEOUT_SECONDS)
+            found = request("GET", fault, timeout=_TIMEOUT_SECONDS)
             found.raise_for_status()
             first: float | None = found.json()["first_hit_at"]
             return first
 
         def undo() -> str:
-            requests.delete(fault, timeout=_TIMEOUT_SECONDS).raise_for_status()
+            request("DELETE", fault, timeout=_TIMEOUT_SECONDS).raise_for_status()
             return "fixtures answers as usual"
 
         detail = f"fixtures answered {params.status} on {params.path_prefix}"

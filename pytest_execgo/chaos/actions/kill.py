@@ -44,6 +44,8 @@ class Kill(ServiceAction):
 
     def inject(self, target: ServiceHandle, trial_id: str, params: Any) -> Injection:
         """Kill it now."""
+        if not target.running():
+            raise RuntimeError(f"{target.name} was dead already")
         assert isinstance(target, Killable)
         service: Killable = target
         status = service.kill()

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from pytest_execgo.errors import UsageError
+from pytest_execgo.errors import HarnessError, UsageError
 from pytest_execgo.harness.process import ProcessService, Program
 from pytest_execgo.harness.readiness import probe_json, ready_line
 from pytest_execgo.harness.service import Service, Site
@@ -57,7 +57,11 @@ class EmbeddedLauncher:
             return [sys.executable, "-m", module, *flags, "--exit-with-stdin"]
 
         def info(seen: dict[str, Any]) -> ServiceInfo:
-            health = probe_json(seen["url"] + _HEALTH[service]) or {}
+            health = probe_json(seen["url"] + _HEALTH[service])
+            if health is None or "version" not in health:
+                raise HarnessError(
+                    f"{service} said it was ready, but does not answer {seen['url']}"
+                )
             spoken = f" (speaks {health['version']})" if service != "fixtures" else ""
             return ServiceInfo(
                 launcher="embedded",

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 import requests
 
+from pytest_execgo.direct_http import request
 from pytest_execgo.errors import HarnessError, UsageError
 from pytest_execgo.harness.service import Service, Site
 from pytest_execgo.models.benchmark import ServiceInfo
@@ -68,7 +69,7 @@ class ExternalLauncher:
 def _version(service: str, url: str) -> str:
     health = url + _HEALTH[service]
     try:
-        reply = requests.get(health, timeout=_TIMEOUT_SECONDS)
+        reply = request("GET", health, timeout=_TIMEOUT_SECONDS)
     except requests.RequestException as error:
         reason = "connection refused" if "refused" in str(error) else type(error).__name__
         raise HarnessError(

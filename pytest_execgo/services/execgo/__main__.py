@@ -77,7 +77,10 @@ def _positive(text: str) -> int:
 
 def _save_regularly(store: Store, stop: threading.Event) -> None:
     while not stop.wait(SAVE_EVERY_SECONDS):
-        store.save()
+        try:
+            store.save()
+        except OSError as error:
+            httpd.log("state_not_saved", error=str(error))
 
 
 if __name__ == "__main__":

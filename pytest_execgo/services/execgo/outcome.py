@@ -22,7 +22,6 @@ class Outcome:
 
     ok: bool
     output: Any = ABSENT
-    message: str = ""
     error: dict[str, Any] | None = None
     given: bool = True
     run_status: str = ""

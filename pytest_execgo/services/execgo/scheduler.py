@@ -11,9 +11,10 @@ from typing import Any
 from pytest_execgo.services.execgo import cli_skills, os_tools
 from pytest_execgo.services.execgo.graph import ABSENT, TaskSpec
 from pytest_execgo.services.execgo.mcp import Handles
-from pytest_execgo.services.execgo.outcome import Attempt, Outcome
+from pytest_execgo.services.execgo.outcome import Attempt, Outcome, failure
 from pytest_execgo.services.execgo.runtime_client import RuntimeExecutor, RuntimeSettings
 from pytest_execgo.services.execgo.store import Record, Store, now
+from pytest_execgo.services.httpd import log
 
 MAX_BACKOFF_SECONDS = 10.0
 Executor = Callable[[Attempt], Outcome]
@@ -25,7 +26,6 @@ class Graph:
 
     def __init__(self, records: list[Record]) -> None:
         self.waiting = {r.spec.id: set(r.spec.depends_on) for r in records}
-        self.records = {r.spec.id: r for r in records}
         self.children: dict[str, list[Record]] = {r.spec.id: [] for r in records}
         for record in records:
             for dep in dict.fromkeys(record.spec.depends_on):
@@ -117,7 +117,13 @@ class Scheduler:
             report = self._reporter(record, number)
             attempt = Attempt(spec, record.handle_id, self._stopping, report, number)
             started = began if spec.type == "runtime" else now()
-            outcome = executor(attempt)
+            try:
+                outcome = executor(attempt)
+            except Exception as error:
+                # A slot must survive whatever one task does to it.
+                log("executor_raised", task=spec.id, error=repr(error))
+                message = f"internal error: {type(error).__name__}: {error}"
+                outcome = Outcome(False, error=failure(message))
             elapsed = int((monotonic() - clock) * 1000)
             last = outcome.ok or number > max(0, spec.retry) or self._stopping.is_set()
             self._settle(record, outcome, number, started, elapsed, last=last)

@@ -123,7 +123,7 @@ class Store:
         with self.lock:
             state = {name: record.wire() for name, record in self._records.items()}
         temporary = self._file.with_suffix(".json.tmp")
-        temporary.write_text(json.dumps(state, indent=2, ensure_ascii=False), encoding="utf-8")
+        temporary.write_text(json.dumps(state, indent=2), encoding="utf-8")
         os.replace(temporary, self._file)
 
     def _load(self) -> None:
@@ -136,9 +136,12 @@ class Store:
         except ValueError as error:
             log("state_unreadable", path=str(self._file), error=str(error))
             return
-        for name, task in state.items():
-            if isinstance(task, dict):
+        known = state.items() if isinstance(state, dict) else ()
+        for name, task in known:
+            try:
                 self._records[name] = _restored(task)
+            except (KeyError, TypeError) as error:
+                log("state_entry_left_out", task=name, error=repr(error))
 
 
 _SPEC_MEMBERS = tuple(n for n in TaskSpec.__dataclass_fields__ if not n.startswith("raw_"))

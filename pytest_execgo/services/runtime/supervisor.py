@@ -206,7 +206,13 @@ class Supervisor:
                     continue
                 task.status, task.began = "running", monotonic()
                 self._note(task, "planned")
-            self._run(task)
+            try:
+                self._run(task)
+            except Exception as error:
+                # A slot must survive whatever one task does to it.
+                with self._lock:
+                    message = f"internal error: {type(error).__name__}: {error}"
+                    self._finish(task, "failed", _error("internal", message))
 
     def _run(self, task: RuntimeTask) -> None:
         folder = task.folder
@@ -217,8 +223,10 @@ class Supervisor:
                 (folder / "stderr.log").open("wb") as err,
             ):
                 process = self._spawn(task, command, out, err)
-        except OSError as error:
-            text = f"spawn process: {error.strerror} (os error {error.errno})"
+        except (OSError, ValueError) as error:
+            # ValueError: a NUL byte or a lone surrogate in an argument.
+            number = getattr(error, "errno", 22)
+            text = f"spawn process: {getattr(error, 'strerror', error)} (os error {number})"
             with self._lock:
                 self._finish(
                     task, "failed", {"code": "launch_failed", "message": text}, duration_ms=0
@@ -358,12 +366,11 @@ def _command(task: RuntimeTask) -> list[str]:
     submission = task.submission
     if submission.kind == "command":
         command = [submission.program, *submission.args]
-    elif submission.interpreter:
+    else:
         path = task.folder / submission.script_name
         path.write_text(submission.script, encoding="utf-8")
-        command = [*submission.interpreter, str(path)]
-    else:
-        command = ["/bin/sh", "-c", submission.script]
+        plain = ["/bin/sh", "-c", submission.script]
+        command = [*submission.interpreter, str(path)] if submission.interpreter else plain
     limits = []
     if submission.memory_bytes:
         limits.append(f"ulimit -v {max(1, submission.memory_bytes // 1024)}")
@@ -375,7 +382,7 @@ def _command(task: RuntimeTask) -> list[str]:
         return command
     # Through a shell, not preexec_fn, which may deadlock in a process with threads. The shell would
     # report a missing program as exit 127, so it is looked up first.
-    if shutil.which(command[0]) is None:
+    if shutil.which(command[0], path=submission.env.get("PATH")) is None:
         raise FileNotFoundError(2, "No such file or directory")
     return ["/bin/sh", "-c", "; ".join([*limits, 'exec "$@"']), "sh", *command]
 
@@ -390,5 +397,5 @@ def _signal_group(pid: int, number: signal.Signals) -> None:
 
 def _write(path: Path, value: Any) -> None:
     temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps(value, ensure_ascii=False), encoding="utf-8")
+    temporary.write_text(json.dumps(value), encoding="utf-8")
     os.replace(temporary, path)

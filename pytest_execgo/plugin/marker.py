@@ -1,0 +1,41 @@
+"""Reading ``@pytest.mark.execgo(scenario, chaos=[...])``; a slip in it is found at collection."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_execgo.errors import UsageError, did_you_mean
+from pytest_execgo.plugin.state import PluginState
+
+KEYS = ("scenario", "chaos")
+
+
+def scenario_of(marker: pytest.Mark) -> str | None:
+    """The scenario, given by position or by name."""
+    found: str | None = marker.args[0] if marker.args else marker.kwargs.get("scenario")
+    return found
+
+
+def profiles_of(marker: pytest.Mark, config: pytest.Config) -> list[str]:
+    """The chaos profiles, ``all`` resolved."""
+    chaos = marker.kwargs.get("chaos", "none")
+    for key in marker.kwargs:
+        if key not in KEYS:
+            _refuse(
+                f"unknown argument {key!r} (allowed: {', '.join(KEYS)}){did_you_mean(key, KEYS)}"
+            )
+    if len(marker.args) > 1 or (marker.args and "scenario" in marker.kwargs):
+        _refuse("takes one scenario, and chaos by name")
+    if chaos == "all":
+        try:
+            return list(PluginState.of(config).catalogue.profile_paths)
+        except UsageError as error:
+            _refuse(str(error))
+    names = [chaos] if isinstance(chaos, str) else chaos
+    if not isinstance(names, (list, tuple)) or not all(isinstance(name, str) for name in names):
+        _refuse(f"chaos must be the name of a profile or a list of names, got {chaos!r}")
+    return list(names)
+
+
+def _refuse(text: str) -> None:
+    pytest.fail(f"@pytest.mark.execgo: {text}", pytrace=False)
