@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import os
-import platform
 import secrets
 import shlex
 import shutil
-import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from pytest_execgo import __version__
 from pytest_execgo.adapter.base import PlanTrace
 from pytest_execgo.benchmark.matrix import Cell, Trial
 from pytest_execgo.benchmark.metrics import outcome_digest, trial_metrics
@@ -24,7 +20,7 @@ from pytest_execgo.catalogue import Catalogue
 from pytest_execgo.chaos.controller import ChaosController, all_left_out
 from pytest_execgo.errors import ExecgoError, HarnessError
 from pytest_execgo.harness.fleet import Fleet, FleetSpec, remove_tree
-from pytest_execgo.models.benchmark import Environment, ServiceInfo, TrialResult, VerdictStatus
+from pytest_execgo.models.benchmark import Environment, ServiceInfo, TrialResult
 from pytest_execgo.models.context import PlanContext
 from pytest_execgo.models.document import SCHEMA_VERSION
 from pytest_execgo.models.plan import StandardPlan
@@ -38,6 +34,7 @@ from pytest_execgo.observability.artifacts import (
     write_json,
     write_model,
 )
+from pytest_execgo.observability.environment import describe_environment
 from pytest_execgo.observability.health import ServiceMonitor
 from pytest_execgo.observability.recorder import Recorder
 from pytest_execgo.registry import LoadedProfile
@@ -48,7 +45,6 @@ from pytest_execgo.scenario.manifest import Scenario
 from pytest_execgo.verdict.verify import judge
 
 DEFAULT_SEED = 7
-MAIN_PACKAGES = ("pytest", "pytest-xdist", "pydantic", "requests", "jmespath", "packaging")
 
 
 class TrialSkipped(ExecgoError):
@@ -66,6 +62,10 @@ class RunSettings:
     fleet: FleetSpec = field(default_factory=FleetSpec)
     workers: int = 1
     options: tuple[str, ...] = ()
+
+    def environment(self, services: dict[str, ServiceInfo]) -> Environment:
+        """Where this run takes place."""
+        return describe_environment(self.root, self.seed, self.workers, services)
 
     @property
     def folder(self) -> Path:
@@ -186,7 +186,7 @@ class RunSession:
         path = self.settings.folder / "environment.json"
         open_run(self.settings)
         if not path.exists():
-            write_model(path, environment(self.settings, fleet.infos()))
+            write_model(path, self.settings.environment(fleet.infos()))
 
 
 @dataclass
@@ -375,31 +375,6 @@ class _Execution:
         return shlex.join([*words, "--execgo-seed", str(settings.seed), *settings.options])
 
 
-STATUS_WORDS: dict[VerdictStatus, str] = {
-    "passed": "PASSED",
-    "failed": "FAILED",
-    "inconclusive": "INCONCLUSIVE",
-}
-
-
-def failure_text(result: TrialResult, folder: str) -> str:
-    """What a person reads about a trial that is not green."""
-    verdict = result.verdict
-    lines = [f"{STATUS_WORDS[verdict.status]:12} {verdict.outcome}"]
-    for cause in verdict.attribution:
-        events = f" [{', '.join(cause.evidence)}]" if cause.evidence else ""
-        lines.append(
-            f"{'cause':12} {cause.layer} · {cause.code} ({cause.confidence}): "
-            f"{cause.message}{events}"
-        )
-    label = "chain"
-    for step in verdict.explanation:
-        lines.append(f"{label:12} {step.at_ms / 1000:.3f} s  {step.text}")
-        label = ""
-    lines += [f"{'record':12} {folder}", f"{'rerun':12} {result.rerun}"]
-    return "\n".join(lines)
-
-
 def open_run(settings: RunSettings) -> None:
     """Make the run's folder, and ``latest`` lead to it: also for a run that comes to nothing."""
     try:
@@ -409,48 +384,7 @@ def open_run(settings: RunSettings) -> None:
         raise HarnessError(f"the run's folder {settings.folder} cannot be made: {error}") from None
 
 
-def environment(settings: RunSettings, services: dict[str, ServiceInfo]) -> Environment:
-    """Where the run takes place; nothing of the user's environment variables is kept."""
-    packages = {}
-    for name in MAIN_PACKAGES:
-        try:
-            packages[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return Environment(
-        pytest_execgo=__version__,
-        python=platform.python_version(),
-        platform=" ".join(
-            (platform.system(), platform.release().partition("-")[0], platform.machine())
-        ),
-        cpu_count=os.cpu_count() or 1,
-        git_commit=_git_commit(settings.root),
-        seed=settings.seed,
-        workers=settings.workers,
-        services=services,
-        packages=packages,
-    )
-
-
-def _git_commit(root: Path) -> str | None:
-    try:
-        done = subprocess.run(
-            ["git", "rev-parse", "HEAD"],
-            cwd=root,
-            capture_output=True,
-            text=True,
-            timeout=5,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.strip() if done.returncode == 0 else None
-
-
 def _sha256(path: Path) -> str | None:
     if not path.is_file():
         return None
     return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-__all__ = ["RunSession", "RunSettings", "TrialSkipped", "environment", "failure_text"]

@@ -58,6 +58,14 @@ def _parser() -> argparse.ArgumentParser:
     export = actions.add_parser("export", help="write one file per document")
     export.add_argument("folder", type=Path)
     export.set_defaults(handler=_schema_export)
+    conform = commands.add_parser("conformance", help="does an engine speak ExecGo's contract?")
+    conform.add_argument(
+        "--service", action="append", metavar="execgo=KIND:TARGET", help="default: the embedded one"
+    )
+    conform.add_argument("--area", action="append", metavar="NAME", help="only these areas")
+    conform.add_argument("--json", action="store_true")
+    conform.add_argument("--markdown", type=Path, metavar="FILE", help="write a report")
+    conform.set_defaults(handler=_conformance)
     doctor = commands.add_parser("doctor", help="what is there, what is missing, what mends it")
     doctor.add_argument("--json", action="store_true")
     doctor.add_argument("--reports", type=Path, default=Path("reports"))
@@ -161,6 +169,12 @@ def _schema_export(options: argparse.Namespace) -> int:
     from pytest_execgo.cli.schema import export
 
     return export(options)
+
+
+def _conformance(options: argparse.Namespace) -> int:
+    from pytest_execgo.cli.conformance import conformance
+
+    return conformance(options)
 
 
 def _doctor(options: argparse.Namespace) -> int:

@@ -35,6 +35,11 @@ class Exchange:
         return seen
 
 
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Engines hang up when they are killed, as cases want; that is no news."""
+
+
 @dataclass
 class Peer:
     """A server whose replies are programmed for each case; use it as a context manager."""
@@ -60,7 +65,7 @@ class Peer:
             def log_message(self, format: str, *args: Any) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = _Server(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
         return self

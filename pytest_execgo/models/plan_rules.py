@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pytest_execgo.errors import did_you_mean
-from pytest_execgo.models.document import key_path
+from pytest_execgo.models.messages import key_path
 from pytest_execgo.models.plan import PlanStage, StandardPlan
 from pytest_execgo.models.task import LEGACY_TYPES, TASK_TYPES, Task
 

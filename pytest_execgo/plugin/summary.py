@@ -19,7 +19,6 @@ from pytest_execgo.models.document import load
 from pytest_execgo.observability.artifacts import write_model, write_text
 from pytest_execgo.plugin import options
 from pytest_execgo.plugin.state import PluginState
-from pytest_execgo.session import environment
 
 
 def finish(session: pytest.Session, state: PluginState) -> None:
@@ -33,7 +32,7 @@ def finish(session: pytest.Session, state: PluginState) -> None:
     try:
         if not path.exists():
             # No fleet came up: the run is reported all the same, with no service to name.
-            write_model(path, environment(state.settings, {}))
+            write_model(path, state.settings.environment({}))
         state.result = aggregate(
             state.settings.run_id,
             state.request,

@@ -100,21 +100,10 @@ def _resolved(stage: PlanStage, binding: Binding, value: Any) -> BindingResolved
     canonical = json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
     return BindingResolved(
         stage_id=stage.stage_id,
-        source_task_id=binding.source_task_id,
-        source_path=binding.source_path,
-        target_task_id=binding.target_task_id,
-        target_param_path=binding.target_param_path,
         digest=hashlib.sha256(canonical).hexdigest(),
+        **binding.model_dump(exclude={"required"}),
     )
 
 
 def _missing(stage: PlanStage, binding: Binding, reason: str) -> BindingMissing:
-    return BindingMissing(
-        stage_id=stage.stage_id,
-        source_task_id=binding.source_task_id,
-        source_path=binding.source_path,
-        target_task_id=binding.target_task_id,
-        target_param_path=binding.target_param_path,
-        required=binding.required,
-        reason=reason,
-    )
+    return BindingMissing(stage_id=stage.stage_id, reason=reason, **binding.model_dump())

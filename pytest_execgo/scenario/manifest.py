@@ -17,13 +17,12 @@ from pytest_execgo.models.document import (
     Document,
     Model,
     free_name,
-    line_of,
     load,
     read_data,
     read_text,
     shown,
-    split_path,
 )
+from pytest_execgo.models.messages import line_of, split_path
 from pytest_execgo.models.path import check_path
 from pytest_execgo.models.plan import StandardPlan, inside_workspace
 from pytest_execgo.models.plan_rules import plan_problems

@@ -116,6 +116,32 @@ def test_the_doctor_finds_a_working_fleet(cli) -> None:
     assert states["Python"] == "ok"
 
 
+def test_conformance_of_the_embedded_engine(cli, tmp_path: Path) -> None:
+    done = cli("conformance", "--area", "validation", "--area", "lifecycle", "--markdown", "c.md")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Differs on purpose" in (tmp_path / "c.md").read_text()
+    found = json.loads(cli("conformance", "--area", "validation", "--json").stdout)
+    assert {case["state"] for case in found["cases"]} == {"passed"}
+
+
+def test_conformance_of_something_else_says_what_differs(cli, tmp_path: Path) -> None:
+    """An engine that answers its health check and nothing else."""
+    program = tmp_path / "execgo"
+    program.write_text(
+        f"#!{sys.executable}\n"
+        "import os\n"
+        "from pytest_execgo.services import httpd\n"
+        "host, port = httpd.parse_addr(os.environ['EXECGO_ADDR'])\n"
+        "answer = httpd.json_response({'status': 'ok', 'version': 'v0'})\n"
+        "raise SystemExit(httpd.run('x', 'v0', httpd.Server(host, port, lambda request: answer),"
+        " exit_with_stdin=True))\n"
+    )
+    program.chmod(0o755)
+    done = cli("conformance", "--area", "validation", "--service", f"execgo=binary:{program}")
+    assert done.returncode == 1
+    assert "status: expected 400, got 200" in done.stdout
+
+
 def test_schemas_are_exported(cli, tmp_path: Path) -> None:
     assert cli("schema", "export", "out").returncode == 0
     assert (tmp_path / "out" / "benchmark_result.schema.json").exists()

@@ -235,6 +235,67 @@ def test_an_id_is_taken_once(runtime: Api) -> None:
     assert runtime.post("/api/v1/tasks", body).status_code == 409
 
 
+def test_the_runtime_describes_itself(runtime: Api) -> None:
+    base = "/api/v1/runtime"
+    info, config = runtime.get(f"{base}/info").json(), runtime.get(f"{base}/config").json()
+    assert info["version"] == "1.1.0"
+    assert "stub" in info["implementation"]
+    assert config["max_running_tasks"] == 4
+    assert runtime.base.endswith(config["listen_addr"])
+    found = runtime.get(f"{base}/capabilities").json()
+    assert found["execution"] == {"command": True, "script": True, "process_group": True}
+    assert found["resources"]["capacity"]["task_slots"] == 4
+    assert runtime.get("/readyz").json() == {"status": "ready", "version": "1.1.0"}
+
+
+def test_the_ledger_shows_what_runs(runtime: Api) -> None:
+    body = {"task_id": "r-led", "execution": {"kind": "script", "script": "sleep 30"}}
+    runtime.post("/api/v1/tasks", {**body, "limits": {"memory_bytes": 1 << 30}})
+    deadline = monotonic() + 20
+    while runtime.get("/api/v1/tasks/r-led").json()["status"] != "running":
+        assert monotonic() < deadline
+        sleep(0.01)
+    ledger = runtime.get("/api/v1/runtime/resources").json()
+    assert [r["task_id"] for r in ledger["active_reservations"]] == ["r-led"]
+    assert ledger["reserved"]["memory_bytes"] == 1 << 30
+    assert ledger["available"]["task_slots"] == 3
+    runtime.post("/api/v1/tasks/r-led/kill", None)
+    runtime.ended("r-led")
+    assert runtime.get("/api/v1/runtime/resources").json()["reserved"]["task_slots"] == 0
+
+
+def test_events_tell_the_life_of_a_task(runtime: Api) -> None:
+    submit(runtime, "r-events", "exit 3")
+    events = runtime.get("/api/v1/tasks/r-events/events").json()
+    assert [event["event_type"] for event in events] == [
+        "submitted",
+        "accepted",
+        "planned",
+        "resource_reserved",
+        "started",
+        "resource_released",
+        "failed",
+    ]
+    numbers = [event["seq"] for event in events]
+    assert numbers == sorted(numbers)
+    assert runtime.get("/api/v1/tasks/nobody/events").json() == []
+
+
+def test_metrics_of_the_runtime_are_prometheus_text(runtime: Api) -> None:
+    submit(runtime, "r-metric", "exit 0")
+    reply = runtime.get("/metrics")
+    assert reply.headers["Content-Type"] == "text/plain; version=0.0.4"
+    assert 'execgo_runtime_tasks_total{status="success"}' in reply.text
+    assert 'execgo_runtime_task_duration_ms_bucket{le="+Inf"}' in reply.text
+
+
+def test_more_than_there_is_is_refused(runtime: Api) -> None:
+    body = {"execution": {"kind": "command", "program": "x"}, "limits": {"memory_bytes": 1 << 60}}
+    reply = runtime.post("/api/v1/tasks", body)
+    assert reply.status_code == 400
+    assert reply.json()["error"]["code"] == "insufficient_resources"
+
+
 def test_fixtures_keep_scopes_apart(fleet: Fleet) -> None:
     base = fleet.url("fixtures")
     fault = {"scope": "one", "effect": "error", "params": {"status": 500}, "times": 1}

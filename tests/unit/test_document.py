@@ -8,7 +8,8 @@ import pytest
 
 from pytest_execgo.errors import UsageError
 from pytest_execgo.models.chaos import ChaosProfile
-from pytest_execgo.models.document import key_path, load, split_path
+from pytest_execgo.models.document import load
+from pytest_execgo.models.messages import key_path, split_path
 from pytest_execgo.scenario.manifest import ScenarioManifest
 
 SCENARIO = """\

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pytest_execgo.services import httpd
 from pytest_execgo.services.runtime import VERSION
+from pytest_execgo.services.runtime.documents import Settings
 from pytest_execgo.services.runtime.server import Api
 from pytest_execgo.services.runtime.supervisor import Supervisor
 
@@ -17,13 +18,16 @@ def main(argv: list[str] | None = None) -> int:
     options = _parser().parse_args(argv)
     try:
         host, port = httpd.parse_addr(options.listen_addr)
-        supervisor = Supervisor(
-            Path(options.data_dir).absolute(),
+        server = httpd.Server(host, port, lambda request: httpd.Response(503))
+        settings = Settings(
+            listen_addr=server.url.removeprefix("http://"),
+            data_dir=Path(options.data_dir).absolute(),
             max_running=options.max_running_tasks,
             max_queued=options.max_queued_tasks,
             grace_ms=options.termination_grace_ms,
         )
-        server = httpd.Server(host, port, Api(supervisor).handle)
+        supervisor = Supervisor(settings)
+        server.handle_one = Api(supervisor).handle
     except (OSError, ValueError) as error:
         print(f"runtime: cannot start on {options.listen_addr}: {error}", file=sys.stderr)
         return 1

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from pytest_execgo.services.httpd import Request, Response, json_response
-from pytest_execgo.services.runtime import SPEAKS, VERSION
+from pytest_execgo.services.runtime import SPEAKS, documents
 from pytest_execgo.services.runtime.request import RequestError, ShapeError, read_submission
 from pytest_execgo.services.runtime.supervisor import Supervisor
 
@@ -31,10 +31,17 @@ class Api:
                 return json_response({"status": "ok", "version": SPEAKS})
             case ("GET", "readyz"):
                 return json_response({"status": "ready", "version": SPEAKS})
+            case ("GET", "metrics"):
+                text = self._supervisor.metrics().encode()
+                return Response(200, text, "text/plain; version=0.0.4")
             case ("GET", "api", "v1", "runtime", "info"):
-                # `implementation` is an extension of ours: nobody shall take the stub for real.
-                info = {"version": SPEAKS, "implementation": f"pytest-execgo stub {VERSION}"}
-                return json_response({"runtime_id": "stub", "snapshot_version": "v1", **info})
+                return json_response(documents.info(self._supervisor.settings))
+            case ("GET", "api", "v1", "runtime", "capabilities"):
+                return json_response(documents.capabilities(self._supervisor.settings))
+            case ("GET", "api", "v1", "runtime", "config"):
+                return json_response(documents.config(self._supervisor.settings))
+            case ("GET", "api", "v1", "runtime", "resources"):
+                return json_response(self._supervisor.resources())
             case ("POST", "api", "v1", "tasks"):
                 return self._submit(request)
             case ("GET", "api", "v1", "tasks", task_id):

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections import deque
+from collections import Counter, deque
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -18,6 +18,8 @@ from time import monotonic
 from typing import Any, BinaryIO
 
 from pytest_execgo.services.httpd import log
+from pytest_execgo.services.runtime import documents
+from pytest_execgo.services.runtime.documents import Settings
 from pytest_execgo.services.runtime.request import RequestError, Submission
 
 FINAL = frozenset({"success", "failed", "cancelled"})
@@ -77,6 +79,8 @@ class RuntimeTask:
             "exit_signal": self.exit_signal,
             "error": self.error,
             "usage": None if duration is None else {"duration_ms": duration},
+            "execution_plan": documents.execution_plan(task),
+            "reservation": documents.reservation(task) if self.started_at else None,
             "metadata": task.metadata or None,
         }
         return {
@@ -106,10 +110,11 @@ def _head(path: Path, limit: int) -> tuple[str, bool]:
 class Supervisor:
     """Owns all tasks of one data directory."""
 
-    def __init__(self, data_dir: Path, *, max_running: int, max_queued: int, grace_ms: int) -> None:
-        self._root = data_dir / "tasks"
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._root = settings.data_dir / "tasks"
         self._root.mkdir(parents=True, exist_ok=True)
-        self._max_queued, self._grace = max_queued, grace_ms / 1000
+        self._grace = settings.grace_ms / 1000
         self._lock = threading.RLock()
         self._ready = threading.Condition(self._lock)
         self._tasks: dict[str, RuntimeTask] = {}
@@ -117,13 +122,14 @@ class Supervisor:
         self._sequence = 0
         self._stopping = False
         self._recover()
-        for _ in range(max_running):
+        for _ in range(settings.max_running):
             threading.Thread(target=self._work, daemon=True).start()
 
     def submit(self, submission: Submission) -> None:
         """Queue a task; raises :class:`RequestError` for a full queue or an id that exists."""
+        self._check_capacity(submission)
         with self._ready:
-            if len(self._queue) >= self._max_queued:
+            if len(self._queue) >= self.settings.max_queued:
                 raise RequestError(429, "resource_limit_exceeded", "queue is full")
             if submission.task_id in self._tasks:
                 text = f"task is already terminal: task {submission.task_id} already exists"
@@ -137,6 +143,36 @@ class Supervisor:
                 self._note(task, event)
             self._queue.append(task)
             self._ready.notify()
+
+    def _check_capacity(self, submission: Submission) -> None:
+        capacity = self.settings.capacity()
+        for name, amount in documents.reservation(submission).items():
+            if amount > capacity.get(name, amount):
+                text = (
+                    f"insufficient resources: task requires {amount} {name.replace('_', ' ')} "
+                    f"but runtime capacity is {capacity[name]}"
+                ).replace("memory bytes", "memory_bytes")
+                raise RequestError(400, "insufficient_resources", text)
+
+    def resources(self) -> dict[str, Any]:
+        """The ledger of what runs and waits."""
+        with self._lock:
+            active = [
+                (task.submission, task.status, task.started_at)
+                for task in self._tasks.values()
+                if task.status == "running"
+            ]
+            waiting = sum(task.status == "accepted" for task in self._tasks.values())
+        return documents.resources(self.settings, active, waiting)
+
+    def metrics(self) -> str:
+        """Counters over all tasks of the data directory."""
+        with self._lock:
+            tasks = list(self._tasks.values())
+        states = Counter(task.status for task in tasks)
+        errors = Counter(task.error["code"] for task in tasks if task.error)
+        ended = [t.duration_ms for t in tasks if t.status in FINAL and t.duration_ms is not None]
+        return documents.metrics(states, errors, ended)
 
     def status(self, task_id: str) -> dict[str, Any]:
         """The task's TaskStatusResponse; raises :class:`RequestError` (404)."""
@@ -182,17 +218,17 @@ class Supervisor:
             raise RequestError(404, "not_found", f"task not found: {task_id}")
         return task
 
-    def _note(self, task: RuntimeTask, event_type: str) -> None:
+    def _note(self, task: RuntimeTask, event_type: str, data: Any = None) -> None:
         self._sequence += 1
         task.updated_at = stamp()
-        task.events.append(
-            {
-                "seq": self._sequence,
-                "task_id": task.submission.task_id,
-                "event_type": event_type,
-                "timestamp": task.updated_at,
-            }
-        )
+        event = {
+            "seq": self._sequence,
+            "task_id": task.submission.task_id,
+            "event_type": event_type,
+            "timestamp": task.updated_at,
+            "message": f"task {event_type.replace('_', ' ')}",
+        }
+        task.events.append(event if data is None else {**event, "data": data})
 
     def _work(self) -> None:
         while True:
@@ -205,7 +241,8 @@ class Supervisor:
                 if task.status != "accepted":
                     continue
                 task.status, task.began = "running", monotonic()
-                self._note(task, "planned")
+                self._note(task, "planned", documents.execution_plan(task.submission))
+                self._note(task, "resource_reserved", documents.reservation(task.submission))
             try:
                 self._run(task)
             except Exception as error:
@@ -311,6 +348,8 @@ class Supervisor:
             duration_ms = int((monotonic() - task.began) * 1000)
         task.duration_ms = duration_ms
         task.process = None
+        if task.began:
+            self._note(task, "resource_released", documents.reservation(task.submission))
         self._note(task, "finished" if status == "success" else status)
         _write(task.folder / "result.json", task.wire())
         log("task", id=task.submission.task_id, status=status, error=error, ms=duration_ms)

@@ -1,0 +1,29 @@
+"""What a person reads about a trial that is not green."""
+
+from __future__ import annotations
+
+from pytest_execgo.models.benchmark import TrialResult, VerdictStatus
+
+STATUS_WORDS: dict[VerdictStatus, str] = {
+    "passed": "PASSED",
+    "failed": "FAILED",
+    "inconclusive": "INCONCLUSIVE",
+}
+
+
+def failure_text(result: TrialResult, folder: str) -> str:
+    """What a person reads about a trial that is not green."""
+    verdict = result.verdict
+    lines = [f"{STATUS_WORDS[verdict.status]:12} {verdict.outcome}"]
+    for cause in verdict.attribution:
+        events = f" [{', '.join(cause.evidence)}]" if cause.evidence else ""
+        lines.append(
+            f"{'cause':12} {cause.layer} · {cause.code} ({cause.confidence}): "
+            f"{cause.message}{events}"
+        )
+    label = "chain"
+    for step in verdict.explanation:
+        lines.append(f"{label:12} {step.at_ms / 1000:.3f} s  {step.text}")
+        label = ""
+    lines += [f"{'record':12} {folder}", f"{'rerun':12} {result.rerun}"]
+    return "\n".join(lines)
