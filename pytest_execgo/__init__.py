@@ -2,6 +2,9 @@
 
 The public names are loaded on first use: pytest imports this package in every project that has
 the plugin installed, and must not pay for pydantic or requests there.
+
+PYTEST_DONT_REWRITE: there are no asserts to explain here, and `python -m pytest_execgo run` has imported
+the package before pytest could rewrite it, of which pytest would warn on every run.
 """
 
 from __future__ import annotations

@@ -88,6 +88,16 @@ class Engines:
                 self._shared[needs] = shared
         return shared
 
+    def living(self) -> str:
+        """The base URL of a plain engine that answers: the one there is, or a new one."""
+        return self.get(EngineNeeds()).base_url
+
+    def discard(self) -> None:
+        """Have the plain engine replaced before it is used again (an external one stays)."""
+        engine = self._shared.pop(EngineNeeds(), None)
+        if engine is not None:
+            engine.service.stop()
+
     def stop(self) -> None:
         """Take the shared ones down."""
         for engine in self._shared.values():

@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 import tempfile
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -15,6 +15,7 @@ from tabulate import tabulate
 
 from pytest_execgo.conformance.cases import Case, load_cases
 from pytest_execgo.conformance.peer import Peer
+from pytest_execgo.conformance.search import Found, search
 from pytest_execgo.engines import Engines
 from pytest_execgo.errors import UsageError, unknown_name
 from pytest_execgo.harness.fleet import FleetSpec
@@ -36,30 +37,75 @@ class Finding:
 
 
 def conformance(options: argparse.Namespace) -> int:
-    """Exit 0 if no case differs but the deliberate ones, else 1."""
+    """Exit 0 if no case differs but the deliberate ones, and the search finds nothing; else 1."""
     cases = _selected(options.area or [])
     launchers = Registry.build().launchers
     choices = tuple(_choice(word) for word in options.service or ())
     launcher, target = FleetSpec(choices=choices).resolve(launchers)["execgo"]
-    findings = []
+    findings: list[Finding] = []
+    violations: list[Found] = []
+    programs = 0
     with Peer() as peer, tempfile.TemporaryDirectory(prefix="conformance-") as root:
         engines = Engines(launcher, target, peer, Path(root))
         try:
             for number, case in enumerate(cases, 1):
-                _progress(number, len(cases), case)
+                _progress(f"{number}/{len(cases)} {case.name}")
                 findings.append(_finding(engines, case))
+            if options.search:
+                _progress(f"searching, {options.search} programs")
+                programs, violations = search(engines, options.search, options.seed)
         finally:
             engines.stop()
-            _progress_done()
-    title = f"execgo {launcher.describe('execgo', target)}"
+            _progress("")
+    report = Report(f"execgo {launcher.describe('execgo', target)}", findings, programs, violations)
+    print(report.json() if options.json else report.text("plain"), end="", flush=True)
     if options.markdown:
-        options.markdown.write_text(_report(title, findings, "github"), encoding="utf-8")
-    if options.json:
-        rows = [asdict(finding) for finding in findings]
-        print(json.dumps({"engine": title, "cases": rows}, ensure_ascii=False))
-    else:
-        print(_report(title, findings, "plain"), end="")
-    return 1 if any(finding.state == "differs" for finding in findings) else 0
+        options.markdown.write_text(report.text("github"), encoding="utf-8")
+    return 1 if report.differs else 0
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was found; ``programs`` is how many the search ran (0: it was not asked for)."""
+
+    title: str
+    findings: list[Finding]
+    programs: int
+    violations: list[Found]
+
+    @property
+    def differs(self) -> bool:
+        """Whether there is more than deliberate differences."""
+        return bool(self.violations) or any(f.state == "differs" for f in self.findings)
+
+    def json(self) -> str:
+        """One JSON object and a newline."""
+        document = {
+            "engine": self.title,
+            "cases": [asdict(finding) for finding in self.findings],
+            "programs": self.programs,
+            "violations": [asdict(found) for found in self.violations],
+        }
+        return json.dumps(document, ensure_ascii=False) + "\n"
+
+    def text(self, tablefmt: str) -> str:
+        """The table per area, then what differs, then what the search found."""
+        parts = [_report(self.title, self.findings, tablefmt)]
+        if self.programs:
+            heading = "## Search" if tablefmt == "github" else "search:"
+            count = len(self.violations)
+            parts += [
+                heading,
+                "",
+                f"{self.programs} generated programs, {count} invariants violated.",
+                "",
+            ]
+        for found in self.violations:
+            parts += [
+                f"- {found.invariant}: {found.message}",
+                *(f"    {line}" for line in found.curl),
+            ]
+        return "\n".join(parts).rstrip() + "\n"
 
 
 def _choice(word: str) -> tuple[str, str]:
@@ -111,6 +157,8 @@ def _report(title: str, findings: list[Finding], tablefmt: str) -> str:
             parts += [f"## {label}" if tablefmt == "github" else f"{label.lower()}:", ""]
             parts += [_line(finding) for finding in members]
             parts.append("")
+    reasons = Counter(finding.details[0] for finding in findings if finding.state == "not_run")
+    parts += [f"not run: {count} cases: {reason}" for reason, count in reasons.items()]
     return "\n".join(parts).rstrip() + "\n"
 
 
@@ -119,11 +167,6 @@ def _line(finding: Finding) -> str:
     return "\n".join([text, *(f"    {detail[:400]}" for detail in finding.details[:4])])
 
 
-def _progress(number: int, of: int, case: Case) -> None:
+def _progress(text: str) -> None:
     if sys.stderr.isatty():
-        print(f"\r\033[K{number}/{of} {case.name}", end="", file=sys.stderr, flush=True)
-
-
-def _progress_done() -> None:
-    if sys.stderr.isatty():
-        print("\r\033[K", end="", file=sys.stderr)
+        print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)

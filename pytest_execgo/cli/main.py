@@ -63,6 +63,10 @@ def _parser() -> argparse.ArgumentParser:
         "--service", action="append", metavar="execgo=KIND:TARGET", help="default: the embedded one"
     )
     conform.add_argument("--area", action="append", metavar="NAME", help="only these areas")
+    conform.add_argument(
+        "--search", type=int, default=0, metavar="N", help="also run N generated programs"
+    )
+    conform.add_argument("--seed", type=int, default=7, metavar="N", help="seed of the search")
     conform.add_argument("--json", action="store_true")
     conform.add_argument("--markdown", type=Path, metavar="FILE", help="write a report")
     conform.set_defaults(handler=_conformance)
@@ -76,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
 def _run_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     for name, text in (
         ("run", "run the matrix with pytest"),
-        ("benchmark", "run a BenchmarkRunRequest with pytest, five trials per cell by default"),
+        ("benchmark", "run a BenchmarkRunRequest with pytest; without one, five trials per cell"),
     ):
         parser = commands.add_parser(
             name, help=text, description=f"{text}. What follows -- goes to pytest as it is."

@@ -78,6 +78,19 @@ print(json.dumps({{"names": names}}))
 }
 
 
+_INI_FILES = ("pytest.ini", ".pytest.ini", "pyproject.toml", "tox.ini", "setup.cfg")
+
+
+def _below_a_project() -> bool:
+    """Whether pytest would take a folder further up for the project, and its scenarios for ours."""
+    here = Path.cwd()
+    own, above = (
+        any((folder / name).exists() for folder in folders for name in _INI_FILES)
+        for folders in ([here], list(here.parents))
+    )
+    return above and not own
+
+
 def new_scenario(options: argparse.Namespace) -> int:
     """Write the files; an existing folder is left alone."""
     name = options.name
@@ -94,6 +107,6 @@ def new_scenario(options: argparse.Namespace) -> int:
         path = folder / file
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text.format(name=name), encoding="utf-8")
-    where = f" --execgo-scenarios {base}" if options.scenarios else ""
+    where = f" --execgo-scenarios {base}" if options.scenarios or _below_a_project() else ""
     print(f"made {folder}; run it with: pytest --execgo-matrix --execgo-scenario {name}{where}")
     return 0

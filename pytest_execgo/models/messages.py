@@ -19,7 +19,8 @@ def explain(
 ) -> str:
     """Turn the first validation error into one line; the others are counted."""
     errors = error.errors(include_url=False)
-    first = errors[0]
+    # A misspelt key first: what is missing is often what was misspelt.
+    first = next((e for e in errors if e["type"] == "extra_forbidden"), errors[0])
     keys, owner = _locate(model, first["loc"])
     where = line_of(text, keys)
     prefix = f"{source}:{where}" if where else source

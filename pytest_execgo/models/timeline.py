@@ -209,7 +209,8 @@ class ResubmitDeclined(Event):
 class StageFinished(Event):
     """``engine_time_ms`` spans the first ``created_at`` to the last ``updated_at`` by ExecGo's clock.
 
-    ``unfinished`` names the tasks that were not terminal (or unknown) when the stage ended.
+    ``unfinished`` names the tasks that were not seen to end: while a sink is open, its parents are
+    looked at only when a fault waits for them.
     """
 
     event_type: Literal["stage_finished"] = "stage_finished"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,13 +50,16 @@ def run_pytest(
     except (OSError, AttributeError):
         raise UsageError("standard output is closed; there is nowhere to write to") from None
     try:
-        with os.fdopen(os.dup(1), "w", encoding="utf-8") as stream:
-            if events_to_stdout:
-                plugins.append(EventsOut(stream))
-            if redirected:
-                os.dup2(2, 1)
-            status = int(pytest.main(["--execgo-matrix", *args], plugins=plugins))
+        stream = os.fdopen(os.dup(1), "w", encoding="utf-8")
+        if events_to_stdout:
+            plugins.append(EventsOut(stream))
+        if redirected:
+            os.dup2(2, 1)
+        status = int(pytest.main(["--execgo-matrix", *args], plugins=plugins))
+        with suppress(OSError):
+            # Who listened may have gone long ago; the run's own outcome counts.
             sys.stdout.flush()
+            stream.close()
     finally:
         os.dup2(original, 1)
         os.close(original)

@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 
 from pytest_execgo.benchmark.aggregate import aggregate
+from pytest_execgo.benchmark.matrix import Cell
 from pytest_execgo.benchmark.reports.table import cell_table, summary_line
 from pytest_execgo.errors import UsageError
 from pytest_execgo.models.benchmark import (
     BenchmarkResult,
     Environment,
+    NotApplicable,
     TrialResult,
     UnfinishedTrial,
 )
@@ -39,7 +41,7 @@ def finish(session: pytest.Session, state: PluginState) -> None:
             load(Environment, path),
             _results(folder),
             _unfinished(state, folder),
-            state.catalogue.not_applicable(),
+            _not_applicable(state),
         )
     except UsageError as error:
         _failed(session, state, f"benchmark: {error}")
@@ -62,6 +64,13 @@ def _judge_whole_run(session: pytest.Session, result: BenchmarkResult) -> None:
         session.exitstatus = pytest.ExitCode.OK if green else pytest.ExitCode.TESTS_FAILED
 
 
+def _not_applicable(state: PluginState) -> list[NotApplicable]:
+    """The pairs that make no trial, of the scenarios that this run looked at."""
+    chosen = {Cell.parse(name.rpartition("-r")[0]).scenario for name in state.planned.values()}
+    found = state.catalogue.not_applicable()
+    return [pair for pair in found if not chosen or pair.scenario in chosen]
+
+
 def _failed(session: pytest.Session, state: PluginState, text: str) -> None:
     state.report_failures.append(text)
     if session.exitstatus == pytest.ExitCode.OK:
@@ -79,7 +88,13 @@ def _unfinished(state: PluginState, folder: Path) -> list[UnfinishedTrial]:
         known = state.outcomes.get(node_id)
         if (folder / "trials" / trial_id / "result.json").exists():
             continue
-        found, reason = known or ("not_run", "the run ended before it")
+        begun = (folder / "trials" / trial_id / "timeline.jsonl").exists()
+        ended = (
+            f"interrupted; its record is in trials/{trial_id}"
+            if begun
+            else "the run ended before it"
+        )
+        found, reason = known or ("not_run", ended)
         missing.append(
             UnfinishedTrial.model_validate(
                 {

@@ -77,7 +77,7 @@ def _stage(event: t.StageFinished) -> str | None:
     if event.outcome == "succeeded":
         again = event.rounds > 1
         return f"stage {event.stage_id} succeeded in round {event.rounds}" if again else None
-    unfinished = f", unfinished: {_few(event.unfinished)}" if event.unfinished else ""
+    unfinished = f", not seen to end: {_few(event.unfinished)}" if event.unfinished else ""
     return f"stage {event.stage_id} ended: {event.outcome.replace('_', ' ')}{unfinished}"
 
 

@@ -38,6 +38,17 @@ def test_the_wheel_brings_its_scenarios(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "4 passed" in done.stdout
+    (empty / "pytest.ini").write_text("[pytest]\nfilterwarnings = error\n")
+    wrapped = subprocess.run(
+        [sys.executable, "-m", "pytest_execgo", "run", "--scenario", "multi_step_agent"],
+        cwd=empty,
+        env={**_environment(), "PYTHONPATH": str(site)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert wrapped.returncode == 0, wrapped.stdout + wrapped.stderr
+    assert "1 passed" in wrapped.stdout
 
 
 def _environment() -> dict[str, str]:

@@ -31,6 +31,8 @@ def _row(cell: CellResult) -> list[str]:
     passed = f"{cell.passed}/{cell.trials}"
     if cell.errors:
         passed += f" ({cell.errors} error{'s' if cell.errors > 1 else ''})"
+    if cell.skipped:
+        passed += f" ({cell.skipped} skipped)"
     recovery = rates.recovery
     return [
         cell.scenario,
