@@ -60,7 +60,7 @@ class EngineModel(BaseModel):
     model_config = ConfigDict(frozen=True, extra="allow")
 
 
-class RuntimeError_(EngineModel):
+class RuntimeFailure(EngineModel):
     """``runtime.error`` of a failed task."""
 
     code: str = ""
@@ -81,7 +81,7 @@ class RuntimeState(EngineModel):
     duration_ms: int = 0
     attempt: int = 0
     details: Any = None
-    error: RuntimeError_ | None = None
+    error: RuntimeFailure | None = None
 
 
 class EngineTask(EngineModel):
