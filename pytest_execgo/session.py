@@ -24,7 +24,7 @@ from pytest_execgo.models.benchmark import Environment, ServiceInfo, TrialResult
 from pytest_execgo.models.context import PlanContext
 from pytest_execgo.models.document import SCHEMA_VERSION
 from pytest_execgo.models.plan import StandardPlan
-from pytest_execgo.models.timeline import ArtifactSeen
+from pytest_execgo.models.timeline import ArtifactSeen, HarnessTrouble
 from pytest_execgo.observability.access_log import collect_access_log
 from pytest_execgo.observability.artifacts import (
     LogSlices,
@@ -278,7 +278,8 @@ class _Execution:
             except BaseException:
                 self.clean = False
                 raise
-        collect_access_log(self.fleet.url("fixtures"), self.trial.trial_id, recorder)
+        if not collect_access_log(self.fleet.url("fixtures"), self.trial.trial_id, recorder):
+            recorder.add(HarnessTrouble(message="the access log of fixtures cannot be read"))
 
     def _plan(self, workspace: Path) -> StandardPlan:
         cell = self.trial.cell

@@ -132,6 +132,7 @@ class MatrixPlugin:
     def pytest_xdist_node_collection_finished(self, node: Any, ids: list[str]) -> None:
         """The same, where workers collect."""
         self._plan(ids)
+        self._open_run(node.config)
 
     def _plan(self, node_ids: list[str]) -> None:
         for node_id in node_ids:
@@ -143,14 +144,17 @@ class MatrixPlugin:
         """Open the run's folder, unless nothing will run."""
         option = session.config.option
         broken = session.testsfailed and not option.continue_on_collection_errors
-        if self._state.is_worker or option.collectonly or broken:
-            return
-        if not self._state.planned and not options.distributed(session.config):
+        if not (self._state.is_worker or option.collectonly or broken):
+            self._open_run(session.config)
+
+    def _open_run(self, config: pytest.Config) -> None:
+        """Once it is known that there is something to run: with xdist, when a worker has said so."""
+        if self._events is not None or not self._state.planned:
             return
         settings = self._state.settings
         open_run(settings)
         write_model(settings.folder / "request.json", self._state.request)
-        self._events = EventStream(settings.folder / "events.ndjson", _events_out(session.config))
+        self._events = EventStream(settings.folder / "events.ndjson", _events_out(config))
         self._events.add("run_started", run_id=settings.run_id, seed=settings.seed)
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:

@@ -24,6 +24,7 @@ from pytest_execgo.models.timeline import (
     CheckEvaluated,
     EngineUnreachable,
     EvidenceEvent,
+    HarnessTrouble,
     PlanFailed,
     Resubmitted,
     StageFinished,
@@ -109,6 +110,9 @@ class _Ruling:
     def _missing_evidence(self) -> str | None:
         if not any(isinstance(event, TrialFinished) for event in self.facts):
             return "the record ends before the trial does"
+        for event in self.facts:
+            if isinstance(event, HarnessTrouble):
+                return f"evidence is missing: {event.message}"
         planned = not any(isinstance(event, PlanFailed) for event in self.facts)
         if planned and not self.checks:
             return "no check was evaluated"

@@ -120,6 +120,27 @@ def test_the_dice_are_the_same_for_the_same_seed_and_follow_their_probability(
     assert set(draws[0]) == {"fired", "not_exercised"}
 
 
+def test_an_access_log_that_is_gone_is_missing_evidence(
+    make_scenario: ScenarioMaker, make_session: MakeSession, monkeypatch: Any
+) -> None:
+    """fixtures dies and cannot be brought back: all checks hold, but not all evidence is there."""
+
+    def name_fixtures(plan: dict[str, Any]) -> None:
+        """So that the profile applies to the scenario."""
+        task = plan["stages"][0]["task_graph"]["tasks"][0]
+        task["input"]["execution"]["env"] = {"FEED": "${fixtures_url}"}
+
+    make_scenario(plan=name_fixtures)
+    kill = {**KILL, "target": "fixtures", "params": {}}
+    make_scenario.chaos("mute", expectation="should_recover", faults=[kill])
+    session = make_session()
+    fixtures = session.ensure_fleet().services["fixtures"]
+    monkeypatch.setattr(fixtures, "revive", lambda: None)
+    result = run(session, "mute")
+    assert result.verdict.status == "inconclusive"
+    assert "access log" in result.verdict.outcome
+
+
 def test_an_undo_that_fails_costs_the_fleet_but_no_record(
     make_scenario: ScenarioMaker, make_session: MakeSession, monkeypatch: Any
 ) -> None:

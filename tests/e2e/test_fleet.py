@@ -222,25 +222,23 @@ def test_workers_end_with_a_controller_that_is_killed(tmp_path: Path) -> None:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.STDOUT,
     )
+    trials = tmp_path / "reports" / "latest" / "trials"
     try:
-        workers: list[int] = []
-        await_(lambda: workers.extend(_services_below(child.pid, 2)) or workers)
-        tokens = [f"execgo-fleet-{pid}-" for pid in set(workers)]
-        assert all(carriers(token) for token in tokens)
+        await_(lambda: sum(map(_in_the_long_task, trials.glob("*/timeline.jsonl"))) == 2)
+        workers = [worker.pid for worker in psutil.Process(child.pid).children()]
+        tokens = [f"execgo-fleet-{pid}-" for pid in workers]
+        assert len(tokens) >= 2
+        assert sum(bool(carriers(token)) for token in tokens) == 2
     finally:
         child.kill()
         child.wait()
     await_(lambda: not any(carriers(token) for token in tokens))
 
 
-def _services_below(pid: int, count: int) -> list[int]:
-    """The workers of a pytest, once ``count`` of them have an engine with a task that runs."""
-    found = []
-    for worker in psutil.Process(pid).children():
-        lines = [" ".join(child.cmdline()) for child in worker.children()]
-        if any("services.execgo" in line for line in lines):
-            found.append(worker.pid)
-    return found if len(found) >= count else []
+def _in_the_long_task(timeline: Path) -> bool:
+    """Whether ExecGo has said that the task which sleeps runs."""
+    lines = timeline.read_text().splitlines()
+    return any('"task_id":"count"' in line and '"status":"running"' in line for line in lines)
 
 
 @pytest.mark.parametrize(

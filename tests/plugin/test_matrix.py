@@ -118,6 +118,16 @@ def test_selection(
     assert len(ids(result)) == count
 
 
+@WORKERS
+def test_a_run_of_nothing_leaves_nothing(
+    pytester: pytest.Pytester, project: ScenarioMaker, workers: list[str]
+) -> None:
+    project("demo")
+    result = pytester.runpytest("--execgo-matrix", "-k", "nothing", *workers)
+    assert result.ret == pytest.ExitCode.NO_TESTS_COLLECTED
+    assert not (pytester.path / "reports").exists()
+
+
 def test_a_failure_is_told_and_can_be_rerun(
     pytester: pytest.Pytester, project: ScenarioMaker
 ) -> None:

@@ -156,7 +156,8 @@ def test_a_bad_scenario_is_one_line_without_a_traceback(
     assert result.ret in (2, 4)
     output = result.stdout.str() + result.stderr.str()
     assert "Traceback" not in output
-    assert pytest.LineMatcher([line for line in output.splitlines() if ".yaml" in line])
+    told = [line for line in output.splitlines() if f"{file}:" in line]
+    assert len(told) == 1, told
     (result.stderr if workers else result.stdout).fnmatch_lines([f"*{complaint}*"])
 
 

@@ -47,6 +47,7 @@ FAIL, MEASURE = profile("expected_failure", DSL), profile("measure")
         (CLEAN, [GOOD, BAD, DONE], "failed"),
         (CLEAN, [DONE], "inconclusive"),
         (CLEAN, [GOOD], "inconclusive"),
+        (CLEAN, [GOOD, t.HarnessTrouble(message="no access log"), DONE], "inconclusive"),
         (CLEAN, [t.PlanFailed(code="c", message="m", duration_ms=1), DONE], "failed"),
         (RECOVER, [ARMED, FIRED, GOOD, DONE], "passed"),
         (RECOVER, [ARMED, FIRED, BAD, DONE], "failed"),
