@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pytest_execgo.benchmark.matrix import Cell, Shard, Trial, trials_of
+from pytest_execgo.conformance.findings import check_accepted, load_findings
 from pytest_execgo.errors import UsageError, unknown_name
 from pytest_execgo.models.benchmark import BenchmarkRunRequest, NotApplicable
 from pytest_execgo.models.document import shown
@@ -43,6 +44,8 @@ class Catalogue:
         for name in self.request.frameworks:
             self.registry.adapter(name)
         self.pairs = self._framework_modes()
+        self.findings = load_findings(self.folder)
+        check_accepted(self.request.known_findings, self.findings, "known_findings")
 
     def profile_names(self) -> list[str]:
         """The chaos profiles of the request, ``all`` resolved, without repetition."""
@@ -84,8 +87,24 @@ class Catalogue:
         if name not in self._profiles:
             if name not in self.profile_paths:
                 raise UsageError(unknown_name("chaos profile", name, self.profile_paths))
-            self._profiles[name] = self.registry.load_profile(self.profile_paths[name])
+            path = self.profile_paths[name]
+            loaded = self.registry.load_profile(path)
+            where = f"{shown(path)}: known_findings"
+            check_accepted(loaded.profile.known_findings, self.findings, where)
+            self._profiles[name] = loaded
         return self._profiles[name]
+
+    def accepted(self, profile: LoadedProfile) -> dict[str, str]:
+        """The findings that are known in trials of a profile: id and reason."""
+        both = (*self.request.known_findings, *profile.profile.known_findings)
+        return {one.id: one.reason for one in both}
+
+    def accepted_in_run(self) -> dict[str, str]:
+        """The same for all profiles of the request."""
+        found: dict[str, str] = {}
+        for name in self.profile_names():
+            found |= self.accepted(self.profile(name))
+        return found
 
     def why_not(self, scenario: Scenario, profile: LoadedProfile) -> str | None:
         """Why the pair makes no trial, decided from the plan; ``None`` if it does."""

@@ -13,19 +13,9 @@ from pytest_execgo.conformance.peer import Peer
 from pytest_execgo.conformance.runner import CaseRunner, closed_address
 from pytest_execgo.errors import HarnessError
 from pytest_execgo.harness.process import ProcessService
-from pytest_execgo.harness.service import Launcher, Service, Site
+from pytest_execgo.harness.service import Launcher, Service, Site, Unwatched
 
 ENGINE_VARIABLES = ("EXECGO_SHELL_POLICY", "EXECGO_RUNTIME_TENANT", "EXECGO_RUNTIME_OWNER")
-
-
-class _Unwatched:
-    """Nobody has to be told."""
-
-    def service_exited(self, service: str, pid: int, exit_status: int) -> None:
-        pass
-
-    def service_ready(self, service: str, pid: int | None) -> None:
-        pass
 
 
 class EngineUnderTest:
@@ -115,7 +105,7 @@ class Engines:
             for name, value in needs.env
         }
         runtime_url = extra.pop("EXECGO_RUNTIME_URL", self.peer.url)
-        site = Site(root, environment | extra, _Unwatched(), {"runtime": runtime_url})
+        site = Site(root, environment | extra, Unwatched(), {"runtime": runtime_url})
         service = self.launcher.launch("execgo", self.target, site)
         return EngineUnderTest(service, site.data_dir("execgo"))
 

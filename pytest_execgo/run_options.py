@@ -12,7 +12,7 @@ from typing import Literal
 @dataclass(frozen=True)
 class Option:
     """One option: ``--execgo-NAME`` for pytest, ``execgo_NAME`` in its ini file, ``--NAME`` for
-    ``python -m pytest_execgo run``."""
+    ``python -m pytest_execgo run``. Hyphens on command lines are ``_`` in ini files."""
 
     name: str
     kind: Literal["one", "many"]
@@ -20,9 +20,14 @@ class Option:
     metavar: str = "NAME"
 
     @property
+    def word(self) -> str:
+        """The name as command lines spell it."""
+        return self.name.replace("_", "-")
+
+    @property
     def flag(self) -> str:
         """As on pytest's command line."""
-        return f"--execgo-{self.name}"
+        return f"--execgo-{self.word}"
 
     @property
     def key(self) -> str:
@@ -46,6 +51,12 @@ OPTIONS = (
         "many",
         "launcher of one service, e.g. execgo=binary:./execgo",
         "NAME=KIND:TARGET",
+    ),
+    Option(
+        "known_findings",
+        "many",
+        "take a finding about an engine as known: such failures are counted apart",
+        "ID=REASON",
     ),
     Option("shard", "one", "run part i of n of the trials", "i/n"),
     Option("resume", "one", "run only what is missing in this run of the reports folder", "RUN"),

@@ -23,6 +23,7 @@ from pytest_execgo.harness.fleet import Fleet, FleetSpec, remove_tree
 from pytest_execgo.models.benchmark import Environment, ServiceInfo, TrialResult
 from pytest_execgo.models.context import PlanContext
 from pytest_execgo.models.document import SCHEMA_VERSION
+from pytest_execgo.models.finding import AcceptedFinding
 from pytest_execgo.models.plan import StandardPlan
 from pytest_execgo.models.timeline import ArtifactSeen, HarnessTrouble
 from pytest_execgo.observability.access_log import collect_access_log
@@ -42,6 +43,7 @@ from pytest_execgo.runner.client import ExecgoClient
 from pytest_execgo.runner.trial import TrialIdentity, TrialRunner
 from pytest_execgo.scenario.checks import TrialView, evaluate
 from pytest_execgo.scenario.manifest import Scenario
+from pytest_execgo.verdict.known import known_finding
 from pytest_execgo.verdict.verify import judge
 
 DEFAULT_SEED = 7
@@ -343,6 +345,14 @@ class _Execution:
         events = recorder.events()
         verdict, faults = judge(self.profile.profile, events)
         cell = self.trial.cell
+        catalogue = self.session.catalogue
+        accepted = catalogue.accepted(self.profile)
+        met = known_finding(
+            verdict,
+            self.profile.profile.expected_cause,
+            [catalogue.findings[name] for name in accepted],
+            self.fleet.infos(),
+        )
         return TrialResult(
             trial_id=self.trial.trial_id,
             cell_id=cell.cell_id,
@@ -357,6 +367,7 @@ class _Execution:
             metrics=trial_metrics(events, verdict),
             faults=faults,
             verdict=verdict,
+            known_finding=AcceptedFinding(id=met, reason=accepted[met]) if met else None,
             rerun=self._rerun(node_id),
         )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from pytest_execgo.benchmark.matrix import Cell
 from pytest_execgo.benchmark.statistics import (
@@ -22,6 +22,7 @@ from pytest_execgo.models.benchmark import (
     CoverageRow,
     Distribution,
     Environment,
+    FindingSeen,
     NotApplicable,
     Rate,
     TrialMetrics,
@@ -39,9 +40,13 @@ def aggregate(
     trials: Sequence[TrialResult],
     unfinished: Sequence[UnfinishedTrial] = (),
     not_applicable: Sequence[NotApplicable] = (),
+    findings: Mapping[str, tuple[str, str]] | None = None,
 ) -> BenchmarkResult:
     """The whole run. It is trustworthy when no planned trial ended in a harness error or is
-    missing: then every figure rests on all the trials it claims to rest on."""
+    missing: then every figure rests on all the trials it claims to rest on.
+
+    ``findings`` maps the ids of findings taken as known to (reason, summary).
+    """
     ordered = sorted(trials, key=lambda trial: trial.trial_id)
     return BenchmarkResult(
         run_id=run_id,
@@ -54,7 +59,20 @@ def aggregate(
         coverage=tuple(_coverage(ordered)),
         not_applicable=tuple(not_applicable),
         unfinished=tuple(sorted(unfinished, key=lambda u: u.trial_id)),
+        known_findings=tuple(
+            FindingSeen(
+                id=name,
+                reason=reason,
+                summary=summary,
+                trials=tuple(t.trial_id for t in ordered if _met(t) == name),
+            )
+            for name, (reason, summary) in sorted((findings or {}).items())
+        ),
     )
+
+
+def _met(trial: TrialResult) -> str | None:
+    return trial.known_finding.id if trial.known_finding else None
 
 
 def _cells(
@@ -72,6 +90,7 @@ def _cells(
 def _cell(cell: Cell, members: list[TrialResult], missing: list[UnfinishedTrial]) -> CellResult:
     count = Counter(trial.verdict.status for trial in members)
     errors = sum(u.state == "error" for u in missing)
+    known = sum(trial.known_finding is not None for trial in members)
     return CellResult(
         cell_id=cell.cell_id,
         scenario=cell.scenario,
@@ -80,10 +99,11 @@ def _cell(cell: Cell, members: list[TrialResult], missing: list[UnfinishedTrial]
         chaos=cell.chaos,
         trials=len(members) + errors,
         passed=count["passed"],
-        failed=count["failed"],
+        failed=count["failed"] - known,
         inconclusive=count["inconclusive"],
         errors=errors,
         skipped=sum(u.state == "skipped" for u in missing),
+        known_findings=known,
         rates=_rates(members, count["passed"], errors),
         metrics={
             name: _distribution([getattr(trial.metrics, name) for trial in members])

@@ -7,25 +7,28 @@ import json
 import sys
 import tempfile
 from collections import Counter, defaultdict
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from tabulate import tabulate
 
 from pytest_execgo.conformance.cases import Case, load_cases
+from pytest_execgo.conformance.findings import check_accepted, load_findings, parse_accepted
 from pytest_execgo.conformance.peer import Peer
 from pytest_execgo.conformance.search import Found, search
 from pytest_execgo.engines import Engines
-from pytest_execgo.errors import UsageError, unknown_name
+from pytest_execgo.errors import HarnessError, UsageError, unknown_name
 from pytest_execgo.harness.fleet import FleetSpec
+from pytest_execgo.models.finding import Finding
 from pytest_execgo.registry import Registry
 
 State = Literal["passed", "differs", "deliberate", "not_run"]
+DEAD_ENGINE = 3
 
 
 @dataclass(frozen=True)
-class Finding:
+class CaseResult:
     """One case. ``deliberate``: a documented difference of the embedded engine."""
 
     case: str
@@ -37,27 +40,40 @@ class Finding:
 
 
 def conformance(options: argparse.Namespace) -> int:
-    """Exit 0 if no case differs but the deliberate ones, and the search finds nothing; else 1."""
+    """Exit 0 if no case differs but the deliberate ones, and the search finds nothing that is not
+    taken as known; 1 otherwise; 3 if the engine could not be brought up."""
     cases = _selected(options.area or [])
+    book = load_findings()
+    accepted = parse_accepted(options.known or (), "--known")
+    check_accepted(accepted, book, "--known")
     launchers = Registry.build().launchers
     choices = tuple(_choice(word) for word in options.service or ())
     launcher, target = FleetSpec(choices=choices).resolve(launchers)["execgo"]
-    findings: list[Finding] = []
+    results: list[CaseResult] = []
     violations: list[Found] = []
     programs = 0
+    progress = Progress()
     with Peer() as peer, tempfile.TemporaryDirectory(prefix="conformance-") as root:
         engines = Engines(launcher, target, peer, Path(root))
         try:
             for number, case in enumerate(cases, 1):
-                _progress(f"{number}/{len(cases)} {case.name}")
-                findings.append(_finding(engines, case))
+                progress.case(number, len(cases), case)
+                results.append(_result(engines, case))
             if options.search:
-                _progress(f"searching, {options.search} programs")
-                programs, violations = search(engines, options.search, options.seed)
+                programs, violations = search(
+                    engines, options.search, options.seed, progress.program
+                )
+        except HarnessError as error:
+            progress.end()
+            print(f"harness error: {error}", file=sys.stderr)
+            return DEAD_ENGINE
         finally:
             engines.stop()
-            _progress("")
-    report = Report(f"execgo {launcher.describe('execgo', target)}", findings, programs, violations)
+            progress.end()
+    title = f"execgo {launcher.describe('execgo', target)}"
+    known = () if engines.embedded else tuple(book.values())
+    excused = {one.id: one.reason for one in accepted}
+    report = Report(title, results, programs, violations, known, excused)
     print(report.json() if options.json else report.text("plain"), end="", flush=True)
     if options.markdown:
         options.markdown.write_text(report.text("github"), encoding="utf-8")
@@ -69,28 +85,59 @@ class Report:
     """What was found; ``programs`` is how many the search ran (0: it was not asked for)."""
 
     title: str
-    findings: list[Finding]
+    results: list[CaseResult]
     programs: int
     violations: list[Found]
+    known: tuple[Finding, ...] = ()
+    accepted: dict[str, str] = field(default_factory=dict)
 
     @property
     def differs(self) -> bool:
-        """Whether there is more than deliberate differences."""
-        return bool(self.violations) or any(f.state == "differs" for f in self.findings)
+        """Whether there is more than deliberate differences and accepted findings."""
+        if any(result.state == "differs" for result in self.results):
+            return True
+        return any(not self._accepted_for(found) for found in self.violations)
+
+    def _accepted_for(self, found: Found) -> list[str]:
+        return [
+            finding.id
+            for finding in self.known
+            if finding.id in self.accepted and found.invariant in finding.invariants
+        ]
+
+    def seen(self) -> dict[str, list[str]]:
+        """The findings of the book that this engine shows, each with its cases and invariants.
+
+        A case of a quirk passes where the engine does what was recorded: it has the quirk.
+        """
+        seen = {}
+        for finding in self.known:
+            shown = [
+                result.case
+                for result in self.results
+                if result.state == "passed" and result.quirk in finding.quirks
+            ]
+            shown += [v.invariant for v in self.violations if v.invariant in finding.invariants]
+            if shown:
+                seen[finding.id] = shown
+        return seen
 
     def json(self) -> str:
         """One JSON object and a newline."""
         document = {
             "engine": self.title,
-            "cases": [asdict(finding) for finding in self.findings],
+            "cases": [asdict(result) for result in self.results],
             "programs": self.programs,
-            "violations": [asdict(found) for found in self.violations],
+            "violations": [
+                asdict(found) | {"accepted": self._accepted_for(found)} for found in self.violations
+            ],
+            "known_findings": self.seen(),
         }
         return json.dumps(document, ensure_ascii=False) + "\n"
 
     def text(self, tablefmt: str) -> str:
         """The table per area, then what differs, then what the search found."""
-        parts = [_report(self.title, self.findings, tablefmt)]
+        parts = [_report(self.title, self.results, tablefmt), *self._known(tablefmt)]
         if self.programs:
             heading = "## Search" if tablefmt == "github" else "search:"
             count = len(self.violations)
@@ -103,9 +150,54 @@ class Report:
         for found in self.violations:
             parts += [
                 f"- {found.invariant}: {found.message}",
+                *(f"    known: {i} ({self.accepted[i]})" for i in self._accepted_for(found)),
                 *(f"    {line}" for line in found.curl),
             ]
         return "\n".join(parts).rstrip() + "\n"
+
+    def _known(self, tablefmt: str) -> list[str]:
+        summaries = {finding.id: finding.summary for finding in self.known}
+        rows = [[name, summaries[name], ", ".join(by)] for name, by in self.seen().items()]
+        if not rows:
+            return []
+        heading = "## Known findings" if tablefmt == "github" else "known findings it has:"
+        if tablefmt == "github":
+            return [heading, "", tabulate(rows, ["id", "what", "shown by"], tablefmt), ""]
+        return [heading, "", *(f"- {name}: {what} ({by})" for name, what, by in rows), ""]
+
+
+class Progress:
+    """How far it is, on standard error: one changing line on a terminal, else a line now and then."""
+
+    _PROGRAMS_PER_LINE = 100
+
+    def __init__(self) -> None:
+        self._terminal = sys.stderr.isatty()
+        self._area = ""
+
+    def case(self, number: int, of: int, case: Case) -> None:
+        """A recorded case begins."""
+        if self._terminal:
+            self._overwrite(f"{number}/{of} {case.name}")
+        elif case.area != self._area:
+            print(f"{number}/{of} {case.area}", file=sys.stderr, flush=True)
+        self._area = case.area
+
+    def program(self, number: int) -> None:
+        """A generated program begins."""
+        if self._terminal:
+            self._overwrite(f"searching, program {number}")
+        elif number % self._PROGRAMS_PER_LINE == 1:
+            print(f"searching, program {number}", file=sys.stderr, flush=True)
+
+    def end(self) -> None:
+        """Leave an empty line behind."""
+        if self._terminal:
+            self._overwrite("")
+
+    @staticmethod
+    def _overwrite(text: str) -> None:
+        print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
 
 
 def _choice(word: str) -> tuple[str, str]:
@@ -125,48 +217,43 @@ def _selected(areas: list[str]) -> list[Case]:
     return [case for case in load_cases() if not areas or case.area in areas]
 
 
-def _finding(engines: Engines, case: Case) -> Finding:
+def _result(engines: Engines, case: Case) -> CaseResult:
     unfit = engines.why_not(case)
     if unfit:
-        return Finding(case.name, case.area, "not_run", case.quirk, case.shows, (unfit,))
+        return CaseResult(case.name, case.area, "not_run", case.quirk, case.shows, (unfit,))
     found = engines.run(case)
     reason = engines.expected_to_differ(case)
     state: State = "passed"
     if found:
         state = "deliberate" if reason else "differs"
     details = (reason,) if reason and found else tuple(found)
-    return Finding(case.name, case.area, state, case.quirk, case.shows, details)
+    return CaseResult(case.name, case.area, state, case.quirk, case.shows, details)
 
 
-def _report(title: str, findings: list[Finding], tablefmt: str) -> str:
-    areas: dict[str, list[Finding]] = defaultdict(list)
-    for finding in findings:
-        areas[finding.area].append(finding)
+def _report(title: str, results: list[CaseResult], tablefmt: str) -> str:
+    areas: dict[str, list[CaseResult]] = defaultdict(list)
+    for result in results:
+        areas[result.area].append(result)
     states: tuple[State, ...] = ("passed", "differs", "deliberate", "not_run")
     rows = [
-        [area, len(members), *(sum(f.state == state for f in members) for state in states)]
+        [area, len(members), *(sum(r.state == state for r in members) for state in states)]
         for area, members in areas.items()
     ]
-    rows.append(["all", len(findings), *(sum(f.state == s for f in findings) for s in states)])
+    rows.append(["all", len(results), *(sum(r.state == s for r in results) for s in states)])
     heading = "# Conformance of " if tablefmt == "github" else "conformance of "
     headers = ["area", "cases", "passed", "differs", "on purpose", "not run"]
     parts = [heading + title, "", tabulate(rows, headers, tablefmt=tablefmt), ""]
     for state, label in (("differs", "Differs"), ("deliberate", "Differs on purpose")):
-        members = [finding for finding in findings if finding.state == state]
+        members = [result for result in results if result.state == state]
         if members:
             parts += [f"## {label}" if tablefmt == "github" else f"{label.lower()}:", ""]
-            parts += [_line(finding) for finding in members]
+            parts += [_line(result) for result in members]
             parts.append("")
-    reasons = Counter(finding.details[0] for finding in findings if finding.state == "not_run")
+    reasons = Counter(result.details[0] for result in results if result.state == "not_run")
     parts += [f"not run: {count} cases: {reason}" for reason, count in reasons.items()]
     return "\n".join(parts).rstrip() + "\n"
 
 
-def _line(finding: Finding) -> str:
-    text = f"- {finding.case}: {finding.shows}"
-    return "\n".join([text, *(f"    {detail[:400]}" for detail in finding.details[:4])])
-
-
-def _progress(text: str) -> None:
-    if sys.stderr.isatty():
-        print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
+def _line(result: CaseResult) -> str:
+    text = f"- {result.case}: {result.shows}"
+    return "\n".join([text, *(f"    {detail[:400]}" for detail in result.details[:4])])

@@ -67,6 +67,12 @@ def _parser() -> argparse.ArgumentParser:
         "--search", type=int, default=0, metavar="N", help="also run N generated programs"
     )
     conform.add_argument("--seed", type=int, default=7, metavar="N", help="seed of the search")
+    conform.add_argument(
+        "--known",
+        action="append",
+        metavar="ID=REASON",
+        help="take a finding as known: what the search finds of it does not count",
+    )
     conform.add_argument("--json", action="store_true")
     conform.add_argument("--markdown", type=Path, metavar="FILE", help="write a report")
     conform.set_defaults(handler=_conformance)
@@ -87,7 +93,7 @@ def _run_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser])
         )
         for option in OPTIONS:
             parser.add_argument(
-                f"--{option.name}",
+                f"--{option.word}",
                 action="append" if option.kind == "many" else "store",
                 metavar=option.metavar,
                 help=option.help,

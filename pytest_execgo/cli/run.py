@@ -49,4 +49,13 @@ def _outcome(status: int, last: LastRun) -> dict[str, object]:
     return outcome
 
 
-_CELL_FACTS = ("cell_id", "trials", "passed", "failed", "inconclusive", "errors", "skipped")
+_CELL_FACTS = (
+    "cell_id",
+    "trials",
+    "passed",
+    "failed",
+    "inconclusive",
+    "errors",
+    "skipped",
+    "known_findings",
+)

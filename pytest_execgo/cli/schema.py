@@ -15,6 +15,7 @@ from pytest_execgo.models.benchmark import (
     TrialResult,
 )
 from pytest_execgo.models.chaos import ChaosProfile
+from pytest_execgo.models.finding import FindingsBook
 from pytest_execgo.models.plan import StandardPlan
 from pytest_execgo.models.timeline import EVENT
 from pytest_execgo.scenario.manifest import ScenarioManifest
@@ -24,6 +25,7 @@ _READ: dict[str, type[BaseModel]] = {
     "standard_plan": StandardPlan,
     "chaos_profile": ChaosProfile,
     "benchmark_run_request": BenchmarkRunRequest,
+    "findings": FindingsBook,
 }
 _WRITTEN: dict[str, type[BaseModel]] = {
     "benchmark_result": BenchmarkResult,

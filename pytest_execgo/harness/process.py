@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_execgo.errors import HarnessError
-from pytest_execgo.harness.readiness import await_ready
+from pytest_execgo.harness.readiness import DEFAULT_TIMEOUT_SECONDS, await_ready
 from pytest_execgo.harness.service import Site
 from pytest_execgo.models.benchmark import ServiceInfo
 
@@ -34,6 +34,7 @@ class Program:
     info: Callable[[dict[str, Any]], ServiceInfo]
     hint: str
     picks_port: bool
+    ready_within_seconds: float = DEFAULT_TIMEOUT_SECONDS
 
 
 class ProcessService:
@@ -101,12 +102,13 @@ class ProcessService:
                 process=process,
                 log_path=self.log_path,
                 hint=self._program.hint,
+                timeout=self._program.ready_within_seconds,
             )
+            self._info = self._program.info(seen)
         except HarnessError:
             self.stop()
             raise
         self._url = seen["url"]
-        self._info = self._program.info(seen)
         self._site.watcher.service_ready(self.name, process.pid)
 
     def running(self) -> bool:

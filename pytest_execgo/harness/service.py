@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol, get_args, runtime_checkable
 
+from pytest_execgo.errors import HarnessError
 from pytest_execgo.models.benchmark import ServiceInfo
 
 ServiceName = Literal["execgo", "runtime", "fixtures"]
@@ -20,6 +22,16 @@ class Watcher(Protocol):
 
     def service_ready(self, service: str, pid: int | None) -> None:
         """A service answers (again)."""
+
+
+class Unwatched:
+    """A watcher for services whose life nobody records."""
+
+    def service_exited(self, service: str, pid: int, exit_status: int) -> None:
+        """Not recorded."""
+
+    def service_ready(self, service: str, pid: int | None) -> None:
+        """Not recorded."""
 
 
 @runtime_checkable
@@ -74,6 +86,22 @@ class Site:
         return self.root / f"{service}.log"
 
 
+# Majors of the contracts that this package speaks.
+SPOKEN = {"execgo": "1", "runtime": "1"}
+
+
+def refuse_other_version(service: str, what: str, version: str) -> None:
+    """Raise :class:`HarnessError` for a release that speaks another contract; a build that is no
+    release (``dev``) is taken at its word."""
+    major = re.fullmatch(r"v?(\d+)\..*", version)
+    spoken = SPOKEN.get(service)
+    if major and spoken and major[1] != spoken:
+        raise HarnessError(
+            f"{service} ({what}) says that it is version {version}; this plugin speaks the contract "
+            f"of {spoken}.x: use such a release of {service}"
+        )
+
+
 class Launcher(Protocol):
     """One way to bring up services. ``target`` is what follows ``kind:`` on the command line."""
 
@@ -85,7 +113,8 @@ class Launcher(Protocol):
         """Raise :class:`UsageError` for a target that cannot work, before anything starts."""
 
     def describe(self, service: str, target: str) -> str:
-        """A few words for the header, before anything has started."""
+        """A few words for the header: version, path or URL, sha256. May ask the service itself;
+        what cannot be found out is left out, for :meth:`launch` will say it."""
 
     def launch(self, service: str, target: str, site: Site) -> Service:
         """Start it and wait until it is ready; raises :class:`HarnessError`."""

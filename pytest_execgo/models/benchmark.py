@@ -7,8 +7,10 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from pytest_execgo.models.chaos import Expectation, Layer
+from pytest_execgo.models.cause import Layer
+from pytest_execgo.models.chaos import Expectation
 from pytest_execgo.models.document import Document, Model
+from pytest_execgo.models.finding import AcceptedFinding
 from pytest_execgo.models.plan import Mode
 
 VerdictStatus = Literal["passed", "failed", "inconclusive"]
@@ -28,6 +30,7 @@ class BenchmarkRunRequest(Document):
     seed: int | None = Field(default=None, ge=0, strict=True)
     harness: str = "embedded"
     services: dict[str, str] = {}
+    known_findings: tuple[AcceptedFinding, ...] = ()
 
 
 class TrialMetrics(Model):
@@ -114,7 +117,10 @@ class Verdict(Model):
 
 
 class TrialResult(Document):
-    """One trial: an element of ``benchmark.json`` and the whole of ``result.json``."""
+    """One trial: an element of ``benchmark.json`` and the whole of ``result.json``.
+
+    ``known_finding``: the trial failed, and an accepted finding about an engine explains it.
+    """
 
     trial_id: str
     cell_id: str
@@ -129,6 +135,7 @@ class TrialResult(Document):
     metrics: TrialMetrics
     faults: tuple[FaultRecord, ...] = ()
     verdict: Verdict
+    known_finding: AcceptedFinding | None = None
     rerun: str
 
 
@@ -167,6 +174,9 @@ class CellRates(Model):
 
 
 class CellResult(Model):
+    """Counts of one cell. ``failed`` leaves out what a known finding explains, which is counted in
+    ``known_findings``; it is no success all the same."""
+
     cell_id: str
     scenario: str
     framework: str
@@ -178,6 +188,7 @@ class CellResult(Model):
     inconclusive: int
     errors: int
     skipped: int
+    known_findings: int = 0
     rates: CellRates
     metrics: dict[str, Distribution]
 
@@ -222,6 +233,15 @@ class UnfinishedTrial(Model):
     reason: str
 
 
+class FindingSeen(Model):
+    """A finding that the run takes as known, and the trials that met it (perhaps none)."""
+
+    id: str
+    reason: str
+    summary: str
+    trials: tuple[str, ...]
+
+
 class ServiceInfo(Model):
     """One service of the fleet; ``digest`` is the sha256 of the binary or of the program's files."""
 
@@ -260,4 +280,4 @@ class BenchmarkResult(Document):
     coverage: tuple[CoverageRow, ...]
     not_applicable: tuple[NotApplicable, ...] = ()
     unfinished: tuple[UnfinishedTrial, ...] = ()
-    known_findings: tuple[str, ...] = ()
+    known_findings: tuple[FindingSeen, ...] = ()

@@ -6,31 +6,12 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from pytest_execgo.models.cause import ExpectedCause
 from pytest_execgo.models.document import Document, Model, free_name
+from pytest_execgo.models.finding import AcceptedFinding
 
 Expectation = Literal["not_applicable", "should_recover", "expected_failure", "measure"]
 Phase = Literal["plan", "submit", "runtime", "poll", "verify"]
-Layer = Literal[
-    "adapter",
-    "plan",
-    "dsl",
-    "binding",
-    "engine",
-    "runtime",
-    "task",
-    "fixture",
-    "verifier",
-    "harness",
-    "none",
-    "unknown",
-]
-
-
-class ExpectedCause(Model):
-    """What attribution must find; without ``code`` the layer alone is compared."""
-
-    layer: Layer
-    code: str | None = None
 
 
 class When(Model):
@@ -87,6 +68,7 @@ class ChaosProfile(Document):
     expectation: Expectation
     expected_cause: ExpectedCause | None = None
     faults: tuple[Fault, ...] = ()
+    known_findings: tuple[AcceptedFinding, ...] = ()
 
     @field_validator("id")
     @classmethod

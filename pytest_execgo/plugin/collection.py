@@ -91,6 +91,10 @@ class TrialItem(pytest.Function):
             ("execgo_verdict", result.verdict.status),
             ("execgo_cause", f"{cause.layer}/{cause.code}"),
         ]
+        if result.known_finding:
+            known = result.known_finding
+            self.user_properties.append(("execgo_known_finding", known.id))
+            pytest.xfail(f"engine finding {known.id} ({known.reason}): {result.verdict.outcome}")
         if result.verdict.status != "passed":
             folder = session.settings.trial_folder(result.trial_id)
             raise ScenarioFailure(failure_text(result, _shown(folder, session.settings.root)))

@@ -90,9 +90,9 @@ class MatrixPlugin:
         """What runs where."""
         state = self._state
         chosen = state.fleet_spec.resolve(state.registry.launchers)
-        services = [f"{n} {launcher.describe(n, t)}" for n, (launcher, t) in chosen.items()]
+        services = [f"  {n:8} {launcher.describe(n, t)}" for n, (launcher, t) in chosen.items()]
         settings = state.settings
-        return [f"execgo: run {settings.run_id} · seed {settings.seed} · {', '.join(services)}"]
+        return [f"execgo: run {settings.run_id} · seed {settings.seed}", *services]
 
     def pytest_collect_file(
         self, file_path: Path, parent: pytest.Collector
@@ -187,7 +187,7 @@ class MatrixPlugin:
         harness = report.when != "call" or getattr(report, "execgo_harness_error", False)
         if report.failed and harness:
             self._state.outcomes[report.nodeid] = ("error", report.longreprtext)
-        elif report.skipped:
+        elif report.skipped and not hasattr(report, "wasxfail"):
             reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else ""
             self._state.outcomes[report.nodeid] = ("skipped", reason.removeprefix("Skipped: "))
         if report.when == "teardown" and self._events:
@@ -198,6 +198,7 @@ class MatrixPlugin:
                 trial_id=trial_id_of(report.nodeid),
                 state=state,
                 verdict=facts.get("execgo_verdict"),
+                known_finding=facts.get("execgo_known_finding"),
                 reason=reason.splitlines()[0] if reason else None,
             )
 

@@ -10,6 +10,7 @@ import pytest
 from pytest_execgo import builtins
 from pytest_execgo.benchmark.matrix import Shard
 from pytest_execgo.catalogue import Catalogue
+from pytest_execgo.conformance.findings import parse_accepted
 from pytest_execgo.errors import UsageError
 from pytest_execgo.harness.fleet import FleetSpec
 from pytest_execgo.models.benchmark import BenchmarkResult, BenchmarkRunRequest
@@ -63,6 +64,10 @@ class PluginState:
         services = self._services(asked)
         if services is not None:
             base["services"] = services
+        findings = self._chosen("known_findings", asked)
+        if findings:
+            flag = "--execgo-known-findings"
+            base["known_findings"] = [f.model_dump() for f in parse_accepted(findings, flag)]
         return parse(BenchmarkRunRequest, base, "command line")
 
     def _resumed_request(self) -> BenchmarkRunRequest:
@@ -71,11 +76,11 @@ class PluginState:
         if not (folder / "trials").is_dir():
             resumed = options.value(self.config, "resume")
             raise UsageError(f"--execgo-resume {resumed}: no such run in {folder.parent}")
-        for name in ("request", "service", *_FIELDS.values()):
+        for name in ("request", "service", "known_findings", *_FIELDS.values()):
             if options.given(self.config, name) is not None:
                 raise UsageError(
                     f"--execgo-resume takes the request of the run it resumes; leave out "
-                    f"--execgo-{name}"
+                    f"--execgo-{name.replace('_', '-')}"
                 )
         return load(BenchmarkRunRequest, folder / "request.json")
 
@@ -126,10 +131,15 @@ class PluginState:
         """The session that runs trials in this process."""
         return RunSession(self.settings, self.catalogue)
 
+    def _chosen(self, name: str, asked: set[str], field: str = "") -> list[str] | None:
+        """The words of an option; those of the ini file only where the request file has none."""
+        words: list[str] | None = options.given(self.config, name)
+        if words is None and (field or name) not in asked:
+            words = options.value(self.config, name)
+        return words
+
     def _services(self, asked: set[str]) -> dict[str, str] | None:
-        words = options.given(self.config, "service")
-        if words is None and "services" not in asked:
-            words = options.value(self.config, "service")
+        words = self._chosen("service", asked, "services")
         if not words:
             return None
         services = {}
@@ -153,6 +163,9 @@ class PluginState:
             words += ["--execgo-harness", self.fleet_spec.harness]
         for name, choice in self.fleet_spec.choices:
             words += ["--execgo-service", f"{name}={choice}"]
+        if options.given(self.config, "known_findings") is not None:
+            for one in self.request.known_findings:
+                words += ["--execgo-known-findings", f"{one.id}={one.reason}"]
         return tuple(words)
 
 

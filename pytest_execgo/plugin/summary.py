@@ -8,7 +8,7 @@ import pytest
 
 from pytest_execgo.benchmark.aggregate import aggregate
 from pytest_execgo.benchmark.matrix import Cell
-from pytest_execgo.benchmark.reports.table import cell_table, summary_line
+from pytest_execgo.benchmark.reports.table import cell_table, finding_lines, summary_line
 from pytest_execgo.errors import UsageError
 from pytest_execgo.models.benchmark import (
     BenchmarkResult,
@@ -42,6 +42,7 @@ def finish(session: pytest.Session, state: PluginState) -> None:
             _results(folder),
             _unfinished(state, folder),
             _not_applicable(state),
+            _findings(state),
         )
     except UsageError as error:
         _failed(session, state, f"benchmark: {error}")
@@ -58,7 +59,7 @@ def finish(session: pytest.Session, state: PluginState) -> None:
 
 def _judge_whole_run(session: pytest.Session, result: BenchmarkResult) -> None:
     """A resumed run exits for all of its trials, not only for those that were missing."""
-    green = all(trial.verdict.status == "passed" for trial in result.trials)
+    green = all(t.verdict.status == "passed" or t.known_finding for t in result.trials)
     nothing_new = (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
     if session.exitstatus in nothing_new:
         session.exitstatus = pytest.ExitCode.OK if green else pytest.ExitCode.TESTS_FAILED
@@ -69,6 +70,13 @@ def _not_applicable(state: PluginState) -> list[NotApplicable]:
     chosen = {Cell.parse(name.rpartition("-r")[0]).scenario for name in state.planned.values()}
     found = state.catalogue.not_applicable()
     return [pair for pair in found if not chosen or pair.scenario in chosen]
+
+
+def _findings(state: PluginState) -> dict[str, tuple[str, str]]:
+    """The findings this run takes as known: reason and summary."""
+    catalogue = state.catalogue
+    accepted = catalogue.accepted_in_run()
+    return {name: (reason, catalogue.findings[name].summary) for name, reason in accepted.items()}
 
 
 def _failed(session: pytest.Session, state: PluginState, text: str) -> None:
@@ -121,6 +129,8 @@ def show(reporter: pytest.TerminalReporter, state: PluginState) -> None:
             reporter.write_line(cell_table(result, "plain"))
         for pair in result.not_applicable:
             reporter.write_line(f"not applicable: {pair.scenario} × {pair.chaos}: {pair.reason}")
+        for text in finding_lines(result):
+            reporter.write_line(text, yellow=True)
         line = summary_line(result)
         reporter.write_line((f"{line} · " if line else "") + _shown(state))
     for text in state.report_failures:

@@ -13,7 +13,7 @@ from math import inf
 from typing import TypeVar
 
 from pytest_execgo.models.benchmark import Attribution, Confidence
-from pytest_execgo.models.chaos import Layer
+from pytest_execgo.models.cause import Layer
 from pytest_execgo.models.timeline import (
     BindingMissing,
     CheckEvaluated,

@@ -13,7 +13,8 @@ from pytest_execgo.models.benchmark import (
     Verdict,
     VerdictStatus,
 )
-from pytest_execgo.models.chaos import ChaosProfile, ExpectedCause
+from pytest_execgo.models.cause import ExpectedCause
+from pytest_execgo.models.chaos import ChaosProfile
 from pytest_execgo.models.timeline import (
     ChaosArmed,
     ChaosEvent,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from time import monotonic, sleep
@@ -17,6 +19,7 @@ import pytest
 from pytest_execgo.errors import HarnessError, UsageError
 from pytest_execgo.harness.fleet import Fleet, FleetSpec
 from pytest_execgo.registry import Registry
+from pytest_execgo.services.httpd import Server, json_response
 
 LAUNCHERS = Registry.build().launchers
 
@@ -270,3 +273,31 @@ def test_another_program_behind_the_url_is_told_apart() -> None:
         choices = (("execgo", f"external:{own.url('fixtures')}"),)
         with pytest.raises(HarnessError, match="answered 404"):
             Fleet(FleetSpec(choices=choices), LAUNCHERS).start()
+
+
+@pytest.fixture
+def newer_engine() -> Iterator[str]:
+    """The URL of a server that says it is another major version of ExecGo."""
+    server = Server("127.0.0.1", 0, lambda request: json_response({"version": "v2.3.0"}))
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    yield server.url
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_version_that_speaks_another_contract_is_one_line(newer_engine: str) -> None:
+    choices = (("execgo", f"external:{newer_engine}"),)
+    with pytest.raises(HarnessError, match=r"says that it is version v2\.3\.0; .* 1\.x") as error:
+        Fleet(FleetSpec(choices=choices), LAUNCHERS).start()
+    assert "\n" not in str(error.value)
+
+
+def test_the_header_names_path_version_and_digest(tmp_path: Path) -> None:
+    script = tmp_path / "execgo"
+    script.write_text(f"#!/bin/sh\nexec {sys.executable} -m pytest_execgo.services.execgo\n")
+    script.chmod(0o755)
+    digest = hashlib.sha256(script.read_bytes()).hexdigest()
+    described = LAUNCHERS["binary"].describe("execgo", str(script))
+    assert described == f"binary v1.0.0 {script} sha256 {digest[:12]}"
+    script.write_text("#!/bin/sh\nexit 3\n")
+    assert LAUNCHERS["binary"].describe("execgo", str(script)).startswith(f"binary {script}")

@@ -48,7 +48,9 @@ def test_a_run_leaves_a_whole_report(
     kinds = [event["event"] for event in events]
     assert (kinds[0], kinds[-1]) == ("run_started", "run_finished")
     assert kinds.count("trial_started") == kinds.count("trial_finished") == 6
-    result.stdout.fnmatch_lines(["*execgo: run * seed 7 * execgo embedded*", "*faults fired 4/4*"])
+    result.stdout.fnmatch_lines(
+        ["*execgo: run * seed 7", "  execgo *embedded * sha256 *", "*faults fired 4/4*"]
+    )
 
 
 def test_without_the_option_nothing_is_collected(

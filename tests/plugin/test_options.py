@@ -35,6 +35,8 @@ def count(result: pytest.RunResult) -> int:
         ("request=nope.json", "no such file"),
         ("scenarios=nope", "no such folder"),
         ("seed=", "needs a value"),
+        ("known-findings=runtime-tasks-stay-running", "expected ID=REASON"),
+        ("known-findings=runtime-task-stays=x", "did you mean 'runtime-tasks-stay-running'?"),
         ("reports=taken", "is no folder that can be written to"),
     ],
 )

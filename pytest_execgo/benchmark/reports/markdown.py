@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from tabulate import tabulate
 
-from pytest_execgo.benchmark.reports.table import cell_table, duration, summary_line
+from pytest_execgo.benchmark.reports.table import cell_table, duration, finding_lines, summary_line
 from pytest_execgo.models.benchmark import BenchmarkResult, TrialResult
 
 
@@ -30,6 +30,10 @@ def _lines(result: BenchmarkResult) -> Iterator[str]:
     line = summary_line(result)
     if line:
         yield line
+        yield ""
+    lines = finding_lines(result)
+    yield from (f"- {line}" for line in lines)
+    if lines:
         yield ""
     yield from _not_green(result)
     yield from _unfinished(result)
@@ -60,6 +64,9 @@ def _trial(trial: TrialResult) -> Iterator[str]:
     verdict = trial.verdict
     yield f"### {trial.trial_id}: {verdict.status}"
     yield ""
+    if trial.known_finding:
+        known = trial.known_finding
+        yield f"- engine finding `{known.id}`, taken as known: {known.reason}"
     yield f"- {verdict.outcome}"
     for cause in verdict.attribution:
         evidence = f" (events {', '.join(cause.evidence)})" if cause.evidence else ""

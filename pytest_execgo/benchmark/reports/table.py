@@ -33,6 +33,8 @@ def _row(cell: CellResult) -> list[str]:
         passed += f" ({cell.errors} error{'s' if cell.errors > 1 else ''})"
     if cell.skipped:
         passed += f" ({cell.skipped} skipped)"
+    if cell.known_findings:
+        passed += f" ({cell.known_findings} known finding{'s' if cell.known_findings > 1 else ''})"
     recovery = rates.recovery
     return [
         cell.scenario,
@@ -52,6 +54,16 @@ def duration(ms: float | None) -> str:
     if ms is None:
         return "–"
     return f"{ms:.0f} ms" if ms < 1000 else f"{ms / 1000:.2f} s"
+
+
+def finding_lines(result: BenchmarkResult) -> list[str]:
+    """One line per finding that the run takes as known, seen or not."""
+    lines = []
+    for finding in result.known_findings:
+        count = len(finding.trials)
+        seen = f"{count} trial{'s' if count > 1 else ''}" if count else "not seen in this run"
+        lines.append(f"engine finding {finding.id}: {seen} ({finding.summary}): {finding.reason}")
+    return lines
 
 
 def summary_line(result: BenchmarkResult) -> str:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import os
+import tempfile
 from pathlib import Path
 from typing import Any
 
-from pytest_execgo.errors import UsageError
+from pytest_execgo.errors import HarnessError, UsageError
 from pytest_execgo.harness.process import ProcessService, Program
-from pytest_execgo.harness.readiness import probe_json
-from pytest_execgo.harness.service import Service, Site
+from pytest_execgo.harness.readiness import DEFAULT_TIMEOUT_SECONDS, probe_json
+from pytest_execgo.harness.service import Service, Site, Unwatched, refuse_other_version
 from pytest_execgo.models.benchmark import ServiceInfo
 
 _HEALTH = {"execgo": "/health", "runtime": "/readyz"}
+_DESCRIBE_SECONDS = 3.0
 
 
 class BinaryLauncher:
@@ -32,48 +34,76 @@ class BinaryLauncher:
             raise UsageError(f"{service}=binary:{target}: not executable; try: chmod +x {target}")
 
     def describe(self, service: str, target: str) -> str:
-        """The version is known once it runs."""
-        return f"binary {target}"
+        """Not every program tells its version on the command line: it is started once, and asked."""
+        path = _path(target)
+        known = f"{target} sha256 {_digest(path)[:12]}"
+        with tempfile.TemporaryDirectory(prefix="execgo-version-") as root:
+            site = Site(
+                Path(root), dict(os.environ), Unwatched(), {"runtime": "http://127.0.0.1:1"}
+            )
+            program = _program(service, path, site, _DESCRIBE_SECONDS)
+            process = ProcessService(service, program, site)
+            try:
+                process.start()
+            except HarnessError:
+                return f"binary {known}"
+            try:
+                return f"binary {process.info.version} {known}"
+            finally:
+                process.stop()
 
     def launch(self, service: str, target: str, site: Site) -> Service:
         """Start it on a free loopback port and wait for its health check."""
-        path = Path(target).expanduser().resolve()
-        data = site.data_dir(service)
-
-        def command(address: str) -> list[str]:
-            if service == "execgo":
-                return [str(path)]
-            return [str(path), "serve", "--listen-addr", address, "--data-dir", str(data)]
-
-        def environment(address: str) -> dict[str, str]:
-            if service != "execgo":
-                return {}
-            return {
-                "EXECGO_ADDR": address,
-                "EXECGO_DATA_DIR": str(data),
-                "EXECGO_RUNTIME_URL": site.urls["runtime"],
-                "EXECGO_GRPC_ADDR": "127.0.0.1:0",
-            }
-
-        def look(offset: int, url: str | None) -> dict[str, Any] | None:
-            health = probe_json(f"{url}{_HEALTH[service]}")
-            return None if health is None else {"url": url, "version": health.get("version")}
-
-        def info(seen: dict[str, Any]) -> ServiceInfo:
-            digest = hashlib.sha256(path.read_bytes()).hexdigest()
-            version = str(seen["version"])
-            return ServiceInfo(launcher="binary", version=version, path=str(path), digest=digest)
-
-        program = Program(
-            command=command,
-            look=look,
-            awaited=f"200 from {_HEALTH[service]}",
-            probe=lambda url: probe_json(url + _HEALTH[service]) is not None,
-            environment=environment,
-            info=info,
-            hint=f"try it alone: {path}",
-            picks_port=False,
-        )
-        process = ProcessService(service, program, site)
+        process = ProcessService(service, _program(service, _path(target), site), site)
         process.start()
         return process
+
+
+def _path(target: str) -> Path:
+    return Path(target).expanduser().resolve()
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _program(
+    service: str, path: Path, site: Site, ready_within_seconds: float = DEFAULT_TIMEOUT_SECONDS
+) -> Program:
+    data = site.data_dir(service)
+
+    def command(address: str) -> list[str]:
+        if service == "execgo":
+            return [str(path)]
+        return [str(path), "serve", "--listen-addr", address, "--data-dir", str(data)]
+
+    def environment(address: str) -> dict[str, str]:
+        if service != "execgo":
+            return {}
+        return {
+            "EXECGO_ADDR": address,
+            "EXECGO_DATA_DIR": str(data),
+            "EXECGO_RUNTIME_URL": site.urls["runtime"],
+            "EXECGO_GRPC_ADDR": "127.0.0.1:0",
+        }
+
+    def look(offset: int, url: str | None) -> dict[str, Any] | None:
+        health = probe_json(f"{url}{_HEALTH[service]}")
+        return None if health is None else {"url": url, "version": health.get("version")}
+
+    def info(seen: dict[str, Any]) -> ServiceInfo:
+        version = str(seen["version"])
+        refuse_other_version(service, f"binary {path}", version)
+        return ServiceInfo(launcher="binary", version=version, path=str(path), digest=_digest(path))
+
+    return Program(
+        command=command,
+        look=look,
+        awaited=f"200 from {_HEALTH[service]}",
+        probe=lambda url: probe_json(url + _HEALTH[service]) is not None,
+        environment=environment,
+        info=info,
+        hint=f"try it alone: {path}",
+        picks_port=False,
+        ready_within_seconds=ready_within_seconds,
+    )

@@ -37,10 +37,11 @@ class EmbeddedLauncher:
             raise UsageError(f"{service}=embedded takes no target, got {target!r}")
 
     def describe(self, service: str, target: str) -> str:
-        """Kind, version, and the contract it speaks."""
-        module = import_module(_MODULES[service])
+        """Version, the contract it speaks, module and digest."""
+        name = _MODULES[service]
+        module = import_module(name)
         spoken = f" (speaks {module.SPEAKS})" if hasattr(module, "SPEAKS") else ""
-        return f"embedded {module.VERSION}{spoken}"
+        return f"embedded {module.VERSION}{spoken} {name} sha256 {digest(name)[:12]}"
 
     def launch(self, service: str, target: str, site: Site) -> Service:
         """Start ``python -m <module>`` and wait for its ready line."""

@@ -8,7 +8,7 @@ import requests
 
 from pytest_execgo.direct_http import request
 from pytest_execgo.errors import HarnessError, UsageError
-from pytest_execgo.harness.service import Service, Site
+from pytest_execgo.harness.service import Service, Site, refuse_other_version
 from pytest_execgo.models.benchmark import ServiceInfo
 
 _HEALTH = {"execgo": "/health", "runtime": "/readyz", "fixtures": "/healthz"}
@@ -55,8 +55,11 @@ class ExternalLauncher:
             )
 
     def describe(self, service: str, target: str) -> str:
-        """The version is known once it was asked."""
-        return f"external {target}"
+        """It is asked for its version."""
+        try:
+            return f"external {_version(service, target.rstrip('/'))} {target}"
+        except HarnessError:
+            return f"external {target}"
 
     def launch(self, service: str, target: str, site: Site) -> Service:
         """Ask it for its health; raises :class:`HarnessError` with what it answered instead."""
@@ -84,4 +87,5 @@ def _version(service: str, url: str) -> str:
             f"{service} at {url}: GET {_HEALTH[service]} answered {reply.status_code} ({kind}), "
             f"not the health of {service}; is this another program?"
         ) from None
+    refuse_other_version(service, url, version)
     return version

@@ -1,0 +1,44 @@
+"""The findings about real engines that are known by id (``findings.yaml``)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from pytest_execgo.errors import UsageError, unknown_name
+from pytest_execgo.models.document import load
+from pytest_execgo.models.finding import AcceptedFinding, Finding, FindingsBook
+
+BUILTIN = Path(__file__).resolve().parent.parent / "findings.yaml"
+FILE = "findings.yaml"
+
+
+def load_findings(folder: Path | None = None) -> dict[str, Finding]:
+    """The package's findings by id, and those of ``folder/findings.yaml`` over them."""
+    found = {finding.id: finding for finding in load(FindingsBook, BUILTIN).findings}
+    if folder is not None and (folder / FILE).is_file():
+        found |= {finding.id: finding for finding in load(FindingsBook, folder / FILE).findings}
+    return found
+
+
+def parse_accepted(words: Iterable[str], option: str) -> tuple[AcceptedFinding, ...]:
+    """``ID=REASON`` of a command line or ini file; a reason is not optional."""
+    accepted = []
+    for word in words:
+        name, _, reason = word.partition("=")
+        if not reason.strip():
+            raise UsageError(
+                f"{option} {word!r}: expected ID=REASON, as in "
+                "'runtime-tasks-stay-running=reported to its makers'"
+            )
+        accepted.append(AcceptedFinding.model_construct(id=name, reason=reason.strip()))
+    return tuple(accepted)
+
+
+def check_accepted(
+    accepted: Iterable[AcceptedFinding], known: dict[str, Finding], where: str
+) -> None:
+    """Raise :class:`UsageError` for an id that no book has."""
+    for index, one in enumerate(accepted):
+        if one.id not in known:
+            raise UsageError(f"{where}[{index}].id: {unknown_name('finding', one.id, known)}")
