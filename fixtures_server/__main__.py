@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 
 from fixtures_server import VERSION
 from fixtures_server.app import App
@@ -16,11 +17,14 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument(
+        "--data-dir", type=Path, help="keep the access log here, so that it outlives a restart"
+    )
+    parser.add_argument(
         "--exit-with-stdin", action="store_true", help="end when standard input closes"
     )
     options = parser.parse_args(argv)
     try:
-        server = httpd.Server(options.host, options.port, App().handle)
+        server = httpd.Server(options.host, options.port, App(options.data_dir).handle)
     except OSError as error:
         print(f"fixtures: cannot start on {options.host}:{options.port}: {error}", file=sys.stderr)
         return 1

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import threading
 import time
-from collections import defaultdict
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
 from fixtures_server import VERSION
+from fixtures_server.access import AccessLog
 from fixtures_server.faults import FaultBook
 from pytest_execgo.services.httpd import Request, Response, json_response
 
@@ -21,12 +20,12 @@ ADVISORIES: dict[str, Any] = json.loads(
 
 
 class App:
-    """Serves content and remembers, per scope, what it served."""
+    """Serves content and remembers, per scope, what it served; with ``data_dir`` also across its own
+    death."""
 
-    def __init__(self) -> None:
+    def __init__(self, data_dir: Path | None = None) -> None:
         self._faults = FaultBook()
-        self._lock = threading.Lock()
-        self._access: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        self._access = AccessLog(data_dir / "access.jsonl" if data_dir else None)
 
     def handle(self, request: Request) -> Response:
         """Route one request."""
@@ -53,8 +52,7 @@ class App:
             "sha256": hashlib.sha256(served.body).hexdigest(),
             "reference_sha256": hashlib.sha256(good.body).hexdigest(),
         }
-        with self._lock:
-            self._access[scope].append(entry)
+        self._access.add(scope, entry)
         return served
 
     def _page(self, request: Request, rest: list[str]) -> Response:
@@ -76,6 +74,8 @@ class App:
                 except (ValueError, TypeError) as error:
                     return json_response({"error": str(error)}, 400)
                 return json_response(fault.wire(), 201)
+            case ("GET", "faults"):
+                return json_response({"faults": [fault.wire() for fault in self._faults.all()]})
             case ("GET", "faults", fault_id):
                 known = self._faults.get(fault_id)
                 return json_response(known.wire()) if known else _no_fault(fault_id)
@@ -83,12 +83,10 @@ class App:
                 return Response(204) if self._faults.disarm(fault_id) else _no_fault(fault_id)
             case ("GET", "access"):
                 scope = parse_qs(request.query).get("scope", [""])[0]
-                with self._lock:
-                    return json_response({"requests": list(self._access[scope])})
+                return json_response({"requests": self._access.of(scope)})
             case ("DELETE", "access"):
                 scope = parse_qs(request.query).get("scope", [""])[0]
-                with self._lock:
-                    self._access.pop(scope, None)
+                self._access.forget(scope)
                 return Response(204)
         return json_response({"error": f"no such control: {request.path}"}, 404)
 

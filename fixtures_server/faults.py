@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -18,7 +19,42 @@ def error(response: Response, params: dict[str, Any]) -> Response:
     return replace(response, status=status, body=body, content_type="application/json")
 
 
-EFFECTS: dict[str, Callable[[Response, dict[str, Any]], Response]] = {"error": error}
+def latency(response: Response, params: dict[str, Any]) -> Response:
+    """Answer late."""
+    time.sleep(float(params.get("delay_ms", 800)) / 1000)
+    return response
+
+
+def garbage(response: Response, params: dict[str, Any]) -> Response:
+    """Bytes that are neither JSON nor UTF-8, with the status of success."""
+    return replace(response, status=200, body=b"\xff\xfe<html>" + bytes(range(128, 192)))
+
+
+def wrong_value(response: Response, params: dict[str, Any]) -> Response:
+    """The same shape with every text and number another one."""
+    return replace(response, body=json.dumps(_falsified(json.loads(response.body))).encode())
+
+
+def _falsified(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _falsified(found) for key, found in value.items()}
+    if isinstance(value, list):
+        return [_falsified(found) for found in value]
+    if isinstance(value, str):
+        # Digits change so that a version stays one; a text without digits gets a mark.
+        changed = "".join(str((int(c) + 1) % 10) if c in "0123456789" else c for c in value)
+        return changed if changed != value else f"not {value}"
+    if isinstance(value, bool) or value is None:
+        return value
+    return value + 1
+
+
+EFFECTS: dict[str, Callable[[Response, dict[str, Any]], Response]] = {
+    "error": error,
+    "latency": latency,
+    "garbage": garbage,
+    "wrong_value": wrong_value,
+}
 
 
 @dataclass
@@ -70,6 +106,11 @@ class FaultBook:
             self._faults[fault.fault_id] = fault
             return fault
 
+    def all(self) -> list[ArmedFault]:
+        """Those that are armed now."""
+        with self._lock:
+            return list(self._faults.values())
+
     def get(self, fault_id: str) -> ArmedFault | None:
         """The fault, or ``None``."""
         return self._faults.get(fault_id)
@@ -81,6 +122,7 @@ class FaultBook:
 
     def apply(self, scope: str, path: str, response: Response, at: float) -> Response:
         """The reply after all faults that match; each hit is counted. ``at``: when it was asked."""
+        hit = []
         with self._lock:
             for fault in self._faults.values():
                 spent = fault.times and fault.hits >= fault.times
@@ -88,5 +130,8 @@ class FaultBook:
                     continue
                 fault.hits += 1
                 fault.first_hit_at = fault.first_hit_at or at
-                response = EFFECTS[fault.effect](response, fault.params)
+                hit.append(fault)
+        # Outside of the lock: a slow answer must not make all others slow.
+        for fault in hit:
+            response = EFFECTS[fault.effect](response, fault.params)
         return response

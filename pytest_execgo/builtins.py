@@ -10,9 +10,20 @@ from pytest_execgo.benchmark.reports.base import ReportFormat
 from pytest_execgo.benchmark.reports.json_report import JsonReport
 from pytest_execgo.benchmark.reports.markdown import MarkdownReport
 from pytest_execgo.chaos.action import Action
+from pytest_execgo.chaos.actions.bad_dependency import BadDependency
+from pytest_execgo.chaos.actions.corrupt_output import CorruptOutput
+from pytest_execgo.chaos.actions.drop_binding import DropBinding
 from pytest_execgo.chaos.actions.error import FixtureError
+from pytest_execgo.chaos.actions.exhaust_timeout import ExhaustTimeout
+from pytest_execgo.chaos.actions.garbage import FixtureGarbage
 from pytest_execgo.chaos.actions.invalid_tool import InvalidTool
 from pytest_execgo.chaos.actions.kill import Kill
+from pytest_execgo.chaos.actions.latency import FixtureLatency
+from pytest_execgo.chaos.actions.limit import Limit
+from pytest_execgo.chaos.actions.network import Network
+from pytest_execgo.chaos.actions.pause import Pause
+from pytest_execgo.chaos.actions.restart import Restart
+from pytest_execgo.chaos.actions.wrong_value import FixtureWrongValue
 from pytest_execgo.harness.launchers.binary import BinaryLauncher
 from pytest_execgo.harness.launchers.embedded import EmbeddedLauncher
 from pytest_execgo.harness.launchers.external import ExternalLauncher
@@ -30,7 +41,22 @@ def pytest_execgo_adapters() -> list[Adapter]:
 @hookimpl
 def pytest_execgo_chaos_actions() -> list[Action]:
     """Chaos actions."""
-    return [InvalidTool(), Kill(), FixtureError()]
+    return [
+        InvalidTool(),
+        BadDependency(),
+        DropBinding(),
+        ExhaustTimeout(),
+        CorruptOutput(),
+        Restart(),
+        Kill(),
+        Pause(),
+        Limit(),
+        Network(),
+        FixtureLatency(),
+        FixtureError(),
+        FixtureGarbage(),
+        FixtureWrongValue(),
+    ]
 
 
 @hookimpl

@@ -94,6 +94,10 @@ class Catalogue:
             self._profiles[name] = loaded
         return self._profiles[name]
 
+    def links(self) -> frozenset[str]:
+        """The services that a profile of the request needs a fault proxy for."""
+        return frozenset().union(*(self.profile(name).links for name in self.profile_names()))
+
     def accepted(self, profile: LoadedProfile) -> dict[str, str]:
         """The findings that are known in trials of a profile: id and reason."""
         both = (*self.request.known_findings, *profile.profile.known_findings)

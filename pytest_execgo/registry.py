@@ -29,6 +29,11 @@ class LoadedProfile:
     profile: ChaosProfile
     faults: tuple[LoadedFault, ...]
 
+    @property
+    def links(self) -> frozenset[str]:
+        """The services that must be reached through a fault proxy."""
+        return frozenset(f.fault.target for f in self.faults if f.action.needs_link)
+
 
 @dataclass(frozen=True)
 class Registry:

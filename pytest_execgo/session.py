@@ -9,7 +9,7 @@ import shlex
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,7 @@ from pytest_execgo.observability.artifacts import (
     write_model,
 )
 from pytest_execgo.observability.environment import describe_environment
-from pytest_execgo.observability.health import ServiceMonitor
+from pytest_execgo.observability.health import HealthProber, ServiceMonitor
 from pytest_execgo.observability.recorder import Recorder
 from pytest_execgo.registry import LoadedProfile
 from pytest_execgo.runner.client import ExecgoClient
@@ -92,15 +92,23 @@ class RunSession:
         """The running fleet, brought up now if need be; raises :class:`HarnessError`."""
         return self._fleet or self.ensure_fleet()
 
-    def ensure_fleet(self) -> Fleet:
-        """A fleet in which every service answers: the one there is, or a new one in its place."""
-        if self._fleet is not None and (self._spoilt or self._fleet.unready()):
+    def ensure_fleet(self, links: frozenset[str] = frozenset()) -> Fleet:
+        """A fleet in which every service answers and nothing is wrong: the one there is, or a new one
+        in its place. ``links`` names the services that must be reached through a fault proxy."""
+        fleet = self._fleet
+        if fleet is not None and (
+            self._spoilt or not links <= fleet.links or fleet.abnormal() or fleet.unready()
+        ):
             self.close()
         if self._fleet is None:
-            fleet = Fleet(self.settings.fleet, self.catalogue.registry.launchers)
+            # All that the run may need, so that its trials share one kind of fleet.
+            links = links | self.catalogue.links()
+            spec = replace(self.settings.fleet, links=links)
+            fleet = Fleet(spec, self.catalogue.registry.launchers)
             fleet.start()
             self._fleet, self._spoilt = fleet, False
             self._write_environment(fleet)
+            return fleet
         return self._fleet
 
     def close(self) -> None:
@@ -133,7 +141,7 @@ class RunSession:
         profile = self.catalogue.profile(trial.cell.chaos)
         self._check_possible(trial, scenario)
         self._check_dice(trial, profile)
-        fleet = self.ensure_fleet()
+        fleet = self.ensure_fleet(profile.links)
         self._check_capabilities(profile, fleet)
         folder = self.settings.trial_folder(trial.trial_id)
         again = (folder / "timeline.jsonl").exists()
@@ -180,7 +188,7 @@ class RunSession:
     def _check_capabilities(profile: LoadedProfile, fleet: Fleet) -> None:
         for loaded in profile.faults:
             service = fleet.services.get(loaded.fault.target)
-            reason = loaded.action.unsupported(service) if service else None
+            reason = loaded.action.unsupported(service, loaded.params) if service else None
             if reason:
                 raise TrialSkipped(f"{profile.profile.id}: {reason}")
 
@@ -203,6 +211,9 @@ class _Surroundings:
 
     def unready(self) -> list[str]:
         return self.fleet.unready()
+
+    def identity(self, service: str) -> int | None:
+        return self.fleet.services[service].pid
 
 
 @dataclass
@@ -246,9 +257,13 @@ class _Execution:
         recorder = Recorder(self.folder)
         monitor = ServiceMonitor(recorder)
         self.fleet.watch(monitor)
+        services = list(self.fleet.services.values())
+        links = {s.name: s.link.url for s in services if s.link is not None}
+        prober = HealthProber(services, links, recorder)
         try:
             yield recorder
         finally:
+            prober.stop()
             self.fleet.unwatch(monitor)
             recorder.close()
 
@@ -280,7 +295,8 @@ class _Execution:
             except BaseException:
                 self.clean = False
                 raise
-        if not collect_access_log(self.fleet.url("fixtures"), self.trial.trial_id, recorder):
+        fixtures = self.fleet.services["fixtures"].url
+        if not collect_access_log(fixtures, self.trial.trial_id, recorder):
             recorder.add(HarnessTrouble(message="the access log of fixtures cannot be read"))
 
     def _plan(self, workspace: Path) -> StandardPlan:
@@ -349,7 +365,7 @@ class _Execution:
         accepted = catalogue.accepted(self.profile)
         met = known_finding(
             verdict,
-            self.profile.profile.expected_cause,
+            self.profile.profile.causes,
             [catalogue.findings[name] for name in accepted],
             self.fleet.infos(),
         )

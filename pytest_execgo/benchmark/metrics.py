@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from typing import TypeGuard
 
 from pytest_execgo.models import timeline as t
 from pytest_execgo.models.benchmark import TrialMetrics, Verdict
@@ -47,7 +46,7 @@ def trial_metrics(events: Events, verdict: Verdict) -> TrialMetrics:
         runtime_failure_count=sum(_is_runtime_failure(e) for e in failures),
         invalid_action_count=_invalid_actions(rejected, failures),
         artifact_hash_match=_artifacts(facts),
-        **_reaction(events),
+        **_reaction(events, verdict),
     )
 
 
@@ -125,38 +124,35 @@ def _artifacts(facts: Sequence[t.EvidenceEvent]) -> float | None:
     return sum(e.sha256 == e.expected_sha256 for e in hashed) / len(hashed)
 
 
-def _reaction(events: Events) -> dict[str, float | None]:
-    """``detection_ms``: fault to first evidence; ``recovery_ms``: fault to the stage's success."""
+def _reaction(events: Events, verdict: Verdict) -> dict[str, float | None]:
+    """``detection_ms``: fault to first evidence; ``recovery_ms``: fault to the success of the stage
+    in which it was seen, for trials that had to recover."""
     ordered = sorted(events, key=lambda event: event.at_ms)
     struck = next((e.at_ms for e in ordered if isinstance(e, t.ChaosFired)), None)
-    if struck is None:
+    noticed = None
+    if struck is not None:
+        later = (e for e in ordered if e.at_ms >= struck)
+        noticed = next((e.at_ms for e in later if _is_evidence(e)), None)
+    if struck is None or noticed is None:
         return {"detection_ms": None, "recovery_ms": None}
-    later = (e for e in ordered if e.at_ms >= struck)
-    noticed = next((e for e in later if _is_evidence(e)), None)
-    if noticed is None:
-        return {"detection_ms": None, "recovery_ms": None}
-    recovered = next(
-        (
-            e.at_ms
-            for e in ordered
-            if isinstance(e, t.StageFinished)
-            and e.outcome == "succeeded"
-            and e.at_ms > noticed.at_ms
-            and e.stage_id == noticed.stage_id
-        ),
-        None,
-    )
+    recovered = None
+    if verdict.recovery == "recovered":
+        ends = (e for e in ordered if isinstance(e, t.StageFinished) and e.at_ms > noticed)
+        recovered = next((e.at_ms for e in ends if e.outcome == "succeeded"), None)
     return {
-        "detection_ms": _ms(noticed.at_ms - struck),
+        "detection_ms": _ms(noticed - struck),
         "recovery_ms": None if recovered is None else _ms(recovered - struck),
     }
 
 
-_Noticed = t.TaskChanged | t.TaskLost | t.EngineUnreachable | t.SubmitRejected | t.BindingMissing
+_TROUBLE = (
+    t.TaskLost, t.EngineUnreachable, t.SubmitRejected, t.BindingMissing, t.ServiceExited,
+    t.ServiceStopped, t.ServiceSilent, t.ServiceLimited, t.LinkDegraded,
+)  # fmt: skip
 
 
-def _is_evidence(event: t.EvidenceEvent | t.ChaosEvent) -> TypeGuard[_Noticed]:
-    """Whether ExecGo's answer (or its silence) shows that something went wrong."""
+def _is_evidence(event: t.EvidenceEvent | t.ChaosEvent) -> bool:
+    """Whether an answer, a silence, or a look at a service shows that something went wrong."""
     if isinstance(event, t.TaskChanged):
         return event.status == "failed"
-    return isinstance(event, (t.TaskLost, t.EngineUnreachable, t.SubmitRejected, t.BindingMissing))
+    return isinstance(event, _TROUBLE)

@@ -16,10 +16,24 @@ from pytest_execgo.models.plan_rules import placeholders
 from pytest_execgo.models.task import Task
 
 
+class Link(Protocol):
+    """The way to a service, where it can be made to fail."""
+
+    def disturb(self, kind: Any, latency_ms: float, jitter_ms: float, seed: int) -> None:
+        """``latency``, ``reset`` or ``partition``, from now on."""
+
+    def restore(self) -> None:
+        """As it was before."""
+
+
 class ServiceHandle(Protocol):
     """A service as an action sees it; what it can do beyond this is found by its capabilities."""
 
     name: str
+
+    @property
+    def link(self) -> Link | None:
+        """The way its clients take, if it is ours to disturb."""
 
     @property
     def url(self) -> str:
@@ -36,6 +50,8 @@ class Action(ABC):
     summary: ClassVar[str]
     targets: ClassVar[frozenset[str]]
     phases: ClassVar[frozenset[Phase]]
+    needs_link: ClassVar[bool] = False
+    """Whether the target must be reached through a fault proxy."""
     Params: ClassVar[type[Model]]
 
     def not_applicable(self, plan: StandardPlan, target: str, params: Any) -> str | None:
@@ -49,7 +65,7 @@ class Action(ABC):
                 return "the plan does not use ${fixtures_url}"
         return None
 
-    def unsupported(self, target: ServiceHandle) -> str | None:
+    def unsupported(self, target: ServiceHandle, params: Any) -> str | None:
         """Why this fleet cannot be treated so (a missing capability); ``None`` if it can."""
         return None
 
@@ -92,9 +108,11 @@ class ServiceAction(Action):
     """Does something to a running service."""
 
     phases = frozenset({"submit", "runtime", "poll", "verify"})
+    takes_long: ClassVar[bool] = False
+    """Whether ``inject`` may wait for the service; the trial then goes on meanwhile."""
 
     @abstractmethod
-    def inject(self, target: ServiceHandle, trial_id: str, params: Any) -> Injection:
+    def inject(self, target: ServiceHandle, trial_id: str, params: Any, dice: Random) -> Injection:
         """Put the fault in place; the returned ``undo`` is called exactly once."""
 
     def heals_after_ms(self, params: Any) -> int | None:
@@ -125,13 +143,15 @@ class Site:
         ]
 
 
+def replace_stage(plan: StandardPlan, changed: PlanStage) -> StandardPlan:
+    """``plan`` with one stage exchanged for another of the same id."""
+    stages = (changed if s.stage_id == changed.stage_id else s for s in plan.stages)
+    return plan.model_copy(update={"stages": tuple(stages)})
+
+
 def replace_task(plan: StandardPlan, stage_id: str, changed: Task) -> StandardPlan:
     """``plan`` with one task exchanged for another of the same id."""
-    stages = []
-    for stage in plan.stages:
-        if stage.stage_id == stage_id:
-            tasks = tuple(changed if t.id == changed.id else t for t in stage.task_graph.tasks)
-            graph = stage.task_graph.model_copy(update={"tasks": tasks})
-            stage = stage.model_copy(update={"task_graph": graph})  # noqa: PLW2901
-        stages.append(stage)
-    return plan.model_copy(update={"stages": tuple(stages)})
+    stage = next(stage for stage in plan.stages if stage.stage_id == stage_id)
+    tasks = tuple(changed if t.id == changed.id else t for t in stage.task_graph.tasks)
+    graph = stage.task_graph.model_copy(update={"tasks": tasks})
+    return replace_stage(plan, stage.model_copy(update={"task_graph": graph}))

@@ -161,7 +161,7 @@ class ChaosController:
                 small = StandardPlan(plan_id="-", scenario_id="-", stages=(current,))
                 graph = self._change(armed, small).stages[0].task_graph
             elif armed.site.matches(stage.stage_id):
-                self._strike(armed, stage.stage_id, None)
+                self._trigger(armed, stage.stage_id, None)
         for armed in self._ready("runtime", "phase_start"):
             if armed.site.matches(stage.stage_id):
                 self._trigger(armed, stage.stage_id, None)
@@ -193,7 +193,7 @@ class ChaosController:
     def on_verify(self) -> None:
         """Faults of phase ``verify``."""
         for armed in self._ready("verify", "phase_start"):
-            self._strike(armed, None, None)
+            self._trigger(armed, None, None)
 
     def heal(self) -> None:
         """Call off what waits, settle what was armed, and undo in reverse order. Never raises."""
@@ -240,18 +240,14 @@ class ChaosController:
         self._fired(armed, change.detail, change.stage_id, change.task_id, None)
         return change.plan
 
-    def _trigger(self, armed: _Armed, stage_id: str, task_id: str | None) -> None:
+    def _trigger(self, armed: _Armed, stage_id: str | None, task_id: str | None) -> None:
         """The condition is met: strike now, or after the delay."""
         armed.strikes += 1
         delay = armed.fault.when.delay_ms
-        if delay:
+        if delay or _takes_long(armed):
             self._schedule.after(delay, lambda: self._inject(armed, stage_id, task_id))
         else:
             self._inject(armed, stage_id, task_id)
-
-    def _strike(self, armed: _Armed, stage_id: str | None, task_id: str | None) -> None:
-        armed.strikes += 1
-        self._inject(armed, stage_id, task_id)
 
     def _inject(self, armed: _Armed, stage_id: str | None, task_id: str | None) -> None:
         action, params = armed.loaded.action, armed.loaded.params
@@ -263,7 +259,7 @@ class ChaosController:
         at_ms = self._recorder.elapsed_ms()
         try:
             with self._at_target[target.name]:
-                injection = action.inject(target, self._trial_id, params)
+                injection = action.inject(target, self._trial_id, params, armed.dice)
         except Exception as error:
             # Whatever an action raises: the fault is not in place, and the record must say so.
             if heals_after is not None:
@@ -325,6 +321,11 @@ class ChaosController:
     def _not_fired(self, armed: _Armed, reason: Any, message: str) -> None:
         armed.settled = True
         self._recorder.add(ChaosNotFired(**armed.facts(), reason=reason, message=message))
+
+
+def _takes_long(armed: _Armed) -> bool:
+    action = armed.loaded.action
+    return isinstance(action, ServiceAction) and action.takes_long
 
 
 def _condition(fault: Fault) -> str:

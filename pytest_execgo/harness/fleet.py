@@ -15,17 +15,31 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_execgo.errors import HarnessError, UsageError, unknown_name
+from pytest_execgo.harness.proxy import FaultProxy
 from pytest_execgo.harness.reaper import sweep
-from pytest_execgo.harness.service import SERVICE_NAMES, Launcher, LogSource, Service, Site, Watcher
+from pytest_execgo.harness.service import (
+    SERVICE_NAMES,
+    Disturbable,
+    Launcher,
+    LogSource,
+    Service,
+    Site,
+    Watcher,
+)
 from pytest_execgo.models.benchmark import ServiceInfo
 
 
 @dataclass(frozen=True)
 class FleetSpec:
-    """Which launcher brings up which service; ``choices`` maps a name to ``kind[:target]``."""
+    """Which launcher brings up which service; ``choices`` maps a name to ``kind[:target]``.
+
+    ``links`` names the services that are reached through a :class:`FaultProxy`: execgo by the driver,
+    runtime by ExecGo, fixtures by tasks.
+    """
 
     harness: str = "embedded"
     choices: tuple[tuple[str, str], ...] = ()
+    links: frozenset[str] = frozenset()
 
     def resolve(self, launchers: Mapping[str, Launcher]) -> dict[str, tuple[Launcher, str]]:
         """Launcher and target of each service; raises :class:`UsageError` for a choice that cannot
@@ -59,6 +73,7 @@ class Fleet:
         self, spec: FleetSpec, launchers: Mapping[str, Launcher], python: str = sys.executable
     ) -> None:
         self._launchers = spec.resolve(launchers)
+        self.links = spec.links
         self.python = python
         self.services: dict[str, Service] = {}
         self._watchers: list[Watcher] = []
@@ -109,6 +124,8 @@ class Fleet:
             service = self.services.pop(name, None)
             if service is not None:
                 service.stop()
+                if service.link is not None:
+                    service.link.close()
         reaper, self._reaper = self._reaper, None
         if reaper is not None:
             sweep(self._token)
@@ -138,17 +155,31 @@ class Fleet:
             watcher.service_ready(service, pid)
 
     def url(self, service: str) -> str:
-        """Base URL of a service."""
-        return self.services[service].url
+        """Base URL by which the clients of a service reach it: through its link, if it has one."""
+        found = self.services[service]
+        return found.link.url if found.link else found.url
 
     def unready(self) -> list[str]:
         """Names of the services that do not answer now."""
         missing = [name for name in SERVICE_NAMES if name not in self.services]
         return missing + [name for name, service in self.services.items() if not service.ready()]
 
+    def abnormal(self) -> list[str]:
+        """What is still done to the services or to the way to them, in words; empty if nothing."""
+        found = []
+        for name, service in self.services.items():
+            if isinstance(service, Disturbable) and (state := service.abnormal()):
+                found.append(state)
+            if service.link is not None and service.link.fault is not None:
+                found.append(f"the link to {name} is still under {service.link.fault.kind}")
+        return found
+
     def infos(self) -> dict[str, ServiceInfo]:
         """Who the services are, for the record."""
-        return {name: service.info for name, service in sorted(self.services.items())}
+        return {
+            name: service.info.model_copy(update={"proxied": service.link is not None})
+            for name, service in sorted(self.services.items())
+        }
 
     def log_paths(self) -> dict[str, Path]:
         """Log files of the services that have one."""
@@ -171,9 +202,16 @@ class Fleet:
         # pytest's own settings must not reach services and the tests that tasks run.
         for variable in ("PYTEST_ADDOPTS", "PYTEST_CURRENT_TEST", "PYTEST_XDIST_WORKER"):
             environment.pop(variable, None)
-        urls = {known: service.url for known, service in dict(self.services).items()}
+        urls = {known: self.url(known) for known in dict(self.services)}
         site = Site(self._root, environment, self, urls, self.python)
-        self.services[name] = launcher.launch(name, target, site)
+        service = launcher.launch(name, target, site)
+        if name in self.links and not self._out_of_reach(name):
+            service.link = FaultProxy(service.url)
+        self.services[name] = service
+
+    def _out_of_reach(self, name: str) -> bool:
+        """An ExecGo that somebody else runs has been told by them where its runtime is."""
+        return name == "runtime" and self._launchers["execgo"][0].kind == "external"
 
 
 def remove_tree(path: Path) -> None:

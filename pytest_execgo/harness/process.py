@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import subprocess
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pytest_execgo.errors import HarnessError
-from pytest_execgo.harness.readiness import DEFAULT_TIMEOUT_SECONDS, await_ready
+from pytest_execgo.harness import limits
+from pytest_execgo.harness.limits import Lift
+from pytest_execgo.harness.proxy import FaultProxy
+from pytest_execgo.harness.readiness import DEFAULT_TIMEOUT_SECONDS, await_ready, probe_json
 from pytest_execgo.harness.service import Site
 from pytest_execgo.models.benchmark import ServiceInfo
 
 STOP_TIMEOUT_SECONDS = 5.0
+END_TIMEOUT_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -23,13 +29,14 @@ class Program:
     """How one kind of service is run.
 
     ``command`` builds the argument vector for an address ``host:port`` (port 0: the service picks
-    one); ``look`` gets (log offset, url or ``None``) and returns ``{"url", "version"}`` once ready.
+    one); ``look`` gets (log offset, url or ``None``) and returns ``{"url", "version"}`` once ready;
+    ``health`` is the path that answers 200 while it is well.
     """
 
     command: Callable[[str], list[str]]
     look: Callable[[int, str | None], dict[str, Any] | None]
     awaited: str
-    probe: Callable[[str], bool]
+    health: str
     environment: Callable[[str], dict[str, str]]
     info: Callable[[dict[str, Any]], ServiceInfo]
     hint: str
@@ -38,7 +45,8 @@ class Program:
 
 
 class ProcessService:
-    """See :class:`Service`, :class:`LogSource`; it can also be killed and revived."""
+    """See :class:`Service`, :class:`LogSource`; it can also be killed, ended, revived, paused and
+    limited."""
 
     def __init__(self, name: str, program: Program, site: Site) -> None:
         self.name = name
@@ -49,11 +57,18 @@ class ProcessService:
         self._watching: threading.Thread | None = None
         self._url = ""
         self._info: ServiceInfo | None = None
+        self._in_force: dict[str, Lift] = {}
+        self.link: FaultProxy | None = None
 
     @property
     def url(self) -> str:
         """Base URL; the same after a revival."""
         return self._url
+
+    @property
+    def health_url(self) -> str:
+        """What answers 200 while it is well."""
+        return self._url + self._program.health
 
     @property
     def info(self) -> ServiceInfo:
@@ -117,7 +132,7 @@ class ProcessService:
 
     def ready(self) -> bool:
         """Whether it is alive and answers."""
-        return self.running() and self._program.probe(self._url)
+        return self.running() and probe_json(self.health_url) is not None
 
     def kill(self) -> int:
         """SIGKILL the process and wait for its end, which the watcher is told as an exit."""
@@ -134,6 +149,63 @@ class ProcessService:
         self._expected_end = True
         process.terminate()
         return process.wait()
+
+    def end(self) -> int:
+        """SIGTERM and wait for the end, which is told to the watcher: nobody but us knows that it was
+        asked for. SIGKILL for a process that does not end within 30 s."""
+        process = self._require()
+        process.terminate()
+        try:
+            status = process.wait(END_TIMEOUT_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            status = process.wait()
+        if self._watching:
+            self._watching.join()
+        return status
+
+    def pause(self) -> None:
+        """SIGSTOP: it is there, and answers nothing."""
+        self._require().send_signal(signal.SIGSTOP)
+        self._in_force["pause"] = self._continue
+
+    def resume(self) -> None:
+        """SIGCONT."""
+        self._lift("pause")
+
+    def cannot_limit(self, resource: str) -> str | None:
+        """Why a resource cannot be limited here; ``None`` if it can."""
+        return limits.unsupported(resource, self._require().pid)
+
+    def limit(self, resource: str, amount: float) -> None:
+        """``cpu`` (share of the time), ``memory`` (MB) or ``pids`` (further ones) for the process and
+        what it starts."""
+        pid = self._require().pid
+        if resource == "cpu":
+            self._in_force["cpu"] = limits.throttle(pid, amount)
+        elif resource == "memory":
+            self._in_force["memory"] = limits.limit_memory(pid, int(amount))
+        else:
+            self._in_force["pids"] = limits.limit_pids(pid, int(amount))
+
+    def unlimit(self, resource: str) -> None:
+        """As it was before."""
+        self._lift(resource)
+
+    def abnormal(self) -> str | None:
+        """What is still done to the process; ``None`` if nothing."""
+        return f"{self.name} is still under {', '.join(self._in_force)}" if self._in_force else None
+
+    def _lift(self, name: str) -> None:
+        lift = self._in_force.get(name)
+        if lift is not None:
+            lift()
+            del self._in_force[name]
+
+    def _continue(self) -> None:
+        process = self._require()
+        if process.poll() is None:
+            process.send_signal(signal.SIGCONT)
 
     def await_exit(self, seconds: float) -> int | None:
         """The exit status if the process ends within the time, else ``None``."""
@@ -154,6 +226,10 @@ class ProcessService:
         process = self._process
         if process is None:
             return
+        for name in list(self._in_force):
+            with suppress(Exception):
+                # Whatever keeps a limit from being lifted must not keep the process alive.
+                self._lift(name)
         if process.poll() is None:
             process.terminate()
             try:

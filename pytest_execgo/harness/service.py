@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal, Protocol, get_args, runtime_checkable
 
 from pytest_execgo.errors import HarnessError
+from pytest_execgo.harness.proxy import FaultProxy
 from pytest_execgo.models.benchmark import ServiceInfo
 
 ServiceName = Literal["execgo", "runtime", "fixtures"]
@@ -39,10 +40,19 @@ class Service(Protocol):
     """A running service: an endpoint with an identity."""
 
     name: str
+    link: FaultProxy | None
 
     @property
     def url(self) -> str:
-        """Base URL as the driver and other services reach it."""
+        """Base URL of the service itself, past its link."""
+
+    @property
+    def pid(self) -> int | None:
+        """The id of its process on this machine; ``None`` where there is none to see."""
+
+    @property
+    def health_url(self) -> str:
+        """What answers 200 while it is well, past its link."""
 
     @property
     def info(self) -> ServiceInfo:
@@ -56,6 +66,14 @@ class Service(Protocol):
 
     def stop(self) -> None:
         """Take it down; never raises for a service that is gone already."""
+
+
+@runtime_checkable
+class Disturbable(Protocol):
+    """A service to which something can be done that must be undone."""
+
+    def abnormal(self) -> str | None:
+        """What is still done to it, in words; ``None`` if nothing."""
 
 
 @runtime_checkable

@@ -39,8 +39,9 @@ class TrialMetrics(Model):
 
     ``engine_time_ms`` runs from the first ``created_at`` to the last ``updated_at`` that ExecGo
     itself reports, summed over the stages; ``overhead_ms`` is the wall time beyond it.
-    ``detection_ms`` runs from the first fault that fired to ExecGo's first answer that shows it,
-    ``recovery_ms`` to the success of the stage in which that was seen. ``repair_count`` is
+    ``detection_ms`` runs from the first fault that fired to the first evidence of it (an answer of
+    ExecGo, the end of a process, a health check), ``recovery_ms`` to the success of the stage in
+    which that was seen, for trials that had to recover. ``repair_count`` is
     null for adapters that do not repair.
     """
 
@@ -243,7 +244,8 @@ class FindingSeen(Model):
 
 
 class ServiceInfo(Model):
-    """One service of the fleet; ``digest`` is the sha256 of the binary or of the program's files."""
+    """One service of the fleet; ``digest`` is the sha256 of the binary or of the program's files.
+    ``proxied``: its clients reach it through a fault proxy, which costs each request a little."""
 
     launcher: str
     version: str
@@ -251,6 +253,7 @@ class ServiceInfo(Model):
     image: str | None = None
     url: str | None = None
     digest: str | None = None
+    proxied: bool = False
 
 
 class Environment(Document):

@@ -27,3 +27,11 @@ class ExpectedCause(Model):
 
     layer: Layer
     code: str | None = None
+
+    def fits(self, layer: str, code: str) -> bool:
+        """Whether a named cause is this one."""
+        return layer == self.layer and self.code in (None, code)
+
+    def __str__(self) -> str:
+        """``layer`` or ``layer/code``."""
+        return f"{self.layer}/{self.code}" if self.code else self.layer

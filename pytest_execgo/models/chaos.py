@@ -60,15 +60,23 @@ class Fault(Model):
 
 
 class ChaosProfile(Document):
-    """One YAML file of ``scenarios/chaos``."""
+    """One YAML file of ``scenarios/chaos``. ``expected_cause`` is a list where faults are combined."""
 
     id: str = Field(pattern="^[a-z0-9_]+$")
     description: str = ""
     seed: int = 0
     expectation: Expectation
-    expected_cause: ExpectedCause | None = None
+    expected_cause: ExpectedCause | tuple[ExpectedCause, ...] | None = None
     faults: tuple[Fault, ...] = ()
     known_findings: tuple[AcceptedFinding, ...] = ()
+
+    @property
+    def causes(self) -> tuple[ExpectedCause, ...]:
+        """What attribution must find: one cause, several for faults that strike together, or none."""
+        expected = self.expected_cause
+        if expected is None:
+            return ()
+        return expected if isinstance(expected, tuple) else (expected,)
 
     @field_validator("id")
     @classmethod
@@ -84,6 +92,6 @@ class ChaosProfile(Document):
             )
         if not self.faults and self.expectation != "not_applicable":
             raise ValueError("a profile without faults has the expectation not_applicable")
-        if self.expectation == "expected_failure" and self.expected_cause is None:
+        if self.expectation == "expected_failure" and not self.causes:
             raise ValueError("expected_failure needs an expected_cause: { layer: ... }")
         return self

@@ -21,6 +21,11 @@ StageOutcome = Literal[
 ]
 
 
+# Why a bound value is missing: the source never ended, ended otherwise than in success, its text is no
+# JSON, the path leads nowhere, or the value cannot be put where the binding says.
+BindingProblem = Literal["no_result", "source_failed", "unreadable", "absent", "bad_target"]
+
+
 class Event(Model):
     """What every fact carries."""
 
@@ -90,6 +95,7 @@ class BindingMissing(Event):
     target_param_path: str
     required: bool
     reason: str
+    code: BindingProblem = "absent"
 
 
 class Submitted(Event):
@@ -156,13 +162,15 @@ class TaskChanged(Event):
 
 
 class TaskLost(Event):
-    """ExecGo accepted a task and later answered 404 for it."""
+    """ExecGo accepted a task and will never end it: ``forgotten`` (404), or ``orphaned``: it was open
+    when ExecGo was started anew, and nothing resumed it."""
 
     event_type: Literal["task_lost"] = "task_lost"
     stage_id: str
     round: int
     task_id: str
     engine_task_id: str
+    how: Literal["forgotten", "orphaned"] = "forgotten"
 
 
 class EngineUnreachable(Event):
@@ -237,6 +245,46 @@ class ServiceReady(Event):
     event_type: Literal["service_ready"] = "service_ready"
     service: str
     pid: int | None = None
+
+
+class ServiceStopped(Event):
+    """A service's process was seen stopped by the operating system (SIGSTOP, a frozen cgroup)."""
+
+    event_type: Literal["service_stopped"] = "service_stopped"
+    service: str
+    pid: int
+
+
+class ServiceSilent(Event):
+    """A service that runs gave no answer to several health checks in a row."""
+
+    event_type: Literal["service_silent"] = "service_silent"
+    service: str
+    waited_ms: float
+    message: str
+
+
+class ServiceLimited(Event):
+    """A service's process runs under a limit that it did not have when the trial began."""
+
+    event_type: Literal["service_limited"] = "service_limited"
+    service: str
+    resource: str
+    limit: str
+
+
+class LinkDegraded(Event):
+    """A service answers directly, but not, or slowly, over the connection that its clients use.
+
+    ``link_ms`` is null where nothing came back; both times are those of one health check.
+    """
+
+    event_type: Literal["link_degraded"] = "link_degraded"
+    service: str
+    how: Literal["broken", "slow"]
+    link_ms: float | None
+    direct_ms: float
+    message: str
 
 
 class FixtureRequest(Event):
@@ -369,6 +417,10 @@ EvidenceEvent: TypeAlias = (
     | StageFinished
     | ServiceExited
     | ServiceReady
+    | ServiceStopped
+    | ServiceSilent
+    | ServiceLimited
+    | LinkDegraded
     | FixtureRequest
     | ArtifactSeen
     | CheckEvaluated

@@ -1,9 +1,38 @@
-"""Turns what happens to services during a trial into events."""
+"""What happens to services during a trial, as events: told by the fleet, and seen from outside."""
 
 from __future__ import annotations
 
-from pytest_execgo.models.timeline import ServiceExited, ServiceReady
+import http.client
+import sys
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import monotonic
+from typing import Protocol
+from urllib.parse import urlsplit
+
+import psutil
+
+from pytest_execgo.models.timeline import (
+    EvidenceEvent,
+    LinkDegraded,
+    ServiceExited,
+    ServiceLimited,
+    ServiceReady,
+    ServiceSilent,
+    ServiceStopped,
+)
 from pytest_execgo.observability.recorder import Recorder
+
+PROBE_EVERY_SECONDS = 0.08
+PROBE_TIMEOUT_SECONDS = 0.3
+# Longer, so that a slow link can be told from a dead one.
+LINK_TIMEOUT_SECONDS = 0.6
+# A busy machine can make one check late; what is named as a cause has to be seen more than once.
+IN_A_ROW = 2
+SLOWER_BY_MS = 150.0
 
 
 class ServiceMonitor:
@@ -19,3 +48,189 @@ class ServiceMonitor:
     def service_ready(self, service: str, pid: int | None) -> None:
         """A service answers (again)."""
         self._recorder.add(ServiceReady(service=service, pid=pid))
+
+
+class Probed(Protocol):
+    """A service as the prober sees it."""
+
+    name: str
+
+    @property
+    def pid(self) -> int | None:
+        """Its process on this machine, if there is one to see."""
+
+    @property
+    def health_url(self) -> str:
+        """What answers 200 while it is well, asked directly."""
+
+    def running(self) -> bool:
+        """Whether its process is alive."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One health check: its time, or why nothing came back."""
+
+    ms: float | None
+    failure: str = ""
+    timed_out: bool = False
+
+
+class HealthProber:
+    """Looks at services from outside while a trial runs: as a user's monitoring would, it knows
+    nothing of faults.
+
+    Each service is asked directly and, where there is one, through the link that its clients use; its
+    process is looked at. ``links`` maps names to the base URLs of links.
+    """
+
+    def __init__(
+        self, services: Sequence[Probed], links: dict[str, str], recorder: Recorder
+    ) -> None:
+        self._lock = threading.Lock()
+        self._recorder = recorder
+        self._done = threading.Event()
+        for service in services:
+            watch = _Watch(service, links.get(service.name), limits_of(service.pid))
+            threading.Thread(target=self._follow, args=(watch,), daemon=True).start()
+
+    def stop(self) -> None:
+        """Nothing is recorded after this returns."""
+        with self._lock:
+            self._done.set()
+
+    def _follow(self, watch: _Watch) -> None:
+        while not self._done.wait(PROBE_EVERY_SECONDS):
+            for event in watch.look():
+                with self._lock:
+                    if not self._done.is_set():
+                        self._recorder.add(event)
+
+
+@dataclass
+class _Watch:
+    """What is known of one service; each thing is told once per trial."""
+
+    service: Probed
+    link: str | None
+    limits: dict[str, str]
+    told: set[str] = field(default_factory=set)
+    silent: int = 0
+    broken: int = 0
+    slow: int = 0
+    answered_at: float = field(default_factory=monotonic)
+    answering: int | None = field(init=False)
+    """The process that has answered: one that is only starting is not silent."""
+
+    def __post_init__(self) -> None:
+        self.answering = self.service.pid
+
+    def look(self) -> list[EvidenceEvent]:
+        """One round of checks."""
+        events: list[EvidenceEvent] = []
+        pid = self.service.pid
+        if pid is not None and not self.service.running():
+            self.silent = self.broken = self.slow = 0
+            self.answered_at = monotonic()
+            return events
+        if pid is not None:
+            events += self._process(pid)
+        direct = ask(self.service.health_url)
+        events += self._silence(direct)
+        if self.link is not None and direct.ms is not None:
+            path = urlsplit(self.service.health_url).path
+            events += self._difference(direct.ms, ask(self.link + path, LINK_TIMEOUT_SECONDS))
+        return events
+
+    def _process(self, pid: int) -> list[EvidenceEvent]:
+        events: list[EvidenceEvent] = []
+        name = self.service.name
+        if _stopped(pid) and self._first("stopped"):
+            events.append(ServiceStopped(service=name, pid=pid))
+        for resource, limit in limits_of(pid).items():
+            if self.limits.get(resource, limit) != limit and self._first(resource):
+                events.append(ServiceLimited(service=name, resource=resource, limit=limit))
+        return events
+
+    def _silence(self, answer: Answer) -> list[EvidenceEvent]:
+        if answer.ms is not None:
+            self.silent, self.answered_at, self.answering = 0, monotonic(), self.service.pid
+            return []
+        if self.answering != self.service.pid:
+            return []
+        self.silent += 1
+        if self.silent < IN_A_ROW or not self.service.running() or not self._first("silent"):
+            return []
+        waited = (monotonic() - self.answered_at) * 1000
+        event = ServiceSilent(
+            service=self.service.name, waited_ms=round(waited, 1), message=answer.failure
+        )
+        return [event]
+
+    def _difference(self, direct_ms: float, link: Answer) -> list[EvidenceEvent]:
+        """The link against the service itself, asked in the same moment: load slows both."""
+        slow = link.ms is not None and link.ms - direct_ms > SLOWER_BY_MS
+        self.broken = self.broken + 1 if link.ms is None else 0
+        self.slow = self.slow + 1 if slow else 0
+        # Nothing but a fault resets a connection; that something is late has to be seen again.
+        sure = self.broken and not link.timed_out
+        if (sure or self.broken >= IN_A_ROW) and self._first("broken"):
+            return [self._degraded("broken", direct_ms, link)]
+        if self.slow >= IN_A_ROW and self._first("slow"):
+            return [self._degraded("slow", direct_ms, link)]
+        return []
+
+    def _degraded(self, how: str, direct_ms: float, link: Answer) -> LinkDegraded:
+        return LinkDegraded.model_validate(
+            {
+                "service": self.service.name,
+                "how": how,
+                "link_ms": link.ms,
+                "direct_ms": direct_ms,
+                "message": link.failure or "late",
+            }
+        )
+
+    def _first(self, what: str) -> bool:
+        new = what not in self.told
+        self.told.add(what)
+        return new
+
+
+def ask(url: str, timeout: float = PROBE_TIMEOUT_SECONDS) -> Answer:
+    """One GET on a connection of its own; anything that is answered is an answer."""
+    parts = urlsplit(url)
+    began = monotonic()
+    connection = http.client.HTTPConnection(parts.netloc, timeout=timeout)
+    try:
+        connection.request("GET", parts.path)
+        connection.getresponse().read()
+    except TimeoutError:
+        return Answer(None, f"no answer within {timeout * 1000:.0f} ms", True)
+    except (OSError, http.client.HTTPException) as error:
+        return Answer(None, type(error).__name__)
+    finally:
+        connection.close()
+    return Answer(round((monotonic() - began) * 1000, 3))
+
+
+def _stopped(pid: int) -> bool:
+    with suppress(psutil.Error):
+        return bool(psutil.Process(pid).status() == psutil.STATUS_STOPPED)
+    return False
+
+
+def limits_of(pid: int | None) -> dict[str, str]:
+    """The limits under which a process runs, as far as the system shows them."""
+    found: dict[str, str] = {}
+    if pid is None or not sys.platform.startswith("linux"):
+        return found
+    with suppress(psutil.Error, OSError, ValueError):
+        soft, _ = psutil.Process(pid).rlimit(psutil.RLIMIT_AS)
+        found["memory"] = "unlimited" if soft < 0 else f"{soft // 2**20} MB"
+        for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines():
+            _, controllers, path = line.split(":", 2)
+            if "pids" in controllers.split(","):
+                limit = Path("/sys/fs/cgroup/pids") / path.lstrip("/") / "pids.max"
+                found["pids"] = limit.read_text().strip() if limit.exists() else "max"
+    return found

@@ -11,7 +11,7 @@ from typing import Any
 from pytest_execgo.models.path import PathError, search
 from pytest_execgo.models.plan import Binding, PlanStage
 from pytest_execgo.models.task import TaskGraph
-from pytest_execgo.models.timeline import BindingMissing, BindingResolved
+from pytest_execgo.models.timeline import BindingMissing, BindingProblem, BindingResolved
 
 
 class Unresolved(Exception):
@@ -34,22 +34,22 @@ def resolve(
     bound: set[str] = set()
     events: list[BindingResolved | BindingMissing] = []
     for binding in stage.bindings:
-        value, reason = _value(binding, results)
+        value, code, reason = _value(binding, results)
         task = tasks.get(binding.target_task_id)
         if task is None:
-            reason = f"the stage has no task {binding.target_task_id!r}"
+            code, reason = "bad_target", f"the stage has no task {binding.target_task_id!r}"
         if not reason and task is not None:
             head, _, rest = binding.target_param_path.partition(".")
             payload = copy.deepcopy(getattr(task, head))
             try:
                 payload = put(payload, rest.split("."), value)
             except (TypeError, IndexError) as error:
-                reason = f"{binding.target_param_path}: {error}"
+                code, reason = "bad_target", f"{binding.target_param_path}: {error}"
             else:
                 tasks[task.id] = task.model_copy(update={head: payload})
                 bound.add(task.id)
         if reason:
-            event = _missing(stage, binding, reason)
+            event = _missing(stage, binding, code, reason)
             if binding.required:
                 raise Unresolved(event)
             events.append(event)
@@ -61,20 +61,24 @@ def resolve(
     ), events
 
 
-def _value(binding: Binding, results: Mapping[str, Mapping[str, Any]]) -> tuple[Any, str]:
-    """The bound value, or a reason why there is none."""
+def _value(
+    binding: Binding, results: Mapping[str, Mapping[str, Any]]
+) -> tuple[Any, BindingProblem, str]:
+    """The bound value, or why there is none: a code and a reason (empty if there is a value)."""
     source = results.get(binding.source_task_id)
     if source is None:
-        return None, f"task {binding.source_task_id!r} has no result: it never ended"
+        return None, "no_result", f"task {binding.source_task_id!r} has no result: it never ended"
     if source.get("status") != "success":
-        return None, f"task {binding.source_task_id!r} ended as {source.get('status')!r}"
+        ended = f"task {binding.source_task_id!r} ended as {source.get('status')!r}"
+        return None, "source_failed", ended
     try:
         value = search(binding.source_path, source)
     except PathError as error:
-        return None, str(error)
+        return None, "unreadable", str(error)
     if value is None:
-        return None, f"{binding.source_path} is not in the result of {binding.source_task_id!r}"
-    return value, ""
+        absent = f"{binding.source_path} is not in the result of {binding.source_task_id!r}"
+        return None, "absent", absent
+    return value, "absent", ""
 
 
 def put(container: Any, path: list[str], value: Any) -> Any:
@@ -105,5 +109,7 @@ def _resolved(stage: PlanStage, binding: Binding, value: Any) -> BindingResolved
     )
 
 
-def _missing(stage: PlanStage, binding: Binding, reason: str) -> BindingMissing:
-    return BindingMissing(stage_id=stage.stage_id, reason=reason, **binding.model_dump())
+def _missing(
+    stage: PlanStage, binding: Binding, code: BindingProblem, reason: str
+) -> BindingMissing:
+    return BindingMissing(stage_id=stage.stage_id, code=code, reason=reason, **binding.model_dump())

@@ -33,6 +33,9 @@ class Services(Protocol):
     def unready(self) -> list[str]:
         """Names of the services that do not answer now."""
 
+    def identity(self, service: str) -> int | None:
+        """What changes when a service is started anew (its process id); ``None`` if unknown."""
+
 
 class Chaos(Protocol):
     """Gets a say at every phase; without faults it changes nothing."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from time import monotonic, sleep
-from typing import Any
+from typing import Any, Literal
 
 from pytest_execgo.models.plan import PlanStage
 from pytest_execgo.models.task import EngineTask, Task, TaskGraph
@@ -40,6 +40,9 @@ MAX_ID_LENGTH = 200
 _BACKOFF_FACTOR = 1.5
 _WHILE_UNREACHABLE_SECONDS = 0.02
 _LAST_LOOK_SECONDS = 1.0
+# How long an ExecGo that was started anew has to touch the tasks that were open before. The real one
+# resumes none, and never says so.
+_RESUME_WITHIN_SECONDS = 1.0
 
 
 class _Ended(Exception):
@@ -119,6 +122,8 @@ class StageRunner:
         self.submitted: dict[str, EngineTask | None] = {}
         self._deadline = 0.0
         self._unreachable = False
+        self._engine = services.identity("execgo")
+        self._restarted: datetime | None = None
         self._first_created: datetime | None = None
         self._last_updated: datetime | None = None
 
@@ -244,6 +249,7 @@ class StageRunner:
             # Sinks first: while one is open, nothing else decides when the stage ends.
             targets = [name for name in open_ if name in watched] or open_
             changed = self._look_at(stage, current, targets)
+            changed = self._give_up_orphans(stage, current) or changed
             if not current.open_tasks():
                 return
             if monotonic() > self._deadline:
@@ -265,19 +271,42 @@ class StageRunner:
             seen = self._look(stage, current.engine_ids[name])
             if seen is None:
                 changed = True
-                current.ended[name] = "lost"
-                self.results.pop(name, None)
-                self._recorder.add(
-                    TaskLost(
-                        stage_id=stage.stage_id,
-                        round=current.number,
-                        task_id=name,
-                        engine_task_id=current.engine_ids[name],
-                    )
-                )
+                self._lost(stage, current, name, "forgotten")
             elif self._note(stage, current, name, seen):
                 changed = True
         return changed
+
+    def _lost(
+        self, stage: PlanStage, current: _Round, name: str, how: Literal["forgotten", "orphaned"]
+    ) -> None:
+        current.ended[name] = "lost"
+        self.results.pop(name, None)
+        self._recorder.add(
+            TaskLost(
+                stage_id=stage.stage_id,
+                round=current.number,
+                task_id=name,
+                engine_task_id=current.engine_ids[name],
+                how=how,
+            )
+        )
+
+    def _give_up_orphans(self, stage: PlanStage, current: _Round) -> bool:
+        """Tasks that an ExecGo that was started anew holds open, and does not touch, are lost."""
+        if self._restarted is None:
+            return False
+        if (datetime.now(UTC) - self._restarted).total_seconds() < _RESUME_WITHIN_SECONDS:
+            return False
+        began, self._restarted = self._restarted, None
+        self._look_at(stage, current, current.open_tasks())
+        orphans = [
+            name
+            for name in current.open_tasks()
+            if EngineTask.model_validate(self.results[name]).updated_at < began
+        ]
+        for name in orphans:
+            self._lost(stage, current, name, "orphaned")
+        return bool(orphans)
 
     def _look(self, stage: PlanStage, engine_task_id: str) -> SeenTask | None:
         while True:
@@ -334,6 +363,9 @@ class StageRunner:
         if self._unreachable:
             self._unreachable = False
             self._recorder.add(EngineReachable(stage_id=stage.stage_id))
+            engine = self._services.identity("execgo")
+            if engine != self._engine:
+                self._engine, self._restarted = engine, datetime.now(UTC)
 
     def _protocol_error(self, stage: PlanStage, error: ProtocolError) -> None:
         self._recorder.add(EngineProtocolError(stage_id=stage.stage_id, message=str(error)))

@@ -6,6 +6,7 @@ A service listens, prints one JSON ready line, and ends on SIGTERM, SIGINT, or (
 
 from __future__ import annotations
 
+import _thread
 import json
 import os
 import signal
@@ -67,6 +68,22 @@ class Server(ThreadingHTTPServer):
         """The base URL under which the server is reached."""
         host, port = self.server_address[:2]
         return f"http://{host!s}:{port}"
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        # Not threading.Thread: without memory for a new thread its start() can wait for ever, and the
+        # server would never answer again. This way the one connection is dropped.
+        try:
+            _thread.start_new_thread(self._serve_connection, (request, client_address))
+        except (RuntimeError, MemoryError):
+            self.shutdown_request(request)
+
+    def _serve_connection(self, request: Any, client_address: Any) -> None:
+        try:
+            self.finish_request(request, client_address)
+        except Exception:
+            self.handle_error(request, client_address)
+        finally:
+            self.shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Clients that hang up are no error of the service."""
@@ -152,26 +169,29 @@ def run(
     on_stop: Callable[[], None] = lambda: None,
 ) -> int:
     """Serve until told to end; prints the ready line first. Returns the exit status."""
-    stop = threading.Event()
+    # A pipe, not an Event: a signal that comes just before the main thread begins to wait on a lock, or
+    # that another thread receives, would not wake it, and the service would never end.
+    ended, end = os.pipe()
+    os.set_blocking(end, False)
     for number in (signal.SIGTERM, signal.SIGINT):
-        # From a thread: a handler that takes the lock its own thread holds would deadlock.
-        signal.signal(number, lambda *_: threading.Thread(target=stop.set).start())
+        signal.signal(number, lambda *_: None)
+    signal.set_wakeup_fd(end)
     threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     if exit_with_stdin:
-        threading.Thread(target=_watch_stdin, args=(stop,), daemon=True).start()
+        threading.Thread(target=_watch_stdin, args=(end,), daemon=True).start()
     ready = {"ready": True, "service": name, "version": version, "url": server.url}
     print(json.dumps({**ready, "pid": os.getpid()}), flush=True)
-    stop.wait()
+    os.read(ended, 1)
     server.socket.close()
     on_stop()
     return 0
 
 
-def _watch_stdin(stop: threading.Event) -> None:
+def _watch_stdin(end: int) -> None:
     try:
         # os.read, not sys.stdin: a blocked buffered read would hold a lock at interpreter exit.
         while os.read(0, 4096):
             pass
     except OSError:
         pass
-    stop.set()
+    os.write(end, b"\0")

@@ -23,8 +23,12 @@ from pytest_execgo.models.timeline import (
     EvidenceEvent,
     FixtureRequest,
     HarnessTrouble,
+    LinkDegraded,
     PlanFailed,
     ServiceExited,
+    ServiceLimited,
+    ServiceSilent,
+    ServiceStopped,
     StageFinished,
     SubmitRejected,
     TaskChanged,
@@ -45,6 +49,14 @@ _REJECTIONS: tuple[tuple[str, Layer, str], ...] = (
     ("task id is required", "dsl", "missing_id"),
     ("invalid JSON", "dsl", "invalid_json"),
 )
+
+
+Health = ServiceStopped | ServiceSilent | ServiceLimited | LinkDegraded
+_HEALTH = (ServiceStopped, ServiceSilent, ServiceLimited, LinkDegraded)
+_LAYERS: dict[str, Layer] = {"execgo": "engine", "runtime": "runtime", "fixtures": "fixture"}
+_CHECKS_MS = 800.0
+# The fixtures server answers from memory; what takes longer than this it took its time for.
+_SLOW_REQUEST_MS = 300.0
 
 
 @dataclass(frozen=True)
@@ -70,6 +82,19 @@ class Evidence:
         after that may be a consequence."""
         ends = (e.at_ms for e in self.of(StageFinished) if e.outcome != "succeeded")
         return min(ends, default=inf)
+
+    def health(self, service: str) -> list[Health]:
+        """What was seen of a service from outside, in order of time."""
+        return [e for e in self.events if isinstance(e, _HEALTH) and e.service == service]
+
+    def disturbed_at(self, service: str) -> float:
+        """When a service first went wrong; infinity if it never did. A failed task after that is its
+        symptom. What a health check shows began up to two checks before."""
+        moments = [event.at_ms - _CHECKS_MS for event in self.health(service)]
+        moments += [event.at_ms for event in self.exits(service)]
+        if service == "fixtures":
+            moments += [event.at_ms for event in _bad_requests(self)]
+        return min(moments, default=inf)
 
     def exits(self, service: str) -> list[ServiceExited]:
         """The ends of a service's processes."""
@@ -120,9 +145,17 @@ def _plan(evidence: Evidence) -> Iterator[Attribution]:
 def _binding(evidence: Evidence) -> Iterator[Attribution]:
     for event in evidence.of(BindingMissing):
         # A source that failed is its own cause; the value that is missing then is a symptom.
-        if event.required and not _is_symptom(evidence, event):
-            message = f"{event.target_task_id}.{event.target_param_path}: {event.reason}"
-            yield _cause("binding", "binding_missing", "certain", (event.event_id,), message)
+        if not event.required or _is_symptom(evidence, event):
+            continue
+        ids = (event.event_id,)
+        if event.code == "unreadable":
+            # The binding did its part: there is a text, and it is not what it should be.
+            if evidence.disturbed_at("fixtures") == inf:
+                message = f"task {event.source_task_id} succeeded with output that {event.reason}"
+                yield _cause("task", "bad_output", "certain", ids, message)
+            continue
+        message = f"{event.target_task_id}.{event.target_param_path}: {event.reason}"
+        yield _cause("binding", "binding_missing", "certain", ids, message)
 
 
 def _is_symptom(evidence: Evidence, missing: BindingMissing) -> bool:
@@ -154,7 +187,7 @@ def _engine(evidence: Evidence) -> Iterator[Attribution]:
         ids = tuple(event.event_id for event in lost)
         yield _cause("engine", "task_lost", "certain", ids, f"ExecGo forgot {names}")
     silent = evidence.of(EngineUnreachable)
-    if silent and not exits:
+    if silent and not exits and not evidence.health("execgo"):
         ids = tuple(event.event_id for event in silent)
         yield _cause("engine", "unreachable", "likely", ids, silent[0].message)
     for event in evidence.of(EngineProtocolError):
@@ -183,6 +216,36 @@ def _stuck(evidence: Evidence) -> Iterator[Attribution]:
             yield _cause("engine", "stuck", "likely", (event.event_id,), message)
 
 
+def _services(evidence: Evidence) -> Iterator[Attribution]:
+    """What was seen of the services from outside."""
+    for service, layer in _LAYERS.items():
+        seen = evidence.health(service)
+        surer = [event for event in seen if not isinstance(event, ServiceSilent)]
+        for event in surer or seen:
+            # A process that has ended, or starts again, is silent: that has its own rule.
+            if isinstance(event, ServiceSilent) and evidence.exits(service):
+                continue
+            code, sure, message = _told(event)
+            yield _cause(layer, code, sure, (event.event_id,), message)
+
+
+def _told(event: Health) -> tuple[str, Confidence, str]:
+    name = event.service
+    if isinstance(event, ServiceStopped):
+        return "process_stopped", "certain", f"the process of {name} was stopped for a while"
+    if isinstance(event, ServiceLimited):
+        text = (
+            f"{name} ran under a limit of {event.resource} ({event.limit}) that it had not before"
+        )
+        return "limited", "certain", text
+    if isinstance(event, ServiceSilent):
+        return "silent", "likely", f"{name} ran, but did not answer: {event.message}"
+    if event.how == "slow":
+        text = f"{event.link_ms:.0f} ms over its link, {event.direct_ms:.0f} ms directly"
+        return "link_slow", "certain", f"{name} is well, the way to it is slow: {text}"
+    return "link_broken", "certain", f"{name} is well, the way to it is not: {event.message}"
+
+
 def _runtime(evidence: Evidence) -> Iterator[Attribution]:
     exits = evidence.exits("runtime")
     for failed in evidence.failures():
@@ -197,7 +260,7 @@ def _runtime(evidence: Evidence) -> Iterator[Attribution]:
             )
             both = (gone[-1].event_id, failed.event_id)
             yield _cause("runtime", code, "certain", both, message)
-        else:
+        elif not evidence.health("runtime"):
             message = f"task {failed.task_id}: {_words(failed)}"
             yield _cause("runtime", code, "likely", (failed.event_id,), message)
     if exits and not any(_runtime_code(failed) for failed in evidence.failures()):
@@ -226,6 +289,12 @@ def _fixture(evidence: Evidence) -> Iterator[Attribution]:
         )
         confidence: Confidence = "certain" if _failed_with_fixture(evidence) else "likely"
         yield _cause("fixture", code, confidence, ids, message)
+    slow = [e for e in evidence.of(FixtureRequest) if e.duration_ms > _SLOW_REQUEST_MS]
+    if slow and not evidence.health("fixtures"):
+        slowest = max(slow, key=lambda event: event.duration_ms)
+        message = f"{slowest.method} {slowest.path} took {slowest.duration_ms:.0f} ms in the server"
+        ids = tuple(event.event_id for event in slow)
+        yield _cause("fixture", "slow", "likely", ids, message)
 
 
 def _bad_requests(evidence: Evidence) -> list[FixtureRequest]:
@@ -237,26 +306,24 @@ def _bad_requests(evidence: Evidence) -> list[FixtureRequest]:
     ]
 
 
-def _fixtures_bad_since(evidence: Evidence) -> float:
-    """When the fixtures server first went wrong; infinity if it never did."""
-    bad = [e.at_ms for e in [*_bad_requests(evidence), *evidence.exits("fixtures")]]
-    return min(bad, default=inf)
-
-
 def _failed_with_fixture(evidence: Evidence) -> bool:
-    since = _fixtures_bad_since(evidence)
+    since = evidence.disturbed_at("fixtures")
     return any(e.at_ms >= since and _runtime_code(e) is None for e in evidence.failures())
 
 
 def _task(evidence: Evidence) -> Iterator[Attribution]:
-    bad_since = _fixtures_bad_since(evidence)
+    bad_since = min(evidence.disturbed_at("fixtures"), _runtime_disturbed_at(evidence))
+    engine_ended = bool(evidence.exits("execgo"))
     for failed in evidence.failures():
         if _runtime_code(failed) is not None:
             continue
         layer, code = _task_code(failed)
-        # A task that fails once fixtures has gone wrong is its symptom; what ExecGo itself refuses
+        # A task that fails once a service has gone wrong is its symptom; what ExecGo itself refuses
         # to run is not.
         if layer == "task" and failed.at_ms >= bad_since:
+            continue
+        # An ExecGo that is asked to end cancels what it runs, before its process is gone.
+        if engine_ended and any(words in _words(failed) for words in _CANCELLED):
             continue
         sure: Confidence = "certain" if failed.at_ms <= evidence.trouble_at() else "possible"
         message = f"task {failed.task_id}: {_words(failed)}"
@@ -267,6 +334,15 @@ def _task(evidence: Evidence) -> Iterator[Attribution]:
                 "attempt is lost: use max_resubmits instead of retry"
             )
         yield _cause(layer, code, sure, (failed.event_id,), message)
+
+
+_CANCELLED = ("context canceled", "shutting down", "signal: killed")
+
+
+def _runtime_disturbed_at(evidence: Evidence) -> float:
+    """A runtime that is held up or limited takes its tasks with it; one that has ended is blamed by
+    ExecGo itself, and tasks that failed otherwise failed on their own."""
+    return min((e.at_ms - _CHECKS_MS for e in evidence.health("runtime")), default=inf)
 
 
 def _task_code(failed: TaskChanged) -> tuple[Layer, str]:
@@ -295,7 +371,7 @@ def _checks(evidence: Evidence) -> Iterator[Attribution]:
     plain = [event for event in failed if not event.raised]
     stages = evidence.of(StageFinished)
     if plain and all(event.outcome == "succeeded" for event in stages):
-        if _bad_requests(evidence):
+        if evidence.disturbed_at("fixtures") < inf:
             return
         first = plain[0]
         subject = f"task {first.task}" if first.task else "the run"
@@ -317,6 +393,7 @@ _RULES: tuple[Callable[[Evidence], Iterator[Attribution]], ...] = (
     _binding,
     _rejection,
     _engine,
+    _services,
     _stuck,
     _runtime,
     _fixture,

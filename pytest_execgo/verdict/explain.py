@@ -101,7 +101,11 @@ _TELLERS: dict[type, Callable[[Any], str | None]] = {
     ),
     t.SubmitRejected: lambda e: f"ExecGo refused stage {e.stage_id} ({e.http_status}): {e.message}",
     t.TaskChanged: _task,
-    t.TaskLost: lambda e: f"ExecGo no longer knows {e.task_id}",
+    t.TaskLost: lambda e: (
+        f"ExecGo no longer knows {e.task_id}"
+        if e.how == "forgotten"
+        else f"ExecGo was started anew and leaves {e.task_id} open: lost"
+    ),
     t.EngineUnreachable: lambda e: f"ExecGo gives no answer: {e.message}",
     t.EngineReachable: lambda e: "ExecGo answers again",
     t.EngineProtocolError: lambda e: f"not ExecGo's contract: {e.message}",
@@ -112,6 +116,12 @@ _TELLERS: dict[type, Callable[[Any], str | None]] = {
     t.StageFinished: _stage,
     t.ServiceExited: lambda e: f"{e.service} gone, its process ended with {e.exit_status}",
     t.ServiceReady: lambda e: f"{e.service} is ready",
+    t.ServiceStopped: lambda e: f"the process of {e.service} is stopped",
+    t.ServiceSilent: lambda e: f"{e.service} runs but is silent for {e.waited_ms:.0f} ms",
+    t.ServiceLimited: lambda e: f"{e.service} runs under a limit of {e.resource}: {e.limit}",
+    t.LinkDegraded: lambda e: (
+        f"{e.service} answers directly; the way to it is {e.how} ({e.message})"
+    ),
     t.FixtureRequest: _request,
     t.CheckEvaluated: _check,
     t.LeftoverFound: lambda e: f"left over: {e.engine_task_id} is still {e.status} on ExecGo",

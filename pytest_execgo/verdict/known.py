@@ -12,7 +12,7 @@ from pytest_execgo.models.finding import Finding
 
 def known_finding(
     verdict: Verdict,
-    expected: ExpectedCause | None,
+    expected: Sequence[ExpectedCause],
     accepted: Sequence[Finding],
     services: Mapping[str, ServiceInfo],
 ) -> str | None:
@@ -30,7 +30,7 @@ def known_finding(
             continue
         if not any(_is(cause, finding.causes) for cause in verdict.attribution):
             continue
-        excused = (*finding.causes, expected) if expected else finding.causes
+        excused = (*finding.causes, *expected)
         certain = (cause for cause in verdict.attribution if cause.confidence == "certain")
         if all(_is(cause, excused) for cause in certain):
             return finding.id
@@ -38,4 +38,4 @@ def known_finding(
 
 
 def _is(cause: Attribution, wanted: Sequence[ExpectedCause]) -> bool:
-    return any(cause.layer == w.layer and w.code in (None, cause.code) for w in wanted)
+    return any(one.fits(cause.layer, cause.code) for one in wanted)

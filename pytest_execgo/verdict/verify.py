@@ -50,8 +50,8 @@ def judge(profile: ChaosProfile, events: Events) -> tuple[Verdict, tuple[FaultRe
         CheckRecord(kind=c.kind, ok=c.ok, message=c.message, expected=c.expected, got=c.got)
         for c in sorted(_of(facts), key=lambda c: c.index)
     )
-    expected = profile.expected_cause
-    named = None if expected is None else any(_is(cause, expected) for cause in causes)
+    expected = profile.causes
+    named = names_all(causes, expected) if expected else None
     ruling = _Ruling(profile, facts, causes, faults, checks)
     status, outcome = ruling.decide()
     fired = any(fault.status == "fired" for fault in faults)
@@ -62,7 +62,7 @@ def judge(profile: ChaosProfile, events: Events) -> tuple[Verdict, tuple[FaultRe
         recovery=ruling.recovery(),
         checks=checks,
         attribution=causes,
-        expected_cause=cause_text(expected) if expected and fired else None,
+        expected_cause=" + ".join(map(str, expected)) if expected and fired else None,
         cause_named=named if fired else None,
         explanation=explain(events, status),
     )
@@ -73,13 +73,18 @@ def _of(facts: Sequence[EvidenceEvent]) -> list[CheckEvaluated]:
     return [event for event in facts if isinstance(event, CheckEvaluated)]
 
 
-def cause_text(cause: ExpectedCause) -> str:
-    """``layer`` or ``layer/code``."""
-    return f"{cause.layer}/{cause.code}" if cause.code else cause.layer
+def names_all(causes: Sequence[Attribution], expected: Sequence[ExpectedCause]) -> bool:
+    """Whether attribution found what was injected: each expected cause is among those it holds for
+    at least likely (among all, if none is), and nothing else is certainly to blame."""
+    held = [cause for cause in causes if cause.confidence != "possible"] or causes
+    found = all(any(one.fits(c.layer, c.code) for c in held) for one in expected)
+    return found and not _others(causes, expected)
 
 
-def _is(cause: Attribution, expected: ExpectedCause) -> bool:
-    return cause.layer == expected.layer and expected.code in (None, cause.code)
+def _others(causes: Sequence[Attribution], expected: Sequence[ExpectedCause]) -> list[Attribution]:
+    """Causes of which attribution is certain and that nobody injected: another layer was harmed."""
+    layers = {one.layer for one in expected}
+    return [c for c in causes if c.confidence == "certain" and c.layer not in layers]
 
 
 @dataclass(frozen=True)
@@ -134,19 +139,17 @@ class _Ruling:
         return "failed", f"expected: should recover · got: {self.happened()}"
 
     def _as_failure(self) -> tuple[VerdictStatus, str]:
-        expected = self.profile.expected_cause
-        assert expected is not None
-        wanted = f"expected: failure caused by {cause_text(expected)}"
+        expected = self.profile.causes
+        text = " + ".join(map(str, expected))
+        wanted = f"expected: failure caused by {text}"
         if self.success:
             return "failed", f"{wanted} · got: all checks hold, nothing noticed the fault"
-        if not any(_is(cause, expected) for cause in self.causes):
+        if not names_all(self.causes, expected):
             found = ", ".join(f"{c.layer}/{c.code}" for c in self.causes)
-            return "failed", f"{wanted} · got: {self.happened()}, attributed to {found}"
-        harmed = [c for c in self.causes if c.confidence == "certain" and c.layer != expected.layer]
-        if harmed:
-            others = ", ".join(f"{c.layer}/{c.code}" for c in harmed)
-            return "failed", f"{wanted} · got: that, and harm elsewhere: {others}"
-        return "passed", f"failed as expected ({cause_text(expected)}): {self.happened()}"
+            others = _others(self.causes, expected)
+            harm = ", and harm elsewhere" if others and len(others) < len(self.causes) else ""
+            return "failed", f"{wanted} · got: {self.happened()}, attributed to {found}{harm}"
+        return "passed", f"failed as expected ({text}): {self.happened()}"
 
     def happened(self) -> str:
         """What happened, in a few words."""

@@ -109,7 +109,7 @@ def say_nothing(plan: dict[str, Any]) -> None:
         (hoard, "task/exit_non_zero", "failed"),
         (confuse, "dsl/invalid_input", "failed"),
         (ask_for_the_unknown, "dsl/unknown_tool", "failed"),
-        (say_nothing, "binding/binding_missing", "binding missing"),
+        (say_nothing, "task/bad_output", "binding missing"),
     ],
 )
 def test_a_plan_that_fails_is_a_verdict_with_its_cause(

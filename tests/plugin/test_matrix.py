@@ -10,11 +10,15 @@ import jsonschema
 import pytest
 
 from pytest_execgo.cli.schema import schemas
+from pytest_execgo.scenario.catalog import list_profiles
 from tests.conftest import ScenarioMaker
 from tests.plugin.conftest import latest
 
 ITEM = "scenarios/demo/scenario.yaml::reference-replay-none-r0"
 WORKERS = pytest.mark.parametrize("workers", [[], ["-n0"], ["-n2"]], ids=["plain", "n0", "n2"])
+
+
+THREE = [f"--execgo-chaos={name}" for name in ("invalid_tool", "none", "runtime_kill")]
 
 
 def ids(result: pytest.RunResult) -> list[str]:
@@ -27,7 +31,7 @@ def test_a_run_leaves_a_whole_report(
 ) -> None:
     project("demo")
     project("other")
-    result = pytester.runpytest("--execgo-matrix", "--execgo-chaos=all", "-p", "xdist", *workers)
+    result = pytester.runpytest("--execgo-matrix", *THREE, "-p", "xdist", *workers)
     result.assert_outcomes(passed=6)
     assert result.ret == 0
     run = pytester.path / "reports" / "latest"
@@ -84,11 +88,20 @@ def test_collect_only_lists_and_leaves_nothing(
     pytester: pytest.Pytester, project: ScenarioMaker
 ) -> None:
     project("demo")
-    result = pytester.runpytest("--execgo-matrix", "--collect-only", "-q", "--execgo-chaos=all")
+    result = pytester.runpytest("--execgo-matrix", "--collect-only", "-q", *THREE)
     assert ids(result) == [
         ITEM.replace("none", chaos) for chaos in ("invalid_tool", "none", "runtime_kill")
     ]
     assert not (pytester.path / "reports").exists()
+
+
+def test_all_stands_for_every_profile(pytester: pytest.Pytester, project: ScenarioMaker) -> None:
+    project("demo")
+    result = pytester.runpytest("--execgo-matrix", "--collect-only", "-q", "--execgo-chaos=all")
+    collected = {line.rpartition("-")[0].rpartition("-")[2] for line in ids(result)}
+    profiles = list_profiles(project.folder)
+    not_for_demo = {name for name in profiles if "fixture" in name} | {"cyclic_dependency"}
+    assert collected == set(profiles) - not_for_demo
 
 
 @pytest.mark.parametrize(
@@ -111,7 +124,7 @@ def test_selection(
     project("demo")
     result = pytester.runpytest(
         "--execgo-matrix",
-        "--execgo-chaos=all",
+        *THREE,
         "--strict-markers",
         "--collect-only",
         "-q",

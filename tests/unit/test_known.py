@@ -57,13 +57,13 @@ LIKELY = ("runtime", "stuck", "likely")
 def test_a_finding_explains_its_own_cause_only(
     given: Verdict, services: dict[str, ServiceInfo], expected: str | None
 ) -> None:
-    assert known_finding(given, None, [STUCK], services) == expected
+    assert known_finding(given, (), [STUCK], services) == expected
 
 
 def test_what_the_profile_expects_may_be_certain_beside_it() -> None:
     both = verdict(("runtime", "handle_lost", "certain"), LIKELY)
-    assert known_finding(both, None, [STUCK], REAL) is None
-    assert known_finding(both, ExpectedCause(layer="runtime"), [STUCK], REAL) == "stays-running"
+    assert known_finding(both, (), [STUCK], REAL) is None
+    assert known_finding(both, (ExpectedCause(layer="runtime"),), [STUCK], REAL) == "stays-running"
 
 
 def test_every_finding_of_the_package_is_explained_in_the_docs(pytestconfig: pytest.Config) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from random import Random
 from typing import Any, Protocol, runtime_checkable
 
 from pydantic import Field
@@ -33,7 +34,7 @@ class Kill(ServiceAction):
 
         revive_after_ms: int | None = Field(default=None, ge=0)
 
-    def unsupported(self, target: ServiceHandle) -> str | None:
+    def unsupported(self, target: ServiceHandle, params: Any) -> str | None:
         """Only services whose process is ours can be killed."""
         return None if isinstance(target, Killable) else f"{target.name} cannot be killed from here"
 
@@ -42,7 +43,7 @@ class Kill(ServiceAction):
         after: int | None = params.revive_after_ms
         return after
 
-    def inject(self, target: ServiceHandle, trial_id: str, params: Any) -> Injection:
+    def inject(self, target: ServiceHandle, trial_id: str, params: Any, dice: Random) -> Injection:
         """Kill it now."""
         if not target.running():
             raise RuntimeError(f"{target.name} was dead already")

@@ -100,7 +100,7 @@ def _program(
         command=command,
         look=look,
         awaited=f"200 from {_HEALTH[service]}",
-        probe=lambda url: probe_json(url + _HEALTH[service]) is not None,
+        health=_HEALTH[service],
         environment=environment,
         info=info,
         hint=f"try it alone: {path}",

@@ -46,14 +46,14 @@ class EmbeddedLauncher:
     def launch(self, service: str, target: str, site: Site) -> Service:
         """Start ``python -m <module>`` and wait for its ready line."""
         module = _MODULES[service]
-        log_path = site.log_path(service)
+        log_path, data = site.log_path(service), site.data_dir(service)
 
         def command(address: str) -> list[str]:
             host, _, port = address.rpartition(":")
             flags = {
-                "execgo": ["-addr", address, "-data-dir", str(site.data_dir(service))],
-                "runtime": ["--listen-addr", address, "--data-dir", str(site.data_dir(service))],
-                "fixtures": ["--host", host, "--port", port],
+                "execgo": ["-addr", address, "-data-dir", str(data)],
+                "runtime": ["--listen-addr", address, "--data-dir", str(data)],
+                "fixtures": ["--host", host, "--port", port, "--data-dir", str(data)],
             }[service]
             return [sys.executable, "-m", module, *flags, "--exit-with-stdin"]
 
@@ -75,7 +75,7 @@ class EmbeddedLauncher:
             command=command,
             look=lambda offset, url: ready_line(log_path, offset),
             awaited="its ready line",
-            probe=lambda url: probe_json(url + _HEALTH[service]) is not None,
+            health=_HEALTH[service],
             environment=lambda address: (
                 {"EXECGO_RUNTIME_URL": site.urls["runtime"]} if service == "execgo" else {}
             ),

@@ -8,6 +8,7 @@ import requests
 
 from pytest_execgo.direct_http import request
 from pytest_execgo.errors import HarnessError, UsageError
+from pytest_execgo.harness.proxy import FaultProxy
 from pytest_execgo.harness.service import Service, Site, refuse_other_version
 from pytest_execgo.models.benchmark import ServiceInfo
 
@@ -21,6 +22,9 @@ class ExternalService:
     def __init__(self, name: str, url: str, version: str) -> None:
         self.name, self.url = name, url
         self.info = ServiceInfo(launcher="external", version=version, url=url)
+        self.link: FaultProxy | None = None
+        self.pid = None
+        self.health_url = url + _HEALTH[name]
 
     def running(self) -> bool:
         """Nobody here knows its process; it counts as running."""

@@ -260,9 +260,9 @@ class Supervisor:
                 (folder / "stderr.log").open("wb") as err,
             ):
                 process = self._spawn(task, command, out, err)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, MemoryError) as error:
             # ValueError: a NUL byte or a lone surrogate in an argument.
-            number = getattr(error, "errno", 22)
+            number = getattr(error, "errno", 22) or 22
             text = f"spawn process: {getattr(error, 'strerror', error)} (os error {number})"
             with self._lock:
                 self._finish(

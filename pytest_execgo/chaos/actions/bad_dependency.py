@@ -1,0 +1,55 @@
+"""``bad_dependency``: a task depends on one that does not exist, on itself, or in a circle."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any, Literal
+
+from pytest_execgo.chaos.action import Change, PlanAction, Site, replace_task
+from pytest_execgo.models.document import Model
+from pytest_execgo.models.plan import StandardPlan
+from pytest_execgo.models.task import Task
+
+
+class BadDependency(PlanAction):
+    """Refused by ExecGo at submission, with nothing of the stage run."""
+
+    name = "bad_dependency"
+    summary = "a dependency that is unknown, on itself, or part of a cycle"
+
+    class Params(Model):
+        """``kind``: what is wrong with the dependency."""
+
+        kind: Literal["unknown", "self", "cycle"] = "unknown"
+
+    def not_applicable(self, plan: StandardPlan, target: str, params: Any) -> str | None:
+        """A circle needs two tasks in one stage."""
+        if params.kind == "cycle" and all(len(s.task_graph.tasks) < 2 for s in plan.stages):
+            return "no stage of the plan has two tasks"
+        return super().not_applicable(plan, target, params)
+
+    def change(self, plan: StandardPlan, site: Site, params: Any, dice: Random) -> Change | None:
+        """Pick one task by the dice, and for a circle a second one of its stage."""
+        candidates = [
+            (stage, task)
+            for stage, task in site.tasks(plan)
+            if params.kind != "cycle" or len(stage.task_graph.tasks) > 1
+        ]
+        if not candidates:
+            return None
+        stage, task = dice.choice(candidates)
+        if params.kind != "cycle":
+            dependency = task.id if params.kind == "self" else "no_such_task"
+            changed = replace_task(plan, stage.stage_id, _depending(task, dependency))
+            return Change(changed, f"{task.id} depends on {dependency}", stage.stage_id, task.id)
+        other = dice.choice([t for t in stage.task_graph.tasks if t.id != task.id])
+        changed = replace_task(plan, stage.stage_id, _depending(task, other.id))
+        changed = replace_task(changed, stage.stage_id, _depending(other, task.id))
+        detail = f"{task.id} and {other.id} depend on each other"
+        return Change(changed, detail, stage.stage_id, task.id)
+
+
+def _depending(task: Task, other: str) -> Task:
+    return task.model_copy(
+        update={"depends_on": (*(d for d in task.depends_on if d != other), other)}
+    )

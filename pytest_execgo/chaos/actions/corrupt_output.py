@@ -1,0 +1,67 @@
+"""``corrupt_output``: a task succeeds, but what it prints is damaged."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+
+from pytest_execgo.chaos.action import Change, PlanAction, Site, replace_task
+from pytest_execgo.models.document import Model
+from pytest_execgo.models.plan import PlanStage, StandardPlan
+from pytest_execgo.models.task import Task
+
+# Runs the task's own command; of what it printed the first half is passed on, and its exit status.
+_HALF = (
+    'out=$("$@"); status=$?; size=$(printf %s "$out" | wc -c); '
+    'printf %s "$out" | head -c $((size / 2)); exit $status'
+)
+
+
+class CorruptOutput(PlanAction):
+    """The command of a task whose output is bound to a later one really runs; half of its output is
+    lost on the way. Needs ``/bin/sh`` where the runtime is."""
+
+    name = "corrupt_output"
+    summary = "a task succeeds, and half of its output is lost"
+
+    class Params(Model):
+        """Nothing of its own."""
+
+    def not_applicable(self, plan: StandardPlan, target: str, params: Any) -> str | None:
+        """Output that nobody reads can be damaged without harm."""
+        if not _candidates(plan):
+            return "no later stage reads the output of a command"
+        return super().not_applicable(plan, target, params)
+
+    def change(self, plan: StandardPlan, site: Site, params: Any, dice: Random) -> Change | None:
+        """Pick one task by the dice."""
+        candidates = [(s, t) for s, t in _candidates(plan) if site.matches(s.stage_id, t.id)]
+        if not candidates:
+            return None
+        stage, task = dice.choice(candidates)
+        assert isinstance(task.input, dict)
+        execution = task.input["execution"]
+        command = [execution["program"], *execution.get("args", [])]
+        wrapped = {**execution, "program": "/bin/sh", "args": ["-c", _HALF, "sh", *command]}
+        changed = task.model_copy(update={"input": {**task.input, "execution": wrapped}})
+        done = replace_task(plan, stage.stage_id, changed)
+        return Change(done, f"{task.id}: half of its output is lost", stage.stage_id, task.id)
+
+
+def _candidates(plan: StandardPlan) -> list[tuple[PlanStage, Task]]:
+    """The command tasks whose output a binding reads, with their stages; not those whose arguments
+    are bound by position, for the wrapping moves them."""
+    bindings = [binding for stage in plan.stages for binding in stage.bindings]
+    read = {b.source_task_id for b in bindings if b.required}
+    read -= {b.target_task_id for b in bindings if ".args." in b.target_param_path}
+    return [
+        (stage, task)
+        for stage in plan.stages
+        for task in stage.task_graph.tasks
+        if task.id in read and task.type == "runtime" and _is_command(task)
+    ]
+
+
+def _is_command(task: Task) -> bool:
+    execution = task.input.get("execution") if isinstance(task.input, dict) else None
+    return isinstance(execution, dict) and execution.get("kind") == "command"

@@ -1,0 +1,50 @@
+"""``drop_binding``: a value that a later task needs is not in the result it is taken from."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+
+from pytest_execgo.chaos.action import Change, PlanAction, Site, replace_stage
+from pytest_execgo.models.document import Model
+from pytest_execgo.models.plan import StandardPlan
+
+ABSENT = "runtime.output.no_such_member"
+
+
+class DropBinding(PlanAction):
+    """Struck before bindings are resolved: one required binding looks for a member that no result
+    has. ``task`` of the condition is the task that needs the value."""
+
+    name = "drop_binding"
+    summary = "a value that a later stage needs is missing"
+    phases = frozenset({"plan"})
+
+    class Params(Model):
+        """Nothing of its own."""
+
+    def not_applicable(self, plan: StandardPlan, target: str, params: Any) -> str | None:
+        """There must be a binding that is required."""
+        if not any(binding.required for stage in plan.stages for binding in stage.bindings):
+            return "the plan has no required binding"
+        return super().not_applicable(plan, target, params)
+
+    def change(self, plan: StandardPlan, site: Site, params: Any, dice: Random) -> Change | None:
+        """Pick one binding by the dice."""
+        candidates = [
+            (stage, index)
+            for stage in plan.stages
+            for index, binding in enumerate(stage.bindings)
+            if binding.required and site.matches(stage.stage_id, binding.target_task_id)
+        ]
+        if not candidates:
+            return None
+        stage, index = dice.choice(candidates)
+        dropped = stage.bindings[index]
+        bindings = list(stage.bindings)
+        bindings[index] = dropped.model_copy(update={"source_path": ABSENT})
+        changed = replace_stage(plan, stage.model_copy(update={"bindings": tuple(bindings)}))
+        detail = (
+            f"the value that {dropped.target_task_id} takes from {dropped.source_task_id} is gone"
+        )
+        return Change(changed, detail, stage.stage_id, dropped.target_task_id)

@@ -1,0 +1,57 @@
+"""``exhaust_timeout``: a task gets less time than it needs."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any, Literal
+
+from pydantic import Field
+
+from pytest_execgo.chaos.action import Change, PlanAction, Site, replace_task
+from pytest_execgo.models.document import Model
+from pytest_execgo.models.plan import StandardPlan
+from pytest_execgo.models.task import Task
+
+
+class ExhaustTimeout(PlanAction):
+    """``budget: task`` is ExecGo's own timeout of the task; ExecGo gives it up, the runtime works on.
+    ``budget: limit`` is the runtime's wall clock limit, which ends the process."""
+
+    name = "exhaust_timeout"
+    summary = "a task gets less time than it needs"
+
+    class Params(Model):
+        """``left_ms``: the milliseconds that are left to the task."""
+
+        budget: Literal["task", "limit"] = "limit"
+        left_ms: int = Field(default=1, ge=1)
+
+    def not_applicable(self, plan: StandardPlan, target: str, params: Any) -> str | None:
+        """Only runtime tasks take time for certain."""
+        if not any(t.type == "runtime" for s in plan.stages for t in s.task_graph.tasks):
+            return "the plan has no runtime task"
+        return super().not_applicable(plan, target, params)
+
+    def change(self, plan: StandardPlan, site: Site, params: Any, dice: Random) -> Change | None:
+        """Pick one runtime task by the dice."""
+        candidates = [(s, task) for s, task in site.tasks(plan) if task.type == "runtime"]
+        if not candidates:
+            return None
+        stage, task = dice.choice(candidates)
+        if params.budget == "task":
+            changed = task.model_copy(update={"timeout": params.left_ms})
+        else:
+            changed = _limited(task, params.left_ms)
+        detail = f"{task.id} has {params.left_ms} ms left ({params.budget})"
+        done = replace_task(plan, stage.stage_id, changed)
+        return Change(done, detail, stage.stage_id, task.id)
+
+
+def _limited(task: Task, left_ms: int) -> Task:
+    """The limit stands in whichever of ``input`` and ``params`` the task uses."""
+    name = "input" if task.input is not None else "params"
+    payload = getattr(task, name)
+    if not isinstance(payload, dict):
+        raise TypeError(f"{task.id}: its {name} is no mapping")
+    limits = {**(payload.get("limits") or {}), "wall_time_ms": left_ms}
+    return task.model_copy(update={name: {**payload, "limits": limits}})

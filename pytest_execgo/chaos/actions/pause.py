@@ -1,0 +1,58 @@
+"""``pause``: a service is there and does nothing, as a machine that swaps or a frozen container."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any, Protocol, runtime_checkable
+
+from pydantic import Field
+
+from pytest_execgo.chaos.action import Injection, ServiceAction, ServiceHandle
+from pytest_execgo.models.document import Model
+
+
+@runtime_checkable
+class Pausable(Protocol):
+    """The capability this action needs."""
+
+    def pause(self) -> None:
+        """From now on it does nothing."""
+
+    def resume(self) -> None:
+        """It goes on where it was."""
+
+
+class Pause(ServiceAction):
+    """Connections stay open, nothing is answered. Tasks of a paused runtime go on running."""
+
+    name = "pause"
+    summary = "a service hangs (SIGSTOP), and goes on after a while"
+    targets = frozenset({"runtime", "execgo", "fixtures"})
+
+    class Params(Model):
+        """``resume_after_ms``; without it the service hangs until the trial has ended."""
+
+        resume_after_ms: int | None = Field(default=800, ge=0)
+
+    def unsupported(self, target: ServiceHandle, params: Any) -> str | None:
+        """Only services whose process is ours can be paused."""
+        return None if isinstance(target, Pausable) else f"{target.name} cannot be paused from here"
+
+    def heals_after_ms(self, params: Any) -> int | None:
+        """As the profile says."""
+        after: int | None = params.resume_after_ms
+        return after
+
+    def inject(self, target: ServiceHandle, trial_id: str, params: Any, dice: Random) -> Injection:
+        """Stop its process."""
+        if not target.running():
+            raise RuntimeError(f"{target.name} was down already")
+        assert isinstance(target, Pausable)
+        service: Pausable = target
+        service.pause()
+
+        def undo() -> str:
+            service.resume()
+            return f"{target.name} goes on"
+
+        return Injection(f"paused {target.name}", undo)

@@ -1,0 +1,132 @@
+"""Limits on a running process, each with its way back: memory, cpu, pids.
+
+Memory is RLIMIT_AS, which processes started from then on inherit. Cpu is a duty cycle of SIGSTOP and
+SIGCONT over the process and its descendants, for no limit of the kernel's needs so few privileges.
+Pids needs a cgroup that can be written to.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+
+Lift = Callable[[], None]
+PERIOD_SECONDS = 0.1
+_MEGABYTE = 1024 * 1024
+
+
+def unsupported(resource: str, pid: int) -> str | None:
+    """Why a resource cannot be limited on this machine; ``None`` if it can."""
+    if resource == "memory" and not sys.platform.startswith("linux"):
+        return "memory of a running process can be limited on Linux only"
+    if resource == "pids" and _pids_cgroup(pid) is None:
+        return "pids can be limited only through a cgroup, and none here can be written to"
+    return None
+
+
+def limit_memory(pid: int, megabytes: int) -> Lift:
+    """Address space of the process (it may hold more already: then it gets no more) and of what it
+    starts."""
+    import resource
+
+    before = resource.prlimit(pid, resource.RLIMIT_AS)
+    resource.prlimit(pid, resource.RLIMIT_AS, (megabytes * _MEGABYTE, before[1]))
+
+    def lift() -> None:
+        with suppress(ProcessLookupError):
+            resource.prlimit(pid, resource.RLIMIT_AS, before)
+
+    return lift
+
+
+def throttle(pid: int, share: float) -> Lift:
+    """Let the process and its descendants run for ``share`` (0 to 1) of the time."""
+    done = threading.Event()
+
+    def work() -> None:
+        while not done.is_set():
+            _signal_tree(pid, signal.SIGSTOP)
+            done.wait(PERIOD_SECONDS * (1 - share))
+            _signal_tree(pid, signal.SIGCONT)
+            done.wait(PERIOD_SECONDS * share)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+
+    def lift() -> None:
+        done.set()
+        thread.join()
+        _signal_tree(pid, signal.SIGCONT)
+
+    return lift
+
+
+def limit_pids(pid: int, more: int) -> Lift:
+    """Let the process and its descendants start at most ``more`` further processes and threads."""
+    home = _pids_cgroup(pid)
+    if home is None:
+        raise OSError(unsupported("pids", pid))
+    own = home / f"execgo-{secrets.token_hex(4)}"
+    own.mkdir()
+    for member in (pid, *_descendants(pid)):
+        _move(member, own)
+    used = int((own / "pids.current").read_text())
+    (own / "pids.max").write_text(str(used + more))
+
+    def lift() -> None:
+        (own / "pids.max").write_text("max")
+        for member in (own / "cgroup.procs").read_text().split():
+            _move(int(member), home)
+        with suppress(OSError):
+            own.rmdir()
+
+    return lift
+
+
+def _move(pid: int, cgroup: Path) -> None:
+    with suppress(ProcessLookupError):
+        (cgroup / "cgroup.procs").write_text(str(pid))
+
+
+def _pids_cgroup(pid: int) -> Path | None:
+    """The process's own cgroup of the pids controller (v2 or v1), if children can be made there."""
+    with suppress(OSError):
+        for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines():
+            _, controllers, path = line.split(":", 2)
+            for root in _roots(controllers):
+                folder = root / path.lstrip("/")
+                enabled = bool(controllers) or "pids" in _words(folder / "cgroup.subtree_control")
+                if enabled and os.access(folder, os.W_OK) and (folder / "cgroup.procs").exists():
+                    return folder
+    return None
+
+
+def _roots(controllers: str) -> Iterator[Path]:
+    if "pids" in controllers.split(","):
+        yield Path("/sys/fs/cgroup/pids")
+    elif not controllers:
+        yield Path("/sys/fs/cgroup")
+
+
+def _words(path: Path) -> list[str]:
+    return path.read_text().split() if path.exists() else []
+
+
+def _descendants(pid: int) -> list[int]:
+    with suppress(psutil.Error):
+        return [child.pid for child in psutil.Process(pid).children(recursive=True)]
+    return []
+
+
+def _signal_tree(pid: int, number: signal.Signals) -> None:
+    for member in (pid, *_descendants(pid)):
+        with suppress(ProcessLookupError, PermissionError):
+            os.kill(member, number)
