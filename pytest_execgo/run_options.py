@@ -58,6 +58,13 @@ OPTIONS = (
         "take a finding about an engine as known: such failures are counted apart",
         "ID=REASON",
     ),
+    Option(
+        "fail_if",
+        "many",
+        "make the run red on a condition, e.g. 'attribution_accuracy < 0.99'",
+        "EXPR",
+    ),
+    Option("replay", "one", "repeat a recorded trial (or all of a run) and compare", "DIR"),
     Option("shard", "one", "run part i of n of the trials", "i/n"),
     Option("resume", "one", "run only what is missing in this run of the reports folder", "RUN"),
 )

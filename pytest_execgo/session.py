@@ -18,11 +18,12 @@ from pytest_execgo.benchmark.matrix import Cell, Trial
 from pytest_execgo.benchmark.metrics import outcome_digest, trial_metrics
 from pytest_execgo.catalogue import Catalogue
 from pytest_execgo.chaos.controller import ChaosController, all_left_out
+from pytest_execgo.controls import CONTROLS
 from pytest_execgo.errors import ExecgoError, HarnessError
 from pytest_execgo.harness.fleet import Fleet, FleetSpec, remove_tree
 from pytest_execgo.models.benchmark import Environment, ServiceInfo, TrialResult
 from pytest_execgo.models.context import PlanContext
-from pytest_execgo.models.document import SCHEMA_VERSION
+from pytest_execgo.models.document import SCHEMA_VERSION, load
 from pytest_execgo.models.finding import AcceptedFinding
 from pytest_execgo.models.plan import StandardPlan
 from pytest_execgo.models.timeline import ArtifactSeen, HarnessTrouble
@@ -64,6 +65,8 @@ class RunSettings:
     fleet: FleetSpec = field(default_factory=FleetSpec)
     workers: int = 1
     options: tuple[str, ...] = ()
+    plans: Mapping[str, Path] = field(default_factory=dict)
+    """Recorded plans by trial id: what a replay submits instead of asking an adapter."""
 
     def environment(self, services: dict[str, ServiceInfo]) -> Environment:
         """Where this run takes place."""
@@ -86,6 +89,7 @@ class RunSession:
         self.settings, self.catalogue = settings, catalogue
         self._fleet: Fleet | None = None
         self._spoilt = False
+        self._controlled = False
 
     @property
     def fleet(self) -> Fleet:
@@ -141,14 +145,40 @@ class RunSession:
         profile = self.catalogue.profile(trial.cell.chaos)
         self._check_possible(trial, scenario)
         self._check_dice(trial, profile)
+        if profile.faults and not self._controlled:
+            self._run_controls(profile.links)
         fleet = self.ensure_fleet(profile.links)
         self._check_capabilities(profile, fleet)
-        folder = self.settings.trial_folder(trial.trial_id)
+        return self._execute(trial, scenario, profile, fleet, node_id)
+
+    def _run_controls(self, links: frozenset[str]) -> None:
+        """Once per process, on the fleet of its own, before the first fault."""
+        self._controlled = True
+        for control in CONTROLS:
+            scenario, profile = control.load(self.catalogue.registry)
+            fleet = self.ensure_fleet(links)
+            folder = self.settings.folder / "controls" / f"{control.name}-{os.getpid()}"
+            result = self._execute(control.trial, scenario, profile, fleet, None, folder)
+            write_model(folder / "control.json", control.record(result))
+
+    def _execute(
+        self,
+        trial: Trial,
+        scenario: Scenario,
+        profile: LoadedProfile,
+        fleet: Fleet,
+        node_id: str | None,
+        folder: Path | None = None,
+    ) -> TrialResult:
+        prefix = f"{self.settings.run_id}.{trial.trial_id}"
+        if folder is not None:
+            # Every process runs the controls, perhaps all on one engine that somebody else runs.
+            prefix += f".{os.getpid()}"
+        folder = folder or self.settings.trial_folder(trial.trial_id)
         again = (folder / "timeline.jsonl").exists()
         if again:
             shutil.rmtree(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        prefix = f"{self.settings.run_id}.{trial.trial_id}"
         if again:
             # A runtime refuses ids it has had: a second attempt needs other ones.
             prefix += f".{secrets.token_hex(2)}"
@@ -313,8 +343,13 @@ class _Execution:
             workspace_dir=str(workspace),
         )
         trace = PlanTrace()
+        recorded = self.session.settings.plans.get(self.trial.trial_id)
         try:
-            plan = adapter.plan(context, trace, self.scenario.reference_plan)
+            plan = (
+                load(StandardPlan, recorded)
+                if recorded
+                else adapter.plan(context, trace, self.scenario.reference_plan)
+            )
             write_model(self.folder / "plan.json", plan)
             return plan
         finally:

@@ -21,7 +21,7 @@ LAYERS = {
     "conformance",
 }
 LIGHT = {"run_id", "run_options"}
-WIRING = {"hookspecs", "builtins", "registry", "catalogue", "session", "engines"}
+WIRING = {"hookspecs", "builtins", "registry", "catalogue", "controls", "session", "engines"}
 ALLOWED = {
     "errors": set(),
     "direct_http": set(),

@@ -19,12 +19,14 @@ from pytest_execgo.models.benchmark import (
     BenchmarkRunRequest,
     CellRates,
     CellResult,
+    ControlRecord,
     CoverageRow,
     Distribution,
     Environment,
     FindingSeen,
     NotApplicable,
     Rate,
+    ReplayRecord,
     TrialMetrics,
     TrialResult,
     UnfinishedTrial,
@@ -41,22 +43,30 @@ def aggregate(
     unfinished: Sequence[UnfinishedTrial] = (),
     not_applicable: Sequence[NotApplicable] = (),
     findings: Mapping[str, tuple[str, str]] | None = None,
+    controls: Sequence[ControlRecord] = (),
+    replays: Sequence[ReplayRecord] = (),
+    faults: Mapping[str, Sequence[FaultPlace]] | None = None,
 ) -> BenchmarkResult:
     """The whole run. It is trustworthy when no planned trial ended in a harness error or is
-    missing: then every figure rests on all the trials it claims to rest on.
+    missing (every figure rests on all the trials it claims to rest on), and every control came out
+    as it must.
 
-    ``findings`` maps the ids of findings taken as known to (reason, summary).
+    ``findings`` maps the ids of findings taken as known to (reason, summary); ``faults`` the chaos
+    profiles to their faults, which trials without a result did not exercise.
     """
     ordered = sorted(trials, key=lambda trial: trial.trial_id)
     return BenchmarkResult(
         run_id=run_id,
         request=request,
         environment=environment,
-        trustworthy=not any(u.state != "skipped" for u in unfinished),
+        trustworthy=all(c.ok for c in controls)
+        and not any(u.state != "skipped" for u in unfinished),
         trials=tuple(ordered),
         cells=tuple(_cells(ordered, unfinished)),
         attribution=attribution_score(ordered),
-        coverage=tuple(_coverage(ordered)),
+        coverage=tuple(_coverage(ordered, unfinished, faults or {})),
+        controls=tuple(controls),
+        replays=tuple(replays),
         not_applicable=tuple(not_applicable),
         unfinished=tuple(sorted(unfinished, key=lambda u: u.trial_id)),
         known_findings=tuple(
@@ -153,29 +163,44 @@ def attribution_score(trials: Sequence[TrialResult]) -> AttributionScore:
     """Over trials with a fired fault and an expected cause; clean trials only join the matrix."""
     judged = [t for t in trials if t.verdict.cause_named is not None]
     correct = sum(t.verdict.cause_named is True for t in judged)
+    struck = {t.trial_id for t in trials if any(fault.status == "fired" for fault in t.faults)}
+    clean = [t for t in trials if t.trial_id not in struck and t.verdict.status == "passed"]
     confusion: dict[str, Counter[str]] = defaultdict(Counter)
     for trial in trials:
-        clean = not any(fault.status == "fired" for fault in trial.faults)
-        injected = "none" if clean else trial.verdict.expected_cause
+        injected = "none" if trial.trial_id not in struck else trial.verdict.expected_cause
         if injected is not None:
             first = trial.verdict.attribution[0]
             confusion[injected][f"{first.layer}/{first.code}"] += 1
     return AttributionScore(
         trials=len(judged),
         correct=correct,
+        abstained=sum(t.verdict.attribution[0].layer == "unknown" for t in judged),
+        clean=len(clean),
+        false_causes=sum(t.verdict.attribution[0].layer != "none" for t in clean),
         accuracy=correct / len(judged) if judged else None,
         lower_95=round(clopper_pearson_lower(correct, len(judged)), 6) if judged else None,
         confusion={key: dict(sorted(row.items())) for key, row in sorted(confusion.items())},
     )
 
 
-def _coverage(trials: Sequence[TrialResult]) -> Iterable[CoverageRow]:
+FaultPlace = tuple[str, str]
+"""Action and target, and phase, as in a row of the coverage table."""
+
+
+def _coverage(
+    trials: Sequence[TrialResult],
+    unfinished: Sequence[UnfinishedTrial],
+    faults: Mapping[str, Sequence[FaultPlace]],
+) -> Iterable[CoverageRow]:
     counts: dict[tuple[str, str, str], Counter[str]] = defaultdict(Counter)
     for trial in trials:
         for fault in trial.faults:
-            counts[trial.framework, f"{fault.action} {fault.target}", fault.phase][
-                fault.status
-            ] += 1
+            place = trial.framework, f"{fault.action} {fault.target}", fault.phase
+            counts[place][fault.status] += 1
+    for missing in unfinished:
+        cell = Cell.parse(missing.cell_id)
+        for action, phase in faults.get(cell.chaos, ()):
+            counts[cell.framework, action, phase]["not_exercised"] += 1
     for (framework, action, phase), count in sorted(counts.items()):
         yield CoverageRow(
             framework=framework,

@@ -51,6 +51,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"pytest-execgo {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _run_commands(commands)
+    replay = commands.add_parser("replay", help="repeat a recorded trial, or all of a run")
+    replay.add_argument("folder", metavar="DIR", help="reports/RUN/trials/ID or reports/RUN")
+    replay.add_argument("--json", action="store_true", help="print the outcome as JSON")
+    replay.set_defaults(handler=_replay)
     _scenario_commands(commands)
     _chaos_commands(commands)
     schema = commands.add_parser("schema", help="JSON Schema of every document")
@@ -143,6 +147,12 @@ def _run(options: argparse.Namespace) -> int:
     from pytest_execgo.cli.run import run
 
     return run(options)
+
+
+def _replay(options: argparse.Namespace) -> int:
+    from pytest_execgo.cli.run import replay
+
+    return replay(options)
 
 
 def _scenario_list(options: argparse.Namespace) -> int:

@@ -34,6 +34,15 @@ def run(options: argparse.Namespace) -> int:
     return status
 
 
+def replay(options: argparse.Namespace) -> int:
+    """Repeat what is recorded in a folder; exit 0 if every trial came out equal."""
+    args = [f"--execgo-replay={options.folder}", *options.pytest_args]
+    status, last = run_pytest(args, events_to_stdout=False, quiet_stdout=options.json)
+    if options.json:
+        print(json.dumps(_outcome(status, last), ensure_ascii=False))
+    return status
+
+
 def _outcome(status: int, last: LastRun) -> dict[str, object]:
     outcome: dict[str, object] = {"exit_status": status, "run_id": None, "folder": None}
     if last.folder is None:
@@ -46,6 +55,8 @@ def _outcome(status: int, last: LastRun) -> dict[str, object]:
         outcome["cells"] = [
             cell.model_dump(mode="json", include=set(_CELL_FACTS)) for cell in result.cells
         ]
+        if result.replays:
+            outcome["replays"] = [replay.model_dump(mode="json") for replay in result.replays]
     return outcome
 
 

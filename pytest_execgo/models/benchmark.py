@@ -67,12 +67,20 @@ class TrialMetrics(Model):
 
 
 class FaultRecord(Model):
-    """What became of one fault of the profile."""
+    """What became of one fault of the profile.
+
+    ``stage_id`` and ``task_id`` are where its condition came true, ``detail`` what it did;
+    ``tasks_inside`` ran, as ExecGo said, between ``at_ms`` and ``healed_at_ms``.
+    """
 
     action: str
     target: str
     phase: str
     status: FaultStatus
+    detail: str | None = None
+    stage_id: str | None = None
+    task_id: str | None = None
+    tasks_inside: tuple[str, ...] = ()
     at_ms: float | None = None
     healed_at_ms: float | None = None
     reason: str | None = None
@@ -197,12 +205,16 @@ class CellResult(Model):
 class AttributionScore(Model):
     """How often attribution named the layer that was hit, over the trials whose fault fired.
 
-    ``lower_95`` is the one-sided Clopper-Pearson bound. ``confusion`` maps the injected cause to
-    what was attributed; clean trials stand under ``none``.
+    ``lower_95`` is the one-sided Clopper-Pearson bound. ``abstained`` counts those of which it said
+    ``unknown``. ``clean`` trials had no fault and passed; a cause named in one is a false one.
+    ``confusion`` maps the injected cause to what was attributed; clean trials stand under ``none``.
     """
 
     trials: int
     correct: int
+    abstained: int = 0
+    clean: int = 0
+    false_causes: int = 0
     accuracy: float | None
     lower_95: float | None
     confusion: dict[str, dict[str, int]]
@@ -232,6 +244,23 @@ class UnfinishedTrial(Model):
     cell_id: str
     state: Literal["error", "skipped", "not_run"]
     reason: str
+
+
+class ControlRecord(Model):
+    """A trial whose outcome was known beforehand; ``ok`` is false where it came out otherwise."""
+
+    name: str
+    expected: str
+    got: str
+    ok: bool
+
+
+class ReplayRecord(Model):
+    """A trial that was repeated, and how it differs from the recorded one (empty: not at all)."""
+
+    trial_id: str
+    of: str
+    differences: tuple[str, ...]
 
 
 class FindingSeen(Model):
@@ -284,3 +313,5 @@ class BenchmarkResult(Document):
     not_applicable: tuple[NotApplicable, ...] = ()
     unfinished: tuple[UnfinishedTrial, ...] = ()
     known_findings: tuple[FindingSeen, ...] = ()
+    controls: tuple[ControlRecord, ...] = ()
+    replays: tuple[ReplayRecord, ...] = ()

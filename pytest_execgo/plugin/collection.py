@@ -59,6 +59,8 @@ class ScenarioFile(pytest.File):
                 trials = [trial for trial in trials if trial.trial_id in mine]
         except UsageError as error:
             raise self.CollectError(str(error)) from None
+        if state.recorded:
+            trials = [trial for trial in trials if trial.trial_id in state.recorded]
         for trial in trials:
             yield TrialItem.of(self, trial, scenario)
 

@@ -44,7 +44,7 @@ class MatrixPlugin:
         catalogue = state.catalogue
         for name in catalogue.profile_names():
             catalogue.profile(name)
-        _ = state.shard
+        _ = state.shard, state.gates
         if config.getoption("dist", "no") == "each":
             raise UsageError("--dist each would run every trial twice into one folder; use -n N")
         self._check_reports(config)

@@ -39,8 +39,8 @@ def add(parser: pytest.Parser) -> None:
 
 
 def matrix_wanted(config: pytest.Config) -> bool:
-    """Asked for by the option, or by naming a scenario's file."""
-    if config.getoption("execgo_matrix"):
+    """Asked for by the option, by a replay, or by naming a scenario's file."""
+    if config.getoption("execgo_matrix") or config.getoption("execgo_replay"):
         return True
     return any(Path(arg.partition("::")[0]).name == "scenario.yaml" for arg in config.args)
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pytest_execgo import builtins
+from pytest_execgo.benchmark.gates import Gate
 from pytest_execgo.benchmark.matrix import Shard
 from pytest_execgo.catalogue import Catalogue
 from pytest_execgo.conformance.findings import parse_accepted
 from pytest_execgo.errors import UsageError
 from pytest_execgo.harness.fleet import FleetSpec
-from pytest_execgo.models.benchmark import BenchmarkResult, BenchmarkRunRequest
+from pytest_execgo.models.benchmark import BenchmarkResult, BenchmarkRunRequest, TrialResult
 from pytest_execgo.models.document import load, parse
 from pytest_execgo.plugin import options
 from pytest_execgo.registry import ENTRY_POINTS, Registry
@@ -28,6 +30,7 @@ class PluginState:
         self.config = config
         self.result: BenchmarkResult | None = None
         self.report_failures: list[str] = []
+        self.tripped: list[str] = []
         self.outcomes: dict[str, tuple[str, str]] = {}
         self.planned: dict[str, str] = {}
 
@@ -48,6 +51,8 @@ class PluginState:
         """Command line over request file over ini file over defaults."""
         if options.value(self.config, "resume"):
             return self._resumed_request()
+        if self.recorded:
+            return self._replayed_request()
         file = options.path(self.config, "request")
         base: dict[str, Any] = {"schema_version": "1"}
         asked: set[str] = set()
@@ -97,6 +102,11 @@ class PluginState:
             fleet=self.fleet_spec,
             workers=int(worker.get("execgo_workers", 1)),
             options=self._rerun_options(),
+            plans={
+                trial_id: path / PLAN
+                for trial_id, (path, _) in self.recorded.items()
+                if (path / PLAN).exists()
+            },
         )
 
     @cached_property
@@ -130,6 +140,56 @@ class PluginState:
     def session(self) -> RunSession:
         """The session that runs trials in this process."""
         return RunSession(self.settings, self.catalogue)
+
+    @cached_property
+    def recorded(self) -> dict[str, tuple[Path, TrialResult]]:
+        """The trials that are to be repeated: folder and result by id; empty without a replay."""
+        folder = options.path(self.config, "replay")
+        if folder is None:
+            return {}
+        # `latest` will soon lead elsewhere.
+        folder = folder.resolve()
+        folders = [folder] if (folder / RESULT).exists() else sorted(folder.glob("trials/*"))
+        found = {
+            path: load(TrialResult, path / RESULT) for path in folders if (path / RESULT).exists()
+        }
+        if not found:
+            raise UsageError(
+                f"--execgo-replay {folder}: no {RESULT} there; give the folder of a trial "
+                "(reports/RUN/trials/ID) or of a run (reports/RUN)"
+            )
+        return {result.trial_id: (path, result) for path, result in found.items()}
+
+    def _replayed_request(self) -> BenchmarkRunRequest:
+        """What makes the recorded trials: their own dimensions and seed, on the fleet they had."""
+        for name in ("request", *_FIELDS.values()):
+            if options.given(self.config, name) is not None and name not in ("harness",):
+                raise UsageError(
+                    f"--execgo-replay repeats trials as they were; leave out --execgo-{name}"
+                )
+        results = [result for _, result in self.recorded.values()]
+        run = next(iter(self.recorded.values()))[0].parent.parent
+        asked = load(BenchmarkRunRequest, run / "request.json")
+        update: dict[str, Any] = {
+            "scenarios": tuple(dict.fromkeys(r.scenario for r in results)),
+            "frameworks": tuple(dict.fromkeys(r.framework for r in results)),
+            "modes": tuple(dict.fromkeys(r.mode for r in results)),
+            "chaos": tuple(dict.fromkeys(r.chaos for r in results)),
+            "repetitions": max(r.repetition for r in results) + 1,
+            "seed": results[0].seed,
+        }
+        harness = options.given(self.config, "harness")
+        services = self._services(set())
+        if harness:
+            update |= {"harness": harness, "services": {}}
+        if services is not None:
+            update["services"] = services
+        return asked.model_copy(update=update)
+
+    @cached_property
+    def gates(self) -> tuple[Gate, ...]:
+        """The conditions that make the run red."""
+        return tuple(Gate.parse(text) for text in options.value(self.config, "fail_if") or ())
 
     def _chosen(self, name: str, asked: set[str], field: str = "") -> list[str] | None:
         """The words of an option; those of the ini file only where the request file has none."""
@@ -169,6 +229,8 @@ class PluginState:
         return tuple(words)
 
 
+RESULT = "result.json"
+PLAN = "plan.json"
 _STATE: pytest.StashKey[PluginState] = pytest.StashKey()
 
 _FIELDS = {

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from pytest_execgo.benchmark.aggregate import aggregate
 from pytest_execgo.benchmark.matrix import Cell
-from pytest_execgo.benchmark.reports.table import cell_table, finding_lines, summary_line
+from pytest_execgo.benchmark.replay import differences
+from pytest_execgo.benchmark.reports.table import (
+    cell_table,
+    distrust,
+    finding_lines,
+    summary_line,
+)
 from pytest_execgo.errors import UsageError
 from pytest_execgo.models.benchmark import (
     BenchmarkResult,
+    ControlRecord,
     Environment,
     NotApplicable,
+    ReplayRecord,
     TrialResult,
     UnfinishedTrial,
 )
@@ -21,6 +30,9 @@ from pytest_execgo.models.document import load
 from pytest_execgo.observability.artifacts import write_model, write_text
 from pytest_execgo.plugin import options
 from pytest_execgo.plugin.state import PluginState
+
+CONTROL_FAILED = 6
+"""pytest's own exit codes end at 5."""
 
 
 def finish(session: pytest.Session, state: PluginState) -> None:
@@ -32,6 +44,7 @@ def finish(session: pytest.Session, state: PluginState) -> None:
     folder = state.settings.folder
     path = folder / "environment.json"
     try:
+        results = _results(folder)
         if not path.exists():
             # No fleet came up: the run is reported all the same, with no service to name.
             write_model(path, state.settings.environment({}))
@@ -39,16 +52,25 @@ def finish(session: pytest.Session, state: PluginState) -> None:
             state.settings.run_id,
             state.request,
             load(Environment, path),
-            _results(folder),
+            results,
             _unfinished(state, folder),
             _not_applicable(state),
             _findings(state),
+            _controls(folder),
+            _replays(state, results),
+            _faults(state),
         )
     except UsageError as error:
         _failed(session, state, f"benchmark: {error}")
         return
     if options.value(state.config, "resume"):
         _judge_whole_run(session, state.result)
+    state.tripped = [why for gate in state.gates if (why := gate.tripped(state.result))]
+    differ = any(replay.differences for replay in state.result.replays)
+    if (state.tripped or differ) and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+    if any(not control.ok for control in state.result.controls):
+        session.exitstatus = CONTROL_FAILED
     for name, format_ in state.registry.report_formats.items():
         try:
             write_text(folder / name, format_.render(state.result))
@@ -77,6 +99,34 @@ def _findings(state: PluginState) -> dict[str, tuple[str, str]]:
     catalogue = state.catalogue
     accepted = catalogue.accepted_in_run()
     return {name: (reason, catalogue.findings[name].summary) for name, reason in accepted.items()}
+
+
+def _controls(folder: Path) -> list[ControlRecord]:
+    return [load(ControlRecord, path) for path in sorted(folder.glob("controls/*/control.json"))]
+
+
+def _replays(state: PluginState, results: list[TrialResult]) -> list[ReplayRecord]:
+    return [
+        ReplayRecord(
+            trial_id=result.trial_id,
+            of=str(state.recorded[result.trial_id][0]),
+            differences=differences(state.recorded[result.trial_id][1], result),
+        )
+        for result in results
+        if result.trial_id in state.recorded
+    ]
+
+
+def _faults(state: PluginState) -> dict[str, list[tuple[str, str]]]:
+    """The faults of each profile, as rows of the coverage table."""
+    catalogue = state.catalogue
+    return {
+        name: [
+            (f"{loaded.fault.action} {loaded.fault.target}", loaded.fault.when.phase)
+            for loaded in catalogue.profile(name).faults
+        ]
+        for name in catalogue.profile_names()
+    }
 
 
 def _failed(session: pytest.Session, state: PluginState, text: str) -> None:
@@ -123,14 +173,20 @@ def show(reporter: pytest.TerminalReporter, state: PluginState) -> None:
         return
     reporter.section("execgo")
     if result is not None:
-        if not result.trustworthy:
-            reporter.write_line("NOT TRUSTWORTHY: trials are missing or ended in harness errors")
+        for text in distrust(result):
+            reporter.write_line(f"NOT TRUSTWORTHY: {text}", red=True, bold=True)
         if result.cells:
             reporter.write_line(cell_table(result, "plain"))
-        for pair in result.not_applicable:
-            reporter.write_line(f"not applicable: {pair.scenario} × {pair.chaos}: {pair.reason}")
+        for reason, count in Counter(pair.reason for pair in result.not_applicable).items():
+            pairs = f"{count} pair{'s' if count > 1 else ''} of scenario and profile"
+            reporter.write_line(f"not applicable: {pairs}: {reason}")
         for text in finding_lines(result):
             reporter.write_line(text, yellow=True)
+        for replay in result.replays:
+            told = "; ".join(replay.differences) or "equal: verdict, causes, faults and checks"
+            reporter.write_line(f"replay of {replay.of}: {told}", red=bool(replay.differences))
+        for text in state.tripped:
+            reporter.write_line(f"fail-if {text}", red=True)
         line = summary_line(result)
         reporter.write_line((f"{line} · " if line else "") + _shown(state))
     for text in state.report_failures:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 
 from pytest_execgo.models.benchmark import (
     Attribution,
@@ -203,6 +204,10 @@ def fault_records(profile: ChaosProfile, events: Events) -> tuple[FaultRecord, .
                 target=fault.target,
                 phase=fault.when.phase,
                 status="fired" if fired else ("not_exercised" if left_out else "not_fired"),
+                detail=fired.detail if fired else None,
+                stage_id=fired.stage_id if fired else None,
+                task_id=fired.task_id if fired else None,
+                tasks_inside=_running(events, fired, healed) if fired else (),
                 at_ms=fired.at_ms if fired else None,
                 healed_at_ms=healed.at_ms if healed else None,
                 reason=None if fired else reason,
@@ -210,6 +215,23 @@ def fault_records(profile: ChaosProfile, events: Events) -> tuple[FaultRecord, .
             )
         )
     return tuple(records)
+
+
+def _running(events: Events, fired: ChaosFired, healed: ChaosHealed | None) -> tuple[str, ...]:
+    """The tasks that ExecGo showed as running at some time between a fault and its healing."""
+    end = healed.at_ms if healed else inf
+    running: dict[str, float] = {}
+    inside: dict[str, None] = {}
+    for event in sorted(events, key=lambda e: e.at_ms):
+        if not isinstance(event, TaskChanged):
+            continue
+        if event.status == "running":
+            running.setdefault(event.engine_task_id, event.at_ms)
+            if fired.at_ms <= event.at_ms <= end:
+                inside[event.task_id] = None
+        elif running.pop(event.engine_task_id, inf) <= end and event.at_ms >= fired.at_ms:
+            inside[event.task_id] = None
+    return tuple(inside)
 
 
 _CHAOS = (ChaosArmed, ChaosFired, ChaosNotFired, ChaosHealed, ChaosHealFailed)

@@ -6,7 +6,13 @@ from collections.abc import Iterator
 
 from tabulate import tabulate
 
-from pytest_execgo.benchmark.reports.table import cell_table, duration, finding_lines, summary_line
+from pytest_execgo.benchmark.reports.faults import chain, fault_section
+from pytest_execgo.benchmark.reports.table import (
+    cell_table,
+    distrust,
+    finding_lines,
+    summary_line,
+)
 from pytest_execgo.models.benchmark import BenchmarkResult, TrialResult
 
 
@@ -37,7 +43,7 @@ def _lines(result: BenchmarkResult) -> Iterator[str]:
         yield ""
     yield from _not_green(result)
     yield from _unfinished(result)
-    yield from _faults(result)
+    yield from fault_section(result)
     yield from _rates(result)
     yield from _environment(result)
 
@@ -47,7 +53,7 @@ def _verdict_line(result: BenchmarkResult) -> str:
     text = f"{passed} of {len(result.trials)} trials passed, seed {result.environment.seed}."
     if result.trustworthy:
         return text
-    return f"**NOT TRUSTWORTHY: trials are missing or ended in harness errors (below).** {text}"
+    return f"**NOT TRUSTWORTHY: {'; '.join(distrust(result))}.** {text}"
 
 
 def _not_green(result: BenchmarkResult) -> Iterator[str]:
@@ -80,17 +86,7 @@ def _trial(trial: TrialResult) -> Iterator[str]:
     yield f"- record: `trials/{trial.trial_id}`"
     yield f"- rerun: `{trial.rerun}`"
     yield ""
-    yield from _chain(trial)
-
-
-def _chain(trial: TrialResult) -> Iterator[str]:
-    if not trial.verdict.explanation:
-        return
-    yield "```"
-    for step in trial.verdict.explanation:
-        yield f"{step.at_ms / 1000:8.3f} s  {step.text}"
-    yield "```"
-    yield ""
+    yield from chain(trial)
 
 
 def _unfinished(result: BenchmarkResult) -> Iterator[str]:
@@ -101,60 +97,6 @@ def _unfinished(result: BenchmarkResult) -> Iterator[str]:
     for item in result.unfinished:
         yield f"- `{item.trial_id}`: {item.state.replace('_', ' ')}: {item.reason}"
     yield ""
-
-
-def _faults(result: BenchmarkResult) -> Iterator[str]:
-    struck = [(trial, fault) for trial in result.trials for fault in trial.faults]
-    if not struck and not result.not_applicable:
-        return
-    yield "## Faults"
-    yield ""
-    rows = []
-    for trial, fault in struck:
-        first = trial.verdict.attribution[0]
-        rows.append(
-            [
-                trial.trial_id,
-                f"{fault.action} {fault.target}",
-                fault.status.replace("_", " "),
-                duration(fault.at_ms),
-                duration(fault.healed_at_ms),
-                f"{first.layer}/{first.code}",
-                trial.verdict.recovery.replace("_", " "),
-                duration(trial.metrics.recovery_ms),
-            ]
-        )
-    headers = ["trial", "fault", "status", "fired at", "healed at", "cause", "outcome", "recovery"]
-    if rows:
-        yield tabulate(rows, headers, tablefmt="github", disable_numparse=True)
-        yield ""
-    if result.coverage:
-        table = [
-            [c.framework, c.action, c.phase, c.fired, c.armed_not_fired, c.not_exercised]
-            for c in result.coverage
-        ]
-        names = ["framework", "fault", "phase", "fired", "armed, not fired", "not exercised"]
-        yield tabulate(table, names, tablefmt="github")
-        yield ""
-    for trial in result.trials:
-        green = trial.verdict.status == "passed"
-        if green and any(fault.status == "fired" for fault in trial.faults):
-            yield f"<details><summary>{trial.trial_id}: {trial.verdict.outcome}</summary>"
-            yield ""
-            yield from _chain(trial)
-            yield "</details>"
-            yield ""
-    for pair in result.not_applicable:
-        yield f"- {pair.scenario} × {pair.chaos} is not applicable: {pair.reason}"
-    if result.not_applicable:
-        yield ""
-    score = result.attribution
-    if score.trials:
-        yield (
-            f"Attribution named {score.correct} of {score.trials} injected causes "
-            f"(95 % lower bound {score.lower_95:.3f})."
-        )
-        yield ""
 
 
 def _rates(result: BenchmarkResult) -> Iterator[str]:

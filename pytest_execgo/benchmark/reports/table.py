@@ -56,6 +56,18 @@ def duration(ms: float | None) -> str:
     return f"{ms:.0f} ms" if ms < 1000 else f"{ms / 1000:.2f} s"
 
 
+def distrust(result: BenchmarkResult) -> list[str]:
+    """Why the run cannot be trusted, a line each; empty if it can."""
+    lines = [
+        f"control {control.name}: expected {control.expected}; got {control.got}"
+        for control in result.controls
+        if not control.ok
+    ]
+    if any(item.state != "skipped" for item in result.unfinished):
+        lines.append("trials are missing or ended in harness errors")
+    return lines
+
+
 def finding_lines(result: BenchmarkResult) -> list[str]:
     """One line per finding that the run takes as known, seen or not."""
     lines = []
@@ -76,4 +88,9 @@ def summary_line(result: BenchmarkResult) -> str:
         parts.append(f"faults fired {fired}/{armed}")
     if score.trials:
         parts.append(f"causes named {score.correct}/{score.trials}")
+        if score.clean:
+            parts.append(f"false causes {score.false_causes}/{score.clean}")
+    if result.controls:
+        held = sum(control.ok for control in result.controls)
+        parts.append(f"controls {held}/{len(result.controls)}")
     return " · ".join(parts)

@@ -1,0 +1,40 @@
+"""Whether a repeated trial came out as the recorded one."""
+
+from __future__ import annotations
+
+from pytest_execgo.models.benchmark import TrialResult
+
+
+def differences(before: TrialResult, after: TrialResult) -> tuple[str, ...]:
+    """What is not equal: the verdict, the causes, what became of each fault and where it struck.
+    Times are not compared."""
+    found = []
+    for name, old, new in (
+        ("verdict", before.verdict.status, after.verdict.status),
+        ("recovery", before.verdict.recovery, after.verdict.recovery),
+        ("causes", _causes(before), _causes(after)),
+        ("faults", _faults(before), _faults(after)),
+        ("checks", _checks(before), _checks(after)),
+    ):
+        if old != new:
+            found.append(f"{name}: was {old}, is {new}")
+    return tuple(found)
+
+
+def _causes(result: TrialResult) -> str:
+    return ", ".join(sorted(f"{c.layer}/{c.code}" for c in result.verdict.attribution))
+
+
+def _faults(result: TrialResult) -> str:
+    return ", ".join(
+        f"{f.action} {f.target} {f.status}"
+        + (f" in {f.stage_id}" if f.stage_id else "")
+        + (f" at {f.task_id}" if f.task_id else "")
+        for f in result.faults
+    )
+
+
+def _checks(result: TrialResult) -> str:
+    return ", ".join(
+        f"{c.kind} {'holds' if c.ok else 'does not hold'}" for c in result.verdict.checks
+    )

@@ -1,0 +1,123 @@
+"""The part of ``benchmark.md`` about faults: what each did, what was named, what was covered."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from tabulate import tabulate
+
+from pytest_execgo.benchmark.reports.table import duration
+from pytest_execgo.models.benchmark import BenchmarkResult, FaultRecord, TrialResult
+
+
+def fault_section(result: BenchmarkResult) -> Iterator[str]:
+    """Lines of Markdown; none for a run without chaos."""
+    struck = [(trial, fault) for trial in result.trials for fault in trial.faults]
+    if not struck and not result.not_applicable:
+        return
+    yield "## Faults"
+    yield ""
+    if struck:
+        yield from _table([_row(trial, fault) for trial, fault in struck], _HEADERS)
+    yield from _coverage(result)
+    yield from _scoreboard(result)
+    yield from _controls(result)
+    for trial in result.trials:
+        green = trial.verdict.status == "passed"
+        if green and any(fault.status == "fired" for fault in trial.faults):
+            yield f"<details><summary>{trial.trial_id}: {trial.verdict.outcome}</summary>"
+            yield ""
+            yield from chain(trial)
+            yield "</details>"
+            yield ""
+
+
+def chain(trial: TrialResult) -> Iterator[str]:
+    """The chain of explanation as a block."""
+    if not trial.verdict.explanation:
+        return
+    yield "```"
+    for step in trial.verdict.explanation:
+        yield f"{step.at_ms / 1000:8.3f} s  {step.text}"
+    yield "```"
+    yield ""
+
+
+_HEADERS = (
+    "trial", "fault", "fired at", "what it did", "while these ran", "healed at", "cause", "detected",
+    "outcome", "recovery",
+)  # fmt: skip
+
+
+def _row(trial: TrialResult, fault: FaultRecord) -> list[str]:
+    causes = trial.verdict.attribution
+    fired = fault.status == "fired"
+    return [
+        trial.trial_id,
+        f"{fault.action} {fault.target}",
+        duration(fault.at_ms) if fired else fault.status.replace("_", " "),
+        fault.detail or fault.reason or "",
+        ", ".join(fault.tasks_inside[:3]) + (" …" if len(fault.tasks_inside) > 3 else ""),
+        duration(fault.healed_at_ms),
+        ", ".join(f"{c.layer}/{c.code}" for c in causes if c.confidence != "possible")
+        or f"{causes[0].layer}/{causes[0].code} (possibly)",
+        duration(trial.metrics.detection_ms),
+        trial.verdict.recovery.replace("_", " "),
+        duration(trial.metrics.recovery_ms),
+    ]
+
+
+def _coverage(result: BenchmarkResult) -> Iterator[str]:
+    if result.coverage:
+        yield "### Coverage"
+        yield ""
+        rows = [
+            [c.framework, c.action, c.phase, c.fired, c.armed_not_fired, c.not_exercised]
+            for c in result.coverage
+        ]
+        names = ("framework", "fault", "phase", "fired", "armed, not fired", "not exercised")
+        yield from _table(rows, names)
+    reasons: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for pair in result.not_applicable:
+        reasons[pair.chaos, pair.reason].append(pair.scenario)
+    for (chaos, reason), scenarios in reasons.items():
+        yield f"- {chaos} is not applicable to {', '.join(scenarios)}: {reason}"
+    if reasons:
+        yield ""
+
+
+def _scoreboard(result: BenchmarkResult) -> Iterator[str]:
+    """Injected × attributed: what was hit against what was named without knowing it."""
+    score = result.attribution
+    if not score.confusion:
+        return
+    yield "### Attribution"
+    yield ""
+    if score.trials:
+        yield (
+            f"Named {score.correct} of {score.trials} injected causes (95 % lower bound "
+            f"{score.lower_95:.3f}), abstained in {score.abstained}."
+        )
+    yield f"Clean trials: {score.clean}, in {score.false_causes} of them a cause was named falsely."
+    yield ""
+    rows = [
+        [injected, named, count]
+        for injected, row in score.confusion.items()
+        for named, count in row.items()
+    ]
+    yield from _table(rows, ("injected", "first named", "trials"))
+
+
+def _controls(result: BenchmarkResult) -> Iterator[str]:
+    if not result.controls:
+        return
+    yield "### Controls"
+    yield ""
+    rows = [[c.name, c.expected, c.got, "yes" if c.ok else "**no**"] for c in result.controls]
+    yield from _table(rows, ("control", "must be", "was", "holds"))
+
+
+def _table(rows: list[list[str]] | list[list[object]], headers: tuple[str, ...]) -> Iterator[str]:
+    yield tabulate(rows, headers, tablefmt="github", disable_numparse=True)
+    yield ""

@@ -1,0 +1,77 @@
+"""Controls: trials whose outcome is known beforehand, to show that the measuring works.
+
+In every run with chaos, each process checks its own fleet before its first fault: a plan that must pass,
+a plan that must fail, and a planted fault that must be found. If one of them comes out otherwise,
+nothing that the run prints can be trusted, and the run says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from pytest_execgo.benchmark.matrix import Cell, Trial
+from pytest_execgo.models.benchmark import ControlRecord, TrialResult
+from pytest_execgo.models.chaos import ChaosProfile
+from pytest_execgo.registry import LoadedProfile, Registry
+from pytest_execgo.scenario.manifest import Scenario, load_scenario
+
+_FOLDER = Path(__file__).parent / "control_scenarios"
+_NO_FAULT = LoadedProfile(ChaosProfile(id="none", expectation="not_applicable"), ())
+
+
+@dataclass(frozen=True)
+class Control:
+    """``expected`` says in words what ``holds`` looks for."""
+
+    name: str
+    expected: str
+    scenario: str
+    planted: bool
+    holds: Callable[[TrialResult], bool]
+
+    @property
+    def trial(self) -> Trial:
+        """Its identity; it belongs to no cell of the report."""
+        return Trial(Cell(f"control_{self.name}", "reference", "replay", "control"), 0)
+
+    def load(self, registry: Registry) -> tuple[Scenario, LoadedProfile]:
+        """Scenario and profile, from the package."""
+        scenario = load_scenario(_FOLDER / self.scenario / "scenario.yaml")
+        if not self.planted:
+            return scenario, _NO_FAULT
+        return scenario, registry.load_profile(_FOLDER / "chaos" / "planted_fault.yaml")
+
+    def record(self, result: TrialResult) -> ControlRecord:
+        """What came of it."""
+        cause = result.verdict.attribution[0]
+        return ControlRecord(
+            name=self.name,
+            expected=self.expected,
+            got=f"{result.verdict.status}, {cause.layer}/{cause.code}: {result.verdict.outcome}",
+            ok=self.holds(result),
+        )
+
+
+def _passes(result: TrialResult) -> bool:
+    return result.verdict.status == "passed" and result.verdict.attribution[0].layer == "none"
+
+
+def _fails(result: TrialResult) -> bool:
+    return result.verdict.status == "failed" and result.verdict.attribution[0].layer == "task"
+
+
+def _is_found(result: TrialResult) -> bool:
+    fired = all(fault.status == "fired" for fault in result.faults)
+    return result.verdict.status == "passed" and fired and result.verdict.cause_named is True
+
+
+CONTROLS = (
+    Control("must_pass", "passed, with no cause named", "must_pass", False, _passes),
+    Control("must_fail", "failed, by the task's own output", "must_fail", False, _fails),
+    Control(
+        "planted_fault", "the fault fired, and fixture/http_error is named", "must_pass", True,
+        _is_found,
+    ),
+)  # fmt: skip
