@@ -12,6 +12,7 @@ from pytest_execgo.run_id import new_run_id
 from pytest_execgo.run_options import OPTIONS
 
 RUN_ID: pytest.StashKey[str] = pytest.StashKey()
+REPLAY: pytest.StashKey[Path | None] = pytest.StashKey()
 
 
 def add(parser: pytest.Parser) -> None:
@@ -89,6 +90,18 @@ def path(config: pytest.Config, name: str) -> Path | None:
     called = given(config, name) is not None
     base = config.invocation_params.dir if called else config.rootpath
     return base / Path(found).expanduser()
+
+
+def replay_folder(config: pytest.Config) -> Path | None:
+    """What is to be repeated. Resolved once, by the controller: as soon as a worker has begun,
+    ``latest`` leads to the new run."""
+    worker = getattr(config, "workerinput", None)
+    if worker:
+        return Path(worker["execgo_replay"]) if worker["execgo_replay"] else None
+    if REPLAY not in config.stash:
+        found = path(config, "replay")
+        config.stash[REPLAY] = None if found is None else found.resolve()
+    return config.stash[REPLAY]
 
 
 def reports_folder(config: pytest.Config) -> Path:

@@ -144,11 +144,9 @@ class PluginState:
     @cached_property
     def recorded(self) -> dict[str, tuple[Path, TrialResult]]:
         """The trials that are to be repeated: folder and result by id; empty without a replay."""
-        folder = options.path(self.config, "replay")
+        folder = options.replay_folder(self.config)
         if folder is None:
             return {}
-        # `latest` will soon lead elsewhere.
-        folder = folder.resolve()
         folders = [folder] if (folder / RESULT).exists() else sorted(folder.glob("trials/*"))
         found = {
             path: load(TrialResult, path / RESULT) for path in folders if (path / RESULT).exists()

@@ -53,6 +53,49 @@ def running(task: str, handle: str | None) -> t.TaskChanged:
     return failed(task).model_copy(update={"status": "running", "handle_id": handle, "error": None})
 
 
+def stopped(service: str, at_ms: float = 5) -> t.ServiceStopped:
+    return t.ServiceStopped(event_id="stop", at_ms=at_ms, service=service, pid=1)
+
+
+def silent(service: str, at_ms: float = 5) -> t.ServiceSilent:
+    return t.ServiceSilent(
+        event_id="silent", at_ms=at_ms, service=service, waited_ms=600, message="no answer"
+    )
+
+
+def limited(service: str) -> t.ServiceLimited:
+    return t.ServiceLimited(
+        event_id="limit", at_ms=5, service=service, resource="memory", limit="16 MB"
+    )
+
+
+def link(service: str, how: str, at_ms: float = 5) -> t.LinkDegraded:
+    ms = 400.0 if how == "slow" else None
+    facts = {"service": service, "how": how, "link_ms": ms, "direct_ms": 1.0, "message": "reset"}
+    return t.LinkDegraded.model_validate({"event_id": "link", "at_ms": at_ms, **facts})
+
+
+def slow(duration_ms: float) -> t.FixtureRequest:
+    return request(200, good=True).model_copy(update={"duration_ms": duration_ms})
+
+
+def lost(how: str) -> t.TaskLost:
+    facts = {"stage_id": "s", "round": 0, "task_id": "a", "engine_task_id": "x", "how": how}
+    return t.TaskLost.model_validate({"event_id": "lost", "at_ms": 8, **facts})
+
+
+def unbound(code: str) -> t.BindingMissing:
+    return t.BindingMissing.model_validate(
+        {
+            "event_id": "bind", "at_ms": 7, "stage_id": "s", "source_task_id": "a",
+            "source_path": "x", "target_task_id": "b", "target_param_path": "input.y",
+            "required": True, "reason": "r", "code": code,
+        }
+    )  # fmt: skip
+
+
+UNREACHABLE = t.EngineUnreachable(event_id="quiet", at_ms=6, stage_id="s", message="m")
+CANCELLED = {"code": "cancelled", "message": "context canceled", "source": "scheduler"}
 LOST = {"code": "external_failure", "message": "handle not found: x", "source": "executor"}
 EXIT = {
     "code": "external_failure",
@@ -78,6 +121,40 @@ DOWN = {"code": "external_failure", "message": "Post: refused", "source": "runti
         ([exited("runtime"), failed(**LOST), ended("failed")], ["runtime/handle_lost/certain"]),
         ([failed(**LOST), exited("runtime", 50), ended("failed")], ["runtime/handle_lost/likely"]),
         ([exited("runtime"), ended("succeeded")], ["runtime/process_exited/certain"]),
+        ([stopped("execgo"), ended("succeeded")], ["engine/process_stopped/certain"]),
+        ([stopped("runtime"), silent("runtime")], ["runtime/process_stopped/certain"]),
+        ([silent("fixtures")], ["fixture/silent/likely"]),
+        ([exited("runtime"), silent("runtime")], ["runtime/process_exited/certain"]),
+        ([limited("runtime"), failed(**EXIT), ended("failed")], ["runtime/limited/certain"]),
+        (
+            [link("runtime", "broken"), failed(**DOWN), ended("failed")],
+            ["runtime/link_broken/certain"],
+        ),
+        (
+            [failed(at_ms=10, **DOWN), link("runtime", "broken", 90)],
+            ["runtime/link_broken/certain"],
+        ),
+        ([link("runtime", "slow"), ended("succeeded")], ["runtime/link_slow/certain"]),
+        ([link("fixtures", "broken"), failed(**EXIT)], ["fixture/link_broken/certain"]),
+        (
+            [failed(at_ms=10, **EXIT), link("fixtures", "broken", 2000)],
+            ["fixture/link_broken/certain", "task/exit_non_zero/certain"],
+        ),
+        ([link("execgo", "broken"), UNREACHABLE], ["engine/link_broken/certain"]),
+        ([UNREACHABLE], ["engine/unreachable/likely"]),
+        ([slow(800), ended("succeeded")], ["fixture/slow/likely"]),
+        ([slow(20), ended("succeeded")], ["none/no_failure/certain"]),
+        ([lost("forgotten")], ["engine/task_lost/certain"]),
+        ([exited("execgo"), lost("orphaned")], ["engine/process_exited/certain"]),
+        ([failed(at_ms=4, **CANCELLED), exited("execgo")], ["engine/process_exited/certain"]),
+        ([failed(**CANCELLED)], ["task/cancelled/certain"]),
+        ([unbound("absent")], ["binding/binding_missing/certain"]),
+        ([unbound("unreadable")], ["task/bad_output/certain"]),
+        ([request(200, good=False), unbound("unreadable")], ["fixture/wrong_content/likely"]),
+        (
+            [slow(800), exited("runtime"), failed(**LOST)],
+            ["runtime/handle_lost/certain", "fixture/slow/likely"],
+        ),
         ([failed(**DOWN), ended("failed")], ["runtime/unreachable/likely"]),
         ([failed(**EXIT), ended("failed")], ["task/exit_non_zero/certain"]),
         (

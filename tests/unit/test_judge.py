@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from pytest_execgo.models import timeline as t
+from pytest_execgo.models.cause import ExpectedCause
 from pytest_execgo.models.chaos import ChaosProfile
 from pytest_execgo.verdict.verify import judge
 
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 FAULT = {"action": "kill", "target": "runtime", "when": {"phase": "runtime"}}
 FACTS = {"fault": 0, "action": "kill", "target": "runtime"}
 ARMED = t.ChaosArmed(**FACTS, seed="s")
@@ -88,3 +91,46 @@ def test_a_cause_counts_only_when_the_fault_fired(events: list[Any], named: bool
 def test_what_becomes_of_a_fault(event: Any, status: str) -> None:
     _, faults = judge(RECOVER, [ARMED, event, GOOD, DONE])
     assert [fault.status for fault in faults] == [status]
+
+
+SLOW = t.FixtureRequest(
+    method="GET", path="/a", status=200, duration_ms=900, sha256="r", reference_sha256="r", at_ms=4
+)  # fmt: skip
+BOTH = profile("should_recover").model_copy(
+    update={
+        "expected_cause": (
+            ExpectedCause(layer="fixture", code="slow"),
+            ExpectedCause(layer="engine"),
+        )
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("events", "named"),
+    [([SLOW, EXIT], True), ([SLOW], False), ([EXIT], False), ([SLOW, EXIT, REFUSED], False)],
+)
+def test_two_faults_are_two_causes_and_nothing_else(events: list[Any], named: bool) -> None:
+    verdict, _ = judge(BOTH, [ARMED, FIRED, *events, GOOD, DONE])
+    assert verdict.expected_cause == "fixture/slow + engine"
+    assert verdict.cause_named is named
+
+
+def seen(task: str, status: str, at_ms: float) -> t.TaskChanged:
+    return t.TaskChanged(
+        at_ms=at_ms, stage_id="s", round=0, task_id=task, engine_task_id=f"x.{task}",
+        status=status, created_at=NOW, updated_at=NOW,
+    )  # fmt: skip
+
+
+def test_a_fault_knows_what_ran_while_it_was_in_place() -> None:
+    events = [
+        seen("before", "running", 1), seen("before", "success", 4),
+        seen("through", "running", 2), seen("through", "success", 90),
+        seen("within", "running", 20), seen("within", "success", 25),
+        seen("after", "running", 60),
+    ]  # fmt: skip
+    struck = FIRED.model_copy(update={"at_ms": 10.0})
+    healed = t.ChaosHealed(**FACTS, detail="d", at_ms=50)
+    _, (fault,) = judge(RECOVER, [ARMED, struck, healed, *events, GOOD, DONE])
+    assert sorted(fault.tasks_inside) == ["through", "within"]

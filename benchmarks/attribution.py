@@ -1,0 +1,114 @@
+"""How often attribution names the layer that was hit, and how often it names one that was not.
+
+    python benchmarks/attribution.py --repetitions 4 --clean 75 -n 2 > table.md
+
+Runs every profile with one fault on every scenario it applies to, ``--repetitions`` times (each with its
+own dice, so other tasks are hit), and the profile ``none`` ``--clean`` times per scenario. Prints a
+Markdown table per kind of fault, accuracy, and the one-sided 95 % Clopper-Pearson bounds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+from collections import Counter, defaultdict
+from pathlib import Path
+
+from tabulate import tabulate
+
+from pytest_execgo.benchmark.statistics import clopper_pearson_lower
+from pytest_execgo.models.benchmark import BenchmarkResult, TrialResult
+from pytest_execgo.models.chaos import ChaosProfile
+from pytest_execgo.models.document import load
+from pytest_execgo.scenario.catalog import builtin_folder, list_profiles
+
+
+def main() -> int:
+    """Exit 0 when both runs are trustworthy; what they measured is printed either way."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--repetitions", type=int, default=4, help="of each scenario and profile")
+    parser.add_argument("--clean", type=int, default=75, help="clean trials per scenario")
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("-n", "--workers", default="2")
+    parser.add_argument("--service", action="append", default=[], metavar="NAME=KIND:TARGET")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="attribution-") as folder:
+        faulty = _run(Path(folder) / "faulty", options, single_faults(), options.repetitions)
+        clean = _run(Path(folder) / "clean", options, ["none"], options.clean)
+    print(_report(faulty, clean))
+    return 0 if faulty.trustworthy and clean.trustworthy else 1
+
+
+def single_faults() -> list[str]:
+    """The built-in profiles with exactly one fault, and a cause that must be found."""
+    loaded = [load(ChaosProfile, path) for path in list_profiles(builtin_folder()).values()]
+    return [p.id for p in loaded if len(p.faults) == 1 and p.causes]
+
+
+def _run(
+    root: Path, options: argparse.Namespace, profiles: list[str], repetitions: int
+) -> BenchmarkResult:
+    root.mkdir()
+    words = [f"--execgo-chaos={name}" for name in profiles]
+    words += [f"--execgo-service={choice}" for choice in options.service]
+    command = [
+        sys.executable, "-m", "pytest", "--execgo-matrix", "-q", "-n", options.workers,
+        f"--execgo-repetitions={repetitions}", f"--execgo-seed={options.seed}",
+        "--execgo-scenarios", str(builtin_folder()), "--execgo-reports", str(root),
+        "--rootdir", str(root), *words,
+    ]  # fmt: skip
+    subprocess.run(command, cwd=root, stdout=sys.stderr, check=False)
+    return load(BenchmarkResult, root / "latest" / "benchmark.json")
+
+
+def _report(faulty: BenchmarkResult, clean: BenchmarkResult) -> str:
+    score, quiet = faulty.attribution, clean.attribution
+    services = ", ".join(
+        f"{name} {info.launcher} {info.version}"
+        for name, info in faulty.environment.services.items()
+    )
+    silent = quiet.clean - quiet.false_causes
+    return "\n".join(
+        [
+            f"Fleet: {services}. Seed {faulty.environment.seed}, {faulty.environment.workers} workers.",
+            "",
+            f"- **{score.correct} of {score.trials}** injected causes named "
+            f"(accuracy {score.accuracy:.4f}, lower 95 % bound {score.lower_95:.4f}), "
+            f"abstained in {score.abstained}",
+            f"- **{quiet.false_causes} of {quiet.clean}** clean trials with a cause named "
+            f"(lower 95 % bound of their silence {clopper_pearson_lower(silent, quiet.clean):.4f}); "
+            f"{len(clean.trials) - quiet.clean} clean trials did not pass",
+            "",
+            _per_kind(faulty),
+        ]
+    )
+
+
+def _per_kind(result: BenchmarkResult) -> str:
+    kinds: dict[str, list[TrialResult]] = defaultdict(list)
+    for trial in result.trials:
+        kinds[trial.chaos].append(trial)
+    rows = []
+    for kind, trials in sorted(kinds.items()):
+        judged = [t for t in trials if t.verdict.cause_named is not None]
+        named = Counter(
+            f"{t.verdict.attribution[0].layer}/{t.verdict.attribution[0].code}" for t in judged
+        )
+        rows.append(
+            [
+                kind,
+                judged[0].verdict.expected_cause if judged else "",
+                len(judged),
+                sum(t.verdict.cause_named is True for t in judged),
+                ", ".join(f"{code} {count}" for code, count in named.most_common()),
+                f"{sum(t.verdict.status == 'passed' for t in trials)}/{len(trials)}",
+            ]
+        )
+    headers = ["profile", "injected", "trials", "named", "first named", "verdict as expected"]
+    return tabulate(rows, headers, tablefmt="github")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,249 @@
+"""The contract of service actions, on real processes and connections: in place means in place, undone
+means as before."""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import Callable, Iterator
+from random import Random
+from time import monotonic, sleep
+from typing import Any
+
+import psutil
+import pytest
+import requests
+
+from pytest_execgo.chaos.action import Injection, ServiceAction
+from pytest_execgo.direct_http import request
+from pytest_execgo.errors import UsageError
+from pytest_execgo.harness.fleet import Fleet, FleetSpec
+from pytest_execgo.harness.service import SERVICE_NAMES
+from pytest_execgo.registry import Registry
+
+REGISTRY = Registry.build()
+
+
+@pytest.fixture
+def fleet() -> Iterator[Fleet]:
+    with Fleet(FleetSpec(links=frozenset(SERVICE_NAMES)), REGISTRY.launchers) as running:
+        yield running
+
+
+def inject(fleet: Fleet, name: str, target: str, **params: Any) -> Injection:
+    action = REGISTRY.actions[name]
+    assert isinstance(action, ServiceAction)
+    parsed = action.Params(**params)
+    service = fleet.services[target]
+    assert action.unsupported(service, parsed) is None
+    return action.inject(service, "trial", parsed, Random(1))
+
+
+def await_(condition: Callable[[], object]) -> None:
+    deadline = monotonic() + 20
+    while not condition():
+        assert monotonic() < deadline
+        sleep(0.01)
+
+
+def answers(url: str, timeout: float = 0.4) -> bool:
+    try:
+        return request("GET", url, timeout=timeout).ok
+    except requests.RequestException:
+        return False
+
+
+@pytest.mark.parametrize("target", SERVICE_NAMES)
+@pytest.mark.parametrize("name", ["kill", "restart"])
+def test_a_service_that_was_taken_away_is_back_on_its_address(
+    fleet: Fleet, name: str, target: str
+) -> None:
+    service = fleet.services[target]
+    before, url = service.pid, service.url
+    injection = inject(fleet, name, target)
+    assert not service.running()
+    assert target in fleet.unready()
+    injection.undo()
+    assert (service.url, fleet.unready()) == (url, [])
+    assert service.pid != before
+
+
+def test_a_paused_service_is_there_and_silent(fleet: Fleet) -> None:
+    service = fleet.services["runtime"]
+    injection = inject(fleet, "pause", "runtime")
+    assert service.running()
+    await_(lambda: psutil.Process(service.pid).status() == psutil.STATUS_STOPPED)
+    assert not answers(service.health_url)
+    assert fleet.abnormal() == ["runtime is still under pause"]
+    injection.undo()
+    assert answers(service.health_url, 5)
+    assert fleet.abnormal() == []
+
+
+def test_memory_is_limited_and_given_back(fleet: Fleet) -> None:
+    service = fleet.services["runtime"]
+    before = resource.prlimit(service.pid, resource.RLIMIT_AS)
+    injection = inject(fleet, "limit", "runtime", resource="memory", amount=64)
+    assert resource.prlimit(service.pid, resource.RLIMIT_AS)[0] == 64 * 2**20
+    injection.undo()
+    assert resource.prlimit(service.pid, resource.RLIMIT_AS) == before
+
+
+def test_a_throttled_process_is_stopped_most_of_the_time(fleet: Fleet) -> None:
+    service = fleet.services["runtime"]
+    process = psutil.Process(service.pid)
+    injection = inject(fleet, "limit", "runtime", resource="cpu", amount=0.1)
+    await_(lambda: process.status() == psutil.STATUS_STOPPED)
+    await_(lambda: process.status() != psutil.STATUS_STOPPED)
+    injection.undo()
+    assert process.status() != psutil.STATUS_STOPPED
+    assert answers(service.health_url, 5)
+
+
+def test_pids_are_limited_or_said_to_be_impossible(fleet: Fleet) -> None:
+    service = fleet.services["runtime"]
+    action = REGISTRY.actions["limit"]
+    params = action.Params(resource="pids", amount=0)
+    reason = action.unsupported(service, params)
+    if reason:
+        assert "cgroup" in reason
+        return
+    injection = inject(fleet, "limit", "runtime", resource="pids", amount=0)
+    # A connection needs a thread of the runtime's, and there is none to be had.
+    assert not answers(service.health_url)
+    injection.undo()
+    assert answers(service.health_url, 5)
+
+
+def test_a_process_that_dies_of_a_limit_is_brought_back(fleet: Fleet) -> None:
+    service = fleet.services["runtime"]
+    injection = inject(fleet, "limit", "runtime", resource="memory", amount=64)
+    service.kill()
+    assert "had died of it" in injection.undo()
+    assert fleet.unready() == []
+
+
+@pytest.mark.parametrize("kind", ["reset", "partition"])
+def test_a_broken_link_leaves_the_service_itself_well(fleet: Fleet, kind: str) -> None:
+    service = fleet.services["execgo"]
+    through = fleet.url("execgo") + "/health"
+    assert answers(through)
+    injection = inject(fleet, "network", "execgo", kind=kind)
+    assert not answers(through)
+    assert answers(service.health_url)
+    assert fleet.abnormal() == [f"the link to execgo is still under {kind}"]
+    injection.undo()
+    assert answers(through, 5)
+    assert fleet.abnormal() == []
+
+
+def test_a_partition_holds_data_back_and_loses_none(fleet: Fleet) -> None:
+    through = fleet.url("execgo") + "/health"
+    with requests.Session() as session:
+        session.trust_env = False
+        assert session.get(through, timeout=5).ok
+        injection = inject(fleet, "network", "execgo", kind="partition")
+        with pytest.raises(requests.ReadTimeout):
+            session.get(through, timeout=0.3)
+        injection.undo()
+        assert session.get(through, timeout=5).ok
+
+
+def test_latency_is_added_each_way(fleet: Fleet) -> None:
+    through = fleet.url("execgo") + "/health"
+    inject(fleet, "network", "execgo", kind="latency", latency_ms=150)
+    began = monotonic()
+    assert answers(through, 5)
+    assert monotonic() - began >= 0.3
+
+
+def advisories(fleet: Fleet, scope: str = "trial") -> requests.Response:
+    url = f"{fleet.url('fixtures')}/t/{scope}/advisories/quickserial"
+    return request("GET", url, timeout=10)
+
+
+def test_fixtures_can_be_late(fleet: Fleet) -> None:
+    injection = inject(fleet, "latency", "fixtures", delay_ms=200)
+    assert injection.struck is not None
+    assert injection.struck() is None, "it waits for a request"
+    good = advisories(fleet, "another").content
+    began = monotonic()
+    assert advisories(fleet).content == good
+    assert monotonic() - began >= 0.2
+    assert injection.struck() is not None
+
+
+def test_fixtures_can_send_garbage(fleet: Fleet) -> None:
+    injection = inject(fleet, "garbage", "fixtures", times=1)
+    reply = advisories(fleet)
+    assert reply.status_code == 200
+    with pytest.raises(ValueError, match=r".*"):
+        reply.json()
+    assert advisories(fleet).json()["package"] == "quickserial", "once was asked for"
+    injection.undo()
+
+
+def test_a_wrong_value_has_the_right_shape(fleet: Fleet) -> None:
+    good = advisories(fleet).json()
+    inject(fleet, "wrong_value", "fixtures")
+    false = advisories(fleet).json()
+    assert false != good
+    assert shape(false) == shape(good)
+
+
+def shape(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: shape(found) for key, found in value.items()}
+    if isinstance(value, list):
+        return [shape(found) for found in value]
+    return type(value)
+
+
+def test_the_access_log_outlives_the_server(fleet: Fleet) -> None:
+    advisories(fleet)
+    inject(fleet, "kill", "fixtures").undo()
+    log = f"{fleet.services['fixtures'].url}/__control/access"
+    (entry,) = request("GET", log, params={"scope": "trial"}, timeout=5).json()["requests"]
+    assert entry["path"] == "/advisories/quickserial"
+
+
+@pytest.mark.parametrize("name", ["kill", "restart", "pause", "limit"])
+def test_what_is_not_ours_is_left_alone(fleet: Fleet, name: str) -> None:
+    choices = (("execgo", f"external:{fleet.url('execgo')}"),)
+    with Fleet(
+        FleetSpec(choices=choices, links=frozenset({"runtime"})), REGISTRY.launchers
+    ) as other:
+        action = REGISTRY.actions[name]
+        params = action.Params(**({"resource": "cpu", "amount": 0.5} if name == "limit" else {}))
+        assert "from here" in (action.unsupported(other.services["execgo"], params) or "")
+        network = REGISTRY.actions["network"]
+        reason = network.unsupported(other.services["runtime"], network.Params(kind="reset"))
+        assert reason is not None
+        assert "is not ours" in reason
+
+
+@pytest.mark.parametrize(
+    ("name", "params", "complaint"),
+    [
+        ("limit", {"resource": "cpu", "amount": 2}, "cpu is a share of the time"),
+        ("limit", {"resource": "disk", "amount": 2}, "resource"),
+        ("network", {"kind": "slow"}, "kind"),
+        ("bad_dependency", {"kind": "twice"}, "kind"),
+        ("exhaust_timeout", {"left_ms": 0}, "left_ms"),
+        ("latency", {"delay": 3}, "delay: unknown key"),
+    ],
+)
+def test_parameters_are_checked_when_a_profile_is_loaded(
+    tmp_path: Any, name: str, params: dict[str, Any], complaint: str
+) -> None:
+    action = REGISTRY.actions[name]
+    target = sorted(action.targets)[0]
+    path = tmp_path / "p.yaml"
+    path.write_text(
+        f"schema_version: '1'\nid: p\nexpectation: measure\nfaults:\n"
+        f"  - {{ action: {name}, target: {target}, params: {params}, "
+        f"when: {{ phase: {sorted(action.phases)[0]} }} }}\n"
+    )
+    with pytest.raises(UsageError) as error:
+        REGISTRY.load_profile(path)
+    assert complaint in str(error.value)
+    assert "\n" not in str(error.value)

@@ -1,0 +1,267 @@
+"""Runs with chaos as a user sees them: controls, gates, replays, coverage, and trouble in the middle."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from time import monotonic, sleep
+
+import psutil
+import pytest
+
+from tests.conftest import ScenarioMaker
+from tests.plugin.conftest import latest
+
+KILL = "scenarios/demo/scenario.yaml::reference-replay-runtime_kill-r0"
+
+
+def test_controls_run_once_before_the_first_fault(
+    pytester: pytest.Pytester, project: ScenarioMaker
+) -> None:
+    project("demo")
+    result = pytester.runpytest("--execgo-matrix", "--execgo-chaos=none")
+    assert latest(pytester.path)["controls"] == [], "there was no fault to measure"
+    result = pytester.runpytest(
+        "--execgo-matrix", "--execgo-chaos=self_dependency", "--execgo-repetitions=2"
+    )
+    result.assert_outcomes(passed=2)
+    result.stdout.fnmatch_lines(["*faults fired 2/2 · causes named 2/2 · controls 3/3 *"])
+    controls = latest(pytester.path)["controls"]
+    assert [c["name"] for c in controls] == ["must_fail", "must_pass", "planted_fault"]
+    assert all(c["ok"] for c in controls)
+
+
+BLIND = """
+    from pytest_execgo.verdict import attribute, verify
+
+    def blind(events):
+        return (attribute._cause("none", "no_failure", "certain", (), "nothing failed"),)
+
+    verify.attribute = blind
+"""
+
+
+@pytest.mark.parametrize("workers", [[], ["-n2"]], ids=["plain", "n2"])
+def test_a_measure_that_does_not_measure_is_not_trustworthy(
+    pytester: pytest.Pytester, project: ScenarioMaker, workers: list[str]
+) -> None:
+    project("demo")
+    pytester.makeconftest(BLIND)
+    result = pytester.runpytest_subprocess(
+        "--execgo-matrix", "--execgo-chaos=runtime_kill", *workers
+    )
+    assert result.ret == 6
+    result.stdout.fnmatch_lines(
+        [
+            "NOT TRUSTWORTHY: control planted_fault: expected the fault fired, and fixture/http_error *"
+        ]
+    )
+    assert latest(pytester.path)["trustworthy"] is False
+    markdown = (pytester.path / "reports/latest/benchmark.md").read_text()
+    assert "**NOT TRUSTWORTHY: control" in markdown.splitlines()[2]
+
+
+def test_a_gate_makes_a_green_run_red(pytester: pytest.Pytester, project: ScenarioMaker) -> None:
+    project("demo")
+    result = pytester.runpytest("--execgo-matrix", "--execgo-fail-if", "success_rate < 1")
+    assert result.ret == 0
+    result = pytester.runpytest("--execgo-matrix", "--execgo-fail-if", "success_rate == 1")
+    result.assert_outcomes(passed=1)
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["fail-if success_rate == 1: it is 1"])
+
+
+def test_a_trial_can_be_repeated_and_is_equal(
+    pytester: pytest.Pytester, project: ScenarioMaker
+) -> None:
+    project("demo")
+    chosen = ["--execgo-chaos=runtime_kill", "--execgo-chaos=unknown_tool", "--execgo-seed=11"]
+    pytester.runpytest("--execgo-matrix", *chosen).assert_outcomes(passed=2)
+    before = {trial["trial_id"]: trial for trial in latest(pytester.path)["trials"]}
+    result = pytester.runpytest("--execgo-replay", "reports/latest")
+    assert result.ret == 0
+    result.assert_outcomes(passed=2)
+    result.stdout.fnmatch_lines(["replay of *: equal: verdict, causes, faults and checks"] * 2)
+    after = latest(pytester.path)
+    assert after["environment"]["seed"] == 11
+    for trial in after["trials"]:
+        old = before[trial["trial_id"]]
+        (fault,), (fault_before,) = trial["faults"], old["faults"]
+        assert (fault["stage_id"], fault["task_id"]) == (
+            fault_before["stage_id"],
+            fault_before["task_id"],
+        )
+    one = "reports/latest/trials/demo-reference-replay-unknown_tool-r0"
+    pytester.runpytest("--execgo-replay", one, "-n2").assert_outcomes(passed=1)
+
+
+def test_a_replay_repeats_the_recorded_plan_and_tells_what_differs(
+    pytester: pytest.Pytester, project: ScenarioMaker
+) -> None:
+    folder = project("demo")
+    pytester.runpytest("--execgo-matrix").assert_outcomes(passed=1)
+    trial = (pytester.path / "reports/latest").resolve() / "trials/demo-reference-replay-none-r0"
+    (folder / "plan.yaml").write_text(
+        (folder / "plan.yaml").read_text().replace("json.dumps", "bad")
+    )
+    pytester.runpytest("--execgo-matrix").assert_outcomes(failed=1)
+    pytester.runpytest("--execgo-replay", str(trial)).assert_outcomes(passed=1)
+    recorded = trial / "plan.json"
+    recorded.write_text(recorded.read_text().replace("json.dumps", "bad"))
+    result = pytester.runpytest("--execgo-replay", str(trial))
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(
+        ["replay of *: verdict: was passed, is failed; *causes: was none/*"]
+    )
+
+
+def test_a_replay_of_nothing_is_one_line(pytester: pytest.Pytester, project: ScenarioMaker) -> None:
+    project("demo")
+    result = pytester.runpytest("--execgo-replay", "reports")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: execgo: --execgo-replay *: no result.json there; *"])
+    pytester.runpytest("--execgo-matrix").assert_outcomes(passed=1)
+    result = pytester.runpytest("--execgo-replay", "reports/latest", "--execgo-seed", "4")
+    result.stderr.fnmatch_lines(["*--execgo-replay repeats trials as they were; leave out *-seed"])
+
+
+def test_a_fault_that_is_skipped_is_not_exercised(
+    pytester: pytest.Pytester, project: ScenarioMaker
+) -> None:
+    project("demo")
+    fault = {
+        "action": "kill", "target": "runtime", "when": {"phase": "runtime"}, "probability": 0.0001
+    }  # fmt: skip
+    project.chaos("rare", expectation="should_recover", faults=[fault])
+    pytester.runpytest("--execgo-matrix", "--execgo-chaos=rare").assert_outcomes(skipped=1)
+    (row,) = latest(pytester.path)["coverage"]
+    assert (row["fired"], row["armed_not_fired"], row["not_exercised"]) == (0, 0, 1)
+
+
+WRECKER = """
+    from pytest_execgo.chaos.action import Injection, ServiceAction
+    from pytest_execgo.models.document import Model
+
+    class Wrecker(ServiceAction):
+        name = "wreck"
+        summary = "its undo takes the service with it"
+        targets = frozenset({"runtime"})
+
+        class Params(Model):
+            raises: bool = False
+
+        def inject(self, target, trial_id, params, dice):
+            def undo():
+                target.kill()
+                if params.raises:
+                    raise OSError("no way back")
+                return "gone"
+            target.pause()
+            target.resume()
+            return Injection("nothing much", undo)
+
+    def pytest_execgo_chaos_actions():
+        return [Wrecker()]
+"""
+
+
+@pytest.mark.parametrize("raises", [False, True])
+def test_a_service_that_dies_while_healing_costs_the_next_trial_nothing(
+    pytester: pytest.Pytester, project: ScenarioMaker, raises: bool
+) -> None:
+    project("demo")
+    pytester.makeconftest(WRECKER)
+    fault = {
+        "action": "wreck", "target": "runtime", "params": {"raises": raises},
+        "when": {"phase": "verify"},
+    }  # fmt: skip
+    project.chaos("wreck", expectation="should_recover", faults=[fault])
+    result = pytester.runpytest(
+        "--execgo-matrix", "--execgo-chaos=wreck", "--execgo-chaos=none", "--execgo-repetitions=2"
+    )
+    result.assert_outcomes(passed=4)
+    trial = pytester.path / "reports/latest/trials/demo-reference-replay-wreck-r0"
+    kinds = [json.loads(line)["event_type"] for line in _lines(trial / "timeline.jsonl")]
+    assert ("chaos_heal_failed" if raises else "chaos_healed") in kinds
+
+
+def test_a_check_that_raises_under_chaos_is_the_verifiers_trouble(
+    pytester: pytest.Pytester, project: ScenarioMaker
+) -> None:
+    folder = project("demo")
+    (folder / "checks.py").write_text("def boom(view):\n    raise RuntimeError('oops')\n")
+    manifest = folder / "scenario.yaml"
+    manifest.write_text(manifest.read_text() + '  - { kind: python, callable: "checks:boom" }\n')
+    result = pytester.runpytest(
+        "--execgo-matrix", "--execgo-chaos=runtime_kill", "--execgo-repetitions=2"
+    )
+    result.assert_outcomes(failed=2)
+    layers = {
+        c["layer"] for t in latest(pytester.path)["trials"] for c in t["verdict"]["attribution"]
+    }
+    assert layers == {"runtime", "verifier"}
+
+
+def test_ctrl_c_in_the_middle_of_a_fault_heals_and_loses_nothing(
+    pytester: pytest.Pytester, project: ScenarioMaker
+) -> None:
+    def linger(plan: dict) -> None:
+        task = plan["stages"][0]["task_graph"]["tasks"][0]
+        task["input"]["execution"] = {"kind": "command", "program": "/bin/sleep", "args": ["30"]}
+
+    project("demo", plan=linger)
+    fault = {
+        "action": "pause", "target": "runtime", "params": {"resume_after_ms": None},
+        "when": {"phase": "runtime", "after": "task_running"},
+    }  # fmt: skip
+    project.chaos("hang", expectation="measure", faults=[fault])
+    child = subprocess.Popen(
+        [sys.executable, "-m", "pytest", "--execgo-matrix", "--execgo-chaos=hang"],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    timeline = pytester.path / "reports/latest/trials/demo-reference-replay-hang-r0/timeline.jsonl"
+    await_(lambda: timeline.exists() and "chaos_fired" in timeline.read_text())
+    os.kill(child.pid, signal.SIGINT)
+    out, _ = child.communicate(timeout=30)
+    assert child.returncode == 2, out
+    assert "chaos_healed" in timeline.read_text()
+    report = latest(pytester.path)
+    (missing,) = report["unfinished"]
+    assert "interrupted" in missing["reason"]
+    assert not [p for p in psutil.process_iter() if f"execgo-fleet-{child.pid}-" in _environment(p)]
+
+
+def _lines(path: Path) -> list[str]:
+    return path.read_text().splitlines()
+
+
+def await_(condition: Callable[[], object]) -> None:
+    deadline = monotonic() + 30
+    while not condition():
+        assert monotonic() < deadline
+        sleep(0.02)
+
+
+def _environment(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.environ().values())
+    except (psutil.Error, OSError):
+        return ""
+
+
+def test_the_folder_of_a_control_is_a_whole_record(
+    pytester: pytest.Pytester, project: ScenarioMaker
+) -> None:
+    project("demo")
+    pytester.runpytest("--execgo-matrix", "--execgo-chaos=self_dependency")
+    folders = sorted((pytester.path / "reports/latest/controls").iterdir())
+    assert len(folders) == 3
+    for folder in folders:
+        names = {path.name for path in Path(folder).iterdir()}
+        assert names >= {"control.json", "result.json", "timeline.jsonl", "plan.json", "logs"}

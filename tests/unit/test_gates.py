@@ -1,0 +1,54 @@
+"""``--execgo-fail-if``: what can be said, and what trips."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_execgo.benchmark.gates import FIGURES, Gate
+from pytest_execgo.errors import UsageError
+from tests.unit.test_aggregate import missing, result, trial
+
+RUN = result([trial(10), trial(20), trial(30, "failed")], [missing(4, "error")])
+
+
+@pytest.mark.parametrize(
+    ("text", "tripped"),
+    [
+        ("success_rate < 0.5", None),
+        ("success_rate <= 0.5", "success_rate <= 0.5: it is 0.5"),
+        ("failed>0", "failed>0: it is 1"),
+        ("errors == 1", "errors == 1: it is 1"),
+        ("trials != 4", None),
+        ("wall_time_ms >= 20", "wall_time_ms >= 20: it is 20"),
+        ("overhead_ratio > 1", None),
+        (" inconclusive > 0 ", None),
+        ("recovery_ms > 9", None),
+        ("determinism_drift < 0", None),
+        ("recovery_rate < 1", "recovery_rate < 1: the run has no recovery_rate"),
+    ],
+)  # fmt: skip
+def test_a_gate_trips_when_its_condition_holds_or_cannot_be_known(
+    text: str, tripped: str | None
+) -> None:
+    assert Gate.parse(text).tripped(RUN) == tripped
+
+
+def test_every_figure_can_be_asked_of_any_run() -> None:
+    for name in FIGURES:
+        Gate.parse(f"{name} < 0").tripped(RUN)
+        Gate.parse(f"{name} < 0").tripped(result([], []))
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("success_rat < 1", "did you mean 'success_rate'?"),
+        ("success_rate", "expected FIGURE OPERATOR NUMBER"),
+        ("success_rate < many", "expected FIGURE OPERATOR NUMBER"),
+        ("__import__('os') < 1", "expected FIGURE OPERATOR NUMBER"),
+    ],
+)
+def test_a_gate_that_cannot_be_read_is_refused(text: str, complaint: str) -> None:
+    with pytest.raises(UsageError) as error:
+        Gate.parse(text)
+    assert complaint in str(error.value)
