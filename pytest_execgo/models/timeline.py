@@ -282,7 +282,7 @@ class LinkDegraded(Event):
     event_type: Literal["link_degraded"] = "link_degraded"
     service: str
     how: Literal["broken", "slow"]
-    link_ms: float | None
+    link_ms: float | None = None
     direct_ms: float
     message: str
 
@@ -305,8 +305,8 @@ class ArtifactSeen(Event):
     event_type: Literal["artifact_seen"] = "artifact_seen"
     stage_id: str
     path: str
-    sha256: str | None
-    expected_sha256: str | None
+    sha256: str | None = None
+    expected_sha256: str | None = None
 
 
 class CheckEvaluated(Event):

@@ -239,3 +239,11 @@ def test_the_input_cannot_even_hold_chaos() -> None:
 def test_every_cause_of_a_failure_shows_its_evidence() -> None:
     (cause,) = attribute([exited("runtime"), failed(**LOST), ended("failed")])
     assert cause.evidence == ("exit", "task-a")
+
+
+def test_an_event_can_be_read_back_without_its_nulls() -> None:
+    """The timeline leaves nulls out, so what may be null must have a default."""
+    for event in typing.get_args(t.EvidenceEvent) + typing.get_args(t.ChaosEvent):
+        for name, member in event.model_fields.items():
+            nullable = type(None) in typing.get_args(member.annotation)
+            assert not (nullable and member.is_required()), f"{event.__name__}.{name}"

@@ -1,0 +1,127 @@
+"""What was broken comes back, the cause is named, and the record alone is enough to name it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from random import Random
+from typing import Any
+
+import pytest
+
+from pytest_execgo.chaos.action import Injection, ServiceAction
+from pytest_execgo.direct_http import request
+from pytest_execgo.models.benchmark import TrialResult
+from pytest_execgo.models.document import Model
+from pytest_execgo.models.timeline import ChaosEvent, EvidenceEvent, TaskLost, evidence
+from pytest_execgo.observability.recorder import read_timeline
+from pytest_execgo.scenario.catalog import builtin_folder
+from pytest_execgo.session import RunSession
+from pytest_execgo.verdict.attribute import attribute
+from tests.conftest import ScenarioMaker
+
+MakeSession = Callable[..., RunSession]
+
+
+def timeline(session: RunSession, result: TrialResult) -> list[EvidenceEvent | ChaosEvent]:
+    return read_timeline(session.settings.trial_folder(result.trial_id) / "timeline.jsonl")
+
+
+@pytest.mark.parametrize(
+    "profile",
+    [
+        "execgo_kill", "execgo_pause", "execgo_restart", "execgo_unreachable", "runtime_cpu",
+        "runtime_kill", "runtime_memory", "runtime_partition", "runtime_pause", "runtime_restart",
+        "runtime_slow_network", "runtime_unreachable",
+    ],
+)  # fmt: skip
+def test_the_trial_comes_through_and_the_cause_is_named(
+    make_scenario: ScenarioMaker, make_session: MakeSession, profile: str
+) -> None:
+    make_scenario()
+    session = make_session()
+    result = session.run_cell("demo", framework="reference", chaos=profile)
+    assert result.verdict.status == "passed", result.verdict.outcome
+    assert result.verdict.cause_named, result.verdict.attribution
+    assert [fault.status for fault in result.faults] == ["fired"]
+    assert session.fleet.abnormal() == []
+    assert session.fleet.unready() == []
+    # Without a word about chaos the same record leads to the same causes.
+    events = [e for e in timeline(session, result) if not e.event_type.startswith("chaos_")]
+    assert attribute(evidence(events)) == result.verdict.attribution
+
+
+@pytest.mark.parametrize(
+    "profile", ["fixture_latency", "fixtures_kill", "fixture_garbage", "fixtures_unreachable"]
+)
+def test_the_fixtures_server_is_blamed_for_what_it_did(
+    make_session: MakeSession, profile: str
+) -> None:
+    session = make_session()
+    scenario = str(builtin_folder() / "vuln_scan")
+    result = session.run_cell(scenario, framework="reference", chaos=profile)
+    assert result.verdict.status == "passed", result.verdict.outcome
+    assert result.verdict.cause_named, result.verdict.attribution
+
+
+@pytest.mark.parametrize("profile", ["slow_fixtures_and_restart", "flaky_fixtures_and_kill"])
+def test_two_faults_at_once_give_two_causes(make_session: MakeSession, profile: str) -> None:
+    session = make_session()
+    scenario = str(builtin_folder() / "vuln_scan")
+    result = session.run_cell(scenario, framework="reference", chaos=profile)
+    assert result.verdict.status == "passed", result.verdict.outcome
+    assert result.verdict.cause_named, result.verdict.attribution
+    assert len({cause.layer for cause in result.verdict.attribution}) == 2
+    assert [fault.status for fault in result.faults] == ["fired", "fired"]
+
+
+class SaveAndKill(ServiceAction):
+    """ExecGo writes its state down (every 30 s it does), and is killed just then."""
+
+    name = "save_and_kill"
+    summary = "ExecGo dies with its open tasks on disk"
+    targets = frozenset({"execgo"})
+
+    class Params(Model):
+        """Nothing."""
+
+    def heals_after_ms(self, params: Any) -> int:
+        return 50
+
+    def inject(self, target: Any, trial_id: str, params: Any, dice: Random) -> Injection:
+        tasks = request("GET", f"{target.url}/tasks", timeout=5).json()
+        target.kill()
+        state = target._site.data_dir("execgo") / "state.json"
+        state.write_text(json.dumps({task["id"]: task for task in tasks}))
+
+        def undo() -> str:
+            target.revive()
+            return "back"
+
+        return Injection("killed with its state saved", undo)
+
+
+def test_tasks_that_a_new_execgo_leaves_open_are_lost_and_sent_again(
+    make_scenario: ScenarioMaker, make_session: MakeSession
+) -> None:
+    make_scenario()
+    make_scenario.chaos(
+        "saved",
+        expectation="should_recover",
+        expected_cause={"layer": "engine"},
+        faults=[
+            {
+                "action": "save_and_kill",
+                "target": "execgo",
+                "when": {"phase": "runtime", "after": "task_running"},
+            }
+        ],
+    )
+    session = make_session()
+    session.catalogue.registry.actions["save_and_kill"] = SaveAndKill()
+    result = session.run_cell("demo", framework="reference", chaos="saved")
+    assert result.verdict.status == "passed", result.verdict.outcome
+    assert result.verdict.recovery == "recovered"
+    lost = [event for event in timeline(session, result) if isinstance(event, TaskLost)]
+    assert {event.how for event in lost} == {"orphaned"}
+    assert any("leaves" in step.text for step in result.verdict.explanation)
