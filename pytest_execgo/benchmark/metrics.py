@@ -155,4 +155,6 @@ def _is_evidence(event: t.EvidenceEvent | t.ChaosEvent) -> bool:
     """Whether an answer, a silence, or a look at a service shows that something went wrong."""
     if isinstance(event, t.TaskChanged):
         return event.status == "failed"
+    if isinstance(event, t.FixtureRequest):
+        return event.wrong or event.slow
     return isinstance(event, _TROUBLE)

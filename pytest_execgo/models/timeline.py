@@ -287,6 +287,9 @@ class LinkDegraded(Event):
     message: str
 
 
+_SLOW_REQUEST_MS = 300.0
+
+
 class FixtureRequest(Event):
     """One request to the fixtures server, from its own access log."""
 
@@ -297,6 +300,16 @@ class FixtureRequest(Event):
     duration_ms: float
     sha256: str | None = None
     reference_sha256: str | None = None
+
+    @property
+    def wrong(self) -> bool:
+        """Whether something else was answered than the fixture itself."""
+        return self.reference_sha256 is not None and self.sha256 != self.reference_sha256
+
+    @property
+    def slow(self) -> bool:
+        """The server answers from memory; what takes longer than this it took its time for."""
+        return self.duration_ms > _SLOW_REQUEST_MS
 
 
 class ArtifactSeen(Event):

@@ -55,8 +55,6 @@ Health = ServiceStopped | ServiceSilent | ServiceLimited | LinkDegraded
 _HEALTH = (ServiceStopped, ServiceSilent, ServiceLimited, LinkDegraded)
 _LAYERS: dict[str, Layer] = {"execgo": "engine", "runtime": "runtime", "fixtures": "fixture"}
 _CHECKS_MS = 800.0
-# The fixtures server answers from memory; what takes longer than this it took its time for.
-_SLOW_REQUEST_MS = 300.0
 
 
 @dataclass(frozen=True)
@@ -289,7 +287,7 @@ def _fixture(evidence: Evidence) -> Iterator[Attribution]:
         )
         confidence: Confidence = "certain" if _failed_with_fixture(evidence) else "likely"
         yield _cause("fixture", code, confidence, ids, message)
-    slow = [e for e in evidence.of(FixtureRequest) if e.duration_ms > _SLOW_REQUEST_MS]
+    slow = [event for event in evidence.of(FixtureRequest) if event.slow]
     if slow and not evidence.health("fixtures"):
         slowest = max(slow, key=lambda event: event.duration_ms)
         message = f"{slowest.method} {slowest.path} took {slowest.duration_ms:.0f} ms in the server"
@@ -299,11 +297,7 @@ def _fixture(evidence: Evidence) -> Iterator[Attribution]:
 
 def _bad_requests(evidence: Evidence) -> list[FixtureRequest]:
     """Requests answered otherwise than the fixture itself would have answered."""
-    return [
-        event
-        for event in evidence.of(FixtureRequest)
-        if event.reference_sha256 is not None and event.sha256 != event.reference_sha256
-    ]
+    return [event for event in evidence.of(FixtureRequest) if event.wrong]
 
 
 def _failed_with_fixture(evidence: Evidence) -> bool:

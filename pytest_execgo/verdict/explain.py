@@ -88,9 +88,13 @@ def _check(event: t.CheckEvaluated) -> str | None:
 
 
 def _request(event: t.FixtureRequest) -> str | None:
-    if event.reference_sha256 is None or event.sha256 == event.reference_sha256:
-        return None
-    return f"fixtures: {event.method} {event.path} answered {event.status}"
+    if event.wrong:
+        content = "" if event.status >= 400 else ", not with its content"
+        return f"fixtures: {event.method} {event.path} answered {event.status}{content}"
+    if event.slow:
+        took = f"{event.duration_ms:.0f} ms"
+        return f"fixtures: {event.method} {event.path} was answered after {took}"
+    return None
 
 
 _TELLERS: dict[type, Callable[[Any], str | None]] = {
