@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
+import time
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
+
+UNANSWERED = 0
+"""The status of a request that got no answer (yet)."""
 
 
 class AccessLog:
@@ -16,28 +21,57 @@ class AccessLog:
         self._path = path
         self._lock = threading.Lock()
         self._entries: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        self._open: dict[int, tuple[str, dict[str, Any]]] = {}
+        self._count = 0
         if path and path.exists():
             # A line that was cut by the kill has no newline.
             for line in path.read_text(encoding="utf-8").split("\n")[:-1]:
                 known = json.loads(line)
                 self._entries[known.pop("scope")].append(known)
+            self._rewrite()
 
-    def add(self, scope: str, entry: dict[str, Any]) -> None:
-        """One more entry, on disk before the answer is sent."""
+    def begin(self, scope: str, asked: dict[str, Any]) -> int:
+        """A request has come; the token to finish it with."""
         with self._lock:
+            self._count += 1
+            self._open[self._count] = (scope, asked)
+            return self._count
+
+    def finish(self, token: int, entry: dict[str, Any]) -> None:
+        """It is about to be answered; on disk before the answer is sent."""
+        with self._lock:
+            scope, _ = self._open.pop(token)
+            entry = {"status": UNANSWERED, **entry}
             self._entries[scope].append(entry)
             if self._path:
                 with self._path.open("a", encoding="utf-8") as file:
-                    file.write(json.dumps({"scope": scope, **entry}) + "\n")
+                    file.write(_line(scope, entry))
 
     def of(self, scope: str) -> list[dict[str, Any]]:
-        """The entries of a scope, in order."""
+        """The entries of a scope, in order; last those that still wait for their answer."""
+        now = time.time()
         with self._lock:
-            return list(self._entries[scope])
+            waiting = [
+                {**asked, "status": UNANSWERED, "duration_ms": round((now - asked["at"]) * 1000, 3)}
+                for known, asked in self._open.values()
+                if known == scope
+            ]
+            return [*self._entries.get(scope, []), *waiting]
 
     def forget(self, scope: str) -> None:
         """Remove a scope; the others stay."""
         with self._lock:
-            self._entries.pop(scope, None)
-            if self._path and not self._entries:
-                self._path.write_text("", encoding="utf-8")
+            if self._entries.pop(scope, None):
+                self._rewrite()
+
+    def _rewrite(self) -> None:
+        if self._path is None:
+            return
+        temporary = self._path.with_suffix(".tmp")
+        lines = (_line(scope, e) for scope, entries in self._entries.items() for e in entries)
+        temporary.write_text("".join(lines), encoding="utf-8")
+        os.replace(temporary, self._path)
+
+
+def _line(scope: str, entry: dict[str, Any]) -> str:
+    return json.dumps({"scope": scope, **entry}) + "\n"

@@ -24,7 +24,7 @@ class App:
     death."""
 
     def __init__(self, data_dir: Path | None = None) -> None:
-        self._faults = FaultBook()
+        self._faults = FaultBook(data_dir / "faults.json" if data_dir else None)
         self._access = AccessLog(data_dir / "access.jsonl" if data_dir else None)
 
     def handle(self, request: Request) -> Response:
@@ -42,17 +42,20 @@ class App:
         began = time.time()
         path = "/" + "/".join(rest)
         good = self._page(request, rest)
-        served = self._faults.apply(scope, path, good, began)
-        entry = {
+        asked = {
             "at": began,
             "method": request.method,
             "path": path,
-            "status": served.status,
-            "duration_ms": round((time.time() - began) * 1000, 3),
-            "sha256": hashlib.sha256(served.body).hexdigest(),
             "reference_sha256": hashlib.sha256(good.body).hexdigest(),
         }
-        self._access.add(scope, entry)
+        token = self._access.begin(scope, asked)
+        served = None
+        try:
+            served = self._faults.apply(scope, path, good, began)
+        finally:
+            answer = {} if served is None else _answer(served)
+            took = round((time.time() - began) * 1000, 3)
+            self._access.finish(token, {**asked, **answer, "duration_ms": took})
         return served
 
     def _page(self, request: Request, rest: list[str]) -> Response:
@@ -80,7 +83,8 @@ class App:
                 known = self._faults.get(fault_id)
                 return json_response(known.wire()) if known else _no_fault(fault_id)
             case ("DELETE", "faults", fault_id):
-                return Response(204) if self._faults.disarm(fault_id) else _no_fault(fault_id)
+                gone = self._faults.disarm(fault_id)
+                return json_response(gone.wire()) if gone else _no_fault(fault_id)
             case ("GET", "access"):
                 scope = parse_qs(request.query).get("scope", [""])[0]
                 return json_response({"requests": self._access.of(scope)})
@@ -89,6 +93,10 @@ class App:
                 self._access.forget(scope)
                 return Response(204)
         return json_response({"error": f"no such control: {request.path}"}, 404)
+
+
+def _answer(served: Response) -> dict[str, Any]:
+    return {"status": served.status, "sha256": hashlib.sha256(served.body).hexdigest()}
 
 
 def _no_fault(fault_id: str) -> Response:

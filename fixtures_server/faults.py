@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from pytest_execgo.services.httpd import Response
@@ -31,8 +33,12 @@ def garbage(response: Response, params: dict[str, Any]) -> Response:
 
 
 def wrong_value(response: Response, params: dict[str, Any]) -> Response:
-    """The same shape with every text and number another one."""
-    return replace(response, body=json.dumps(_falsified(json.loads(response.body))).encode())
+    """The same shape with every text and number another one; what is no JSON stays as it is."""
+    try:
+        content = json.loads(response.body)
+    except ValueError:
+        return response
+    return replace(response, body=json.dumps(_falsified(content)).encode())
 
 
 def _falsified(value: Any) -> Any:
@@ -79,12 +85,17 @@ _TYPES = {"scope": str, "effect": str, "params": dict, "path_prefix": str, "time
 
 
 class FaultBook:
-    """All armed faults; safe to use from many threads."""
+    """All armed faults; safe to use from many threads. With a ``path`` they outlive the server."""
 
-    def __init__(self) -> None:
+    def __init__(self, path: Path | None = None) -> None:
+        self._path = path
         self._lock = threading.Lock()
         self._faults: dict[str, ArmedFault] = {}
         self._count = 0
+        if path and path.exists():
+            book = json.loads(path.read_text(encoding="utf-8"))
+            self._count = book["count"]
+            self._faults = {name: ArmedFault(**fault) for name, fault in book["faults"].items()}
 
     def arm(self, wanted: dict[str, Any]) -> ArmedFault:
         """Add a fault; raises ``ValueError`` for an effect or member that is not known."""
@@ -104,6 +115,7 @@ class FaultBook:
             except TypeError as problem:
                 raise ValueError(str(problem)) from None
             self._faults[fault.fault_id] = fault
+            self._save()
             return fault
 
     def all(self) -> list[ArmedFault]:
@@ -115,10 +127,13 @@ class FaultBook:
         """The fault, or ``None``."""
         return self._faults.get(fault_id)
 
-    def disarm(self, fault_id: str) -> bool:
-        """Remove a fault; whether there was one."""
+    def disarm(self, fault_id: str) -> ArmedFault | None:
+        """Remove a fault, and return what became of it."""
         with self._lock:
-            return self._faults.pop(fault_id, None) is not None
+            fault = self._faults.pop(fault_id, None)
+            if fault:
+                self._save()
+            return fault
 
     def apply(self, scope: str, path: str, response: Response, at: float) -> Response:
         """The reply after all faults that match; each hit is counted. ``at``: when it was asked."""
@@ -131,7 +146,17 @@ class FaultBook:
                 fault.hits += 1
                 fault.first_hit_at = fault.first_hit_at or at
                 hit.append(fault)
+            if hit:
+                self._save()
         # Outside of the lock: a slow answer must not make all others slow.
         for fault in hit:
             response = EFFECTS[fault.effect](response, fault.params)
         return response
+
+    def _save(self) -> None:
+        if self._path is None:
+            return
+        faults = {name: fault.wire() for name, fault in self._faults.items()}
+        temporary = self._path.with_suffix(".tmp")
+        temporary.write_text(json.dumps({"count": self._count, "faults": faults}), encoding="utf-8")
+        os.replace(temporary, self._path)

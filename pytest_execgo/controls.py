@@ -53,13 +53,20 @@ class Control:
             ok=self.holds(result),
         )
 
+    def failed(self, trouble: str) -> ControlRecord:
+        """It could not even be run."""
+        got = f"harness error: {trouble}"
+        return ControlRecord(name=self.name, expected=self.expected, got=got, ok=False)
+
 
 def _passes(result: TrialResult) -> bool:
     return result.verdict.status == "passed" and result.verdict.attribution[0].layer == "none"
 
 
 def _fails(result: TrialResult) -> bool:
-    return result.verdict.status == "failed" and result.verdict.attribution[0].layer == "task"
+    return (
+        result.verdict.status == "failed" and result.verdict.attribution[0].code == "wrong_output"
+    )
 
 
 def _is_found(result: TrialResult) -> bool:

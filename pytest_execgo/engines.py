@@ -56,6 +56,8 @@ class Engines:
     def __init__(self, launcher: Launcher, target: str, peer: Peer, root: Path) -> None:
         self.launcher, self.target, self.peer, self.root = launcher, target, peer, root
         self.closed = closed_address()
+        self.versions: set[str] = set()
+        """What the engines that were launched say they are."""
         self._shared: dict[EngineNeeds, EngineUnderTest] = {}
         self._count = 0
 
@@ -107,6 +109,7 @@ class Engines:
         runtime_url = extra.pop("EXECGO_RUNTIME_URL", self.peer.url)
         site = Site(root, environment | extra, Unwatched(), {"runtime": runtime_url})
         service = self.launcher.launch("execgo", self.target, site)
+        self.versions.add(service.info.version)
         return EngineUnderTest(service, site.data_dir("execgo"))
 
     # -- running cases

@@ -21,7 +21,17 @@ LAYERS = {
     "conformance",
 }
 LIGHT = {"run_id", "run_options"}
-WIRING = {"hookspecs", "builtins", "registry", "catalogue", "controls", "session", "engines"}
+WIRING = {
+    "hookspecs",
+    "builtins",
+    "registry",
+    "catalogue",
+    "controls",
+    "settings",
+    "execution",
+    "session",
+    "engines",
+}
 ALLOWED = {
     "errors": set(),
     "direct_http": set(),

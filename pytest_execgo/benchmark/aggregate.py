@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import floor
 
 from pytest_execgo.benchmark.matrix import Cell
 from pytest_execgo.benchmark.statistics import (
@@ -35,40 +37,54 @@ from pytest_execgo.models.benchmark import (
 MAX_K = 10
 
 
-def aggregate(
-    run_id: str,
-    request: BenchmarkRunRequest,
-    environment: Environment,
-    trials: Sequence[TrialResult],
-    unfinished: Sequence[UnfinishedTrial] = (),
-    not_applicable: Sequence[NotApplicable] = (),
-    findings: Mapping[str, tuple[str, str]] | None = None,
-    controls: Sequence[ControlRecord] = (),
-    replays: Sequence[ReplayRecord] = (),
-    faults: Mapping[str, Sequence[FaultPlace]] | None = None,
-) -> BenchmarkResult:
-    """The whole run. It is trustworthy when no planned trial ended in a harness error or is
-    missing (every figure rests on all the trials it claims to rest on), and every control came out
-    as it must.
+FaultPlace = tuple[str, str]
+"""Action and target, and phase, as in a row of the coverage table."""
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """What a run left on disk and what it was asked for.
 
     ``findings`` maps the ids of findings taken as known to (reason, summary); ``faults`` the chaos
     profiles to their faults, which trials without a result did not exercise.
     """
-    ordered = sorted(trials, key=lambda trial: trial.trial_id)
+
+    run_id: str
+    request: BenchmarkRunRequest
+    environment: Environment
+    trials: Sequence[TrialResult]
+    unfinished: Sequence[UnfinishedTrial] = ()
+    not_applicable: Sequence[NotApplicable] = ()
+    findings: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    controls: Sequence[ControlRecord] = ()
+    replays: Sequence[ReplayRecord] = ()
+    faults: Mapping[str, Sequence[FaultPlace]] = field(default_factory=dict)
+
+    def trustworthy(self) -> bool:
+        """No planned trial ended in a harness error or is missing (every figure rests on all the
+        trials it claims to rest on); and where faults fired, controls were run and came out as they
+        must."""
+        whole = all(u.state == "skipped" for u in self.unfinished)
+        struck = any(f.status == "fired" for trial in self.trials for f in trial.faults)
+        return whole and all(c.ok for c in self.controls) and (bool(self.controls) or not struck)
+
+
+def aggregate(run: RunFacts) -> BenchmarkResult:
+    """The whole run; a pure function of its facts."""
+    ordered = sorted(run.trials, key=lambda trial: trial.trial_id)
     return BenchmarkResult(
-        run_id=run_id,
-        request=request,
-        environment=environment,
-        trustworthy=all(c.ok for c in controls)
-        and not any(u.state != "skipped" for u in unfinished),
+        run_id=run.run_id,
+        request=run.request,
+        environment=run.environment,
+        trustworthy=run.trustworthy(),
         trials=tuple(ordered),
-        cells=tuple(_cells(ordered, unfinished)),
+        cells=tuple(_cells(ordered, run.unfinished)),
         attribution=attribution_score(ordered),
-        coverage=tuple(_coverage(ordered, unfinished, faults or {})),
-        controls=tuple(controls),
-        replays=tuple(replays),
-        not_applicable=tuple(not_applicable),
-        unfinished=tuple(sorted(unfinished, key=lambda u: u.trial_id)),
+        coverage=tuple(_coverage(ordered, run.unfinished, run.faults)),
+        controls=tuple(run.controls),
+        replays=tuple(run.replays),
+        not_applicable=tuple(run.not_applicable),
+        unfinished=tuple(sorted(run.unfinished, key=lambda u: u.trial_id)),
         known_findings=tuple(
             FindingSeen(
                 id=name,
@@ -76,7 +92,7 @@ def aggregate(
                 summary=summary,
                 trials=tuple(t.trial_id for t in ordered if _met(t) == name),
             )
-            for name, (reason, summary) in sorted((findings or {}).items())
+            for name, (reason, summary) in sorted(run.findings.items())
         ),
     )
 
@@ -174,17 +190,18 @@ def attribution_score(trials: Sequence[TrialResult]) -> AttributionScore:
     return AttributionScore(
         trials=len(judged),
         correct=correct,
-        abstained=sum(t.verdict.attribution[0].layer == "unknown" for t in judged),
+        abstained=sum(t.verdict.attribution[0].layer in ("unknown", "none") for t in judged),
         clean=len(clean),
         false_causes=sum(t.verdict.attribution[0].layer != "none" for t in clean),
         accuracy=correct / len(judged) if judged else None,
-        lower_95=round(clopper_pearson_lower(correct, len(judged)), 6) if judged else None,
+        lower_95=_bound(correct, len(judged)) if judged else None,
         confusion={key: dict(sorted(row.items())) for key, row in sorted(confusion.items())},
     )
 
 
-FaultPlace = tuple[str, str]
-"""Action and target, and phase, as in a row of the coverage table."""
+def _bound(count: int, of: int) -> float:
+    """A lower bound is rounded down, or it is none."""
+    return floor(clopper_pearson_lower(count, of) * 1e6) / 1e6
 
 
 def _coverage(

@@ -22,6 +22,10 @@ def _counted(name: str) -> Figure:
     return lambda result: sum(getattr(cell, name) for cell in result.cells)
 
 
+def _covered(name: str) -> Figure:
+    return lambda r: sum(getattr(row, name) for row in r.coverage) if r.coverage else None
+
+
 def _median_of(name: str) -> Figure:
     def figure(result: BenchmarkResult) -> float | None:
         values = [getattr(trial.metrics, name) for trial in result.trials]
@@ -49,7 +53,7 @@ def _recovery(result: BenchmarkResult) -> float | None:
 FIGURES: dict[str, Figure] = {
     "attribution_accuracy": lambda r: r.attribution.accuracy,
     "attribution_lower_95": lambda r: r.attribution.lower_95,
-    "false_causes": lambda r: r.attribution.false_causes,
+    "false_causes": lambda r: r.attribution.false_causes if r.attribution.clean else None,
     "success_rate": lambda r: _share(
         sum(cell.passed for cell in r.cells), sum(cell.trials for cell in r.cells)
     ),
@@ -60,8 +64,8 @@ FIGURES: dict[str, Figure] = {
     "errors": _counted("errors"),
     "skipped": _counted("skipped"),
     "known_findings": _counted("known_findings"),
-    "faults_fired": lambda r: sum(row.fired for row in r.coverage),
-    "faults_not_fired": lambda r: sum(row.armed_not_fired for row in r.coverage),
+    "faults_fired": _covered("fired"),
+    "faults_not_fired": _covered("armed_not_fired"),
     "determinism_drift": _drift,
     "wall_time_ms": _median_of("wall_time_ms"),
     "overhead_ms": _median_of("overhead_ms"),

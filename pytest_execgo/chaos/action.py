@@ -16,10 +16,18 @@ from pytest_execgo.models.plan_rules import placeholders
 from pytest_execgo.models.task import Task
 
 
+class Struck(Protocol):
+    """Something that waits until a client feels it."""
+
+    @property
+    def struck_at(self) -> float | None:
+        """Seconds since the epoch; ``None`` while nobody has."""
+
+
 class Link(Protocol):
     """The way to a service, where it can be made to fail."""
 
-    def disturb(self, kind: Any, latency_ms: float, jitter_ms: float, seed: int) -> None:
+    def disturb(self, kind: Any, latency_ms: float, jitter_ms: float, seed: int) -> Struck:
         """``latency``, ``reset`` or ``partition``, from now on."""
 
     def restore(self) -> None:

@@ -60,6 +60,10 @@ class LoadedFault:
     params: Any
 
 
+_Waiting = tuple[Injection, str | None, str | None]
+"""A fault that waits at its service, with the stage and task that met its condition."""
+
+
 @dataclass
 class _Armed:
     index: int
@@ -69,7 +73,7 @@ class _Armed:
     exercised: bool
     strikes: int = 0
     settled: bool = False
-    waiting: list[Injection] = field(default_factory=list)
+    waiting: list[_Waiting] = field(default_factory=list)
 
     @property
     def fault(self) -> Fault:
@@ -201,16 +205,17 @@ class ChaosController:
             return
         self._healed = True
         self._schedule.close()
+        # Undone first: a service that was taken away must be back to tell what it saw.
+        for placed in reversed(self._in_place):
+            self._undo(placed)
         for armed in self._armed:
-            for injection in armed.waiting:
-                self._ask_struck(armed, injection)
+            for waiting in armed.waiting:
+                self._ask_struck(armed, waiting)
             if not armed.settled:
                 met = "its condition was met, but the trial ended before the delay had passed"
                 never = f"no stage or task met its condition: {_condition(armed.fault)}"
                 message = met if armed.strikes else never
                 self._not_fired(armed, "condition_never_met", message)
-        for placed in reversed(self._in_place):
-            self._undo(placed)
 
     # -- striking
 
@@ -271,11 +276,12 @@ class ChaosController:
         if injection.struck is None:
             self._fired(armed, injection.detail, stage_id, task_id, at_ms)
         else:
-            armed.waiting.append(injection)
+            armed.waiting.append((injection, stage_id, task_id))
         if heals_after is not None:
             self._schedule.after(heals_after, lambda: self._undo(placed))
 
-    def _ask_struck(self, armed: _Armed, injection: Injection) -> None:
+    def _ask_struck(self, armed: _Armed, waiting: _Waiting) -> None:
+        injection, stage_id, task_id = waiting
         assert injection.struck is not None
         try:
             seconds = injection.struck()
@@ -283,9 +289,9 @@ class ChaosController:
             self._not_fired(armed, "inject_failed", f"cannot tell: {type(error).__name__}: {error}")
             return
         if seconds is None:
-            self._not_fired(armed, "condition_never_met", "no request met the fault")
+            self._not_fired(armed, "condition_never_met", "nobody met the fault")
             return
-        self._fired(armed, injection.detail, None, None, self._recorder.at_wall(seconds))
+        self._fired(armed, injection.detail, stage_id, task_id, self._recorder.at_wall(seconds))
 
     def _undo(self, placed: _InPlace) -> None:
         target = placed.armed.fault.target

@@ -48,14 +48,24 @@ class FixtureAction(ServiceAction):
         reply.raise_for_status()
         fault = f"{control}/{reply.json()['fault_id']}"
 
+        last: dict[str, Any] = {}
+
         def struck() -> float | None:
+            if last:
+                return _first_hit(last)
             found = request("GET", fault, timeout=_TIMEOUT_SECONDS)
             found.raise_for_status()
-            first: float | None = found.json()["first_hit_at"]
-            return first
+            return _first_hit(found.json())
 
         def undo() -> str:
-            request("DELETE", fault, timeout=_TIMEOUT_SECONDS).raise_for_status()
+            gone = request("DELETE", fault, timeout=_TIMEOUT_SECONDS)
+            gone.raise_for_status()
+            last.update(gone.json())
             return "fixtures answers as usual"
 
         return Injection(f"{self.says(params)} on {params.path_prefix}", undo, struck)
+
+
+def _first_hit(fault: dict[str, Any]) -> float | None:
+    found: float | None = fault["first_hit_at"]
+    return found

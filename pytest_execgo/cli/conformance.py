@@ -53,6 +53,7 @@ def conformance(options: argparse.Namespace) -> int:
     violations: list[Found] = []
     programs = 0
     progress = Progress()
+    dead: HarnessError | None = None
     with Peer() as peer, tempfile.TemporaryDirectory(prefix="conformance-") as root:
         engines = Engines(launcher, target, peer, Path(root))
         try:
@@ -64,19 +65,25 @@ def conformance(options: argparse.Namespace) -> int:
                     engines, options.search, options.seed, progress.program
                 )
         except HarnessError as error:
-            progress.end()
-            print(f"harness error: {error}", file=sys.stderr)
-            return DEAD_ENGINE
+            # What was found until then is reported all the same.
+            dead = error
         finally:
             engines.stop()
             progress.end()
     title = f"execgo {launcher.describe('execgo', target)}"
-    known = () if engines.embedded else tuple(book.values())
+    known = tuple(
+        finding
+        for finding in book.values()
+        if finding.service == "execgo" and any(map(finding.concerns, engines.versions))
+    )
     excused = {one.id: one.reason for one in accepted}
     report = Report(title, results, programs, violations, known, excused)
     print(report.json() if options.json else report.text("plain"), end="", flush=True)
     if options.markdown:
         options.markdown.write_text(report.text("github"), encoding="utf-8")
+    if dead is not None:
+        print(f"harness error: {dead}", file=sys.stderr)
+        return DEAD_ENGINE
     return 1 if report.differs else 0
 
 

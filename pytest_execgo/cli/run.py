@@ -35,7 +35,8 @@ def run(options: argparse.Namespace) -> int:
 
 
 def replay(options: argparse.Namespace) -> int:
-    """Repeat what is recorded in a folder; exit 0 if every trial came out equal."""
+    """Repeat what is recorded in a folder. Exits as pytest does: not with 0 if a trial came out
+    otherwise, and neither if it came out as red as it was."""
     args = [f"--execgo-replay={options.folder}", *options.pytest_args]
     status, last = run_pytest(args, events_to_stdout=False, quiet_stdout=options.json)
     if options.json:

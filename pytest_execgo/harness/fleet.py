@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pytest_execgo.errors import HarnessError, UsageError, unknown_name
 from pytest_execgo.harness.proxy import FaultProxy
@@ -204,14 +205,17 @@ class Fleet:
             environment.pop(variable, None)
         urls = {known: self.url(known) for known in dict(self.services)}
         site = Site(self._root, environment, self, urls, self.python)
-        service = launcher.launch(name, target, site)
+        service = self.services[name] = launcher.launch(name, target, site)
         if name in self.links and not self._out_of_reach(name):
             service.link = FaultProxy(service.url)
-        self.services[name] = service
 
     def _out_of_reach(self, name: str) -> bool:
-        """An ExecGo that somebody else runs has been told by them where its runtime is."""
-        return name == "runtime" and self._launchers["execgo"][0].kind == "external"
+        """An ExecGo that somebody else runs has been told by them where its runtime is; and a proxy of
+        bytes knows neither TLS nor a path before the API's own."""
+        if name == "runtime" and self._launchers["execgo"][0].kind == "external":
+            return True
+        parts = urlsplit(self.services[name].url)
+        return parts.scheme != "http" or parts.path not in ("", "/")
 
 
 def remove_tree(path: Path) -> None:

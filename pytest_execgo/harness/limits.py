@@ -50,12 +50,14 @@ def limit_memory(pid: int, megabytes: int) -> Lift:
 def throttle(pid: int, share: float) -> Lift:
     """Let the process and its descendants run for ``share`` (0 to 1) of the time."""
     done = threading.Event()
+    process = psutil.Process(pid)
 
     def work() -> None:
-        while not done.is_set():
-            _signal_tree(pid, signal.SIGSTOP)
+        # A number is no identity: once the process is gone, another may have it.
+        while not done.is_set() and process.is_running():
+            _signal_tree(process, signal.SIGSTOP)
             done.wait(PERIOD_SECONDS * (1 - share))
-            _signal_tree(pid, signal.SIGCONT)
+            _signal_tree(process, signal.SIGCONT)
             done.wait(PERIOD_SECONDS * share)
 
     thread = threading.Thread(target=work, daemon=True)
@@ -64,7 +66,7 @@ def throttle(pid: int, share: float) -> Lift:
     def lift() -> None:
         done.set()
         thread.join()
-        _signal_tree(pid, signal.SIGCONT)
+        _signal_tree(process, signal.SIGCONT)
 
     return lift
 
@@ -74,7 +76,8 @@ def limit_pids(pid: int, more: int) -> Lift:
     home = _pids_cgroup(pid)
     if home is None:
         raise OSError(unsupported("pids", pid))
-    own = home / f"execgo-{secrets.token_hex(4)}"
+    _remove_stale(home)
+    own = home / f"execgo-{os.getpid()}-{secrets.token_hex(4)}"
     own.mkdir()
     for member in (pid, *_descendants(pid)):
         _move(member, own)
@@ -89,6 +92,15 @@ def limit_pids(pid: int, more: int) -> Lift:
             own.rmdir()
 
     return lift
+
+
+def _remove_stale(home: Path) -> None:
+    """Groups of runs that were killed; those of living ones stay."""
+    for folder in home.glob("execgo-*-*"):
+        owner = folder.name.split("-")[1]
+        if owner.isdigit() and not psutil.pid_exists(int(owner)):
+            with suppress(OSError):
+                folder.rmdir()
 
 
 def _move(pid: int, cgroup: Path) -> None:
@@ -126,7 +138,8 @@ def _descendants(pid: int) -> list[int]:
     return []
 
 
-def _signal_tree(pid: int, number: signal.Signals) -> None:
-    for member in (pid, *_descendants(pid)):
-        with suppress(ProcessLookupError, PermissionError):
-            os.kill(member, number)
+def _signal_tree(process: psutil.Process, number: signal.Signals) -> None:
+    with suppress(psutil.Error):
+        for member in (process, *process.children(recursive=True)):
+            with suppress(psutil.Error):
+                member.send_signal(number)

@@ -154,6 +154,8 @@ class ProcessService:
         """SIGTERM and wait for the end, which is told to the watcher: nobody but us knows that it was
         asked for. SIGKILL for a process that does not end within 30 s."""
         process = self._require()
+        # A stopped process would receive the signal only when it goes on.
+        self._lift("pause")
         process.terminate()
         try:
             status = process.wait(END_TIMEOUT_SECONDS)
@@ -166,6 +168,7 @@ class ProcessService:
 
     def pause(self) -> None:
         """SIGSTOP: it is there, and answers nothing."""
+        self._refuse_twice("pause")
         self._require().send_signal(signal.SIGSTOP)
         self._in_force["pause"] = self._continue
 
@@ -180,6 +183,7 @@ class ProcessService:
     def limit(self, resource: str, amount: float) -> None:
         """``cpu`` (share of the time), ``memory`` (MB) or ``pids`` (further ones) for the process and
         what it starts."""
+        self._refuse_twice(resource)
         pid = self._require().pid
         if resource == "cpu":
             self._in_force["cpu"] = limits.throttle(pid, amount)
@@ -195,6 +199,20 @@ class ProcessService:
     def abnormal(self) -> str | None:
         """What is still done to the process; ``None`` if nothing."""
         return f"{self.name} is still under {', '.join(self._in_force)}" if self._in_force else None
+
+    def _refuse_twice(self, name: str) -> None:
+        """A second one would forget how the first is undone; and what is throttled by SIGCONT does not
+        stay paused."""
+        rivals = {"pause", "cpu"} if name in ("pause", "cpu") else {name}
+        for rival in rivals & set(self._in_force):
+            raise RuntimeError(f"{self.name} is under {rival} already")
+
+    def _lift_all(self) -> None:
+        for name in list(self._in_force):
+            with suppress(Exception):
+                # Whatever keeps one from being lifted must not keep the process alive.
+                self._lift(name)
+        self._in_force.clear()
 
     def _lift(self, name: str) -> None:
         lift = self._in_force.get(name)
@@ -217,6 +235,7 @@ class ProcessService:
     def revive(self) -> None:
         """Start again on the same address."""
         if not self.running():
+            self._lift_all()
             self._close_stdin()
             self.start()
 
@@ -226,10 +245,7 @@ class ProcessService:
         process = self._process
         if process is None:
             return
-        for name in list(self._in_force):
-            with suppress(Exception):
-                # Whatever keeps a limit from being lifted must not keep the process alive.
-                self._lift(name)
+        self._lift_all()
         if process.poll() is None:
             process.terminate()
             try:

@@ -9,9 +9,11 @@ import asyncio
 import socket
 import struct
 import threading
+import time
 from collections.abc import Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from random import Random
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -35,30 +37,58 @@ class LinkFault:
     seed: int = 0
 
 
+@dataclass
+class Disturbance:
+    """A fault that was put in place. ``struck_at``: when the first client felt it, in seconds since
+    the epoch; ``None`` while nobody has."""
+
+    fault: LinkFault
+    struck_at: float | None = None
+
+    def strike(self, *, probe: bool) -> None:
+        """Somebody feels it; health checks do not count."""
+        if not probe and self.struck_at is None:
+            self.struck_at = time.time()
+
+
 class FaultProxy:
-    """Listens on a loopback port and passes on to ``upstream`` (a base URL)."""
+    """Listens on a loopback port and passes on to ``upstream`` (a base URL).
+
+    ``probe_url`` leads through the same faults, for health checks: they feel a fault, but it has
+    struck only when a client at ``url`` did.
+    """
 
     def __init__(self, upstream: str) -> None:
         parts = urlsplit(upstream)
         self._upstream = (parts.hostname or "127.0.0.1", parts.port or 80)
         self._loop = asyncio.new_event_loop()
-        self._connections: set[asyncio.StreamWriter] = set()
+        self._connections: dict[asyncio.StreamWriter, bool] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._open = asyncio.Event()
         self._open.set()
         self._dice = Random(0)
-        self.fault: LinkFault | None = None
+        self._current: Disturbance | None = None
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
-        self._server = self._call(asyncio.start_server(self._serve, "127.0.0.1", 0))
-        host, port = self._server.sockets[0].getsockname()[:2]
-        self.url = f"http://{host}:{port}"
+        self._servers: list[asyncio.Server] = []
+        self.url = self._listen(probe=False)
+        self.probe_url = self._listen(probe=True)
+
+    @property
+    def fault(self) -> LinkFault | None:
+        """What is in place now."""
+        return self._current.fault if self._current else None
 
     def disturb(
         self, kind: LinkFaultKind, latency_ms: float = 0.0, jitter_ms: float = 0.0, seed: int = 0
-    ) -> None:
-        """Put a fault in place; it holds when this returns."""
-        self._call(self._set(LinkFault(kind, latency_ms, jitter_ms, seed)))
+    ) -> Disturbance:
+        """Put a fault in place; it holds when this returns. One at a time: undoing one would undo
+        both."""
+        if self.fault is not None:
+            raise RuntimeError(f"the link is under {self.fault.kind} already")
+        disturbance = Disturbance(LinkFault(kind, latency_ms, jitter_ms, seed))
+        self._call(self._set(disturbance))
+        return disturbance
 
     def restore(self) -> None:
         """Take it away; data that was held back goes on."""
@@ -73,21 +103,32 @@ class FaultProxy:
         self._thread.join()
         self._loop.close()
 
+    def _listen(self, *, probe: bool) -> str:
+        serve = partial(self._serve, probe=probe)
+        server = self._call(asyncio.start_server(serve, "127.0.0.1", 0))
+        self._servers.append(server)
+        host, port = server.sockets[0].getsockname()[:2]
+        return f"http://{host}:{port}"
+
     def _call(self, work: Coroutine[Any, Any, Any]) -> Any:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
-    async def _set(self, fault: LinkFault | None) -> None:
-        self.fault = fault
+    async def _set(self, disturbance: Disturbance | None) -> None:
+        self._current = disturbance
+        fault = self.fault
         self._dice = Random(fault.seed if fault else 0)
         if fault and fault.kind == "partition":
             self._open.clear()
         else:
             self._open.set()
-        if fault and fault.kind == "reset":
+        if disturbance and disturbance.fault.kind == "reset":
+            for probe in self._connections.values():
+                disturbance.strike(probe=probe)
             self._reset_all()
 
     async def _shut(self) -> None:
-        self._server.close()
+        for server in self._servers:
+            server.close()
         self._reset_all()
         for task in self._tasks:
             task.cancel()
@@ -97,23 +138,28 @@ class FaultProxy:
         for writer in list(self._connections):
             _reset(writer)
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _serve(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, probe: bool
+    ) -> None:
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
-        self._connections.add(writer)
+        self._connections[writer] = probe
         try:
-            await self._connect(reader, writer)
+            await self._connect(reader, writer, probe)
         except (OSError, asyncio.CancelledError):
             pass
         finally:
             self._tasks.discard(task)
-            self._connections.discard(writer)
+            self._connections.pop(writer, None)
             writer.close()
 
-    async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await self._open.wait()
-        if self.fault and self.fault.kind == "reset":
+    async def _connect(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, probe: bool
+    ) -> None:
+        await self._passable(probe)
+        if self._current and self._current.fault.kind == "reset":
+            self._current.strike(probe=probe)
             _reset(writer)
             return
         try:
@@ -122,26 +168,41 @@ class FaultProxy:
             # As if the service itself had refused.
             _reset(writer)
             return
-        self._connections.add(up_writer)
+        self._connections[up_writer] = probe
+        pumps = [
+            asyncio.ensure_future(self._pump(reader, up_writer, probe)),
+            asyncio.ensure_future(self._pump(up_reader, writer, probe)),
+        ]
         try:
-            await asyncio.gather(self._pump(reader, up_writer), self._pump(up_reader, writer))
+            await asyncio.gather(*pumps)
         finally:
-            self._connections.discard(up_writer)
+            for pump in pumps:
+                pump.cancel()
+            self._connections.pop(up_writer, None)
             up_writer.close()
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pump(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, probe: bool
+    ) -> None:
         while data := await reader.read(_CHUNK):
-            await self._hold()
+            await self._hold(probe)
             writer.write(data)
             await writer.drain()
         await self._open.wait()
         with suppress(OSError):
             writer.write_eof()
 
-    async def _hold(self) -> None:
+    async def _passable(self, probe: bool) -> None:
+        if self._current and not self._open.is_set():
+            self._current.strike(probe=probe)
         await self._open.wait()
-        fault = self.fault
-        if fault and fault.kind == "latency":
+
+    async def _hold(self, probe: bool) -> None:
+        await self._passable(probe)
+        current = self._current
+        if current and current.fault.kind == "latency":
+            current.strike(probe=probe)
+            fault = current.fault
             jitter = self._dice.uniform(-fault.jitter_ms, fault.jitter_ms)
             await asyncio.sleep(max(0.0, fault.latency_ms + jitter) / 1000)
 

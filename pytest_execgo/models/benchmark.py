@@ -69,14 +69,16 @@ class TrialMetrics(Model):
 class FaultRecord(Model):
     """What became of one fault of the profile.
 
-    ``stage_id`` and ``task_id`` are where its condition came true, ``detail`` what it did;
-    ``tasks_inside`` ran, as ExecGo said, between ``at_ms`` and ``healed_at_ms``.
+    ``strikes`` counts how often it struck; ``at_ms`` is the first time, ``healed_at_ms`` the last
+    healing. ``stage_id`` and ``task_id`` are where its condition came true, ``detail`` what it did;
+    ``tasks_inside`` ran, as ExecGo said, in between. ``reason``: why it did not strike (again).
     """
 
     action: str
     target: str
     phase: str
     status: FaultStatus
+    strikes: int = 0
     detail: str | None = None
     stage_id: str | None = None
     task_id: str | None = None

@@ -92,6 +92,17 @@ class ChaosProfile(Document):
             )
         if not self.faults and self.expectation != "not_applicable":
             raise ValueError("a profile without faults has the expectation not_applicable")
+        if len(self.causes) > 1 and len(self.causes) != len(self.faults):
+            raise ValueError(
+                f"expected_cause is a list of {len(self.causes)}, faults of {len(self.faults)}: "
+                "give one cause per fault, in their order"
+            )
+        if self.expectation == "should_recover" and any(
+            fault.when.phase == "verify" for fault in self.faults
+        ):
+            raise ValueError(
+                "in phase verify all stages have ended: nothing could recover; use measure"
+            )
         if self.expectation == "expected_failure" and not self.causes:
             raise ValueError("expected_failure needs an expected_cause: { layer: ... }")
         return self

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
+from typing import Literal
+
 from pydantic import Field
 
 from pytest_execgo.models.cause import ExpectedCause
@@ -19,12 +22,16 @@ class Finding(Model):
     """
 
     id: str = Field(pattern=FINDING_ID)
-    service: str
+    service: Literal["execgo", "runtime", "fixtures"]
     versions: tuple[str, ...] = Field(min_length=1)
     summary: str
     causes: tuple[ExpectedCause, ...] = ()
     quirks: tuple[str, ...] = ()
     invariants: tuple[str, ...] = ()
+
+    def concerns(self, version: str) -> bool:
+        """Whether a version, as the service reports it, has the defect."""
+        return any(fnmatchcase(version, pattern) for pattern in self.versions)
 
 
 class FindingsBook(Document):

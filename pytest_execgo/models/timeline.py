@@ -277,6 +277,7 @@ class LinkDegraded(Event):
     """A service answers directly, but not, or slowly, over the connection that its clients use.
 
     ``link_ms`` is null where nothing came back; both times are those of one health check.
+    ``waited_ms`` is how long the link was last seen well before.
     """
 
     event_type: Literal["link_degraded"] = "link_degraded"
@@ -284,14 +285,23 @@ class LinkDegraded(Event):
     how: Literal["broken", "slow"]
     link_ms: float | None = None
     direct_ms: float
+    waited_ms: float = 0.0
     message: str
+
+
+class ServiceWell(Event):
+    """A service that was seen stopped, silent, limited or hard to reach is as it was before."""
+
+    event_type: Literal["service_well"] = "service_well"
+    service: str
 
 
 _SLOW_REQUEST_MS = 300.0
 
 
 class FixtureRequest(Event):
-    """One request to the fixtures server, from its own access log."""
+    """One request to the fixtures server, from its own access log; status 0: it was not answered
+    when the log was read, ``duration_ms`` after it had come."""
 
     event_type: Literal["fixture_request"] = "fixture_request"
     method: str
@@ -304,7 +314,9 @@ class FixtureRequest(Event):
     @property
     def wrong(self) -> bool:
         """Whether something else was answered than the fixture itself."""
-        return self.reference_sha256 is not None and self.sha256 != self.reference_sha256
+        answered = self.status != 0
+        known = self.reference_sha256 is not None
+        return answered and known and self.sha256 != self.reference_sha256
 
     @property
     def slow(self) -> bool:
@@ -434,6 +446,7 @@ EvidenceEvent: TypeAlias = (
     | ServiceSilent
     | ServiceLimited
     | LinkDegraded
+    | ServiceWell
     | FixtureRequest
     | ArtifactSeen
     | CheckEvaluated

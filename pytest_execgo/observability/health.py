@@ -23,6 +23,7 @@ from pytest_execgo.models.timeline import (
     ServiceReady,
     ServiceSilent,
     ServiceStopped,
+    ServiceWell,
 )
 from pytest_execgo.observability.recorder import Recorder
 
@@ -32,6 +33,8 @@ PROBE_TIMEOUT_SECONDS = 0.3
 LINK_TIMEOUT_SECONDS = 0.6
 # A busy machine can make one check late; what is named as a cause has to be seen more than once.
 IN_A_ROW = 2
+WELL_IN_A_ROW = 3
+STARVED_SECONDS = 0.15
 SLOWER_BY_MS = 150.0
 
 
@@ -100,16 +103,20 @@ class HealthProber:
             self._done.set()
 
     def _follow(self, watch: _Watch) -> None:
+        asleep = monotonic()
         while not self._done.wait(PROBE_EVERY_SECONDS):
-            for event in watch.look():
+            # What comes late because this process gets no processor says nothing about services.
+            starved = monotonic() - asleep > PROBE_EVERY_SECONDS + STARVED_SECONDS
+            for event in watch.look(starved=starved):
                 with self._lock:
                     if not self._done.is_set():
                         self._recorder.add(event)
+            asleep = monotonic()
 
 
 @dataclass
 class _Watch:
-    """What is known of one service; each thing is told once per trial."""
+    """What is known of one service; each thing is told once until the service is well again."""
 
     service: Probed
     link: str | None
@@ -118,45 +125,58 @@ class _Watch:
     silent: int = 0
     broken: int = 0
     slow: int = 0
+    good: int = 0
     answered_at: float = field(default_factory=monotonic)
+    reached_at: float = field(default_factory=monotonic)
     answering: int | None = field(init=False)
     """The process that has answered: one that is only starting is not silent."""
+    answered: bool = field(init=False)
 
     def __post_init__(self) -> None:
         self.answering = self.service.pid
+        # A service elsewhere may be too far away, or speak otherwise: first it must have answered.
+        self.answered = self.service.pid is not None
 
-    def look(self) -> list[EvidenceEvent]:
-        """One round of checks."""
-        events: list[EvidenceEvent] = []
+    def look(self, *, starved: bool = False) -> list[EvidenceEvent]:
+        """One round of checks. ``starved``: this process itself was late, so lateness counts for
+        nothing in this round."""
         pid = self.service.pid
         if pid is not None and not self.service.running():
-            self.silent = self.broken = self.slow = 0
+            self.silent = self.broken = self.slow = self.good = 0
             self.answered_at = monotonic()
-            return events
-        if pid is not None:
-            events += self._process(pid)
-        direct = ask(self.service.health_url)
-        events += self._silence(direct)
-        if self.link is not None and direct.ms is not None:
-            path = urlsplit(self.service.health_url).path
-            events += self._difference(direct.ms, ask(self.link + path, LINK_TIMEOUT_SECONDS))
-        return events
-
-    def _process(self, pid: int) -> list[EvidenceEvent]:
-        events: list[EvidenceEvent] = []
-        name = self.service.name
-        if _stopped(pid) and self._first("stopped"):
-            events.append(ServiceStopped(service=name, pid=pid))
-        for resource, limit in limits_of(pid).items():
-            if self.limits.get(resource, limit) != limit and self._first(resource):
-                events.append(ServiceLimited(service=name, resource=resource, limit=limit))
-        return events
-
-    def _silence(self, answer: Answer) -> list[EvidenceEvent]:
-        if answer.ms is not None:
-            self.silent, self.answered_at, self.answering = 0, monotonic(), self.service.pid
             return []
-        if self.answering != self.service.pid:
+        events, odd = self._process(pid) if pid is not None else ([], False)
+        direct = ask(self.service.health_url)
+        events += self._silence(direct, starved=starved)
+        odd = odd or direct.ms is None
+        if direct.ms is None:
+            self.broken = self.slow = 0
+        elif self.link is not None:
+            found, worse = self._through_link(self.link, direct.ms, starved=starved)
+            events, odd = events + found, odd or worse
+        return events + self._well(odd=odd)
+
+    def _process(self, pid: int) -> tuple[list[EvidenceEvent], bool]:
+        events: list[EvidenceEvent] = []
+        name, odd = self.service.name, False
+        if _stopped(pid):
+            odd = True
+            if self._first("stopped"):
+                events.append(ServiceStopped(service=name, pid=pid))
+        for resource, limit in limits_of(pid).items():
+            if self.limits.get(resource, limit) == limit:
+                continue
+            odd = True
+            if self._first(resource):
+                events.append(ServiceLimited(service=name, resource=resource, limit=limit))
+        return events, odd
+
+    def _silence(self, answer: Answer, *, starved: bool) -> list[EvidenceEvent]:
+        if answer.ms is not None:
+            self.silent, self.answered_at, self.answered = 0, monotonic(), True
+            self.answering = self.service.pid
+            return []
+        if starved or not self.answered or self.answering != self.service.pid:
             return []
         self.silent += 1
         if self.silent < IN_A_ROW or not self.service.running() or not self._first("silent"):
@@ -167,18 +187,31 @@ class _Watch:
         )
         return [event]
 
-    def _difference(self, direct_ms: float, link: Answer) -> list[EvidenceEvent]:
+    def _through_link(
+        self, link: str, direct_ms: float, *, starved: bool
+    ) -> tuple[list[EvidenceEvent], bool]:
         """The link against the service itself, asked in the same moment: load slows both."""
-        slow = link.ms is not None and link.ms - direct_ms > SLOWER_BY_MS
-        self.broken = self.broken + 1 if link.ms is None else 0
+        answer = ask(link + urlsplit(self.service.health_url).path, LINK_TIMEOUT_SECONDS)
+        if answer.ms is None:
+            # A service that went away between the two questions breaks its link, too.
+            pid, again = self.service.pid, ask(self.service.health_url)
+            if again.ms is None or pid != self.service.pid or not self.service.running():
+                return [], True
+        slow = answer.ms is not None and answer.ms - direct_ms > SLOWER_BY_MS
+        late = slow or answer.timed_out
+        if late and starved:
+            return [], True
+        self.broken = self.broken + 1 if answer.ms is None else 0
         self.slow = self.slow + 1 if slow else 0
-        # Nothing but a fault resets a connection; that something is late has to be seen again.
-        sure = self.broken and not link.timed_out
+        # A reset is told at once: load does not make it. That something is late has to be seen again.
+        sure = bool(self.broken) and not answer.timed_out
         if (sure or self.broken >= IN_A_ROW) and self._first("broken"):
-            return [self._degraded("broken", direct_ms, link)]
+            return [self._degraded("broken", direct_ms, answer)], True
         if self.slow >= IN_A_ROW and self._first("slow"):
-            return [self._degraded("slow", direct_ms, link)]
-        return []
+            return [self._degraded("slow", direct_ms, answer)], True
+        if not late and answer.ms is not None:
+            self.reached_at = monotonic()
+        return [], late or answer.ms is None
 
     def _degraded(self, how: str, direct_ms: float, link: Answer) -> LinkDegraded:
         return LinkDegraded.model_validate(
@@ -187,9 +220,17 @@ class _Watch:
                 "how": how,
                 "link_ms": link.ms,
                 "direct_ms": direct_ms,
+                "waited_ms": round((monotonic() - self.reached_at) * 1000, 1),
                 "message": link.failure or "late",
             }
         )
+
+    def _well(self, *, odd: bool) -> list[EvidenceEvent]:
+        self.good = 0 if odd else self.good + 1
+        if self.told and self.good >= WELL_IN_A_ROW:
+            self.told.clear()
+            return [ServiceWell(service=self.service.name)]
+        return []
 
     def _first(self, what: str) -> bool:
         new = what not in self.told
@@ -200,8 +241,9 @@ class _Watch:
 def ask(url: str, timeout: float = PROBE_TIMEOUT_SECONDS) -> Answer:
     """One GET on a connection of its own; anything that is answered is an answer."""
     parts = urlsplit(url)
+    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     began = monotonic()
-    connection = http.client.HTTPConnection(parts.netloc, timeout=timeout)
+    connection = kind(parts.hostname or "", parts.port, timeout=timeout)
     try:
         connection.request("GET", parts.path)
         connection.getresponse().read()
@@ -231,6 +273,14 @@ def limits_of(pid: int | None) -> dict[str, str]:
         for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines():
             _, controllers, path = line.split(":", 2)
             if "pids" in controllers.split(","):
-                limit = Path("/sys/fs/cgroup/pids") / path.lstrip("/") / "pids.max"
-                found["pids"] = limit.read_text().strip() if limit.exists() else "max"
+                root = Path("/sys/fs/cgroup/pids")
+            elif not controllers:
+                root = Path("/sys/fs/cgroup")
+            else:
+                continue
+            limit = root / path.lstrip("/") / "pids.max"
+            if limit.exists():
+                found["pids"] = limit.read_text().strip()
+            else:
+                found.setdefault("pids", "max")
     return found

@@ -54,10 +54,22 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Register markers; with ``--execgo-matrix`` also everything that makes the matrix."""
     config.addinivalue_line("markers", MARKER)
+    if options.value(config, "fail_if"):
+        _check_gates(config)
     if options.matrix_wanted(config):
         from pytest_execgo.plugin.matrix import MatrixPlugin
 
         config.pluginmanager.register(MatrixPlugin(config), "execgo-matrix")
+
+
+def _check_gates(config: pytest.Config) -> None:
+    from pytest_execgo.errors import UsageError
+    from pytest_execgo.plugin.state import PluginState
+
+    try:
+        _ = PluginState.of(config).gates
+    except UsageError as error:
+        raise pytest.UsageError(f"execgo: {error}") from None
 
 
 @pytest.hookimpl(optionalhook=True)

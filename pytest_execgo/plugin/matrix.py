@@ -10,13 +10,12 @@ from typing import Any, TextIO
 import pytest
 
 from pytest_execgo.errors import HarnessError, UsageError
-from pytest_execgo.observability.artifacts import write_model
 from pytest_execgo.plugin import options
 from pytest_execgo.plugin.collection import ScenarioFile, find_argument, trial_id_of
 from pytest_execgo.plugin.events import EventsOut, EventStream
 from pytest_execgo.plugin.state import PluginState
 from pytest_execgo.scenario.catalog import MANIFEST
-from pytest_execgo.session import open_run
+from pytest_execgo.settings import open_run
 
 
 def _events_out(config: pytest.Config) -> TextIO | None:
@@ -86,13 +85,16 @@ class MatrixPlugin:
         markers += [(name, "execgo framework") for name in names]
         return [*markers, ("live", "execgo mode"), ("replay", "execgo mode")]
 
-    def pytest_report_header(self) -> list[str]:
+    def pytest_report_header(self, config: pytest.Config) -> list[str]:
         """What runs where."""
         state = self._state
+        line = f"execgo: run {state.settings.run_id} · seed {state.settings.seed}"
+        if config.option.collectonly:
+            # To be described, a binary is started once: not for a list of names.
+            return [line]
         chosen = state.fleet_spec.resolve(state.registry.launchers)
         services = [f"  {n:8} {launcher.describe(n, t)}" for n, (launcher, t) in chosen.items()]
-        settings = state.settings
-        return [f"execgo: run {settings.run_id} · seed {settings.seed}", *services]
+        return [line, *services]
 
     def pytest_collect_file(
         self, file_path: Path, parent: pytest.Collector
@@ -152,8 +154,7 @@ class MatrixPlugin:
         if self._events is not None or not self._state.planned:
             return
         settings = self._state.settings
-        open_run(settings)
-        write_model(settings.folder / "request.json", self._state.request)
+        open_run(settings, self._state.request)
         self._events = EventStream(settings.folder / "events.ndjson", _events_out(config))
         self._events.add("run_started", run_id=settings.run_id, seed=settings.seed)
 

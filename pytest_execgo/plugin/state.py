@@ -15,12 +15,14 @@ from pytest_execgo.catalogue import Catalogue
 from pytest_execgo.conformance.findings import parse_accepted
 from pytest_execgo.errors import UsageError
 from pytest_execgo.harness.fleet import FleetSpec
+from pytest_execgo.harness.service import SERVICE_NAMES
 from pytest_execgo.models.benchmark import BenchmarkResult, BenchmarkRunRequest, TrialResult
 from pytest_execgo.models.document import load, parse
 from pytest_execgo.plugin import options
 from pytest_execgo.registry import ENTRY_POINTS, Registry
 from pytest_execgo.scenario.catalog import scenario_folder
-from pytest_execgo.session import DEFAULT_SEED, RunSession, RunSettings
+from pytest_execgo.session import RunSession
+from pytest_execgo.settings import DEFAULT_SEED, RunSettings
 
 
 class PluginState:
@@ -49,10 +51,10 @@ class PluginState:
     @cached_property
     def request(self) -> BenchmarkRunRequest:
         """Command line over request file over ini file over defaults."""
-        if options.value(self.config, "resume"):
-            return self._resumed_request()
         if self.recorded:
             return self._replayed_request()
+        if options.value(self.config, "resume"):
+            return self._resumed_request()
         file = options.path(self.config, "request")
         base: dict[str, Any] = {"schema_version": "1"}
         asked: set[str] = set()
@@ -112,7 +114,11 @@ class PluginState:
     @cached_property
     def fleet_spec(self) -> FleetSpec:
         """Which launcher brings up which service."""
-        return FleetSpec(self.request.harness, tuple(sorted(self.request.services.items())))
+        choices = tuple(sorted(self.request.services.items()))
+        # Which profiles execgo_run will be asked for is not known beforehand, and a test keeps the
+        # addresses of its fleet: so all links are there from the beginning.
+        links = frozenset() if options.matrix_wanted(self.config) else frozenset(SERVICE_NAMES)
+        return FleetSpec(self.request.harness, choices, links)
 
     @cached_property
     def registry(self) -> Registry:
@@ -160,14 +166,21 @@ class PluginState:
 
     def _replayed_request(self) -> BenchmarkRunRequest:
         """What makes the recorded trials: their own dimensions and seed, on the fleet they had."""
-        for name in ("request", *_FIELDS.values()):
-            if options.given(self.config, name) is not None and name not in ("harness",):
+        refused = {"request", "resume", "known_findings", "shard", *_FIELDS.values()} - {"harness"}
+        for name in sorted(refused):
+            if options.given(self.config, name) is not None:
+                word = name.replace("_", "-")
                 raise UsageError(
-                    f"--execgo-replay repeats trials as they were; leave out --execgo-{name}"
+                    f"--execgo-replay repeats trials as they were; leave out --execgo-{word}"
                 )
         results = [result for _, result in self.recorded.values()]
         run = next(iter(self.recorded.values()))[0].parent.parent
-        asked = load(BenchmarkRunRequest, run / "request.json")
+        if not (run / REQUEST).exists():
+            raise UsageError(
+                f"--execgo-replay: {run} has no {REQUEST}, which says on what fleet the trial ran; "
+                "give the trial's folder where it was written (reports/RUN/trials/ID)"
+            )
+        asked = load(BenchmarkRunRequest, run / REQUEST)
         update: dict[str, Any] = {
             "scenarios": tuple(dict.fromkeys(r.scenario for r in results)),
             "frameworks": tuple(dict.fromkeys(r.framework for r in results)),
@@ -221,12 +234,12 @@ class PluginState:
             words += ["--execgo-harness", self.fleet_spec.harness]
         for name, choice in self.fleet_spec.choices:
             words += ["--execgo-service", f"{name}={choice}"]
-        if options.given(self.config, "known_findings") is not None:
-            for one in self.request.known_findings:
-                words += ["--execgo-known-findings", f"{one.id}={one.reason}"]
+        for one in self.request.known_findings:
+            words += ["--execgo-known-findings", f"{one.id}={one.reason}"]
         return tuple(words)
 
 
+REQUEST = "request.json"
 RESULT = "result.json"
 PLAN = "plan.json"
 _STATE: pytest.StashKey[PluginState] = pytest.StashKey()

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from pytest_execgo.benchmark.aggregate import aggregate
+from pytest_execgo.benchmark.aggregate import RunFacts, aggregate
 from pytest_execgo.benchmark.matrix import Cell
 from pytest_execgo.benchmark.replay import differences
 from pytest_execgo.benchmark.reports.table import (
     cell_table,
+    controls_failed,
     distrust,
     finding_lines,
     summary_line,
@@ -31,8 +32,8 @@ from pytest_execgo.observability.artifacts import write_model, write_text
 from pytest_execgo.plugin import options
 from pytest_execgo.plugin.state import PluginState
 
-CONTROL_FAILED = 6
-"""pytest's own exit codes end at 5."""
+CONTROL_FAILED = 10
+"""Apart from pytest's own exit codes, of which there are seven so far."""
 
 
 def finish(session: pytest.Session, state: PluginState) -> None:
@@ -49,16 +50,18 @@ def finish(session: pytest.Session, state: PluginState) -> None:
             # No fleet came up: the run is reported all the same, with no service to name.
             write_model(path, state.settings.environment({}))
         state.result = aggregate(
-            state.settings.run_id,
-            state.request,
-            load(Environment, path),
-            results,
-            _unfinished(state, folder),
-            _not_applicable(state),
-            _findings(state),
-            _controls(folder),
-            _replays(state, results),
-            _faults(state),
+            RunFacts(
+                run_id=state.settings.run_id,
+                request=state.request,
+                environment=load(Environment, path),
+                trials=results,
+                unfinished=_unfinished(state, folder),
+                not_applicable=_not_applicable(state),
+                findings=_findings(state),
+                controls=_controls(folder),
+                replays=_replays(state, results),
+                faults=_faults(state),
+            )
         )
     except UsageError as error:
         _failed(session, state, f"benchmark: {error}")
@@ -69,7 +72,8 @@ def finish(session: pytest.Session, state: PluginState) -> None:
     differ = any(replay.differences for replay in state.result.replays)
     if (state.tripped or differ) and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
-    if any(not control.ok for control in state.result.controls):
+    judged = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
+    if controls_failed(state.result) and session.exitstatus in judged:
         session.exitstatus = CONTROL_FAILED
     for name, format_ in state.registry.report_formats.items():
         try:
@@ -106,15 +110,13 @@ def _controls(folder: Path) -> list[ControlRecord]:
 
 
 def _replays(state: PluginState, results: list[TrialResult]) -> list[ReplayRecord]:
-    return [
-        ReplayRecord(
-            trial_id=result.trial_id,
-            of=str(state.recorded[result.trial_id][0]),
-            differences=differences(state.recorded[result.trial_id][1], result),
-        )
-        for result in results
-        if result.trial_id in state.recorded
-    ]
+    repeated = {result.trial_id: result for result in results}
+    records = []
+    for trial_id, (folder, before) in state.recorded.items():
+        after = repeated.get(trial_id)
+        found = ("it was not repeated",) if after is None else differences(before, after)
+        records.append(ReplayRecord(trial_id=trial_id, of=str(folder), differences=found))
+    return records
 
 
 def _faults(state: PluginState) -> dict[str, list[tuple[str, str]]]:

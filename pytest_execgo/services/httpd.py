@@ -173,9 +173,9 @@ def run(
     # that another thread receives, would not wake it, and the service would never end.
     ended, end = os.pipe()
     os.set_blocking(end, False)
+    signal.set_wakeup_fd(end)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
-    signal.set_wakeup_fd(end)
     threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     if exit_with_stdin:
         threading.Thread(target=_watch_stdin, args=(end,), daemon=True).start()

@@ -25,12 +25,15 @@ from pytest_execgo.models.timeline import (
     HarnessTrouble,
     LinkDegraded,
     PlanFailed,
+    Resubmitted,
     ServiceExited,
     ServiceLimited,
     ServiceSilent,
     ServiceStopped,
+    ServiceWell,
     StageFinished,
     SubmitRejected,
+    Submitted,
     TaskChanged,
     TaskLost,
 )
@@ -54,7 +57,24 @@ _REJECTIONS: tuple[tuple[str, Layer, str], ...] = (
 Health = ServiceStopped | ServiceSilent | ServiceLimited | LinkDegraded
 _HEALTH = (ServiceStopped, ServiceSilent, ServiceLimited, LinkDegraded)
 _LAYERS: dict[str, Layer] = {"execgo": "engine", "runtime": "runtime", "fixtures": "fixture"}
-_CHECKS_MS = 800.0
+# How long ago a health check may have missed what the next one sees at once.
+_CHECK_MS = 250.0
+# From the failure of a task to the driver's look at it.
+_NOTICED_WITHIN_MS = 500.0
+
+
+@dataclass(frozen=True)
+class Window:
+    """A span of the trial's clock in milliseconds."""
+
+    start: float
+    end: float
+
+
+def _began(event: Health) -> float:
+    """Since when what a health check tells may have been so."""
+    waited = event.waited_ms if isinstance(event, (ServiceSilent, LinkDegraded)) else 0.0
+    return event.at_ms - max(waited, _CHECK_MS)
 
 
 @dataclass(frozen=True)
@@ -85,14 +105,26 @@ class Evidence:
         """What was seen of a service from outside, in order of time."""
         return [e for e in self.events if isinstance(e, _HEALTH) and e.service == service]
 
-    def disturbed_at(self, service: str) -> float:
-        """When a service first went wrong; infinity if it never did. A failed task after that is its
-        symptom. What a health check shows began up to two checks before."""
-        moments = [event.at_ms - _CHECKS_MS for event in self.health(service)]
-        moments += [event.at_ms for event in self.exits(service)]
+    def troubles(self, service: str) -> list[Window]:
+        """When a service was not itself: from the last moment it was seen well to the first word
+        that it is so again."""
+        well = [e.at_ms for e in self.of(ServiceWell) if e.service == service]
+        found = []
+        for event in self.health(service):
+            end = next((at for at in well if at > event.at_ms), inf)
+            found.append(Window(_began(event), end + _NOTICED_WITHIN_MS))
         if service == "fixtures":
-            moments += [event.at_ms for event in _bad_requests(self)]
-        return min(moments, default=inf)
+            # What it answered wrongly, or did not answer while it was away, stays so.
+            slow = [event for event in self.of(FixtureRequest) if event.slow]
+            bad = [e.at_ms for e in [*_bad_requests(self), *slow, *self.exits(service)]]
+            found += [Window(at, inf) for at in bad]
+        return found
+
+    def submitted_at(self, task: TaskChanged) -> float:
+        """When the round in which a task failed was accepted; before that it cannot have run."""
+        rounds = (e for e in self.of(Submitted) if task.task_id in e.task_ids)
+        same = [e.at_ms for e in rounds if (e.stage_id, e.round) == (task.stage_id, task.round)]
+        return min(same, default=-inf)
 
     def exits(self, service: str) -> list[ServiceExited]:
         """The ends of a service's processes."""
@@ -148,7 +180,7 @@ def _binding(evidence: Evidence) -> Iterator[Attribution]:
         ids = (event.event_id,)
         if event.code == "unreadable":
             # The binding did its part: there is a text, and it is not what it should be.
-            if evidence.disturbed_at("fixtures") == inf:
+            if not any(w.start <= event.at_ms for w in evidence.troubles("fixtures")):
                 message = f"task {event.source_task_id} succeeded with output that {event.reason}"
                 yield _cause("task", "bad_output", "certain", ids, message)
             continue
@@ -180,10 +212,10 @@ def _engine(evidence: Evidence) -> Iterator[Attribution]:
         message = f"ExecGo's process ended with {gone.exit_status}"
         yield _cause("engine", "process_exited", "certain", (gone.event_id,), message)
     lost = evidence.of(TaskLost)
-    if lost and not exits:
+    if lost:
         names = ", ".join(event.task_id for event in lost)
         ids = tuple(event.event_id for event in lost)
-        yield _cause("engine", "task_lost", "certain", ids, f"ExecGo forgot {names}")
+        yield _cause("engine", "task_lost", "certain", ids, f"ExecGo lost {names}")
     silent = evidence.of(EngineUnreachable)
     if silent and not exits and not evidence.health("execgo"):
         ids = tuple(event.event_id for event in silent)
@@ -301,25 +333,28 @@ def _bad_requests(evidence: Evidence) -> list[FixtureRequest]:
 
 
 def _failed_with_fixture(evidence: Evidence) -> bool:
-    since = evidence.disturbed_at("fixtures")
+    since = min((window.start for window in evidence.troubles("fixtures")), default=inf)
     return any(e.at_ms >= since and _runtime_code(e) is None for e in evidence.failures())
 
 
 def _task(evidence: Evidence) -> Iterator[Attribution]:
-    bad_since = min(evidence.disturbed_at("fixtures"), _runtime_disturbed_at(evidence))
-    engine_ended = bool(evidence.exits("execgo"))
+    troubles = evidence.troubles("fixtures") + evidence.troubles("runtime")
     for failed in evidence.failures():
         if _runtime_code(failed) is not None:
             continue
         layer, code = _task_code(failed)
-        # A task that fails once a service has gone wrong is its symptom; what ExecGo itself refuses
+        # A task that fails while a service is not itself is its symptom; what ExecGo itself refuses
         # to run is not.
-        if layer == "task" and failed.at_ms >= bad_since:
+        if layer == "task" and any(w.start <= failed.at_ms <= w.end for w in troubles):
             continue
-        # An ExecGo that is asked to end cancels what it runs, before its process is gone.
-        if engine_ended and any(words in _words(failed) for words in _CANCELLED):
+        if _cancelled(evidence, failed):
             continue
-        sure: Confidence = "certain" if failed.at_ms <= evidence.trouble_at() else "possible"
+        # One that was submitted before the trouble ended may still be.
+        late = any(
+            w.start <= failed.at_ms and evidence.submitted_at(failed) <= w.end for w in troubles
+        )
+        first = failed.at_ms <= evidence.trouble_at() and not (layer == "task" and late)
+        sure: Confidence = "certain" if first else "possible"
         message = f"task {failed.task_id}: {_words(failed)}"
         if code == "retry_refused":
             sure = "likely"
@@ -330,13 +365,14 @@ def _task(evidence: Evidence) -> Iterator[Attribution]:
         yield _cause(layer, code, sure, (failed.event_id,), message)
 
 
-_CANCELLED = ("context canceled", "shutting down", "signal: killed")
-
-
-def _runtime_disturbed_at(evidence: Evidence) -> float:
-    """A runtime that is held up or limited takes its tasks with it; one that has ended is blamed by
-    ExecGo itself, and tasks that failed otherwise failed on their own."""
-    return min((e.at_ms - _CHECKS_MS for e in evidence.health("runtime")), default=inf)
+def _cancelled(evidence: Evidence, failed: TaskChanged) -> bool:
+    """An ExecGo that is asked to end cancels what it runs, before its process is gone."""
+    ends = [e.at_ms for e in evidence.exits("execgo") if e.at_ms >= failed.at_ms - _CHECK_MS]
+    words = _words(failed)
+    if any(said in words for said in ("context canceled", "shutting down")):
+        return bool(ends)
+    killed = "signal: killed" in words
+    return killed and any(at - failed.at_ms < _NOTICED_WITHIN_MS for at in ends)
 
 
 def _task_code(failed: TaskChanged) -> tuple[Layer, str]:
@@ -364,8 +400,8 @@ def _checks(evidence: Evidence) -> Iterator[Attribution]:
             yield _cause("verifier", "check_raised", sure, (event.event_id,), event.message)
     plain = [event for event in failed if not event.raised]
     stages = evidence.of(StageFinished)
-    if plain and all(event.outcome == "succeeded" for event in stages):
-        if evidence.disturbed_at("fixtures") < inf:
+    if plain and stages and all(event.outcome == "succeeded" for event in stages):
+        if _flowed_in(evidence):
             return
         first = plain[0]
         subject = f"task {first.task}" if first.task else "the run"
@@ -375,6 +411,13 @@ def _checks(evidence: Evidence) -> Iterator[Attribution]:
         )
         ids = tuple(event.event_id for event in plain)
         yield _cause("task", "wrong_output", "possible", ids, message)
+
+
+def _flowed_in(evidence: Evidence) -> bool:
+    """Whether something that fixtures answered wrongly can be in the result: what failed and was
+    submitted again got another answer."""
+    again = max((event.at_ms for event in evidence.of(Resubmitted)), default=-inf)
+    return any(event.at_ms > again for event in _bad_requests(evidence))
 
 
 def _words(failed: TaskChanged) -> str:

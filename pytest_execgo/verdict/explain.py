@@ -92,8 +92,8 @@ def _request(event: t.FixtureRequest) -> str | None:
         content = "" if event.status >= 400 else ", not with its content"
         return f"fixtures: {event.method} {event.path} answered {event.status}{content}"
     if event.slow:
-        took = f"{event.duration_ms:.0f} ms"
-        return f"fixtures: {event.method} {event.path} was answered after {took}"
+        answered = "was answered" if event.status else "was not answered"
+        return f"fixtures: {event.method} {event.path} {answered} after {event.duration_ms:.0f} ms"
     return None
 
 
@@ -126,6 +126,7 @@ _TELLERS: dict[type, Callable[[Any], str | None]] = {
     t.LinkDegraded: lambda e: (
         f"{e.service} answers directly; the way to it is {e.how} ({e.message})"
     ),
+    t.ServiceWell: lambda e: f"{e.service} is well again",
     t.FixtureRequest: _request,
     t.CheckEvaluated: _check,
     t.LeftoverFound: lambda e: f"left over: {e.engine_task_id} is still {e.status} on ExecGo",

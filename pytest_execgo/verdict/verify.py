@@ -46,14 +46,14 @@ def judge(profile: ChaosProfile, events: Events) -> tuple[Verdict, tuple[FaultRe
     """The verdict over one trial and what became of each fault, from its record alone."""
     facts = evidence(list(events))
     causes = attribute(facts)
-    faults = fault_records(profile, events)
     checks = tuple(
         CheckRecord(kind=c.kind, ok=c.ok, message=c.message, expected=c.expected, got=c.got)
         for c in sorted(_of(facts), key=lambda c: c.index)
     )
-    expected = profile.causes
+    faults = fault_records(profile, events)
+    expected = _expected(profile, faults)
     named = names_all(causes, expected) if expected else None
-    ruling = _Ruling(profile, facts, causes, faults, checks)
+    ruling = _Ruling(profile, expected, facts, causes, faults, checks)
     status, outcome = ruling.decide()
     fired = any(fault.status == "fired" for fault in faults)
     verdict = Verdict(
@@ -74,23 +74,38 @@ def _of(facts: Sequence[EvidenceEvent]) -> list[CheckEvaluated]:
     return [event for event in facts if isinstance(event, CheckEvaluated)]
 
 
+def _expected(profile: ChaosProfile, faults: Sequence[FaultRecord]) -> tuple[ExpectedCause, ...]:
+    """What attribution must find: of combined faults, the causes of those that fired."""
+    causes = profile.causes
+    if len(causes) < 2:
+        return causes
+    return tuple(c for c, f in zip(causes, faults, strict=True) if f.status == "fired")
+
+
 def names_all(causes: Sequence[Attribution], expected: Sequence[ExpectedCause]) -> bool:
-    """Whether attribution found what was injected: each expected cause is among those it holds for
-    at least likely (among all, if none is), and nothing else is certainly to blame."""
-    held = [cause for cause in causes if cause.confidence != "possible"] or causes
-    found = all(any(one.fits(c.layer, c.code) for c in held) for one in expected)
+    """Whether attribution found what was injected, and nothing else: each expected cause is among
+    those it holds for at least likely (among all, if none is), and all of those are in layers that
+    were hit."""
+    found = all(any(one.fits(c.layer, c.code) for c in _held(causes)) for one in expected)
     return found and not _others(causes, expected)
 
 
+def _held(causes: Sequence[Attribution]) -> Sequence[Attribution]:
+    return [cause for cause in causes if cause.confidence != "possible"] or causes
+
+
 def _others(causes: Sequence[Attribution], expected: Sequence[ExpectedCause]) -> list[Attribution]:
-    """Causes of which attribution is certain and that nobody injected: another layer was harmed."""
+    """Causes in layers that nobody hit: those held for at least likely, and output that is wrong
+    though everything succeeded, which nothing else explains."""
     layers = {one.layer for one in expected}
-    return [c for c in causes if c.confidence == "certain" and c.layer not in layers]
+    weighed = [*_held(causes), *(cause for cause in causes if cause.code == "wrong_output")]
+    return [cause for cause in weighed if cause.layer not in layers]
 
 
 @dataclass(frozen=True)
 class _Ruling:
     profile: ChaosProfile
+    expected: Sequence[ExpectedCause]
     facts: Sequence[EvidenceEvent]
     causes: Sequence[Attribution]
     faults: Sequence[FaultRecord]
@@ -135,12 +150,20 @@ class _Ruling:
         return "failed", f"expected: all checks hold · got: {self.happened()}"
 
     def _as_recovery(self) -> tuple[VerdictStatus, str]:
+        ends = [e.at_ms for e in self.facts if isinstance(e, StageFinished)]
+        late = [f for f in self.faults if f.at_ms is not None and f.at_ms > max(ends, default=inf)]
+        if late:
+            names = ", ".join(f"{fault.action} on {fault.target}" for fault in late)
+            return (
+                "inconclusive",
+                f"nothing was left to disturb: {names} struck after the last stage",
+            )
         if self.success:
             return "passed", f"{self.recovery().replace('_', ' ')}: all checks hold in the end"
         return "failed", f"expected: should recover · got: {self.happened()}"
 
     def _as_failure(self) -> tuple[VerdictStatus, str]:
-        expected = self.profile.causes
+        expected = self.expected
         text = " + ".join(map(str, expected))
         wanted = f"expected: failure caused by {text}"
         if self.success:
@@ -191,8 +214,9 @@ def fault_records(profile: ChaosProfile, events: Events) -> tuple[FaultRecord, .
     records = []
     for index, fault in enumerate(profile.faults):
         mine = [e for e in events if isinstance(e, _CHAOS) and e.fault == index]
-        fired = next((e for e in mine if isinstance(e, ChaosFired)), None)
-        healed = next((e for e in mine if isinstance(e, ChaosHealed)), None)
+        strikes = [e for e in mine if isinstance(e, ChaosFired)]
+        fired = strikes[0] if strikes else None
+        healed = next((e for e in reversed(mine) if isinstance(e, ChaosHealed)), None)
         silent = next((e for e in mine if isinstance(e, ChaosNotFired)), None)
         left_out = silent is not None and silent.reason == "dice"
         reason = None if silent is None else silent.message
@@ -204,13 +228,14 @@ def fault_records(profile: ChaosProfile, events: Events) -> tuple[FaultRecord, .
                 target=fault.target,
                 phase=fault.when.phase,
                 status="fired" if fired else ("not_exercised" if left_out else "not_fired"),
+                strikes=len(strikes),
                 detail=fired.detail if fired else None,
                 stage_id=fired.stage_id if fired else None,
                 task_id=fired.task_id if fired else None,
                 tasks_inside=_running(events, fired, healed) if fired else (),
                 at_ms=fired.at_ms if fired else None,
                 healed_at_ms=healed.at_ms if healed else None,
-                reason=None if fired else reason,
+                reason=reason,
                 events=tuple(event.event_id for event in mine),
             )
         )
@@ -220,18 +245,19 @@ def fault_records(profile: ChaosProfile, events: Events) -> tuple[FaultRecord, .
 def _running(events: Events, fired: ChaosFired, healed: ChaosHealed | None) -> tuple[str, ...]:
     """The tasks that ExecGo showed as running at some time between a fault and its healing."""
     end = healed.at_ms if healed else inf
-    running: dict[str, float] = {}
-    inside: dict[str, None] = {}
+    began: dict[str, TaskChanged] = {}
+    ended: dict[str, float] = {}
     for event in sorted(events, key=lambda e: e.at_ms):
-        if not isinstance(event, TaskChanged):
-            continue
-        if event.status == "running":
-            running.setdefault(event.engine_task_id, event.at_ms)
-            if fired.at_ms <= event.at_ms <= end:
-                inside[event.task_id] = None
-        elif running.pop(event.engine_task_id, inf) <= end and event.at_ms >= fired.at_ms:
-            inside[event.task_id] = None
-    return tuple(inside)
+        if isinstance(event, TaskChanged) and event.status == "running":
+            began.setdefault(event.engine_task_id, event)
+        elif isinstance(event, (TaskChanged, TaskLost)):
+            ended[event.engine_task_id] = event.at_ms
+    inside = [
+        first.task_id
+        for name, first in began.items()
+        if first.at_ms <= end and ended.get(name, inf) >= fired.at_ms
+    ]
+    return tuple(dict.fromkeys(inside))
 
 
 _CHAOS = (ChaosArmed, ChaosFired, ChaosNotFired, ChaosHealed, ChaosHealFailed)

@@ -5,16 +5,18 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from pytest_execgo.benchmark.aggregate import aggregate
+from pytest_execgo.benchmark.aggregate import RunFacts, aggregate
 from pytest_execgo.benchmark.reports.markdown import MarkdownReport
 from pytest_execgo.models.benchmark import (
     BenchmarkResult,
     BenchmarkRunRequest,
+    ControlRecord,
     Environment,
     TrialMetrics,
     TrialResult,
     UnfinishedTrial,
 )
+from pytest_execgo.models.finding import AcceptedFinding
 
 ENVIRONMENT = Environment(
     pytest_execgo="0", python="3", platform="x", cpu_count=1, git_commit=None, seed=7, workers=1,
@@ -53,8 +55,12 @@ def missing(repetition: int, state: str) -> UnfinishedTrial:
     )
 
 
-def result(trials: list[TrialResult], unfinished: list[UnfinishedTrial]) -> BenchmarkResult:
-    return aggregate("run", BenchmarkRunRequest(), ENVIRONMENT, trials, unfinished)
+def result(
+    trials: list[TrialResult], unfinished: list[UnfinishedTrial], **facts: Any
+) -> BenchmarkResult:
+    return aggregate(
+        RunFacts("run", BenchmarkRunRequest(), ENVIRONMENT, trials, unfinished, **facts)
+    )
 
 
 def test_a_rate_is_given_with_and_without_harness_errors() -> None:
@@ -98,3 +104,53 @@ def test_distributions() -> None:
     (cell,) = result([trial(k) for k in range(5)], []).cells
     wall = cell.metrics["wall_time_ms"]
     assert (wall.count, wall.median, wall.min, wall.max) == (5, 2, 0, 4)
+
+
+FIRED = {"action": "kill", "target": "runtime", "phase": "runtime", "status": "fired"}
+
+
+def struck(repetition: int, layer: str, *, named: bool) -> TrialResult:
+    cause = {"layer": layer, "code": "x", "confidence": "likely", "evidence": [], "message": "m"}
+    found = trial(repetition, expected_cause="runtime", cause_named=named, attribution=[cause])
+    return TrialResult.model_validate(found.model_dump() | {"faults": [FIRED]})
+
+
+HELD = ControlRecord(name="must_pass", expected="e", got="g", ok=True)
+
+
+def test_where_faults_fired_the_controls_must_have_held() -> None:
+    trials = [struck(0, "runtime", named=True)]
+    assert not result(trials, []).trustworthy
+    assert result(trials, [], controls=[HELD]).trustworthy
+    broken = HELD.model_copy(update={"ok": False})
+    assert not result(trials, [], controls=[HELD, broken]).trustworthy
+    assert result([trial(0)], []).trustworthy, "without faults there is nothing to control"
+
+
+def test_the_scoreboard_counts_misses_abstentions_and_false_causes() -> None:
+    false = {"layer": "engine", "code": "x", "confidence": "likely", "evidence": [], "message": "m"}
+    trials = [
+        struck(0, "runtime", named=True),
+        struck(1, "engine", named=False),
+        struck(2, "unknown", named=False),
+        struck(3, "none", named=False),
+        trial(4),
+        trial(5, attribution=[false]),
+    ]
+    score = result(trials, [], controls=[HELD]).attribution
+    assert (score.trials, score.correct, score.abstained) == (4, 1, 2)
+    assert (score.clean, score.false_causes) == (2, 1)
+    assert set(score.confusion["runtime"]) == {"runtime/x", "engine/x", "unknown/x", "none/x"}
+    assert score.lower_95 is not None
+    assert score.lower_95 < 0.25
+
+
+def test_a_known_finding_is_neither_failed_nor_passed() -> None:
+    met = trial(1, "failed").model_copy(
+        update={"known_finding": AcceptedFinding(id="a-b", reason="r")}
+    )
+    report = result([trial(0), met, trial(2, "failed")], [], findings={"a-b": ("r", "s")})
+    (cell,) = report.cells
+    assert (cell.passed, cell.failed, cell.known_findings, cell.trials) == (1, 1, 1, 3)
+    assert cell.rates.success.count == 1
+    assert report.known_findings[0].trials == (met.trial_id,)

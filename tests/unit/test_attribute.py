@@ -94,6 +94,14 @@ def unbound(code: str) -> t.BindingMissing:
     )  # fmt: skip
 
 
+def well(service: str, at_ms: float) -> t.ServiceWell:
+    return t.ServiceWell(event_id="well", at_ms=at_ms, service=service)
+
+
+def accepted(at_ms: float) -> t.Submitted:
+    return t.Submitted(at_ms=at_ms, stage_id="s", round=0, task_ids={"a": "x.a"})
+
+
 UNREACHABLE = t.EngineUnreachable(event_id="quiet", at_ms=6, stage_id="s", message="m")
 CANCELLED = {"code": "cancelled", "message": "context canceled", "source": "scheduler"}
 LOST = {"code": "external_failure", "message": "handle not found: x", "source": "executor"}
@@ -123,6 +131,27 @@ DOWN = {"code": "external_failure", "message": "Post: refused", "source": "runti
         ([exited("runtime"), ended("succeeded")], ["runtime/process_exited/certain"]),
         ([stopped("execgo"), ended("succeeded")], ["engine/process_stopped/certain"]),
         ([stopped("runtime"), silent("runtime")], ["runtime/process_stopped/certain"]),
+        (
+            [stopped("runtime", 5), well("runtime", 300), accepted(1), failed(at_ms=400, **EXIT)],
+            ["runtime/process_stopped/certain"],
+        ),
+        (
+            [stopped("runtime", 5), well("runtime", 300), accepted(1), failed(at_ms=5000, **EXIT)],
+            ["runtime/process_stopped/certain", "task/exit_non_zero/possible"],
+        ),
+        (
+            [
+                stopped("runtime", 5),
+                well("runtime", 300),
+                accepted(4000),
+                failed(at_ms=5000, **EXIT),
+            ],
+            ["runtime/process_stopped/certain", "task/exit_non_zero/certain"],
+        ),
+        (
+            [failed(at_ms=100, **EXIT), stopped("runtime", 900)],
+            ["runtime/process_stopped/certain", "task/exit_non_zero/certain"],
+        ),
         ([silent("fixtures")], ["fixture/silent/likely"]),
         ([exited("runtime"), silent("runtime")], ["runtime/process_exited/certain"]),
         ([limited("runtime"), failed(**EXIT), ended("failed")], ["runtime/limited/certain"]),
@@ -145,7 +174,10 @@ DOWN = {"code": "external_failure", "message": "Post: refused", "source": "runti
         ([slow(800), ended("succeeded")], ["fixture/slow/likely"]),
         ([slow(20), ended("succeeded")], ["none/no_failure/certain"]),
         ([lost("forgotten")], ["engine/task_lost/certain"]),
-        ([exited("execgo"), lost("orphaned")], ["engine/process_exited/certain"]),
+        (
+            [exited("execgo"), lost("orphaned")],
+            ["engine/process_exited/certain", "engine/task_lost/certain"],
+        ),
         ([failed(at_ms=4, **CANCELLED), exited("execgo")], ["engine/process_exited/certain"]),
         ([failed(**CANCELLED)], ["task/cancelled/certain"]),
         ([unbound("absent")], ["binding/binding_missing/certain"]),

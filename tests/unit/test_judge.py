@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from pytest_execgo.models import timeline as t
-from pytest_execgo.models.cause import ExpectedCause
 from pytest_execgo.models.chaos import ChaosProfile
 from pytest_execgo.verdict.verify import judge
 
@@ -96,14 +95,13 @@ def test_what_becomes_of_a_fault(event: Any, status: str) -> None:
 SLOW = t.FixtureRequest(
     method="GET", path="/a", status=200, duration_ms=900, sha256="r", reference_sha256="r", at_ms=4
 )  # fmt: skip
-BOTH = profile("should_recover").model_copy(
-    update={
-        "expected_cause": (
-            ExpectedCause(layer="fixture", code="slow"),
-            ExpectedCause(layer="engine"),
-        )
+BOTH = ChaosProfile.model_validate(
+    {
+        "id": "p", "expectation": "should_recover", "faults": [FAULT, FAULT],
+        "expected_cause": [{"layer": "fixture", "code": "slow"}, {"layer": "engine"}],
     }
-)
+)  # fmt: skip
+SECOND = {"fault": 1}
 
 
 @pytest.mark.parametrize(
@@ -111,9 +109,50 @@ BOTH = profile("should_recover").model_copy(
     [([SLOW, EXIT], True), ([SLOW], False), ([EXIT], False), ([SLOW, EXIT, REFUSED], False)],
 )
 def test_two_faults_are_two_causes_and_nothing_else(events: list[Any], named: bool) -> None:
-    verdict, _ = judge(BOTH, [ARMED, FIRED, *events, GOOD, DONE])
+    fired = FIRED.model_copy(update=SECOND)
+    verdict, _ = judge(BOTH, [ARMED, FIRED, fired, *events, GOOD, DONE])
     assert verdict.expected_cause == "fixture/slow + engine"
     assert verdict.cause_named is named
+
+
+def test_of_two_faults_only_those_that_fired_must_be_named() -> None:
+    left_out = DICE.model_copy(update=SECOND)
+    verdict, _ = judge(BOTH, [ARMED, FIRED, left_out, SLOW, GOOD, DONE])
+    assert verdict.expected_cause == "fixture/slow"
+    assert verdict.cause_named
+
+
+def test_a_list_of_causes_has_one_for_each_fault() -> None:
+    with pytest.raises(ValueError, match="one cause per fault"):
+        ChaosProfile.model_validate(BOTH.model_dump() | {"faults": [FAULT]})
+
+
+STAGE = {"stage_id": "s", "duration_ms": 1, "engine_time_ms": 1, "rounds": 1}
+
+
+def test_a_fault_after_the_last_stage_proves_no_recovery() -> None:
+    end = t.StageFinished.model_validate({**STAGE, "at_ms": 5, "outcome": "succeeded"})
+    late = FIRED.model_copy(update={"at_ms": 6.0})
+    verdict, _ = judge(RECOVER, [ARMED, late, end, GOOD, DONE])
+    assert verdict.status == "inconclusive"
+    assert "struck after the last stage" in verdict.outcome
+
+
+def test_a_wrong_result_is_not_the_failure_that_was_expected() -> None:
+    """The fault was recovered from; what fails is a check, for a reason of its own."""
+    end = t.StageFinished.model_validate({**STAGE, "at_ms": 7, "outcome": "succeeded"})
+    runtime = profile("expected_failure", {"layer": "runtime"})
+    gone = t.ServiceExited(service="runtime", pid=1, exit_status=-9, at_ms=3)
+    verdict, _ = judge(runtime, [ARMED, FIRED, gone, end, BAD, DONE])
+    assert verdict.status == "failed"
+    assert "task/wrong_output" in verdict.outcome
+
+
+def test_each_strike_counts() -> None:
+    again = FIRED.model_copy(update={"at_ms": 20.0})
+    healed = [t.ChaosHealed(**FACTS, detail="d", at_ms=at) for at in (10, 30)]
+    _, (fault,) = judge(RECOVER, [ARMED, FIRED, healed[0], again, healed[1], GOOD, DONE])
+    assert (fault.strikes, fault.at_ms, fault.healed_at_ms) == (2, 1, 30)
 
 
 def seen(task: str, status: str, at_ms: float) -> t.TaskChanged:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
+from datetime import UTC, datetime
+
 import pytest
 
+from pytest_execgo.conformance import search
+from pytest_execgo.conformance.cases import load_cases
 from pytest_execgo.conformance.findings import load_findings
-from pytest_execgo.models.benchmark import Attribution, ServiceInfo, Verdict
+from pytest_execgo.models import timeline as t
+from pytest_execgo.models.benchmark import Attribution, FaultRecord, ServiceInfo, Verdict
 from pytest_execgo.models.cause import ExpectedCause
 from pytest_execgo.models.finding import Finding
-from pytest_execgo.verdict.known import known_finding
+from pytest_execgo.verdict.known import JudgedTrial, known_finding
 
 STUCK = Finding.model_validate(
     {
@@ -30,7 +36,8 @@ def verdict(*causes: tuple[str, str, str], status: str = "failed") -> Verdict:
             "checks": [], "explanation": [],
             "attribution": [
                 Attribution.model_validate(
-                    {"layer": layer, "code": code, "confidence": sure, "evidence": (), "message": "m"}
+                    {"layer": layer, "code": code, "confidence": sure, "message": "m"}
+                    | {"evidence": ("e1",)}
                 )
                 for layer, code, sure in causes
             ],
@@ -38,13 +45,28 @@ def verdict(*causes: tuple[str, str, str], status: str = "failed") -> Verdict:
     )  # fmt: skip
 
 
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 LIKELY = ("runtime", "stuck", "likely")
+
+
+def judged(given: Verdict, *expected: str, healed_at_ms: float | None = None) -> JudgedTrial:
+    """A trial whose task was first seen at 50 ms; with ``expected`` the runtime was hit by a fault."""
+    hit = FaultRecord(
+        action="kill", target="runtime", phase="runtime", status="fired", healed_at_ms=healed_at_ms
+    )
+    seen = t.TaskChanged(
+        event_id="e1", at_ms=50, stage_id="s", round=0, task_id="a", engine_task_id="x.a",
+        status="running", created_at=NOW, updated_at=NOW,
+    )  # fmt: skip
+    causes = [ExpectedCause.model_validate({"layer": layer}) for layer in expected]
+    return JudgedTrial(given, causes, [hit] if expected else [], [seen])
 
 
 @pytest.mark.parametrize(
     ("given", "services", "expected"),
     [
         (verdict(LIKELY), REAL, "stays-running"),
+        (verdict(("runtime", "stuck", "possible")), REAL, None),
         (verdict(LIKELY), OURS, None),
         (verdict(LIKELY), {}, None),
         (verdict(LIKELY, status="inconclusive"), REAL, None),
@@ -57,16 +79,31 @@ LIKELY = ("runtime", "stuck", "likely")
 def test_a_finding_explains_its_own_cause_only(
     given: Verdict, services: dict[str, ServiceInfo], expected: str | None
 ) -> None:
-    assert known_finding(given, (), [STUCK], services) == expected
+    assert known_finding(judged(given), [STUCK], services) == expected
 
 
-def test_what_the_profile_expects_may_be_certain_beside_it() -> None:
+@pytest.mark.parametrize(
+    ("healed_at_ms", "expected"), [(40, "stays-running"), (60, None), (None, None)]
+)
+def test_where_that_service_was_hit_its_tasks_must_have_begun_afterwards(
+    healed_at_ms: float | None, expected: str | None
+) -> None:
     both = verdict(("runtime", "handle_lost", "certain"), LIKELY)
-    assert known_finding(both, (), [STUCK], REAL) is None
-    assert known_finding(both, (ExpectedCause(layer="runtime"),), [STUCK], REAL) == "stays-running"
+    assert known_finding(judged(both), [STUCK], REAL) is None, "nobody injected that"
+    hit = judged(both, "runtime", healed_at_ms=healed_at_ms)
+    assert known_finding(hit, [STUCK], REAL) == expected
 
 
 def test_every_finding_of_the_package_is_explained_in_the_docs(pytestconfig: pytest.Config) -> None:
     text = (pytestconfig.rootpath / "docs/engine-findings.md").read_text()
     for name in load_findings():
         assert f"`{name}`" in text
+
+
+def test_the_book_speaks_of_cases_and_invariants_that_there_are() -> None:
+    quirks = {case.quirk for case in load_cases()}
+    source = inspect.getsource(search)
+    for finding in load_findings().values():
+        assert quirks >= set(finding.quirks)
+        for invariant in finding.invariants:
+            assert f'Violation("{invariant}"' in source

@@ -65,7 +65,15 @@ def distrust(result: BenchmarkResult) -> list[str]:
     ]
     if any(item.state != "skipped" for item in result.unfinished):
         lines.append("trials are missing or ended in harness errors")
+    if not result.controls and any(row.fired for row in result.coverage):
+        lines.append("faults fired, but no control was run")
     return lines
+
+
+def controls_failed(result: BenchmarkResult) -> bool:
+    """Whether the run's own measuring is in doubt."""
+    struck = any(row.fired for row in result.coverage)
+    return any(not control.ok for control in result.controls) or (struck and not result.controls)
 
 
 def finding_lines(result: BenchmarkResult) -> list[str]:

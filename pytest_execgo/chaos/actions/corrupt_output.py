@@ -23,6 +23,7 @@ class CorruptOutput(PlanAction):
 
     name = "corrupt_output"
     summary = "a task succeeds, and half of its output is lost"
+    phases = frozenset({"plan"})
 
     class Params(Model):
         """Nothing of its own."""
@@ -49,17 +50,22 @@ class CorruptOutput(PlanAction):
 
 
 def _candidates(plan: StandardPlan) -> list[tuple[PlanStage, Task]]:
-    """The command tasks whose output a binding reads, with their stages; not those whose arguments
-    are bound by position, for the wrapping moves them."""
+    """The command tasks whose output a binding reads, with their stages; not those whose command is
+    itself bound, for that would undo the wrapping."""
     bindings = [binding for stage in plan.stages for binding in stage.bindings]
     read = {b.source_task_id for b in bindings if b.required}
-    read -= {b.target_task_id for b in bindings if ".args." in b.target_param_path}
+    read -= {b.target_task_id for b in bindings if _binds_the_command(b.target_param_path)}
     return [
         (stage, task)
         for stage in plan.stages
         for task in stage.task_graph.tasks
         if task.id in read and task.type == "runtime" and _is_command(task)
     ]
+
+
+def _binds_the_command(path: str) -> bool:
+    head, execution, *rest = [*path.split("."), ""]
+    return head == "input" and (execution != "execution" or rest[:1] != ["env"])
 
 
 def _is_command(task: Task) -> bool:

@@ -62,6 +62,8 @@ class Limit(ServiceAction):
 
     def inject(self, target: ServiceHandle, trial_id: str, params: Any, dice: Random) -> Injection:
         """Put the limit in force."""
+        if not target.running():
+            raise RuntimeError(f"{target.name} was down already")
         assert isinstance(target, Limitable)
         service: Limitable = target
         service.limit(params.resource, params.amount)
@@ -71,6 +73,6 @@ class Limit(ServiceAction):
             if target.running():
                 return f"{target.name} has its {params.resource} back"
             service.revive()
-            return f"{target.name} had died of it, and is back"
+            return f"{target.name} was down, and is back"
 
         return Injection(f"limited {params.resource} of {target.name} to {params.amount:g}", undo)

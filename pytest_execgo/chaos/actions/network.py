@@ -27,11 +27,12 @@ class Network(ServiceAction):
     needs_link = True
 
     class Params(Model):
-        """``latency_ms`` and ``jitter_ms`` (each way) belong to ``kind: latency``; without
-        ``heal_after_ms`` the fault lasts until the trial has ended."""
+        """``latency_ms`` and ``jitter_ms`` (each way) belong to ``kind: latency``; from about 300 ms
+        a health check sees a dead link instead of a slow one. Without ``heal_after_ms`` the fault
+        lasts until the trial has ended."""
 
         kind: Literal["latency", "reset", "partition"]
-        latency_ms: float = Field(default=300, ge=0)
+        latency_ms: float = Field(default=120, ge=0)
         jitter_ms: float = Field(default=0, ge=0)
         heal_after_ms: int | None = Field(default=None, ge=0)
 
@@ -50,10 +51,12 @@ class Network(ServiceAction):
         """Put the fault into the proxy."""
         link = target.link
         assert link is not None
-        link.disturb(params.kind, params.latency_ms, params.jitter_ms, dice.randrange(2**32))
+        seed = dice.randrange(2**32)
+        placed = link.disturb(params.kind, params.latency_ms, params.jitter_ms, seed)
 
         def undo() -> str:
             link.restore()
             return f"the connection from {_BETWEEN[target.name]} is well"
 
-        return Injection(f"{params.kind} from {_BETWEEN[target.name]}", undo)
+        detail = f"{params.kind} from {_BETWEEN[target.name]}"
+        return Injection(detail, undo, struck=lambda: placed.struck_at)

@@ -30,6 +30,8 @@ class BinaryLauncher:
         path = Path(target).expanduser()
         if not path.is_file():
             raise UsageError(f"{service}=binary:{target}: no such file; build it, or mend the path")
+        if not os.access(path, os.R_OK):
+            raise UsageError(f"{service}=binary:{target}: not readable; its sha256 is recorded")
         if not os.access(path, os.X_OK):
             raise UsageError(f"{service}=binary:{target}: not executable; try: chmod +x {target}")
 

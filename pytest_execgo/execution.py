@@ -1,0 +1,257 @@
+"""One trial on its way from cell to ``result.json``. Here the layers meet; knows nothing of pytest."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shlex
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pytest_execgo.adapter.base import PlanTrace
+from pytest_execgo.benchmark.matrix import Trial
+from pytest_execgo.benchmark.metrics import outcome_digest, trial_metrics
+from pytest_execgo.catalogue import Catalogue
+from pytest_execgo.chaos.controller import ChaosController
+from pytest_execgo.harness.fleet import Fleet, remove_tree
+from pytest_execgo.models.benchmark import TrialResult
+from pytest_execgo.models.context import PlanContext
+from pytest_execgo.models.document import SCHEMA_VERSION, load
+from pytest_execgo.models.finding import AcceptedFinding
+from pytest_execgo.models.plan import StandardPlan
+from pytest_execgo.models.timeline import ArtifactSeen, HarnessTrouble
+from pytest_execgo.observability.access_log import collect_access_log
+from pytest_execgo.observability.artifacts import (
+    LogSlices,
+    copy_workspace,
+    keep_workspace,
+    write_json,
+    write_model,
+)
+from pytest_execgo.observability.health import HealthProber, ServiceMonitor
+from pytest_execgo.observability.recorder import Recorder
+from pytest_execgo.registry import LoadedProfile
+from pytest_execgo.runner.client import ExecgoClient
+from pytest_execgo.runner.trial import TrialIdentity, TrialRunner
+from pytest_execgo.scenario.checks import TrialView, evaluate
+from pytest_execgo.scenario.manifest import Scenario
+from pytest_execgo.settings import RunSettings
+from pytest_execgo.verdict.known import JudgedTrial, known_finding
+from pytest_execgo.verdict.verify import judge
+
+
+@dataclass
+class _Surroundings:
+    """What the runner may ask about the fleet."""
+
+    fleet: Fleet
+    chaos: ChaosController
+
+    def will_return(self, service: str) -> bool:
+        return self.fleet.services[service].running() or self.chaos.returning(service)
+
+    def unready(self) -> list[str]:
+        return self.fleet.unready()
+
+    def identity(self, service: str) -> int | None:
+        return self.fleet.services[service].pid
+
+
+@dataclass
+class Execution:
+    """One trial on its way from cell to result."""
+
+    settings: RunSettings
+    catalogue: Catalogue
+    trial: Trial
+    scenario: Scenario
+    profile: LoadedProfile
+    fleet: Fleet
+    folder: Path
+    prefix: str
+    clean: bool = field(default=True, init=False)
+
+    def run(self, node_id: str | None) -> TrialResult:
+        """Execute, judge, write ``result.json``."""
+        logs = LogSlices(self.fleet.log_paths())
+        with self._workspace() as workspace, self._recorder() as recorder:
+            try:
+                self._execute(workspace, recorder)
+            finally:
+                logs.save(self.folder / "logs")
+            result = self._judge(recorder, node_id)
+            write_model(self.folder / "result.json", result)
+            if result.verdict.status != "passed":
+                keep_workspace(workspace, self.folder / "workspace")
+        return result
+
+    @contextmanager
+    def _workspace(self) -> Iterator[Path]:
+        workspace = self.fleet.work_root / self.trial.trial_id
+        copy_workspace(self.scenario.workspace, workspace)
+        try:
+            yield workspace
+        finally:
+            remove_tree(workspace)
+
+    @contextmanager
+    def _recorder(self) -> Iterator[Recorder]:
+        recorder = Recorder(self.folder)
+        monitor = ServiceMonitor(recorder)
+        self.fleet.watch(monitor)
+        services = list(self.fleet.services.values())
+        links = {s.name: s.link.probe_url for s in services if s.link is not None}
+        prober = HealthProber(services, links, recorder)
+        try:
+            yield recorder
+        finally:
+            prober.stop()
+            self.fleet.unwatch(monitor)
+            recorder.close()
+
+    def _execute(self, workspace: Path, recorder: Recorder) -> None:
+        seed = self.settings.seed
+        chaos = ChaosController(
+            list(self.profile.faults),
+            self.fleet.services,
+            recorder,
+            trial_id=self.trial.trial_id,
+            seed=self.settings.chaos_seed(self.profile.profile),
+        )
+        chaos.arm()
+        identity = TrialIdentity(self.prefix, self.trial.trial_id, self.trial.cell.cell_id, seed)
+
+        def verify(plan: StandardPlan, results: Mapping[str, dict[str, Any]]) -> None:
+            self._verify(plan, results, workspace, recorder)
+
+        with ExecgoClient(self.fleet.url("execgo")) as client:
+            runner = TrialRunner(client, recorder, _Surroundings(self.fleet, chaos), chaos)
+            try:
+                outcome = runner.run(
+                    identity,
+                    lambda: self._plan(workspace),
+                    self._placeholders(workspace),
+                    verify,
+                )
+                self.clean = outcome.clean and not chaos.heal_failed
+            except BaseException:
+                self.clean = False
+                raise
+        fixtures = self.fleet.services["fixtures"].url
+        if not collect_access_log(fixtures, self.trial.trial_id, recorder):
+            recorder.add(HarnessTrouble(message="the access log of fixtures cannot be read"))
+
+    def _plan(self, workspace: Path) -> StandardPlan:
+        cell = self.trial.cell
+        adapter = self.catalogue.registry.adapter(cell.framework)
+        context = PlanContext(
+            scenario_id=cell.scenario,
+            framework=cell.framework,
+            mode=cell.mode,
+            prompt_pack=self.scenario.prompts,
+            seed=self.settings.seed + self.scenario.manifest.seed,
+            chaos_profile=cell.chaos,
+            scenario_input=self.scenario.manifest.input,
+            workspace_dir=str(workspace),
+        )
+        trace = PlanTrace()
+        recorded = self.settings.plans.get(self.trial.trial_id)
+        try:
+            plan = (
+                load(StandardPlan, recorded)
+                if recorded
+                else adapter.plan(context, trace, self.scenario.reference_plan)
+            )
+            write_model(self.folder / "plan.json", plan)
+            return plan
+        finally:
+            document = {
+                "schema_version": SCHEMA_VERSION,
+                "scenario_id": cell.scenario,
+                "framework": cell.framework,
+                "mode": cell.mode,
+                "steps": trace.steps,
+            }
+            write_json(self.folder / "adapter_trace.json", document)
+
+    def _placeholders(self, workspace: Path) -> dict[str, str]:
+        return {
+            "workspace": str(workspace),
+            "fixtures_url": f"{self.fleet.url('fixtures')}/t/{self.trial.trial_id}",
+            "run_id": self.settings.run_id,
+            "trial_id": self.trial.trial_id,
+            "python": self.fleet.python,
+        }
+
+    def _verify(
+        self,
+        plan: StandardPlan,
+        results: Mapping[str, dict[str, Any]],
+        workspace: Path,
+        recorder: Recorder,
+    ) -> None:
+        for stage in plan.stages:
+            for artifact in stage.expected_artifacts:
+                recorder.add(
+                    ArtifactSeen(
+                        stage_id=stage.stage_id,
+                        path=artifact.path,
+                        sha256=_sha256(workspace / artifact.path),
+                        expected_sha256=artifact.sha256,
+                    )
+                )
+        view = TrialView(plan, results, workspace, self.scenario.manifest.input)
+        for event in evaluate(self.scenario, view):
+            recorder.add(event)
+
+    def _judge(self, recorder: Recorder, node_id: str | None) -> TrialResult:
+        events = recorder.events()
+        verdict, faults = judge(self.profile.profile, events)
+        cell = self.trial.cell
+        accepted = self.catalogue.accepted(self.profile)
+        met = known_finding(
+            JudgedTrial(verdict, self.profile.profile.causes, faults, events),
+            [self.catalogue.findings[name] for name in accepted],
+            self.fleet.infos(),
+        )
+        return TrialResult(
+            trial_id=self.trial.trial_id,
+            cell_id=cell.cell_id,
+            scenario=cell.scenario,
+            framework=cell.framework,
+            mode=cell.mode,
+            chaos=cell.chaos,
+            repetition=self.trial.repetition,
+            seed=self.settings.seed,
+            started_at=recorder.started_at,
+            outcome_digest=outcome_digest(events, verdict),
+            metrics=trial_metrics(events, verdict),
+            faults=faults,
+            verdict=verdict,
+            known_finding=AcceptedFinding(id=met, reason=accepted[met]) if met else None,
+            rerun=self._rerun(node_id),
+        )
+
+    def _rerun(self, node_id: str | None) -> str:
+        """The command that repeats just this trial."""
+        settings, cell = self.settings, self.trial.cell
+        if node_id is None:
+            manifest = os.path.relpath(self.scenario.path, settings.root)
+            node_id = f"{Path(manifest).as_posix()}::{self.trial.item_name}"
+        words = ["pytest", node_id]
+        if cell.mode != "replay":
+            words += ["--execgo-mode", cell.mode]
+        if cell.chaos != "none":
+            words += ["--execgo-chaos", cell.chaos]
+        if self.trial.repetition:
+            words += ["--execgo-repetitions", str(self.trial.repetition + 1)]
+        return shlex.join([*words, "--execgo-seed", str(settings.seed), *settings.options])
+
+
+def _sha256(path: Path) -> str | None:
+    if not path.is_file():
+        return None
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,0 +1,122 @@
+"""The prober by itself: what it tells of a service, once, and what it must not say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pytest_execgo.models import timeline as t
+from pytest_execgo.observability import health
+from pytest_execgo.observability.health import Answer, _Watch
+
+GOOD = Answer(1.0)
+LATE = Answer(None, "no answer", timed_out=True)
+RESET = Answer(None, "ConnectionResetError")
+SLOW = Answer(300.0)
+
+
+class Service:
+    name = "runtime"
+    health_url = "http://direct/readyz"
+
+    def __init__(self, pid: int | None = 1) -> None:
+        self.pid, self.alive = pid, True
+
+    def running(self) -> bool:
+        return self.alive
+
+
+@pytest.fixture
+def answers(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[Answer]]:
+    """What is answered next, directly and over the link; ``GOOD`` when nothing is left."""
+    script: dict[str, list[Answer]] = {"direct": [], "link": []}
+
+    def ask(url: str, timeout: float = 0) -> Answer:
+        queue = script["direct" if "direct" in url else "link"]
+        return queue.pop(0) if queue else GOOD
+
+    monkeypatch.setattr(health, "ask", ask)
+    monkeypatch.setattr(health, "_stopped", lambda pid: False)
+    monkeypatch.setattr(health, "limits_of", lambda pid: {})
+    return script
+
+
+def watch(service: Any = None) -> _Watch:
+    return _Watch(service or Service(), "http://link", {})
+
+
+def kinds(events: list[Any]) -> list[str]:
+    return [f"{e.event_type}:{getattr(e, 'how', '')}".rstrip(":") for e in events]
+
+
+def rounds(watched: _Watch, count: int, **options: bool) -> list[str]:
+    return [kind for _ in range(count) for kind in kinds(watched.look(**options))]
+
+
+def test_silence_is_told_when_it_is_seen_twice_in_a_row(answers: Any) -> None:
+    answers["direct"] += [LATE, GOOD, LATE, LATE, LATE]
+    assert rounds(watch(), 5) == ["service_silent"]
+
+
+def test_a_late_prober_says_nothing(answers: Any) -> None:
+    answers["direct"] += [LATE] * 4
+    assert rounds(watch(), 4, starved=True) == []
+    answers["link"] += [SLOW, LATE] * 3
+    assert rounds(watch(), 6, starved=True) == []
+
+
+def test_a_reset_link_is_told_at_once_and_a_slow_one_when_seen_again(answers: Any) -> None:
+    answers["link"] += [RESET]
+    assert rounds(watch(), 1) == ["link_degraded:broken"]
+    answers["link"] += [SLOW, GOOD, SLOW, SLOW]
+    assert rounds(watch(), 4) == ["link_degraded:slow"]
+
+
+def test_a_service_that_goes_away_in_between_does_not_break_its_link(answers: Any) -> None:
+    answers["direct"] += [GOOD, LATE]
+    answers["link"] += [RESET]
+    assert rounds(watch(), 1) == []
+
+
+def test_when_it_is_well_again_that_is_told_and_it_may_be_told_again(answers: Any) -> None:
+    watched = watch()
+    answers["link"] += [RESET, RESET]
+    assert rounds(watched, 2) == ["link_degraded:broken"]
+    assert rounds(watched, 5) == ["service_well"]
+    answers["link"] += [RESET]
+    assert rounds(watched, 1) == ["link_degraded:broken"]
+
+
+def test_a_process_that_only_starts_is_not_silent(answers: Any) -> None:
+    service = Service()
+    watched = watch(service)
+    service.pid = 2
+    answers["direct"] += [RESET] * 5
+    assert rounds(watched, 5) == []
+    answers["direct"] += [GOOD, LATE, LATE]
+    assert rounds(watched, 3) == ["service_silent"]
+
+
+def test_a_service_elsewhere_must_have_answered_first(answers: Any) -> None:
+    answers["direct"] += [LATE] * 4
+    assert rounds(watch(Service(pid=None)), 4) == []
+
+
+def test_a_dead_process_is_no_news_of_the_probers(answers: Any) -> None:
+    service = Service()
+    service.alive = False
+    answers["direct"] += [RESET] * 3
+    assert rounds(watch(service), 3) == []
+
+
+def test_stopped_and_limited_are_seen_at_the_process(
+    answers: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watched = _Watch(Service(), None, {"memory": "unlimited"})
+    monkeypatch.setattr(health, "_stopped", lambda pid: True)
+    monkeypatch.setattr(health, "limits_of", lambda pid: {"memory": "16 MB"})
+    events = watched.look()
+    assert kinds(events) == ["service_stopped", "service_limited"]
+    assert isinstance(events[1], t.ServiceLimited)
+    assert events[1].limit == "16 MB"
