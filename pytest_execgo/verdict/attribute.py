@@ -366,13 +366,16 @@ def _task(evidence: Evidence) -> Iterator[Attribution]:
 
 
 def _cancelled(evidence: Evidence, failed: TaskChanged) -> bool:
-    """An ExecGo that is asked to end cancels what it runs, before its process is gone."""
-    ends = [e.at_ms for e in evidence.exits("execgo") if e.at_ms >= failed.at_ms - _CHECK_MS]
+    """An ExecGo that is asked to end cancels what it runs, before its process is gone. It may be seen
+    only when ExecGo is back, so ExecGo's own time of the failure counts."""
+    exits = evidence.exits("execgo")
     words = _words(failed)
     if any(said in words for said in ("context canceled", "shutting down")):
-        return bool(ends)
-    killed = "signal: killed" in words
-    return killed and any(at - failed.at_ms < _NOTICED_WITHIN_MS for at in ends)
+        return bool(exits)
+    if "signal: killed" not in words:
+        return False
+    ends = [gone.wall_time for gone in exits if gone.wall_time is not None]
+    return any(0 <= (end - failed.updated_at).total_seconds() < 1 for end in ends)
 
 
 def _task_code(failed: TaskChanged) -> tuple[Layer, str]:

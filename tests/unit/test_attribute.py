@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import typing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -94,6 +94,11 @@ def unbound(code: str) -> t.BindingMissing:
     )  # fmt: skip
 
 
+def gone_at(seconds: float) -> t.ServiceExited:
+    """ExecGo ended so long after ExecGo's own time of every failure here."""
+    return exited("execgo", 8).model_copy(update={"wall_time": NOW + timedelta(seconds=seconds)})
+
+
 def well(service: str, at_ms: float) -> t.ServiceWell:
     return t.ServiceWell(event_id="well", at_ms=at_ms, service=service)
 
@@ -179,7 +184,16 @@ DOWN = {"code": "external_failure", "message": "Post: refused", "source": "runti
             ["engine/process_exited/certain", "engine/task_lost/certain"],
         ),
         ([failed(at_ms=4, **CANCELLED), exited("execgo")], ["engine/process_exited/certain"]),
+        ([exited("execgo", 5), failed(at_ms=900, **CANCELLED)], ["engine/process_exited/certain"]),
         ([failed(**CANCELLED)], ["task/cancelled/certain"]),
+        (
+            [gone_at(0.5), failed(at_ms=9, message="signal: killed")],
+            ["engine/process_exited/certain"],
+        ),
+        (
+            [failed(at_ms=9, message="signal: killed"), gone_at(9)],
+            ["engine/process_exited/certain", "task/failed/certain"],
+        ),
         ([unbound("absent")], ["binding/binding_missing/certain"]),
         ([unbound("unreadable")], ["task/bad_output/certain"]),
         ([request(200, good=False), unbound("unreadable")], ["fixture/wrong_content/likely"]),
