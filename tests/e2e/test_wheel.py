@@ -26,7 +26,9 @@ def test_the_wheel_brings_its_scenarios(tmp_path: Path) -> None:
     script = (
         f"import sys; sys.path.insert(0, {str(site)!r}); import pytest, pytest_execgo;"
         f"assert pytest_execgo.__file__.startswith({str(site)!r});"
-        "sys.exit(pytest.main(['--execgo-matrix', '-q', '-p', 'no:cacheprovider']))"
+        "chaos = ['--execgo-chaos=none', '--execgo-chaos=self_dependency'];"
+        "known = ['--execgo-known-findings=runtime-tasks-stay-running=seen'];"
+        "sys.exit(pytest.main(['--execgo-matrix', '-q', '-p', 'no:cacheprovider', *chaos, *known]))"
     )
     done = subprocess.run(
         [sys.executable, "-c", script],
@@ -37,7 +39,8 @@ def test_the_wheel_brings_its_scenarios(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "4 passed" in done.stdout
+    assert "8 passed" in done.stdout
+    assert "controls 3/3" in done.stdout, "they are in the wheel, too"
     (empty / "pytest.ini").write_text("[pytest]\nfilterwarnings = error\n")
     wrapped = subprocess.run(
         [sys.executable, "-m", "pytest_execgo", "run", "--scenario", "multi_step_agent"],
