@@ -119,6 +119,7 @@ class Execution:
             self.fleet.services,
             recorder,
             trial_id=self.trial.trial_id,
+            dice_id=self.trial.dice_id,
             seed=self.settings.chaos_seed(self.profile.profile),
         )
         chaos.arm()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,6 +35,7 @@ class RunSession:
         self._fleet: Fleet | None = None
         self._spoilt = False
         self._controlled = False
+        self._calls: Counter[str] = Counter()
 
     @property
     def fleet(self) -> Fleet:
@@ -65,21 +67,25 @@ class RunSession:
         if fleet is not None:
             fleet.stop()
 
-    def run_cell(self, scenario: str, *, framework: str, chaos: str) -> TrialResult:
-        """One more repetition of a cell; for tests that call the runner themselves."""
+    def run_cell(
+        self, scenario: str, *, framework: str, chaos: str, caller: str = ""
+    ) -> TrialResult:
+        """One more repetition of a cell; for tests that call the runner themselves. ``caller`` (a
+        test's node id) makes its dice its own, whichever worker runs it and when."""
         found = self.catalogue.named(scenario)
         self.catalogue.registry.adapter(framework)
         reason = self.catalogue.why_not(found, self.catalogue.profile(chaos))
         if reason:
             raise TrialSkipped(f"{found.id} × {chaos} is not applicable: {reason}")
         cell = Cell(found.id, framework, "replay", chaos)
-        trial = Trial(cell, 0)
+        self._calls[caller] += 1
+        trial = Trial(cell, 0, f"{caller}:{self._calls[caller]}" if caller else "")
         while True:
             try:
                 self.settings.trial_folder(trial.trial_id).mkdir(parents=True)
                 break
             except FileExistsError:
-                trial = Trial(cell, trial.repetition + 1)
+                trial = replace(trial, repetition=trial.repetition + 1)
         return self.run_trial(trial, found)
 
     def run_trial(
@@ -158,7 +164,7 @@ class RunSession:
         """A trial without any of its faults would be a vacuous pass (`measure` has none)."""
         if profile.profile.expectation == "measure":
             return
-        if all_left_out(profile.faults, self.settings.chaos_seed(profile.profile), trial.trial_id):
+        if all_left_out(profile.faults, self.settings.chaos_seed(profile.profile), trial.dice_id):
             odds = ", ".join(f"{loaded.fault.probability}" for loaded in profile.faults)
             raise TrialSkipped(
                 f"{profile.profile.id}: the dice left its faults out (probability {odds}, "

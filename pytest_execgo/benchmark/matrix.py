@@ -34,10 +34,17 @@ class Cell:
 
 @dataclass(frozen=True)
 class Trial:
-    """One repetition of a cell: one pytest item."""
+    """One repetition of a cell: one pytest item. ``dice``: what its dice are thrown from, where its
+    number depends on what ran before it."""
 
     cell: Cell
     repetition: int
+    dice: str = ""
+
+    @property
+    def dice_id(self) -> str:
+        """By default its id: the same trial sees the same faults."""
+        return self.dice or self.trial_id
 
     @property
     def trial_id(self) -> str:

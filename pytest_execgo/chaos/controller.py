@@ -95,9 +95,9 @@ class _InPlace:
     undone: bool = False
 
 
-def dice_seed(seed: str, trial_id: str, index: int) -> str:
+def dice_seed(seed: str, dice_id: str, index: int) -> str:
     """What the dice of one fault of one trial are thrown from."""
-    return f"{seed}:{trial_id}:{index}"
+    return f"{seed}:{dice_id}:{index}"
 
 
 def throw(loaded: LoadedFault, seed: str) -> tuple[Random, str, bool]:
@@ -107,9 +107,9 @@ def throw(loaded: LoadedFault, seed: str) -> tuple[Random, str, bool]:
     return dice, seed, exercised
 
 
-def all_left_out(faults: Sequence[LoadedFault], seed: str, trial_id: str) -> bool:
+def all_left_out(faults: Sequence[LoadedFault], seed: str, dice_id: str) -> bool:
     """Whether the dice leave every fault of this trial out."""
-    thrown = [throw(f, dice_seed(seed, trial_id, i))[2] for i, f in enumerate(faults)]
+    thrown = [throw(f, dice_seed(seed, dice_id, i))[2] for i, f in enumerate(faults)]
     return bool(thrown) and not any(thrown)
 
 
@@ -123,6 +123,7 @@ class ChaosController:
         recorder: Recorder,
         *,
         trial_id: str,
+        dice_id: str,
         seed: str,
     ) -> None:
         self._services, self._recorder, self._trial_id = services, recorder, trial_id
@@ -134,7 +135,7 @@ class ChaosController:
         self._healed = False
         self.heal_failed = False
         self._armed = [
-            _Armed(index, loaded, *throw(loaded, dice_seed(seed, trial_id, index)))
+            _Armed(index, loaded, *throw(loaded, dice_seed(seed, dice_id, index)))
             for index, loaded in enumerate(faults)
         ]
 

@@ -98,7 +98,12 @@ def execgo_run(
                 pytrace=False,
             )
         try:
-            return execgo_session.run_cell(name, framework=framework, chaos=chaos or execgo_chaos)
+            return execgo_session.run_cell(
+                name,
+                framework=framework,
+                chaos=chaos or execgo_chaos,
+                caller=request.node.nodeid,
+            )
         except TrialSkipped as skipped:
             pytest.skip(str(skipped))
         except (UsageError, HarnessError) as error:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pytest_execgo.models.benchmark import TrialResult
-from pytest_execgo.models.timeline import ChaosFired, ChaosHealed, ServiceExited
+from pytest_execgo.models.timeline import ChaosArmed, ChaosFired, ChaosHealed, ServiceExited
 from pytest_execgo.observability.recorder import read_timeline
 from pytest_execgo.scenario.catalog import builtin_folder
 from pytest_execgo.session import RunSession
@@ -157,3 +157,23 @@ def test_an_undo_that_fails_costs_the_fleet_but_no_record(
     assert any("healing failed" in step.text for step in result.verdict.explanation)
     assert session.ensure_fleet() is not before
     assert run(session, "none").verdict.status == "passed"
+
+
+def test_the_dice_of_a_test_are_its_own_whatever_ran_before(
+    make_scenario: ScenarioMaker, make_session: MakeSession
+) -> None:
+    make_scenario()
+    one, two = make_session(run_id="one"), make_session(run_id="two")
+
+    def seed(session: RunSession, caller: str) -> str:
+        result = session.run_cell(
+            "demo", framework="reference", chaos="self_dependency", caller=caller
+        )
+        folder = session.settings.trial_folder(result.trial_id)
+        events = read_timeline(folder / "timeline.jsonl")
+        return next(event.seed for event in events if isinstance(event, ChaosArmed))
+
+    first = [seed(one, "t.py::a"), seed(one, "t.py::b"), seed(one, "t.py::a")]
+    again = [seed(two, "t.py::b"), seed(two, "t.py::a"), seed(two, "t.py::a")]
+    assert first == [again[1], again[0], again[2]]
+    assert len(set(first)) == 3
