@@ -40,13 +40,10 @@ def known_finding(
             continue
         met = [c for c in trial.verdict.attribution if _is(c, finding.causes)]
         met = [cause for cause in met if cause.confidence != "possible"]
-        excused = (*finding.causes, *trial.expected)
+        hit = {one.layer for one in trial.expected}
         certain = [c for c in trial.verdict.attribution if c.confidence == "certain"]
-        if (
-            met
-            and all(_is(cause, excused) for cause in certain)
-            and _on_its_own(trial, finding, met)
-        ):
+        alone = all(_is(c, finding.causes) or c.layer in hit for c in certain)
+        if met and alone and _on_its_own(trial, finding, met):
             return finding.id
     return None
 
