@@ -13,10 +13,14 @@ MAX_NAMES = 6
 
 
 def explain(
-    events: Sequence[t.EvidenceEvent | t.ChaosEvent], status: str
+    events: Sequence[t.EvidenceEvent | t.ChaosEvent], ending: str | None = None
 ) -> tuple[ExplanationStep, ...]:
-    """One step per event that tells something, joined where many say the same."""
-    steps = list(_steps(sorted(events, key=lambda event: event.at_ms)))
+    """One step per event that tells something, joined where many say the same; ``ending`` is how a
+    trial that was disturbed came to a good end."""
+    ordered = sorted(events, key=lambda event: event.at_ms)
+    steps = list(_steps(ordered))
+    if ending is not None:
+        steps = sorted([*steps, *_ending(ordered, ending)], key=lambda step: step.at_ms)
     if len(steps) > MAX_STEPS:
         left_out = len(steps) - MAX_STEPS
         middle = ExplanationStep(
@@ -24,6 +28,17 @@ def explain(
         )
         steps = [*steps[: MAX_STEPS // 2], middle, *steps[-MAX_STEPS // 2 :]]
     return tuple(steps)
+
+
+def _ending(ordered: Sequence[Any], text: str) -> Iterator[ExplanationStep]:
+    """The last success of a stage, and how long after the first fault it came."""
+    struck = next((e.at_ms for e in ordered if isinstance(e, t.ChaosFired)), None)
+    ends = [e for e in ordered if isinstance(e, t.StageFinished) and e.outcome == "succeeded"]
+    if ends and struck is not None and ends[-1].at_ms > struck:
+        last = ends[-1]
+        seconds = (last.at_ms - struck) / 1000
+        words = f"{text}; the last stage ended {seconds:.2f} s after the fault"
+        yield ExplanationStep(at_ms=last.at_ms, text=words, events=(last.event_id,))
 
 
 def _steps(events: Sequence[Any]) -> Iterator[ExplanationStep]:

@@ -65,9 +65,18 @@ def judge(profile: ChaosProfile, events: Events) -> tuple[Verdict, tuple[FaultRe
         attribution=causes,
         expected_cause=" + ".join(map(str, expected)) if expected and fired else None,
         cause_named=named if fired else None,
-        explanation=explain(events, status),
+        explanation=explain(events, _ending(status, ruling)),
     )
     return verdict, faults
+
+
+def _ending(status: VerdictStatus, ruling: _Ruling) -> str | None:
+    """How a trial that passed after a fault came to its end."""
+    if status != "passed" or not ruling.success:
+        return None
+    recovery = ruling.recovery()
+    came = "nothing had to recover" if recovery == "not_needed" else recovery
+    return f"all {len(ruling.checks)} checks hold: {came}"
 
 
 def _of(facts: Sequence[EvidenceEvent]) -> list[CheckEvaluated]:
