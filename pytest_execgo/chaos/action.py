@@ -118,6 +118,14 @@ class ServiceAction(Action):
     phases = frozenset({"submit", "runtime", "poll", "verify"})
     takes_long: ClassVar[bool] = False
     """Whether ``inject`` may wait for the service; the trial then goes on meanwhile."""
+    capability: ClassVar[type | None] = None
+    """The protocol that the target must have, if any."""
+
+    def unsupported(self, target: ServiceHandle, params: Any) -> str | None:
+        """A service whose process is not ours lacks the capability."""
+        if self.capability is None or isinstance(target, self.capability):
+            return None
+        return f"{self.name} cannot be done to {target.name} from here"
 
     @abstractmethod
     def inject(self, target: ServiceHandle, trial_id: str, params: Any, dice: Random) -> Injection:

@@ -28,15 +28,12 @@ class Kill(ServiceAction):
     name = "kill"
     summary = "a service dies at once (SIGKILL), and comes back after a while if asked"
     targets = frozenset({"runtime", "execgo", "fixtures"})
+    capability = Killable
 
     class Params(Model):
         """Milliseconds from the death to the revival."""
 
         revive_after_ms: int | None = Field(default=None, ge=0)
-
-    def unsupported(self, target: ServiceHandle, params: Any) -> str | None:
-        """Only services whose process is ours can be killed."""
-        return None if isinstance(target, Killable) else f"{target.name} cannot be killed from here"
 
     def heals_after_ms(self, params: Any) -> int | None:
         """As the profile says."""

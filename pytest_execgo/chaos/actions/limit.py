@@ -35,6 +35,7 @@ class Limit(ServiceAction):
     name = "limit"
     summary = "a service gets less cpu, memory or processes"
     targets = frozenset({"runtime", "execgo", "fixtures"})
+    capability = Limitable
 
     class Params(Model):
         """``heal_after_ms``; without it the limit holds until the trial has ended."""
@@ -51,8 +52,9 @@ class Limit(ServiceAction):
 
     def unsupported(self, target: ServiceHandle, params: Any) -> str | None:
         """The process must be ours, and the machine must let us."""
-        if not isinstance(target, Limitable):
-            return f"{target.name} cannot be limited from here"
+        missing = super().unsupported(target, params)
+        if missing or not isinstance(target, Limitable):
+            return missing
         return target.cannot_limit(params.resource)
 
     def heals_after_ms(self, params: Any) -> int | None:

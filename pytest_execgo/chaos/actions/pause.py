@@ -28,15 +28,12 @@ class Pause(ServiceAction):
     name = "pause"
     summary = "a service hangs (SIGSTOP), and goes on after a while"
     targets = frozenset({"runtime", "execgo", "fixtures"})
+    capability = Pausable
 
     class Params(Model):
         """``resume_after_ms``; without it the service hangs until the trial has ended."""
 
         resume_after_ms: int | None = Field(default=800, ge=0)
-
-    def unsupported(self, target: ServiceHandle, params: Any) -> str | None:
-        """Only services whose process is ours can be paused."""
-        return None if isinstance(target, Pausable) else f"{target.name} cannot be paused from here"
 
     def heals_after_ms(self, params: Any) -> int | None:
         """As the profile says."""

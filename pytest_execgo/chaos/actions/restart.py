@@ -28,17 +28,13 @@ class Restart(ServiceAction):
     name = "restart"
     summary = "a service stops gracefully (SIGTERM) and is started again"
     targets = frozenset({"runtime", "execgo", "fixtures"})
+    capability = Restartable
     takes_long = True
 
     class Params(Model):
         """``down_ms``: milliseconds between the end of the process and its new start."""
 
         down_ms: int = Field(default=0, ge=0)
-
-    def unsupported(self, target: ServiceHandle, params: Any) -> str | None:
-        """Only services whose process is ours can be restarted."""
-        able = isinstance(target, Restartable)
-        return None if able else f"{target.name} cannot be restarted from here"
 
     def heals_after_ms(self, params: Any) -> int | None:
         """As the profile says."""
