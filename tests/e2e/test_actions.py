@@ -42,7 +42,7 @@ def inject(fleet: Fleet, name: str, target: str, **params: Any) -> Injection:
 
 
 def await_(condition: Callable[[], object]) -> None:
-    deadline = monotonic() + 20
+    deadline = monotonic() + 60
     while not condition():
         assert monotonic() < deadline
         sleep(0.01)

@@ -24,7 +24,7 @@ from pytest_execgo.services.httpd import Server, json_response
 LAUNCHERS = Registry.build().launchers
 
 
-def await_(condition: Callable[[], object], seconds: float = 20.0) -> None:
+def await_(condition: Callable[[], object], seconds: float = 60.0) -> None:
     """Wait for a condition; fails when it does not come true."""
     deadline = monotonic() + seconds
     while not condition():

@@ -242,7 +242,7 @@ def _lines(path: Path) -> list[str]:
 
 
 def await_(condition: Callable[[], object]) -> None:
-    deadline = monotonic() + 30
+    deadline = monotonic() + 60
     while not condition():
         assert monotonic() < deadline
         sleep(0.02)
