@@ -280,7 +280,7 @@ def _runtime(evidence: Evidence) -> Iterator[Attribution]:
     exits = evidence.exits("runtime")
     for failed in evidence.failures():
         code = _runtime_code(failed)
-        if code is None:
+        if code is None or _cancelled(evidence, failed):
             continue
         gone = [event for event in exits if event.at_ms <= failed.at_ms]
         if gone:

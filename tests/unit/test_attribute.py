@@ -108,6 +108,9 @@ def accepted(at_ms: float) -> t.Submitted:
 
 
 UNREACHABLE = t.EngineUnreachable(event_id="quiet", at_ms=6, stage_id="s", message="m")
+CUT_OFF = {
+    "code": "external_failure", "message": "Get: context canceled", "source": "runtime-executor"
+}  # fmt: skip
 CANCELLED = {"code": "cancelled", "message": "context canceled", "source": "scheduler"}
 LOST = {"code": "external_failure", "message": "handle not found: x", "source": "executor"}
 EXIT = {
@@ -186,6 +189,8 @@ DOWN = {"code": "external_failure", "message": "Post: refused", "source": "runti
         ([failed(at_ms=4, **CANCELLED), exited("execgo")], ["engine/process_exited/certain"]),
         ([exited("execgo", 5), failed(at_ms=900, **CANCELLED)], ["engine/process_exited/certain"]),
         ([failed(**CANCELLED)], ["task/cancelled/certain"]),
+        ([failed(**CUT_OFF), exited("execgo", 50)], ["engine/process_exited/certain"]),
+        ([failed(**CUT_OFF)], ["runtime/unreachable/likely"]),
         (
             [gone_at(0.5), failed(at_ms=9, message="signal: killed")],
             ["engine/process_exited/certain"],
