@@ -101,6 +101,9 @@ class FaultBook:
         """Add a fault; raises ``ValueError`` for an effect or member that is not known."""
         if not isinstance(wanted, dict):
             raise ValueError("expected an object")
+        for name in wanted:
+            if name not in _TYPES:
+                raise ValueError(f"unknown member {name!r} (allowed: {', '.join(_TYPES)})")
         for name, kind in _TYPES.items():
             if name in wanted and type(wanted[name]) is not kind:
                 raise ValueError(f"{name} must be of type {kind.__name__}, got {wanted[name]!r}")

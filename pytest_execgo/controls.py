@@ -56,7 +56,7 @@ class Control:
     def failed(self, trouble: str) -> ControlRecord:
         """It could not even be run."""
         got = f"harness error: {trouble}"
-        return ControlRecord(name=self.name, expected=self.expected, got=got, ok=False)
+        return ControlRecord(name=self.name, expected=self.expected, got=got, ok=False, ran=False)
 
 
 def _passes(result: TrialResult) -> bool:

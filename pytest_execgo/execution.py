@@ -227,6 +227,7 @@ class Execution:
             chaos=cell.chaos,
             repetition=self.trial.repetition,
             seed=self.settings.seed,
+            dice_id=self.trial.dice_id,
             started_at=recorder.started_at,
             outcome_digest=outcome_digest(events, verdict),
             metrics=trial_metrics(events, verdict),
@@ -239,6 +240,9 @@ class Execution:
     def _rerun(self, node_id: str | None) -> str:
         """The command that repeats just this trial."""
         settings, cell = self.settings, self.trial.cell
+        if self.trial.caller:
+            seed = ["--execgo-seed", str(settings.seed)]
+            return shlex.join(["pytest", self.trial.caller, *seed, *settings.options])
         if node_id is None:
             manifest = os.path.relpath(self.scenario.path, settings.root)
             node_id = f"{Path(manifest).as_posix()}::{self.trial.item_name}"

@@ -79,7 +79,9 @@ class RunSession:
             raise TrialSkipped(f"{found.id} × {chaos} is not applicable: {reason}")
         cell = Cell(found.id, framework, "replay", chaos)
         self._calls[caller] += 1
-        trial = Trial(cell, 0, f"{caller}:{self._calls[caller]}" if caller else "")
+        dice = f"{caller}:{self._calls[caller]}" if caller else ""
+        trial = Trial(cell, 0, dice, caller)
+        open_run(self.settings, self.catalogue.request)
         while True:
             try:
                 self.settings.trial_folder(trial.trial_id).mkdir(parents=True)

@@ -34,12 +34,13 @@ class Cell:
 
 @dataclass(frozen=True)
 class Trial:
-    """One repetition of a cell: one pytest item. ``dice``: what its dice are thrown from, where its
-    number depends on what ran before it."""
+    """One repetition of a cell: one pytest item. ``caller`` is the test that asked for it, if one did;
+    ``dice`` what its dice are thrown from, where its number depends on what ran before it."""
 
     cell: Cell
     repetition: int
     dice: str = ""
+    caller: str = ""
 
     @property
     def dice_id(self) -> str:

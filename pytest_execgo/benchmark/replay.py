@@ -22,7 +22,14 @@ def differences(before: TrialResult, after: TrialResult) -> tuple[str, ...]:
 
 
 def _causes(result: TrialResult) -> str:
-    return ", ".join(sorted(f"{c.layer}/{c.code}" for c in result.verdict.attribution))
+    """Layers and codes; the layer alone where the profile expects no more of it: how a kill shows
+    itself first is a race."""
+    expected = (result.verdict.expected_cause or "").split(" + ")
+    named = {
+        cause.layer if cause.layer in expected else f"{cause.layer}/{cause.code}"
+        for cause in result.verdict.attribution
+    }
+    return ", ".join(sorted(named))
 
 
 def _faults(result: TrialResult) -> str:

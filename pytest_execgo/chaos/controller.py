@@ -2,7 +2,8 @@
 
 The runner calls the hooks at each phase; a fault with a delay, and every revival, happens on a thread
 of its own, so that waiting never holds up the trial. Dice are thrown once per trial and fault, from
-(seed, trial id, index of the fault): the same trial with the same seed sees the same faults.
+(seed, what identifies the trial, index of the fault): the same trial with the same seed sees the same
+faults.
 """
 
 from __future__ import annotations
@@ -72,6 +73,8 @@ class _Armed:
     seed: str
     exercised: bool
     strikes: int = 0
+    busy: bool = False
+    """It is in place, or about to be: it strikes again only once it is healed."""
     settled: bool = False
     waiting: list[_Waiting] = field(default_factory=list)
 
@@ -228,6 +231,7 @@ class ChaosController:
             and armed.fault.when.phase == phase
             and armed.fault.when.after == after
             and armed.strikes < armed.fault.when.times
+            and not armed.busy
         ]
 
     def _change(self, armed: _Armed, plan: StandardPlan) -> StandardPlan:
@@ -249,6 +253,7 @@ class ChaosController:
     def _trigger(self, armed: _Armed, stage_id: str | None, task_id: str | None) -> None:
         """The condition is met: strike now, or after the delay."""
         armed.strikes += 1
+        armed.busy = True
         delay = armed.fault.when.delay_ms
         if delay or _takes_long(armed):
             self._schedule.after(delay, lambda: self._inject(armed, stage_id, task_id))
@@ -270,6 +275,7 @@ class ChaosController:
             # Whatever an action raises: the fault is not in place, and the record must say so.
             if heals_after is not None:
                 self._returning[target.name] -= 1
+            armed.busy = False
             self._not_fired(armed, "inject_failed", f"{type(error).__name__}: {error}")
             return
         placed = _InPlace(armed, injection, returns=heals_after is not None)
@@ -300,6 +306,7 @@ class ChaosController:
             if placed.undone:
                 return
             placed.undone = True
+            placed.armed.busy = False
             facts = placed.armed.facts()
             try:
                 detail = placed.injection.undo()

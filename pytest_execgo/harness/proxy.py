@@ -51,6 +51,14 @@ class Disturbance:
             self.struck_at = time.time()
 
 
+@dataclass
+class _Line:
+    """One client's connection, both halves. ``asking``: it sent something that is not answered yet."""
+
+    probe: bool
+    asking: bool = False
+
+
 class FaultProxy:
     """Listens on a loopback port and passes on to ``upstream`` (a base URL).
 
@@ -62,7 +70,7 @@ class FaultProxy:
         parts = urlsplit(upstream)
         self._upstream = (parts.hostname or "127.0.0.1", parts.port or 80)
         self._loop = asyncio.new_event_loop()
-        self._connections: dict[asyncio.StreamWriter, bool] = {}
+        self._connections: dict[asyncio.StreamWriter, _Line] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._open = asyncio.Event()
         self._open.set()
@@ -122,8 +130,10 @@ class FaultProxy:
         else:
             self._open.set()
         if disturbance and disturbance.fault.kind == "reset":
-            for probe in self._connections.values():
-                disturbance.strike(probe=probe)
+            # An idle connection that is reset is opened again, and nobody has felt anything.
+            for line in self._connections.values():
+                if line.asking:
+                    disturbance.strike(probe=line.probe)
             self._reset_all()
 
     async def _shut(self) -> None:
@@ -144,9 +154,9 @@ class FaultProxy:
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
-        self._connections[writer] = probe
+        line = self._connections[writer] = _Line(probe)
         try:
-            await self._connect(reader, writer, probe)
+            await self._connect(reader, writer, line)
         except (OSError, asyncio.CancelledError):
             pass
         finally:
@@ -155,11 +165,11 @@ class FaultProxy:
             writer.close()
 
     async def _connect(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, probe: bool
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, line: _Line
     ) -> None:
-        await self._passable(probe)
+        await self._passable(line.probe)
         if self._current and self._current.fault.kind == "reset":
-            self._current.strike(probe=probe)
+            self._current.strike(probe=line.probe)
             _reset(writer)
             return
         try:
@@ -168,10 +178,10 @@ class FaultProxy:
             # As if the service itself had refused.
             _reset(writer)
             return
-        self._connections[up_writer] = probe
+        self._connections[up_writer] = line
         pumps = [
-            asyncio.ensure_future(self._pump(reader, up_writer, probe)),
-            asyncio.ensure_future(self._pump(up_reader, writer, probe)),
+            asyncio.ensure_future(self._pump(reader, up_writer, line, asks=True)),
+            asyncio.ensure_future(self._pump(up_reader, writer, line, asks=False)),
         ]
         try:
             await asyncio.gather(*pumps)
@@ -182,12 +192,19 @@ class FaultProxy:
             up_writer.close()
 
     async def _pump(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, probe: bool
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        line: _Line,
+        *,
+        asks: bool,
     ) -> None:
         while data := await reader.read(_CHUNK):
-            await self._hold(probe)
+            line.asking = line.asking or asks
+            await self._hold(line.probe)
             writer.write(data)
             await writer.drain()
+            line.asking = line.asking and asks
         await self._open.wait()
         with suppress(OSError):
             writer.write_eof()

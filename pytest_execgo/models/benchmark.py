@@ -130,6 +130,7 @@ class Verdict(Model):
 class TrialResult(Document):
     """One trial: an element of ``benchmark.json`` and the whole of ``result.json``.
 
+    ``dice_id`` is what its dice were thrown from, with the seed: by default its own id.
     ``known_finding``: the trial failed, and an accepted finding about an engine explains it.
     """
 
@@ -141,6 +142,7 @@ class TrialResult(Document):
     chaos: str
     repetition: int
     seed: int
+    dice_id: str = ""
     started_at: datetime
     outcome_digest: str
     metrics: TrialMetrics
@@ -249,12 +251,14 @@ class UnfinishedTrial(Model):
 
 
 class ControlRecord(Model):
-    """A trial whose outcome was known beforehand; ``ok`` is false where it came out otherwise."""
+    """A trial whose outcome was known beforehand; ``ok`` is false where it came out otherwise, ``ran``
+    where a harness error kept it from being made at all."""
 
     name: str
     expected: str
     got: str
     ok: bool
+    ran: bool = True
 
 
 class ReplayRecord(Model):

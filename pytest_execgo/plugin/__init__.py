@@ -54,20 +54,22 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Register markers; with ``--execgo-matrix`` also everything that makes the matrix."""
     config.addinivalue_line("markers", MARKER)
-    if options.value(config, "fail_if"):
-        _check_gates(config)
+    if any(options.value(config, name) for name in ("fail_if", "resume", "replay")):
+        _check(config)
     if options.matrix_wanted(config):
         from pytest_execgo.plugin.matrix import MatrixPlugin
 
         config.pluginmanager.register(MatrixPlugin(config), "execgo-matrix")
 
 
-def _check_gates(config: pytest.Config) -> None:
+def _check(config: pytest.Config) -> None:
+    """A mistake in these is told before anything runs, also where only ``execgo_run`` is used."""
     from pytest_execgo.errors import UsageError
     from pytest_execgo.plugin.state import PluginState
 
     try:
-        _ = PluginState.of(config).gates
+        state = PluginState.of(config)
+        _ = state.gates, state.request
     except UsageError as error:
         raise pytest.UsageError(f"execgo: {error}") from None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -60,7 +61,11 @@ class ScenarioFile(pytest.File):
         except UsageError as error:
             raise self.CollectError(str(error)) from None
         if state.recorded:
-            trials = [trial for trial in trials if trial.trial_id in state.recorded]
+            trials = [
+                replace(trial, dice=state.recorded[trial.trial_id][1].dice_id)
+                for trial in trials
+                if trial.trial_id in state.recorded
+            ]
         for trial in trials:
             yield TrialItem.of(self, trial, scenario)
 

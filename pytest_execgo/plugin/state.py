@@ -80,7 +80,7 @@ class PluginState:
     def _resumed_request(self) -> BenchmarkRunRequest:
         """A run is resumed as it was asked for: other options would mix two runs under one name."""
         folder = options.reports_folder(self.config) / options.run_id(self.config)
-        if not (folder / "trials").is_dir():
+        if not (folder / REQUEST).is_file():
             resumed = options.value(self.config, "resume")
             raise UsageError(f"--execgo-resume {resumed}: no such run in {folder.parent}")
         for name in ("request", "service", "known_findings", *_FIELDS.values()):
@@ -89,7 +89,7 @@ class PluginState:
                     f"--execgo-resume takes the request of the run it resumes; leave out "
                     f"--execgo-{name.replace('_', '-')}"
                 )
-        return load(BenchmarkRunRequest, folder / "request.json")
+        return load(BenchmarkRunRequest, folder / REQUEST)
 
     @cached_property
     def settings(self) -> RunSettings:

@@ -106,13 +106,21 @@ def _findings(state: PluginState) -> dict[str, tuple[str, str]]:
 
 
 def _controls(folder: Path) -> list[ControlRecord]:
-    return [load(ControlRecord, path) for path in sorted(folder.glob("controls/*/control.json"))]
+    """What became of the controls. One that could not be made counts unless it was made later: the
+    trials that it was for are errors, and a resumed run makes them again."""
+    found = [load(ControlRecord, path) for path in sorted(folder.glob("controls/*/control.json"))]
+    made = {record.name for record in found if record.ran}
+    return [record for record in found if record.ran or record.name not in made]
 
 
 def _replays(state: PluginState, results: list[TrialResult]) -> list[ReplayRecord]:
     repeated = {result.trial_id: result for result in results}
+    option = state.config.option
+    chosen = set(state.planned.values()) if option.keyword or option.markexpr else None
     records = []
     for trial_id, (folder, before) in state.recorded.items():
+        if chosen is not None and trial_id not in chosen:
+            continue
         after = repeated.get(trial_id)
         found = ("it was not repeated",) if after is None else differences(before, after)
         records.append(ReplayRecord(trial_id=trial_id, of=str(folder), differences=found))

@@ -28,6 +28,7 @@ from pytest_execgo.models.timeline import (
     Resubmitted,
     ServiceExited,
     ServiceLimited,
+    ServiceReady,
     ServiceSilent,
     ServiceStopped,
     ServiceWell,
@@ -114,11 +115,22 @@ class Evidence:
             end = next((at for at in well if at > event.at_ms), inf)
             found.append(Window(_began(event), end + _NOTICED_WITHIN_MS))
         if service == "fixtures":
-            # What it answered wrongly, or did not answer while it was away, stays so.
-            slow = [event for event in self.of(FixtureRequest) if event.slow]
-            bad = [e.at_ms for e in [*_bad_requests(self), *slow, *self.exits(service)]]
-            found += [Window(at, inf) for at in bad]
+            found += self._fixtures_away() + self._fixtures_late()
+            # What it answered wrongly stays wrong for those who read it.
+            found += [Window(event.at_ms, inf) for event in _bad_requests(self)]
         return found
+
+    def _fixtures_away(self) -> list[Window]:
+        """From the end of its process until it is ready again."""
+        ready = [e.at_ms for e in self.of(ServiceReady) if e.service == "fixtures"]
+        gone = [event.at_ms for event in self.exits("fixtures")]
+        ends = (next((back for back in ready if back > at), inf) for at in gone)
+        return [Window(at, end + _NOTICED_WITHIN_MS) for at, end in zip(gone, ends, strict=True)]
+
+    def _fixtures_late(self) -> list[Window]:
+        """While an answer that took too long was awaited."""
+        slow = [event for event in self.of(FixtureRequest) if event.slow]
+        return [Window(e.at_ms, e.at_ms + e.duration_ms + _NOTICED_WITHIN_MS) for e in slow]
 
     def submitted_at(self, task: TaskChanged) -> float:
         """When the round in which a task failed was accepted; before that it cannot have run."""

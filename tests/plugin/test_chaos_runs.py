@@ -100,6 +100,95 @@ def test_a_trial_can_be_repeated_and_is_equal(
     pytester.runpytest("--execgo-replay", one, "-n2").assert_outcomes(passed=1)
 
 
+def test_a_replay_of_a_tests_own_trial_throws_its_dice(
+    pytester: pytest.Pytester, project: ScenarioMaker
+) -> None:
+    project("demo")
+    pytester.makepyfile("""
+        import pytest
+
+        @pytest.mark.parametrize("k", range(4))
+        def test_it(execgo_run, k):
+            execgo_run(scenario="demo", chaos="unknown_tool")
+    """)
+    pytester.runpytest("-n2").assert_outcomes(passed=4)
+    trials = latest(pytester.path)["trials"]
+    assert len({trial["dice_id"] for trial in trials}) == 4
+    assert all(trial["rerun"].startswith("pytest 'test_a_replay") for trial in trials)
+    result = pytester.runpytest("--execgo-replay", "reports/latest")
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["replay of *: equal: *"] * 4)
+
+
+def test_of_a_selected_replay_only_what_was_selected_is_compared(
+    pytester: pytest.Pytester, project: ScenarioMaker
+) -> None:
+    project("demo")
+    chosen = ["--execgo-chaos=none", "--execgo-chaos=self_dependency"]
+    pytester.runpytest("--execgo-matrix", *chosen).assert_outcomes(passed=2)
+    result = pytester.runpytest("--execgo-replay", "reports/latest", "-k", "self_dependency")
+    assert result.ret == 0
+    assert sum("replay of" in line for line in result.outlines) == 1
+
+
+def test_a_recorded_trial_that_is_not_repeated_is_not_equal(
+    pytester: pytest.Pytester, project: ScenarioMaker
+) -> None:
+    folder = project("demo")
+    chosen = ["--execgo-chaos=none", "--execgo-chaos=self_dependency"]
+    pytester.runpytest("--execgo-matrix", *chosen).assert_outcomes(passed=2)
+    manifest = folder / "scenario.yaml"
+    text = manifest.read_text()
+    manifest.write_text(text.replace('allowed_chaos: ["*"]', "allowed_chaos: [none]"))
+    result = pytester.runpytest("--execgo-replay", "reports/latest")
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["replay of *: it was not repeated"])
+
+
+def test_a_control_that_could_not_be_made_is_made_when_the_run_is_resumed(
+    pytester: pytest.Pytester, project: ScenarioMaker
+) -> None:
+    project("demo")
+    pytester.makeconftest("""
+        import pathlib
+        from pytest_execgo import execution
+        from pytest_execgo.errors import HarnessError
+
+        original = execution.Execution.run
+
+        def run(self, node_id):
+            if self.trial.cell.scenario.startswith("control_") and pathlib.Path("broken").exists():
+                raise HarnessError("a hiccup")
+            return original(self, node_id)
+
+        execution.Execution.run = run
+    """)
+    (pytester.path / "broken").touch()
+    result = pytester.runpytest_subprocess("--execgo-matrix", "--execgo-chaos=self_dependency")
+    result.stdout.fnmatch_lines(["NOT TRUSTWORTHY: control must_pass:*harness error: a hiccup"])
+    assert result.ret == 10
+    (pytester.path / "broken").unlink()
+    result = pytester.runpytest_subprocess("--execgo-matrix", "--execgo-resume", "latest")
+    result.assert_outcomes(passed=1)
+    assert result.ret == 0
+    assert latest(pytester.path)["trustworthy"]
+
+
+def test_a_fault_strikes_again_only_once_it_is_healed(
+    pytester: pytest.Pytester, project: ScenarioMaker
+) -> None:
+    project("demo")
+    fault = {
+        "action": "network", "target": "runtime", "params": {"kind": "reset", "heal_after_ms": 200},
+        "when": {"phase": "runtime", "after": "task_running", "times": 2},
+    }  # fmt: skip
+    project.chaos("often", expectation="should_recover", faults=[fault])
+    pytester.runpytest("--execgo-matrix", "--execgo-chaos=often").assert_outcomes(passed=1)
+    (struck,) = latest(pytester.path)["trials"][0]["faults"]
+    assert struck["strikes"] >= 1
+    assert struck["reason"] is None
+
+
 def test_a_replay_repeats_the_recorded_plan_and_tells_what_differs(
     pytester: pytest.Pytester, project: ScenarioMaker
 ) -> None:

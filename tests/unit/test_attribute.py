@@ -103,6 +103,10 @@ def well(service: str, at_ms: float) -> t.ServiceWell:
     return t.ServiceWell(event_id="well", at_ms=at_ms, service=service)
 
 
+def ready(service: str, at_ms: float) -> t.ServiceReady:
+    return t.ServiceReady(at_ms=at_ms, service=service, pid=2)
+
+
 def accepted(at_ms: float) -> t.Submitted:
     return t.Submitted(at_ms=at_ms, stage_id="s", round=0, task_ids={"a": "x.a"})
 
@@ -181,6 +185,20 @@ DOWN = {"code": "external_failure", "message": "Post: refused", "source": "runti
         ([UNREACHABLE], ["engine/unreachable/likely"]),
         ([slow(800), ended("succeeded")], ["fixture/slow/likely"]),
         ([slow(20), ended("succeeded")], ["none/no_failure/certain"]),
+        ([slow(800), failed(at_ms=900, **EXIT)], ["fixture/slow/likely"]),
+        (
+            [slow(800), accepted(3000), failed(at_ms=4000, **EXIT)],
+            ["task/exit_non_zero/certain", "fixture/slow/likely"],
+        ),
+        (
+            [
+                exited("fixtures"),
+                ready("fixtures", 400),
+                accepted(1000),
+                failed(at_ms=2000, **EXIT),
+            ],
+            ["fixture/process_exited/certain", "task/exit_non_zero/certain"],
+        ),
         ([lost("forgotten")], ["engine/task_lost/certain"]),
         (
             [exited("execgo"), lost("orphaned")],
