@@ -177,7 +177,8 @@ def _distribution(values: list[float | None]) -> Distribution:
 
 def attribution_score(trials: Sequence[TrialResult]) -> AttributionScore:
     """Over trials with a fired fault and an expected cause; clean trials only join the matrix."""
-    judged = [t for t in trials if t.verdict.cause_named is not None]
+    # Where a known finding struck as well, what was injected is not all that was wrong.
+    judged = [t for t in trials if t.verdict.cause_named is not None and not t.known_finding]
     correct = sum(t.verdict.cause_named is True for t in judged)
     struck = {t.trial_id for t in trials if any(fault.status == "fired" for fault in t.faults)}
     clean = [t for t in trials if t.trial_id not in struck and t.verdict.status == "passed"]
