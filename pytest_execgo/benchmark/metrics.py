@@ -102,7 +102,7 @@ def _retries(facts: Sequence[t.EvidenceEvent]) -> int:
 
 
 def _is_timeout(event: t.TaskChanged) -> bool:
-    return event.error is not None and event.error.code == "timeout"
+    return event.error is not None and event.error.timed_out
 
 
 def _is_runtime_failure(event: t.TaskChanged) -> bool:

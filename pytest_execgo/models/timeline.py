@@ -125,8 +125,16 @@ class TaskError(Model):
     source: str = ""
     raw_code: str | None = None
 
+    @property
+    def timed_out(self) -> bool:
+        """Whether the task's own time was up: also while ExecGo still handed it to the runtime, which
+        it calls an external failure (where its own patience ends, it names ``Client.Timeout``)."""
+        return self.code == "timeout" or self.message.endswith("context deadline exceeded")
+
     def blames_runtime(self) -> str | None:
         """A stable code if ExecGo says that the runtime, not the task, is to blame."""
+        if self.timed_out:
+            return None
         if self.message.startswith("handle not found"):
             return "handle_lost"
         if self.source == "runtime-executor" and self.code == "external_failure":

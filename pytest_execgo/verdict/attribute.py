@@ -399,6 +399,8 @@ def _task_code(failed: TaskChanged) -> tuple[Layer, str]:
     if error.code == "invalid_input" or error.message.startswith("Failed to "):
         # The runtime's own words for a payload whose shape it cannot read.
         return "dsl", "invalid_input"
+    if error.timed_out:
+        return "task", "timeout"
     if error.message.startswith("task terminated by signal"):
         return "task", "killed_by_signal"
     if error.raw_code == "conflict" and failed.attempt > 1:

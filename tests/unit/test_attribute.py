@@ -112,6 +112,13 @@ def accepted(at_ms: float) -> t.Submitted:
 
 
 UNREACHABLE = t.EngineUnreachable(event_id="quiet", at_ms=6, stage_id="s", message="m")
+TIME_IS_UP = {
+    "code": "external_failure", "message": "Post: context deadline exceeded",
+    "source": "runtime-executor",
+}  # fmt: skip
+NO_PATIENCE = TIME_IS_UP | {
+    "message": "Post: context deadline exceeded (Client.Timeout exceeded while awaiting headers)"
+}
 CUT_OFF = {
     "code": "external_failure", "message": "Get: context canceled", "source": "runtime-executor"
 }  # fmt: skip
@@ -209,6 +216,9 @@ DOWN = {"code": "external_failure", "message": "Post: refused", "source": "runti
         ([failed(**CANCELLED)], ["task/cancelled/certain"]),
         ([failed(**CUT_OFF), exited("execgo", 50)], ["engine/process_exited/certain"]),
         ([failed(**CUT_OFF)], ["runtime/unreachable/likely"]),
+        ([failed(**TIME_IS_UP)], ["task/timeout/certain"]),
+        ([failed(**NO_PATIENCE)], ["runtime/unreachable/likely"]),
+        ([silent("runtime"), failed(**TIME_IS_UP)], ["runtime/silent/likely"]),
         (
             [gone_at(0.5), failed(at_ms=9, message="signal: killed")],
             ["engine/process_exited/certain"],
