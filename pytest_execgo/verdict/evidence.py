@@ -1,4 +1,4 @@
-"""What the rules of attribution may ask of a record: facts by type, and when a service was not itself."""
+"""What the rules may ask of a record: facts by type, and when a service was not itself."""
 
 from __future__ import annotations
 
