@@ -25,8 +25,10 @@ from pytest_execgo.chaos.actions.pause import Pause
 from pytest_execgo.chaos.actions.restart import Restart
 from pytest_execgo.chaos.actions.wrong_value import FixtureWrongValue
 from pytest_execgo.harness.launchers.binary import BinaryLauncher
+from pytest_execgo.harness.launchers.container import ContainerLauncher
 from pytest_execgo.harness.launchers.embedded import EmbeddedLauncher
 from pytest_execgo.harness.launchers.external import ExternalLauncher
+from pytest_execgo.harness.launchers.kept import KeptLauncher
 from pytest_execgo.harness.service import Launcher
 
 hookimpl = HookimplMarker("pytest")
@@ -62,7 +64,13 @@ def pytest_execgo_chaos_actions() -> list[Action]:
 @hookimpl
 def pytest_execgo_launchers() -> list[Launcher]:
     """Ways of bringing up services."""
-    return [EmbeddedLauncher(), BinaryLauncher(), ExternalLauncher()]
+    return [
+        EmbeddedLauncher(),
+        BinaryLauncher(),
+        ContainerLauncher(),
+        ExternalLauncher(),
+        KeptLauncher(),
+    ]
 
 
 @hookimpl

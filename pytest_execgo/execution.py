@@ -179,13 +179,14 @@ class Execution:
             write_json(self.folder / "adapter_trace.json", document)
 
     def _placeholders(self, workspace: Path) -> dict[str, str]:
-        return {
+        known = {
             "workspace": str(workspace),
             "fixtures_url": f"{self.fleet.url('fixtures')}/t/{self.trial.trial_id}",
             "run_id": self.settings.run_id,
             "trial_id": self.trial.trial_id,
             "python": self.fleet.python,
         }
+        return {name: value for name, value in known.items() if value is not None}
 
     def _verify(
         self,

@@ -45,12 +45,22 @@ OPTIONS = (
     Option("request", "one", "a BenchmarkRunRequest as JSON or YAML; options override it", "FILE"),
     Option("scenarios", "one", "folder of scenarios (default: ./scenarios, else built-in)", "DIR"),
     Option("reports", "one", "folder of reports (default: ./reports)", "DIR"),
-    Option("harness", "one", "launcher of all services (default: embedded)"),
+    Option("harness", "one", "launcher of all services: embedded or container (default: embedded)"),
     Option(
         "service",
         "many",
         "launcher of one service, e.g. execgo=binary:./execgo",
         "NAME=KIND:TARGET",
+    ),
+    Option("fleet", "one", "use the fleet that 'harness up NAME' keeps running"),
+    Option(
+        "python_image",
+        "one",
+        "Python image that containers of ours are built from (default: python:3.13-slim)",
+        "IMAGE",
+    ),
+    Option(
+        "ready_timeout", "one", "how long a service may take to be ready (default: 30)", "SECONDS"
     ),
     Option(
         "known_findings",

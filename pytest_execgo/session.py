@@ -6,8 +6,10 @@ import os
 import secrets
 import shutil
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from time import monotonic
 
 from pytest_execgo.benchmark.matrix import Cell, Trial
 from pytest_execgo.catalogue import Catalogue
@@ -17,6 +19,7 @@ from pytest_execgo.errors import ExecgoError, HarnessError
 from pytest_execgo.execution import Execution
 from pytest_execgo.harness.fleet import Fleet
 from pytest_execgo.models.benchmark import TrialResult
+from pytest_execgo.models.plan_rules import uses_placeholder
 from pytest_execgo.observability.artifacts import write_model
 from pytest_execgo.registry import LoadedProfile
 from pytest_execgo.scenario.manifest import Scenario
@@ -30,8 +33,11 @@ class TrialSkipped(ExecgoError):
 class RunSession:
     """Runs trials one after another on a fleet that it brings up when it is first needed."""
 
-    def __init__(self, settings: RunSettings, catalogue: Catalogue) -> None:
+    def __init__(
+        self, settings: RunSettings, catalogue: Catalogue, say: Callable[[str], None] | None = None
+    ) -> None:
         self.settings, self.catalogue = settings, catalogue
+        self._say = say or (lambda line: None)
         self._fleet: Fleet | None = None
         self._spoilt = False
         self._controlled = False
@@ -45,17 +51,21 @@ class RunSession:
     def ensure_fleet(self, links: frozenset[str] = frozenset()) -> Fleet:
         """A fleet in which every service answers and nothing is wrong: the one there is, or a new one
         in its place. ``links`` names the services that must be reached through a fault proxy."""
-        fleet = self._fleet
+        fleet, renew = self._fleet, False
         if fleet is not None and (
             self._spoilt or not links <= fleet.links or fleet.abnormal() or fleet.unready()
         ):
             self.close()
+            renew = True
         if self._fleet is None:
             # All that the run may need, so that its trials share one kind of fleet.
             links = links | self.catalogue.links() | self.settings.fleet.links
             spec = replace(self.settings.fleet, links=links)
-            fleet = Fleet(spec, self.catalogue.registry.launchers)
+            fleet = Fleet(spec, self.catalogue.registry.launchers, renew=renew)
+            began = monotonic()
             fleet.start()
+            if fleet.slow_to_start:
+                self._say(f"fleet ready in {monotonic() - began:.1f} s")
             self._fleet, self._spoilt = fleet, False
             self._write_environment(fleet)
             return fleet
@@ -101,6 +111,7 @@ class RunSession:
             self._run_controls(profile.links)
         fleet = self.ensure_fleet(profile.links)
         self._check_capabilities(profile, fleet)
+        self._check_python(scenario, fleet)
         return self._execute(trial, scenario, profile, fleet, node_id)
 
     def _run_controls(self, links: frozenset[str]) -> None:
@@ -180,6 +191,19 @@ class RunSession:
             reason = loaded.action.unsupported(service, loaded.params) if service else None
             if reason:
                 raise TrialSkipped(f"{profile.profile.id}: {reason}")
+
+    @staticmethod
+    def _check_python(scenario: Scenario, fleet: Fleet) -> None:
+        """Images have what their makers put there."""
+        if (
+            fleet.python is None
+            and scenario.plan is not None
+            and uses_placeholder(scenario.plan, "python")
+        ):
+            raise TrialSkipped(
+                f"the plan uses ${{python}}, and the runtime's image "
+                f"{fleet.services['runtime'].info.image} has no python3"
+            )
 
     def _write_environment(self, fleet: Fleet) -> None:
         path = self.settings.folder / "environment.json"

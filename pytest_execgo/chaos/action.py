@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Protocol
 from pytest_execgo.models.chaos import Phase
 from pytest_execgo.models.document import Model
 from pytest_execgo.models.plan import PlanStage, StandardPlan
-from pytest_execgo.models.plan_rules import placeholders
+from pytest_execgo.models.plan_rules import uses_placeholder
 from pytest_execgo.models.task import Task
 
 
@@ -67,10 +67,8 @@ class Action(ABC):
         tasks = [task for stage in plan.stages for task in stage.task_graph.tasks]
         if target == "runtime" and not any(task.type == "runtime" for task in tasks):
             return "the plan has no runtime task"
-        if target == "fixtures":
-            payloads = [{"params": task.params, "input": task.input} for task in tasks]
-            if not any(name == "fixtures_url" for _, name in placeholders(payloads)):
-                return "the plan does not use ${fixtures_url}"
+        if target == "fixtures" and not uses_placeholder(plan, "fixtures_url"):
+            return "the plan does not use ${fixtures_url}"
         return None
 
     def unsupported(self, target: ServiceHandle, params: Any) -> str | None:

@@ -80,6 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     conform.add_argument("--json", action="store_true")
     conform.add_argument("--markdown", type=Path, metavar="FILE", help="write a report")
     conform.set_defaults(handler=_conformance)
+    _harness_commands(commands)
     doctor = commands.add_parser("doctor", help="what is there, what is missing, what mends it")
     doctor.add_argument("--json", action="store_true")
     doctor.add_argument("--reports", type=Path, default=Path("reports"))
@@ -140,6 +141,40 @@ def _chaos_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser
         parser.set_defaults(handler=handler)
 
 
+def _harness_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    harness = commands.add_parser("harness", help="keep a fleet of containers up between runs")
+    actions = harness.add_subparsers(required=True, metavar="ACTION")
+    up = actions.add_parser("up", help="bring a fleet up; runs use it with --execgo-fleet NAME")
+    up.add_argument("name", nargs="?", default="default", metavar="NAME")
+    up.add_argument(
+        "--service",
+        action="append",
+        metavar="NAME=container:TARGET",
+        help="an image, build:PATH or embedded, as for --execgo-service",
+    )
+    up.add_argument("--python-image", metavar="IMAGE", help="as --execgo-python-image")
+    up.add_argument(
+        "--publish",
+        action="append",
+        metavar="NAME=PORT",
+        help="make a service reachable on this port of the loopback, too",
+    )
+    up.add_argument(
+        "--ready-timeout", type=float, metavar="SECONDS", help="as --execgo-ready-timeout"
+    )
+    up.set_defaults(handler=_harness_up)
+    status = actions.add_parser("status", help="what is up: health, addresses, versions")
+    status.add_argument("name", nargs="?", metavar="NAME")
+    status.set_defaults(handler=_harness_status)
+    down = actions.add_parser("down", help="take a fleet down")
+    down.add_argument("name", nargs="?", default=None, metavar="NAME")
+    down.add_argument("--all", action="store_true", help="every fleet that is kept")
+    down.add_argument("--images", action="store_true", help="also remove the images that we built")
+    down.set_defaults(handler=_harness_down)
+    for parser in (up, status):
+        parser.add_argument("--json", action="store_true")
+
+
 # Each handler imports what it needs: --help must not wait for pydantic.
 
 
@@ -195,6 +230,24 @@ def _conformance(options: argparse.Namespace) -> int:
     from pytest_execgo.cli.conformance import conformance
 
     return conformance(options)
+
+
+def _harness_up(options: argparse.Namespace) -> int:
+    from pytest_execgo.cli.harness import up
+
+    return up(options)
+
+
+def _harness_status(options: argparse.Namespace) -> int:
+    from pytest_execgo.cli.harness import status
+
+    return status(options)
+
+
+def _harness_down(options: argparse.Namespace) -> int:
+    from pytest_execgo.cli.harness import down
+
+    return down(options)
 
 
 def _doctor(options: argparse.Namespace) -> int:

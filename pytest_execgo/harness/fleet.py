@@ -5,24 +5,29 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from pytest_execgo.errors import HarnessError, UsageError, unknown_name
-from pytest_execgo.harness.proxy import FaultProxy
-from pytest_execgo.harness.reaper import sweep
+from pytest_execgo.harness.proxy import FaultProxy, Severable
+from pytest_execgo.harness.readiness import DEFAULT_TIMEOUT_SECONDS
+from pytest_execgo.harness.reaper import Reaper
 from pytest_execgo.harness.service import (
     SERVICE_NAMES,
+    Configurable,
     Disturbable,
     Launcher,
+    LaunchSettings,
     LogSource,
+    Network,
+    Networked,
+    Preparing,
+    Say,
     Service,
     Site,
     Watcher,
@@ -32,7 +37,8 @@ from pytest_execgo.models.benchmark import ServiceInfo
 
 @dataclass(frozen=True)
 class FleetSpec:
-    """Which launcher brings up which service; ``choices`` maps a name to ``kind[:target]``.
+    """Which launcher brings up which service; ``choices`` maps a name to ``kind[:target]``, ``harness``
+    is the choice for the others.
 
     ``links`` names the services that are reached through a :class:`FaultProxy`: execgo by the driver,
     runtime by ExecGo, fixtures by tasks.
@@ -41,6 +47,8 @@ class FleetSpec:
     harness: str = "embedded"
     choices: tuple[tuple[str, str], ...] = ()
     links: frozenset[str] = frozenset()
+    settings: LaunchSettings = field(default_factory=LaunchSettings)
+    ready_within_seconds: float = DEFAULT_TIMEOUT_SECONDS
 
     def resolve(self, launchers: Mapping[str, Launcher]) -> dict[str, tuple[Launcher, str]]:
         """Launcher and target of each service; raises :class:`UsageError` for a choice that cannot
@@ -50,9 +58,10 @@ class FleetSpec:
         for name in chosen:
             if name not in SERVICE_NAMES:
                 raise UsageError(unknown_name("service", name, SERVICE_NAMES))
+        configured = {kind: self._configured(launcher) for kind, launcher in launchers.items()}
         for name in SERVICE_NAMES:
             kind, _, target = chosen.get(name, self.harness).partition(":")
-            launcher = launchers.get(kind)
+            launcher = configured.get(kind)
             if launcher is None:
                 raise UsageError(unknown_name("launcher", kind, launchers) + f" for {name}")
             if name not in launcher.services:
@@ -64,23 +73,45 @@ class FleetSpec:
                 raise UsageError(f"{name}={kind} needs a target, as in {name}={kind}:…")
             launcher.check(name, target)
             resolved[name] = (launcher, target)
+        networks = {
+            launcher.kind for launcher, _ in resolved.values() if isinstance(launcher, Networked)
+        }
+        if len(networks) > 1:
+            raise UsageError(
+                f"services of one fleet cannot stand on two networks ({' and '.join(sorted(networks))})"
+            )
         return resolved
+
+    def prepare(self, launchers: Mapping[str, Launcher], say: Say) -> None:
+        """Make ready what is slow and the same for all fleets of a run; raises :class:`UsageError`."""
+        for name, (launcher, target) in self.resolve(launchers).items():
+            if isinstance(launcher, Preparing):
+                launcher.prepare(name, target, say)
+
+    def _configured(self, launcher: Launcher) -> Launcher:
+        if isinstance(launcher, Configurable):
+            return launcher.configured(self.settings)
+        return launcher
+
+
+# Who calls a service; tasks are where the runtime is.
+_CLIENTS = {"runtime": "execgo", "fixtures": "runtime"}
 
 
 class Fleet:
     """A running fleet. Use it as a context manager, or call :meth:`start` and :meth:`stop`."""
 
     def __init__(
-        self, spec: FleetSpec, launchers: Mapping[str, Launcher], python: str = sys.executable
+        self, spec: FleetSpec, launchers: Mapping[str, Launcher], *, renew: bool = False
     ) -> None:
         self._launchers = spec.resolve(launchers)
-        self.links = spec.links
-        self.python = python
+        self._spec, self._renew = spec, renew
         self.services: dict[str, Service] = {}
         self._watchers: list[Watcher] = []
+        self._networks: dict[str, Network] = {}
         self._token = ""
         self._root: Path | None = None
-        self._reaper: subprocess.Popen[bytes] | None = None
+        self._reaper: Reaper | None = None
 
     def __enter__(self) -> Fleet:
         self.start()
@@ -90,51 +121,63 @@ class Fleet:
         self.stop()
 
     @property
+    def links(self) -> frozenset[str]:
+        """The services that were to be reached through a fault proxy."""
+        return self._spec.links
+
+    @property
+    def slow_to_start(self) -> bool:
+        """Whether bringing it up takes so long that somebody would wonder."""
+        return bool(self._networks)
+
+    @property
     def work_root(self) -> Path:
         """The folder under which workspaces of trials lie; all services see it under this path."""
         if self._root is None:
             raise HarnessError("the fleet is not running")
         return self._root / "work"
 
+    @property
+    def python(self) -> str | None:
+        """The Python that tasks can call, as the runtime sees it; ``None`` where there is none."""
+        return self.services["runtime"].python
+
     def start(self) -> None:
         """Bring everything up; on failure everything is taken down again and the error raised."""
         self._token = f"execgo-fleet-{os.getpid()}-{secrets.token_hex(4)}"
         self._root = Path(tempfile.mkdtemp(prefix=f"{self._token}-")).resolve()
-        for name in ("work", "tmp"):
-            (self._root / name).mkdir()
-        self._reaper = subprocess.Popen(
-            [sys.executable, "-m", "pytest_execgo.harness.reaper", self._token, str(self._root)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        self._reaper = Reaper(self._token, self._root, containers=bool(self._networked()))
         try:
+            self._open_networks()
+            for name in ("work", "tmp"):
+                (self._root / name).mkdir(exist_ok=True)
             with ThreadPoolExecutor(2) as pool:
                 fixtures = pool.submit(self._launch, "fixtures")
                 self._launch("runtime")
                 self._launch("execgo")
                 fixtures.result()
+        except UsageError as error:
+            # What can be told before anything runs has been told; this came up on the way.
+            self.stop()
+            raise HarnessError(str(error)) from None
         except BaseException:
             self.stop()
             raise
 
     def stop(self) -> None:
         """Take everything down, tasks that still run included. Calling it twice is harmless."""
-        for name in reversed(SERVICE_NAMES):
-            service = self.services.pop(name, None)
-            if service is not None:
-                service.stop()
-                if service.link is not None:
-                    service.link.close()
+        services = [self.services.pop(name) for name in SERVICE_NAMES if name in self.services]
+        if services:
+            with ThreadPoolExecutor(len(services)) as pool:
+                list(pool.map(_take_down, services))
+        for network in self._networks.values():
+            network.close()
+        self._networks.clear()
         reaper, self._reaper = self._reaper, None
         if reaper is not None:
-            sweep(self._token)
-            assert reaper.stdin is not None
-            reaper.stdin.close()
-            reaper.wait()
+            reaper.dismiss()
         root, self._root = self._root, None
-        if root is not None:
+        if root is not None and root.name.startswith(self._token):
             remove_tree(root)
 
     def watch(self, watcher: Watcher) -> None:
@@ -190,6 +233,29 @@ class Fleet:
             if isinstance(service, LogSource)
         }
 
+    def _networked(self) -> dict[str, tuple[Networked, str]]:
+        """The launchers of this fleet whose services stand on a network of their own, by kind."""
+        return {
+            launcher.kind: (launcher, target)
+            for launcher, target in self._launchers.values()
+            if isinstance(launcher, Networked)
+        }
+
+    def _open_networks(self) -> None:
+        assert self._root is not None
+        for kind, (launcher, target) in self._networked().items():
+            network = launcher.open_network(
+                target, self._token, self._root, severable=bool(self.links)
+            )
+            self._networks[kind] = network
+            if network.root is not None:
+                remove_tree(self._root)
+                self._root = network.root
+
+    def _network_of(self, name: str) -> Network | None:
+        """The network that a service stands on, if it has one."""
+        return self._networks.get(self._launchers[name][0].kind)
+
     def _launch(self, name: str) -> None:
         launcher, target = self._launchers[name]
         assert self._root is not None
@@ -204,18 +270,51 @@ class Fleet:
         for variable in ("PYTEST_ADDOPTS", "PYTEST_CURRENT_TEST", "PYTEST_XDIST_WORKER"):
             environment.pop(variable, None)
         urls = {known: self.url(known) for known in dict(self.services)}
-        site = Site(self._root, environment, self, urls, self.python)
+        site = Site(
+            root=self._root,
+            environment=environment,
+            watcher=self,
+            urls=urls,
+            network=self._network_of(name),
+            ready_within_seconds=self._spec.ready_within_seconds,
+            renew=self._renew,
+        )
         service = self.services[name] = launcher.launch(name, target, site)
-        if name in self.links and not self._out_of_reach(name):
-            service.link = FaultProxy(service.url)
+        service.link = self._link(service)
 
-    def _out_of_reach(self, name: str) -> bool:
-        """An ExecGo that somebody else runs has been told by them where its runtime is; and a proxy of
-        bytes knows neither TLS nor a path before the API's own."""
-        if name == "runtime" and self._launchers["execgo"][0].kind == "external":
+    def _link(self, service: Service) -> FaultProxy | None:
+        """The proxy on the way to a service: where faults are to be put, and where its clients stand on
+        a network from which this machine's loopback cannot be reached."""
+        client = _CLIENTS.get(service.name)
+        network = self._network_of(client) if client else None
+        apart = network is not None and self._network_of(service.name) is None
+        far = apart and _on_loopback(service.url)
+        wanted = service.name in self.links and not self._out_of_reach(service)
+        if not (far or wanted):
+            return None
+        beneath = service if isinstance(service, Severable) else None
+        listen_on = network.gateway if network else "127.0.0.1"
+        return FaultProxy(service.url, listen_on, beneath)
+
+    def _out_of_reach(self, service: Service) -> bool:
+        """Whether clients of a service cannot be led through a proxy: an ExecGo that was started by
+        somebody else has been told where its runtime is; and a proxy of bytes knows neither TLS nor
+        a path before the API's own."""
+        if service.name == "runtime" and self._launchers["execgo"][0].kind in ("external", "kept"):
             return True
-        parts = urlsplit(self.services[name].url)
+        parts = urlsplit(service.url)
         return parts.scheme != "http" or parts.path not in ("", "/")
+
+
+def _take_down(service: Service) -> None:
+    service.stop()
+    if service.link is not None:
+        service.link.close()
+
+
+def _on_loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    return host == "localhost" or host.startswith("127.") or host == "::1"
 
 
 def remove_tree(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Limits on a running process, each with its way back: memory, cpu, pids.
+"""Limits on a running process, each with its way back: memory, cpu, pids; and how to see them.
 
 Memory is RLIMIT_AS, which processes started from then on inherit. Cpu is a duty cycle of SIGSTOP and
 SIGCONT over the process and its descendants, for no limit of the kernel's needs so few privileges.
@@ -30,6 +30,35 @@ def unsupported(resource: str, pid: int) -> str | None:
     if resource == "pids" and _pids_cgroup(pid) is None:
         return "pids can be limited only through a cgroup, and none here can be written to"
     return None
+
+
+def state_of(pid: int | None) -> tuple[bool, dict[str, str]]:
+    """Whether a process is stopped, and the limits it runs under, as far as the system shows them."""
+    return _stopped(pid), _limits_of(pid)
+
+
+def _stopped(pid: int | None) -> bool:
+    with suppress(psutil.Error):
+        return pid is not None and bool(psutil.Process(pid).status() == psutil.STATUS_STOPPED)
+    return False
+
+
+def _limits_of(pid: int | None) -> dict[str, str]:
+    found: dict[str, str] = {}
+    if pid is None or not sys.platform.startswith("linux"):
+        return found
+    with suppress(psutil.Error, OSError, ValueError):
+        soft, _ = psutil.Process(pid).rlimit(psutil.RLIMIT_AS)
+        found["memory"] = "unlimited" if soft < 0 else f"{soft // _MEGABYTE} MB"
+        for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines():
+            _, controllers, path = line.split(":", 2)
+            for root in _roots(controllers):
+                limit = root / path.lstrip("/") / "pids.max"
+                if limit.exists():
+                    found["pids"] = limit.read_text().strip()
+                else:
+                    found.setdefault("pids", "max")
+    return found
 
 
 def limit_memory(pid: int, megabytes: int) -> Lift:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import socket
 import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -59,6 +60,7 @@ class ProcessService:
         self._info: ServiceInfo | None = None
         self._in_force: dict[str, Lift] = {}
         self.link: FaultProxy | None = None
+        self.python = sys.executable
 
     @property
     def url(self) -> str:
@@ -114,7 +116,7 @@ class ProcessService:
                 self.name,
                 lambda: self._program.look(offset, url),
                 awaited=self._program.awaited,
-                process=process,
+                ended=process.poll,
                 log_path=self.log_path,
                 hint=self._program.hint,
                 timeout=self._program.ready_within_seconds,
@@ -175,6 +177,10 @@ class ProcessService:
     def resume(self) -> None:
         """SIGCONT."""
         self._lift("pause")
+
+    def state(self) -> tuple[bool, dict[str, str]]:
+        """Whether the process is stopped, and its limits, as the system shows them."""
+        return limits.state_of(self.pid)
 
     def cannot_limit(self, resource: str) -> str | None:
         """Why a resource cannot be limited here; ``None`` if it can."""

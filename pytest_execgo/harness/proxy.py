@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from random import Random
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, runtime_checkable
 from urllib.parse import urlsplit
 
 _CHUNK = 65536
@@ -59,15 +59,30 @@ class _Line:
     asking: bool = False
 
 
+@runtime_checkable
+class Severable(Protocol):
+    """A service whose network can be taken from it."""
+
+    def sever(self) -> None:
+        """It is there, and nobody reaches it."""
+
+    def rejoin(self) -> None:
+        """Back under the same address."""
+
+
 class FaultProxy:
-    """Listens on a loopback port and passes on to ``upstream`` (a base URL).
+    """Listens on a port of its own and passes on to ``upstream`` (a base URL).
 
     ``probe_url`` leads through the same faults, for health checks: they feel a fault, but it has
-    struck only when a client at ``url`` did.
+    struck only when a client at ``url`` did. ``listen_on`` is the address of this machine under which
+    the clients reach it. With ``beneath``, a partition also cuts the network itself.
     """
 
-    def __init__(self, upstream: str) -> None:
+    def __init__(
+        self, upstream: str, listen_on: str = "127.0.0.1", beneath: Severable | None = None
+    ) -> None:
         parts = urlsplit(upstream)
+        self._listen_on, self._beneath = listen_on, beneath
         self._upstream = (parts.hostname or "127.0.0.1", parts.port or 80)
         self._loop = asyncio.new_event_loop()
         self._connections: dict[asyncio.StreamWriter, _Line] = {}
@@ -96,10 +111,18 @@ class FaultProxy:
             raise RuntimeError(f"the link is under {self.fault.kind} already")
         disturbance = Disturbance(LinkFault(kind, latency_ms, jitter_ms, seed))
         self._call(self._set(disturbance))
+        if kind == "partition" and self._beneath is not None:
+            try:
+                self._beneath.sever()
+            except BaseException:
+                self._call(self._set(None))
+                raise
         return disturbance
 
     def restore(self) -> None:
         """Take it away; data that was held back goes on."""
+        if self.fault and self.fault.kind == "partition" and self._beneath is not None:
+            self._beneath.rejoin()
         self._call(self._set(None))
 
     def close(self) -> None:
@@ -113,7 +136,7 @@ class FaultProxy:
 
     def _listen(self, *, probe: bool) -> str:
         serve = partial(self._serve, probe=probe)
-        server = self._call(asyncio.start_server(serve, "127.0.0.1", 0))
+        server = self._call(asyncio.start_server(serve, self._listen_on, 0))
         self._servers.append(server)
         host, port = server.sockets[0].getsockname()[:2]
         return f"http://{host}:{port}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from time import monotonic, sleep
@@ -24,19 +23,20 @@ def await_ready(
     look: Callable[[], Any],
     *,
     awaited: str,
-    process: subprocess.Popen[bytes] | None,
+    ended: Callable[[], int | None],
     log_path: Path | None,
     hint: str,
     timeout: float = DEFAULT_TIMEOUT_SECONDS,
 ) -> Any:
     """Call ``look`` until it returns something true and return that.
 
-    Raises :class:`HarnessError` naming what was awaited, for how long, the exit status, the last log
-    lines and ``hint``, when the process ends or ``timeout`` (seconds) passes first.
+    ``ended`` returns the exit status of a service that has ended, else ``None``. Raises
+    :class:`HarnessError` naming what was awaited, for how long, the exit status, the last log lines and
+    ``hint``, when the service ends or ``timeout`` (seconds) passes first.
     """
     began = monotonic()
     while True:
-        exited = process.poll() if process else None
+        exited = ended()
         seen = look()
         if seen:
             return seen

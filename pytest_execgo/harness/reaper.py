@@ -1,9 +1,10 @@
 """``python -m pytest_execgo.harness.reaper TOKEN FOLDER``: cleans up after a pytest that was killed.
 
 It waits on its standard input, which closes when its parent is gone for whatever reason, then ends
-every process whose environment carries the token, and removes the folder. Services and the tasks
-they started inherit the token (a real runtime passes only a few variables on to its tasks, TMPDIR
-among them, so the token is part of that path).
+every process whose environment carries the token, removes the containers and networks that carry it
+as a label (``--containers``), and removes the folder. Services and the tasks they started inherit the
+token (a real runtime passes only a few variables on to its tasks, TMPDIR among them, so the token is
+part of that path).
 """
 
 from __future__ import annotations
@@ -11,9 +12,37 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import subprocess
 import sys
 from contextlib import suppress
+from pathlib import Path
 from time import monotonic, sleep
+
+_ALL_GONE = b"."
+
+
+class Reaper:
+    """The process that outlives us if we are killed."""
+
+    def __init__(self, token: str, folder: Path, *, containers: bool) -> None:
+        self._token = token
+        flags = ["--containers"] if containers else []
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", __name__, *flags, token, str(folder)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    def dismiss(self) -> None:
+        """End what is left of the fleet's processes, and the reaper; its containers are gone already."""
+        sweep(self._token)
+        assert self._process.stdin is not None
+        with suppress(BrokenPipeError):
+            self._process.stdin.write(_ALL_GONE)
+            self._process.stdin.close()
+        self._process.wait()
 
 
 def sweep(token: str, timeout: float = 2.0) -> list[int]:
@@ -39,13 +68,18 @@ def sweep(token: str, timeout: float = 2.0) -> list[int]:
 
 
 def main(argv: list[str]) -> int:
-    """Wait for the end of standard input, then sweep."""
-    token, folder = argv
+    """Wait for the end of standard input, then clean up."""
+    *flags, token, folder = argv
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
-    while os.read(0, 4096):
-        pass
+    last = b""
+    while heard := os.read(0, 4096):
+        last = heard
     sweep(token)
+    if "--containers" in flags and last != _ALL_GONE:
+        from pytest_execgo.harness.leftovers import remove_fleet
+
+        remove_fleet(token)
     shutil.rmtree(folder, ignore_errors=True)
     return 0
 

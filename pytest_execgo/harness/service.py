@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol, get_args, runtime_checkable
 
 from pytest_execgo.errors import HarnessError
 from pytest_execgo.harness.proxy import FaultProxy
+from pytest_execgo.harness.readiness import DEFAULT_TIMEOUT_SECONDS
 from pytest_execgo.models.benchmark import ServiceInfo
 
 ServiceName = Literal["execgo", "runtime", "fixtures"]
 SERVICE_NAMES: tuple[ServiceName, ...] = get_args(ServiceName)
+HEALTH = {"execgo": "/health", "runtime": "/readyz", "fixtures": "/healthz"}
+"""The path of each that answers 200 while it is well."""
 
 
 class Watcher(Protocol):
@@ -58,6 +62,13 @@ class Service(Protocol):
     def info(self) -> ServiceInfo:
         """Launcher, version and digest, for the record."""
 
+    @property
+    def python(self) -> str | None:
+        """The Python that tasks of this service can call; ``None`` where there is none."""
+
+    def state(self) -> tuple[bool, dict[str, str]]:
+        """Whether it is stopped, and the limits it runs under by resource, as the system shows them."""
+
     def running(self) -> bool:
         """Whether its process is alive (an external service always counts as running)."""
 
@@ -83,6 +94,20 @@ class LogSource(Protocol):
     log_path: Path
 
 
+class Network(Protocol):
+    """A network that services of one launcher share, apart from this machine's own."""
+
+    gateway: str
+    """The address under which they reach this machine."""
+
+    @property
+    def root(self) -> Path | None:
+        """The folder that they see already and a fleet must use; ``None``: it makes its own."""
+
+    def close(self) -> None:
+        """Take it down; called once, after its services."""
+
+
 @dataclass(frozen=True)
 class Site:
     """Where a service is launched: folders, environment, and the addresses it needs."""
@@ -91,7 +116,10 @@ class Site:
     environment: dict[str, str]
     watcher: Watcher
     urls: dict[str, str] = field(default_factory=dict)
-    python: str = ""
+    network: Network | None = None
+    ready_within_seconds: float = DEFAULT_TIMEOUT_SECONDS
+    renew: bool = False
+    """A service that is there already is to be started anew."""
 
     def data_dir(self, service: str) -> Path:
         """The private data folder of a service."""
@@ -136,3 +164,40 @@ class Launcher(Protocol):
 
     def launch(self, service: str, target: str, site: Site) -> Service:
         """Start it and wait until it is ready; raises :class:`HarnessError`."""
+
+
+Say = Callable[[str], None]
+"""Where progress goes, a line at a time."""
+
+
+@runtime_checkable
+class Networked(Protocol):
+    """A launcher whose services stand on a network of their own."""
+
+    def open_network(self, target: str, token: str, root: Path, *, severable: bool) -> Network:
+        """The network of the fleet ``token``, whose files are below ``root``. ``severable``: a service
+        may be cut off it, and must then still be seen from outside."""
+
+
+@runtime_checkable
+class Preparing(Protocol):
+    """A launcher that has something slow to make ready, once for all fleets of a run."""
+
+    def prepare(self, service: str, target: str, say: Say) -> None:
+        """Make it ready now; raises :class:`UsageError`. Doing it twice costs little."""
+
+
+@runtime_checkable
+class Configurable(Protocol):
+    """A launcher that takes a setting of the run."""
+
+    def configured(self, settings: LaunchSettings) -> Launcher:
+        """The launcher with these settings."""
+
+
+@dataclass(frozen=True)
+class LaunchSettings:
+    """What launchers may need to know of a run. ``python_image``: the image that images of ours are
+    built from; ``None``: the default."""
+
+    python_image: str | None = None

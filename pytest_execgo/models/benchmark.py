@@ -20,7 +20,11 @@ RecoveryOutcome = Literal["not_needed", "recovered", "degraded", "stuck", "lost"
 
 
 class BenchmarkRunRequest(Document):
-    """What a run was asked for. Empty lists mean: all scenarios, all installed frameworks."""
+    """What a run was asked for. Empty lists mean: all scenarios, all installed frameworks.
+
+    ``harness`` and ``services`` are launchers, ``KIND`` or ``KIND:TARGET``; ``python_image`` is what
+    images of our own services are built from (null: the default).
+    """
 
     scenarios: tuple[str, ...] = ()
     frameworks: tuple[str, ...] = ()
@@ -30,6 +34,7 @@ class BenchmarkRunRequest(Document):
     seed: int | None = Field(default=None, ge=0, strict=True)
     harness: str = "embedded"
     services: dict[str, str] = {}
+    python_image: str | None = None
     known_findings: tuple[AcceptedFinding, ...] = ()
 
 

@@ -23,15 +23,23 @@ Layer = Literal[
 
 
 class ExpectedCause(Model):
-    """What attribution must find; without ``code`` the layer alone is compared."""
+    """What attribution must find; without ``code`` the layer alone is compared. A list of codes: any of
+    them, for a fault that shows otherwise from one kind of fleet to the other."""
 
     layer: Layer
-    code: str | None = None
+    code: str | tuple[str, ...] | None = None
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """The codes that will do; none: any."""
+        if self.code is None:
+            return ()
+        return (self.code,) if isinstance(self.code, str) else self.code
 
     def fits(self, layer: str, code: str) -> bool:
         """Whether a named cause is this one."""
-        return layer == self.layer and self.code in (None, code)
+        return layer == self.layer and (not self.codes or code in self.codes)
 
     def __str__(self) -> str:
-        """``layer`` or ``layer/code``."""
-        return f"{self.layer}/{self.code}" if self.code else self.layer
+        """``layer``, ``layer/code`` or ``layer/code|code``."""
+        return f"{self.layer}/{'|'.join(self.codes)}" if self.codes else self.layer

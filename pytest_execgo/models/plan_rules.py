@@ -150,6 +150,13 @@ def placeholders(
             yield from placeholders(item, (*keys, index))
 
 
+def uses_placeholder(plan: StandardPlan, name: str) -> bool:
+    """Whether ``${name}`` stands in the parameters of a task of a plan."""
+    tasks = [task for stage in plan.stages for task in stage.task_graph.tasks]
+    payloads = [{"params": task.params, "input": task.input} for task in tasks]
+    return any(found == name for _, found in placeholders(payloads))
+
+
 def fill_placeholders(value: Any, values: dict[str, str]) -> Any:
     """A copy of ``value`` with each ``${name}`` replaced; unknown names raise ``KeyError``."""
     if isinstance(value, str):

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import http.client
-import sys
 import threading
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from time import monotonic
 from typing import Protocol
 from urllib.parse import urlsplit
-
-import psutil
 
 from pytest_execgo.models.timeline import (
     EvidenceEvent,
@@ -69,6 +64,9 @@ class Probed(Protocol):
     def running(self) -> bool:
         """Whether its process is alive."""
 
+    def state(self) -> tuple[bool, dict[str, str]]:
+        """Whether it is stopped, and the limits it runs under, as the system shows them."""
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -94,7 +92,7 @@ class HealthProber:
         self._recorder = recorder
         self._done = threading.Event()
         for service in services:
-            watch = _Watch(service, links.get(service.name), limits_of(service.pid))
+            watch = _Watch(service, links.get(service.name), service.state()[1])
             threading.Thread(target=self._follow, args=(watch,), daemon=True).start()
 
     def stop(self) -> None:
@@ -159,11 +157,12 @@ class _Watch:
     def _process(self, pid: int) -> tuple[list[EvidenceEvent], bool]:
         events: list[EvidenceEvent] = []
         name, odd = self.service.name, False
-        if _stopped(pid):
+        stopped, limits = self.service.state()
+        if stopped:
             odd = True
             if self._first("stopped"):
                 events.append(ServiceStopped(service=name, pid=pid))
-        for resource, limit in limits_of(pid).items():
+        for resource, limit in limits.items():
             if self.limits.get(resource, limit) == limit:
                 continue
             odd = True
@@ -254,33 +253,3 @@ def ask(url: str, timeout: float = PROBE_TIMEOUT_SECONDS) -> Answer:
     finally:
         connection.close()
     return Answer(round((monotonic() - began) * 1000, 3))
-
-
-def _stopped(pid: int) -> bool:
-    with suppress(psutil.Error):
-        return bool(psutil.Process(pid).status() == psutil.STATUS_STOPPED)
-    return False
-
-
-def limits_of(pid: int | None) -> dict[str, str]:
-    """The limits under which a process runs, as far as the system shows them."""
-    found: dict[str, str] = {}
-    if pid is None or not sys.platform.startswith("linux"):
-        return found
-    with suppress(psutil.Error, OSError, ValueError):
-        soft, _ = psutil.Process(pid).rlimit(psutil.RLIMIT_AS)
-        found["memory"] = "unlimited" if soft < 0 else f"{soft // 2**20} MB"
-        for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines():
-            _, controllers, path = line.split(":", 2)
-            if "pids" in controllers.split(","):
-                root = Path("/sys/fs/cgroup/pids")
-            elif not controllers:
-                root = Path("/sys/fs/cgroup")
-            else:
-                continue
-            limit = root / path.lstrip("/") / "pids.max"
-            if limit.exists():
-                found["pids"] = limit.read_text().strip()
-            else:
-                found.setdefault("pids", "max")
-    return found

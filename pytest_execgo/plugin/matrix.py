@@ -10,6 +10,7 @@ from typing import Any, TextIO
 import pytest
 
 from pytest_execgo.errors import HarnessError, UsageError
+from pytest_execgo.harness.launchers.kept import KIND as KEPT_KIND
 from pytest_execgo.plugin import options
 from pytest_execgo.plugin.collection import ScenarioFile, find_argument, trial_id_of
 from pytest_execgo.plugin.events import EventsOut, EventStream
@@ -47,6 +48,7 @@ class MatrixPlugin:
         if config.getoption("dist", "no") == "each":
             raise UsageError("--dist each would run every trial twice into one folder; use -n N")
         self._check_reports(config)
+        self._check_kept(config)
         sources = pytest.Config.ArgsSource
         if config.args_source in (sources.INVOCATION_DIR, sources.TESTPATHS):
             config.args[:] = [str(path) for path in catalogue.selected().values()]
@@ -57,6 +59,15 @@ class MatrixPlugin:
             self._check_manifests()
         for name, text in self._markers():
             config.addinivalue_line("markers", f"{name}: {text}")
+
+    def _check_kept(self, config: pytest.Config) -> None:
+        """A fleet that is kept is one fleet, and every worker needs its own."""
+        harness = self._state.request.harness
+        if harness.startswith(f"{KEPT_KIND}:") and len(config.getoption("tx", None) or []) > 1:
+            raise UsageError(
+                f"{harness.removeprefix(f'{KEPT_KIND}:')} is one fleet, and every worker needs one of "
+                "its own: leave out -n, or --execgo-fleet"
+            )
 
     def _check_reports(self, config: pytest.Config) -> None:
         """Reports can be written: said before the first trial, not after the last."""
@@ -84,6 +95,17 @@ class MatrixPlugin:
         names = [name.replace("-", "_") for name in catalogue.registry.adapters]
         markers += [(name, "execgo framework") for name in names]
         return [*markers, ("live", "execgo mode"), ("replay", "execgo mode")]
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        """Pull and build what is missing, once, before any worker starts."""
+        state = self._state
+        if state.is_worker or session.config.option.collectonly:
+            return
+        try:
+            state.fleet_spec.prepare(state.registry.launchers, state.say)
+        except UsageError as error:
+            raise pytest.UsageError(f"execgo: {error}") from None
 
     def pytest_report_header(self, config: pytest.Config) -> list[str]:
         """What runs where."""

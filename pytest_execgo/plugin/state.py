@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from contextlib import nullcontext
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,9 @@ from pytest_execgo.catalogue import Catalogue
 from pytest_execgo.conformance.findings import parse_accepted
 from pytest_execgo.errors import UsageError
 from pytest_execgo.harness.fleet import FleetSpec
-from pytest_execgo.harness.service import SERVICE_NAMES
+from pytest_execgo.harness.launchers.kept import KIND as KEPT_KIND
+from pytest_execgo.harness.readiness import DEFAULT_TIMEOUT_SECONDS
+from pytest_execgo.harness.service import SERVICE_NAMES, LaunchSettings
 from pytest_execgo.models.benchmark import BenchmarkResult, BenchmarkRunRequest, TrialResult
 from pytest_execgo.models.document import load, parse
 from pytest_execgo.plugin import options
@@ -43,6 +47,17 @@ class PluginState:
             config.stash[_STATE] = cls(config)
         return config.stash[_STATE]
 
+    def say(self, line: str) -> None:
+        """Progress of something slow, on the terminal; a worker has none."""
+        reporter = self.config.pluginmanager.get_plugin("terminalreporter")
+        capture = self.config.pluginmanager.get_plugin("capturemanager")
+        if reporter is None:
+            return
+        # While a test runs, what is written would count as its output.
+        with capture.global_and_fixture_disabled() if capture else nullcontext():
+            reporter.ensure_newline()
+            reporter.write_line(f"execgo: {line}")
+
     @property
     def is_worker(self) -> bool:
         """Whether this is an xdist worker."""
@@ -68,6 +83,9 @@ class PluginState:
                 found = options.value(self.config, name)
             if found:
                 base[field] = _number(name, found) if name in _NUMBERS else found
+        kept = self._kept(asked)
+        if kept:
+            base["harness"] = kept
         services = self._services(asked)
         if services is not None:
             base["services"] = services
@@ -83,7 +101,7 @@ class PluginState:
         if not (folder / REQUEST).is_file():
             resumed = options.value(self.config, "resume")
             raise UsageError(f"--execgo-resume {resumed}: no such run in {folder.parent}")
-        for name in ("request", "service", "known_findings", *_FIELDS.values()):
+        for name in ("request", "service", "fleet", "known_findings", *_FIELDS.values()):
             if options.given(self.config, name) is not None:
                 raise UsageError(
                     f"--execgo-resume takes the request of the run it resumes; leave out "
@@ -118,7 +136,25 @@ class PluginState:
         # Which profiles execgo_run will be asked for is not known beforehand, and a test keeps the
         # addresses of its fleet: so all links are there from the beginning.
         links = frozenset() if options.matrix_wanted(self.config) else frozenset(SERVICE_NAMES)
-        return FleetSpec(self.request.harness, choices, links)
+        return FleetSpec(
+            self.request.harness,
+            choices,
+            links,
+            LaunchSettings(self.request.python_image),
+            self._ready_timeout(),
+        )
+
+    def _ready_timeout(self) -> float:
+        found = options.value(self.config, "ready_timeout")
+        if found is None:
+            return DEFAULT_TIMEOUT_SECONDS
+        try:
+            seconds = float(found)
+        except ValueError:
+            seconds = 0.0
+        if not 0 < seconds < math.inf:
+            raise UsageError(f"--execgo-ready-timeout {found!r}: expected a number of seconds")
+        return seconds
 
     @cached_property
     def registry(self) -> Registry:
@@ -145,7 +181,7 @@ class PluginState:
     @cached_property
     def session(self) -> RunSession:
         """The session that runs trials in this process."""
-        return RunSession(self.settings, self.catalogue)
+        return RunSession(self.settings, self.catalogue, self.say)
 
     @cached_property
     def recorded(self) -> dict[str, tuple[Path, TrialResult]]:
@@ -166,7 +202,10 @@ class PluginState:
 
     def _replayed_request(self) -> BenchmarkRunRequest:
         """What makes the recorded trials: their own dimensions and seed, on the fleet they had."""
-        refused = {"request", "resume", "known_findings", "shard", *_FIELDS.values()} - {"harness"}
+        refused = {"request", "resume", "known_findings", "shard", *_FIELDS.values()} - {
+            "harness",
+            "python_image",
+        }
         for name in sorted(refused):
             if options.given(self.config, name) is not None:
                 word = name.replace("_", "-")
@@ -189,10 +228,13 @@ class PluginState:
             "repetitions": max(r.repetition for r in results) + 1,
             "seed": results[0].seed,
         }
-        harness = options.given(self.config, "harness")
+        harness = self._kept(set()) or options.given(self.config, "harness")
         services = self._services(set())
         if harness:
             update |= {"harness": harness, "services": {}}
+        python_image = options.given(self.config, "python_image")
+        if python_image:
+            update["python_image"] = python_image
         if services is not None:
             update["services"] = services
         return asked.model_copy(update=update)
@@ -208,6 +250,20 @@ class PluginState:
         if words is None and (field or name) not in asked:
             words = options.value(self.config, name)
         return words
+
+    def _kept(self, asked: set[str]) -> str | None:
+        """``--execgo-fleet NAME`` as a harness."""
+        name = options.given(self.config, "fleet")
+        if name is None and not asked & {"harness", "services"}:
+            name = options.value(self.config, "fleet")
+        if not name:
+            return None
+        for other in ("harness", "service"):
+            if options.given(self.config, other) is not None:
+                raise UsageError(
+                    f"--execgo-fleet {name} has its services already; leave out --execgo-{other}"
+                )
+        return f"{KEPT_KIND}:{name}"
 
     def _services(self, asked: set[str]) -> dict[str, str] | None:
         words = self._chosen("service", asked, "services")
@@ -234,6 +290,8 @@ class PluginState:
             words += ["--execgo-harness", self.fleet_spec.harness]
         for name, choice in self.fleet_spec.choices:
             words += ["--execgo-service", f"{name}={choice}"]
+        if self.request.python_image:
+            words += ["--execgo-python-image", self.request.python_image]
         for one in self.request.known_findings:
             words += ["--execgo-known-findings", f"{one.id}={one.reason}"]
         return tuple(words)
@@ -252,6 +310,7 @@ _FIELDS = {
     "repetitions": "repetitions",
     "seed": "seed",
     "harness": "harness",
+    "python_image": "python_image",
 }
 _NUMBERS = {"repetitions": 1, "seed": 0}
 

@@ -22,9 +22,14 @@ class Service:
 
     def __init__(self, pid: int | None = 1) -> None:
         self.pid, self.alive = pid, True
+        self.stopped = False
+        self.limits: dict[str, str] = {}
 
     def running(self) -> bool:
         return self.alive
+
+    def state(self) -> tuple[bool, dict[str, str]]:
+        return self.stopped, self.limits
 
 
 @pytest.fixture
@@ -37,8 +42,6 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[Answer]]:
         return queue.pop(0) if queue else GOOD
 
     monkeypatch.setattr(health, "ask", ask)
-    monkeypatch.setattr(health, "_stopped", lambda pid: False)
-    monkeypatch.setattr(health, "limits_of", lambda pid: {})
     return script
 
 
@@ -110,12 +113,10 @@ def test_a_dead_process_is_no_news_of_the_probers(answers: Any) -> None:
     assert rounds(watch(service), 3) == []
 
 
-def test_stopped_and_limited_are_seen_at_the_process(
-    answers: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    watched = _Watch(Service(), None, {"memory": "unlimited"})
-    monkeypatch.setattr(health, "_stopped", lambda pid: True)
-    monkeypatch.setattr(health, "limits_of", lambda pid: {"memory": "16 MB"})
+def test_stopped_and_limited_are_seen_at_the_service(answers: Any) -> None:
+    service = Service()
+    watched = _Watch(service, None, {"memory": "unlimited"})
+    service.stopped, service.limits = True, {"memory": "16 MB"}
     events = watched.look()
     assert kinds(events) == ["service_stopped", "service_limited"]
     assert isinstance(events[1], t.ServiceLimited)

@@ -11,10 +11,9 @@ from typing import Any
 from pytest_execgo.errors import HarnessError, UsageError
 from pytest_execgo.harness.process import ProcessService, Program
 from pytest_execgo.harness.readiness import DEFAULT_TIMEOUT_SECONDS, probe_json
-from pytest_execgo.harness.service import Service, Site, Unwatched, refuse_other_version
+from pytest_execgo.harness.service import HEALTH, Service, Site, Unwatched, refuse_other_version
 from pytest_execgo.models.benchmark import ServiceInfo
 
-_HEALTH = {"execgo": "/health", "runtime": "/readyz"}
 _DESCRIBE_SECONDS = 3.0
 
 
@@ -22,7 +21,7 @@ class BinaryLauncher:
     """Target: the path of the executable."""
 
     kind = "binary"
-    services = frozenset(_HEALTH)
+    services = frozenset({"execgo", "runtime"})
     needs_target = True
 
     def check(self, service: str, target: str) -> None:
@@ -90,7 +89,7 @@ def _program(
         }
 
     def look(offset: int, url: str | None) -> dict[str, Any] | None:
-        health = probe_json(f"{url}{_HEALTH[service]}")
+        health = probe_json(f"{url}{HEALTH[service]}")
         return None if health is None else {"url": url, "version": health.get("version")}
 
     def info(seen: dict[str, Any]) -> ServiceInfo:
@@ -101,8 +100,8 @@ def _program(
     return Program(
         command=command,
         look=look,
-        awaited=f"200 from {_HEALTH[service]}",
-        health=_HEALTH[service],
+        awaited=f"200 from {HEALTH[service]}",
+        health=HEALTH[service],
         environment=environment,
         info=info,
         hint=f"try it alone: {path}",

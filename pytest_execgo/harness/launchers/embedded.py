@@ -2,33 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
 import sys
-from functools import lru_cache
-from importlib import import_module
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 from pytest_execgo.errors import HarnessError, UsageError
+from pytest_execgo.harness import own_services
+from pytest_execgo.harness.own_services import MODULES, digest
 from pytest_execgo.harness.process import ProcessService, Program
 from pytest_execgo.harness.readiness import probe_json, ready_line
-from pytest_execgo.harness.service import Service, Site
+from pytest_execgo.harness.service import HEALTH, Service, Site
 from pytest_execgo.models.benchmark import ServiceInfo
-
-_MODULES = {
-    "execgo": "pytest_execgo.services.execgo",
-    "runtime": "pytest_execgo.services.runtime",
-    "fixtures": "fixtures_server",
-}
-_HEALTH = {"execgo": "/health", "runtime": "/readyz", "fixtures": "/healthz"}
 
 
 class EmbeddedLauncher:
     """Needs nothing but Python."""
 
     kind = "embedded"
-    services = frozenset(_MODULES)
+    services = frozenset(MODULES)
     needs_target = False
 
     def check(self, service: str, target: str) -> None:
@@ -38,14 +28,12 @@ class EmbeddedLauncher:
 
     def describe(self, service: str, target: str) -> str:
         """Version, the contract it speaks, module and digest."""
-        name = _MODULES[service]
-        module = import_module(name)
-        spoken = f" (speaks {module.SPEAKS})" if hasattr(module, "SPEAKS") else ""
-        return f"embedded {module.VERSION}{spoken} {name} sha256 {digest(name)[:12]}"
+        name = MODULES[service]
+        return f"embedded {own_services.version(service)} {name} sha256 {digest(name)[:12]}"
 
     def launch(self, service: str, target: str, site: Site) -> Service:
         """Start ``python -m <module>`` and wait for its ready line."""
-        module = _MODULES[service]
+        module = MODULES[service]
         log_path, data = site.log_path(service), site.data_dir(service)
 
         def command(address: str) -> list[str]:
@@ -58,7 +46,7 @@ class EmbeddedLauncher:
             return [sys.executable, "-m", module, *flags, "--exit-with-stdin"]
 
         def info(seen: dict[str, Any]) -> ServiceInfo:
-            health = probe_json(seen["url"] + _HEALTH[service])
+            health = probe_json(seen["url"] + HEALTH[service])
             if health is None or "version" not in health:
                 raise HarnessError(
                     f"{service} said it was ready, but does not answer {seen['url']}"
@@ -75,7 +63,7 @@ class EmbeddedLauncher:
             command=command,
             look=lambda offset, url: ready_line(log_path, offset),
             awaited="its ready line",
-            health=_HEALTH[service],
+            health=HEALTH[service],
             environment=lambda address: (
                 {"EXECGO_RUNTIME_URL": site.urls["runtime"]} if service == "execgo" else {}
             ),
@@ -86,18 +74,3 @@ class EmbeddedLauncher:
         process = ProcessService(service, program, site)
         process.start()
         return process
-
-
-@lru_cache
-def digest(module: str) -> str:
-    """The sha256 over all files of a module's folder, in order of their names."""
-    spec = find_spec(module)
-    assert spec is not None
-    assert spec.origin is not None
-    folder = Path(spec.origin).parent
-    total = hashlib.sha256()
-    for path in sorted(folder.rglob("*")):
-        if path.is_file() and path.suffix in (".py", ".json"):
-            total.update(path.relative_to(folder).as_posix().encode() + b"\0")
-            total.update(path.read_bytes())
-    return total.hexdigest()

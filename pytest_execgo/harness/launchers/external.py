@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from urllib.parse import urlsplit
 
 import requests
@@ -9,10 +10,9 @@ import requests
 from pytest_execgo.direct_http import request
 from pytest_execgo.errors import HarnessError, UsageError
 from pytest_execgo.harness.proxy import FaultProxy
-from pytest_execgo.harness.service import Service, Site, refuse_other_version
+from pytest_execgo.harness.service import HEALTH, Service, Site, refuse_other_version
 from pytest_execgo.models.benchmark import ServiceInfo
 
-_HEALTH = {"execgo": "/health", "runtime": "/readyz", "fixtures": "/healthz"}
 _TIMEOUT_SECONDS = 5.0
 
 
@@ -24,7 +24,12 @@ class ExternalService:
         self.info = ServiceInfo(launcher="external", version=version, url=url)
         self.link: FaultProxy | None = None
         self.pid = None
-        self.health_url = url + _HEALTH[name]
+        self.python = sys.executable
+        self.health_url = url + HEALTH[name]
+
+    def state(self) -> tuple[bool, dict[str, str]]:
+        """Nothing is known of its process."""
+        return False, {}
 
     def running(self) -> bool:
         """Nobody here knows its process; it counts as running."""
@@ -46,7 +51,7 @@ class ExternalLauncher:
     """Target: the base URL."""
 
     kind = "external"
-    services = frozenset(_HEALTH)
+    services = frozenset(HEALTH)
     needs_target = True
 
     def check(self, service: str, target: str) -> None:
@@ -74,7 +79,7 @@ class ExternalLauncher:
 
 
 def _version(service: str, url: str) -> str:
-    health = url + _HEALTH[service]
+    health = url + HEALTH[service]
     try:
         reply = request("GET", health, timeout=_TIMEOUT_SECONDS)
     except requests.RequestException as error:
@@ -88,7 +93,7 @@ def _version(service: str, url: str) -> str:
     except (ValueError, KeyError, TypeError):
         kind = reply.headers.get("Content-Type", "no content type")
         raise HarnessError(
-            f"{service} at {url}: GET {_HEALTH[service]} answered {reply.status_code} ({kind}), "
+            f"{service} at {url}: GET {HEALTH[service]} answered {reply.status_code} ({kind}), "
             f"not the health of {service}; is this another program?"
         ) from None
     refuse_other_version(service, url, version)

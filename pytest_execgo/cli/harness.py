@@ -1,0 +1,100 @@
+"""``harness up|status|down``: fleets of containers that stay up between runs."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from tabulate import tabulate
+
+from pytest_execgo.errors import UsageError, unknown_name
+from pytest_execgo.harness import kept
+from pytest_execgo.harness.fleet import FleetSpec
+from pytest_execgo.harness.images.builder import remove_built
+from pytest_execgo.harness.kept import ServiceStatus
+from pytest_execgo.harness.readiness import DEFAULT_TIMEOUT_SECONDS
+from pytest_execgo.harness.service import SERVICE_NAMES, LaunchSettings
+from pytest_execgo.registry import Registry
+
+_PORTS = range(1, 65536)
+
+
+def up(options: argparse.Namespace) -> int:
+    """Bring a fleet up and show it."""
+    choices = [_pair("--service", word, "execgo=container:IMAGE") for word in options.service or ()]
+    spec = FleetSpec(
+        harness="container",
+        choices=tuple(choices),
+        settings=LaunchSettings(options.python_image),
+        ready_within_seconds=options.ready_timeout or DEFAULT_TIMEOUT_SECONDS,
+    )
+    published = dict(_port(word) for word in options.publish or ())
+    kept.up(options.name, spec, Registry.build().launchers, published, _say)
+    _show(kept.status(options.name), options.json)
+    if not options.json:
+        print(f"\nuse it:  pytest --execgo-matrix --execgo-fleet {options.name}")
+        print(f"end it:  python -m pytest_execgo harness down {options.name}")
+    return 0
+
+
+def status(options: argparse.Namespace) -> int:
+    """Show what is up; exit 1 unless all of it is ready."""
+    found = kept.status(options.name)
+    _show(found, options.json)
+    return 0 if all(service.state == "ready" for service in found) else 1
+
+
+def down(options: argparse.Namespace) -> int:
+    """Take down one fleet, or all."""
+    if options.all and options.name:
+        raise UsageError("harness down: give a NAME or --all, not both")
+    chosen = kept.names() if options.all else [options.name] if options.name else []
+    if not chosen and not (options.all or options.images):
+        raise UsageError(
+            f"harness down: give a NAME ({', '.join(kept.names()) or 'none is up'}), --all or --images"
+        )
+    for name in chosen:
+        kept.down(name)
+        print(f"fleet {name} is down")
+    if options.images:
+        gone = remove_built()
+        print(f"removed {len(gone)} image{'' if len(gone) == 1 else 's'}", *gone, sep="\n  ")
+    return 0
+
+
+def _show(found: Sequence[ServiceStatus], as_json: bool) -> None:
+    if as_json:
+        print(json.dumps([asdict(one) for one in found], ensure_ascii=False))
+        return
+    if not found:
+        print("no fleet is up; bring one up: python -m pytest_execgo harness up")
+        return
+    rows = [
+        [s.fleet, s.service, s.state, s.url, s.published or "–", s.version, s.image, s.digest[:12]]
+        for s in found
+    ]
+    headers = ["fleet", "service", "state", "address", "published", "version", "image", "sha256"]
+    print(tabulate(rows, headers, tablefmt="plain"))
+
+
+def _pair(flag: str, word: str, example: str) -> tuple[str, str]:
+    name, sign, value = word.partition("=")
+    if not sign or not value:
+        raise UsageError(f"{flag} {word!r}: expected NAME=VALUE, as in {example}")
+    if name not in SERVICE_NAMES:
+        raise UsageError(f"{flag} {word!r}: {unknown_name('service', name, SERVICE_NAMES)}")
+    return name, value
+
+
+def _port(word: str) -> tuple[str, int]:
+    name, value = _pair("--publish", word, "execgo=18080")
+    if not value.isdigit() or int(value) not in _PORTS:
+        raise UsageError(f"--publish {word!r}: expected a port from 1 to 65535")
+    return name, int(value)
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)

@@ -1,0 +1,173 @@
+"""Finding, pulling and building images; each is built once, however many workers want it.
+
+The tag of what is built holds the hash of everything that goes in, so whether it has been built
+already is a look at the engine.
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import requests
+from docker.errors import APIError, DockerException, ImageNotFound
+from docker.utils import parse_repository_tag
+from testcontainers.core.config import testcontainers_config
+
+from pytest_execgo.errors import UsageError
+from pytest_execgo.harness.docker_engine import engine, explain
+from pytest_execgo.harness.leftovers import IMAGE
+from pytest_execgo.harness.locks import BUILDING, held
+from pytest_execgo.harness.service import Say
+
+_OF = "pytest-execgo.of"
+_BUILD_TIMEOUT_SECONDS = 3600
+_SILENCE_SECONDS = 1.0
+_SHOWN_LINES = 20
+_SHOWN_COLUMNS = 150
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What an image is built of. ``tag`` names all of it; ``of`` is what it is an image of: an older
+    one of the same is superseded."""
+
+    what: str
+    tag: str
+    context: Path
+    of: str
+    target: str | None = None
+    arguments: dict[str, str] = field(default_factory=dict)
+
+
+def find(name: str) -> Any | None:
+    """The image of a name, if the engine has it."""
+    for known in dict.fromkeys((name, testcontainers_config.hub_image_name_prefix + name)):
+        with suppress(ImageNotFound):
+            return engine().images.get(known)
+    return None
+
+
+def fetch(name: str, what: str, say: Say) -> Any:
+    """The image of a name, pulled if it is not here; raises :class:`UsageError`."""
+    found = find(name)
+    if found is not None:
+        return found
+    full = testcontainers_config.hub_image_name_prefix + name
+    began = monotonic()
+    say(f"pulling {full} …")
+    repository, tag = parse_repository_tag(full)
+    try:
+        found = engine().images.pull(repository, tag=tag or "latest")
+    except (DockerException, requests.RequestException) as error:
+        reason = " ".join(str(getattr(error, "explanation", None) or error).split())
+        raise UsageError(
+            f"{what}: the image {name} is not here, and cannot be pulled: {reason[:300]}; "
+            "build or load it first (docker build -t …, docker load), or mend the name"
+        ) from None
+    say(f"pulled {full} in {monotonic() - began:.1f} s")
+    return found
+
+
+def build(recipe: Recipe, say: Say) -> Any:
+    """The image of a recipe, built unless it is here; raises :class:`UsageError` with the end of what
+    the build printed."""
+    found = find(recipe.tag)
+    if found is not None:
+        return found
+    # One of each at a time; that somebody builds at all keeps others from clearing layers away.
+    with held(recipe.tag), held(BUILDING, together=True):
+        found = find(recipe.tag)
+        if found is None:
+            _build(recipe, say)
+            found = engine().images.get(recipe.tag)
+            _remove_superseded(recipe, found.id)
+    return found
+
+
+def _build(recipe: Recipe, say: Say) -> None:
+    began = monotonic()
+    printed = _Printed(recipe, say, began)
+    try:
+        for line in engine().api.build(
+            path=str(recipe.context),
+            tag=recipe.tag,
+            target=recipe.target,
+            buildargs=recipe.arguments,
+            labels={_OF: recipe.of, IMAGE: "built"},
+            rm=True,
+            forcerm=True,
+            decode=True,
+            timeout=_BUILD_TIMEOUT_SECONDS,
+        ):
+            printed.take(line)
+    except (DockerException, requests.RequestException, TypeError) as error:
+        raise UsageError(f"{recipe.what} cannot be built: {explain(error)}") from None
+    say(f"built {recipe.tag} in {monotonic() - began:.1f} s")
+
+
+class _Printed:
+    """Follows what a build prints."""
+
+    def __init__(self, recipe: Recipe, say: Say, began: float) -> None:
+        self._recipe, self._say, self._began = recipe, say, began
+        self._step = "before its first step"
+        self._lines: list[str] = []
+        self._said = began
+        say(f"building {recipe.what} as {recipe.tag} …")
+
+    def take(self, line: dict[str, Any]) -> None:
+        """One line of the stream; raises :class:`UsageError` for the one that says it failed."""
+        if "error" in line:
+            raise UsageError(self._failure(str(line["error"])))
+        for text in str(line.get("stream") or "").splitlines():
+            if re.match(r"Step \d+/\d+ : ", text):
+                self._step = text.strip()
+                self._lines = []
+                self._say_step()
+            elif text.strip() and not text.startswith((" ---> ", "Removing intermediate")):
+                self._lines.append(text.rstrip()[:_SHOWN_COLUMNS])
+
+    def _say_step(self) -> None:
+        """Only when some time has passed: a build of cached layers is no news."""
+        now = monotonic()
+        if now - self._said >= _SILENCE_SECONDS:
+            self._said = now
+            self._say(f"  {now - self._began:6.1f} s  {self._step[:_SHOWN_COLUMNS]}")
+
+    def _failure(self, error: str) -> str:
+        words = error.strip()
+        if "no space left on device" in words:
+            words = explain(OSError(words))
+        lines = [f"{self._recipe.what} could not be built; {self._step[:_SHOWN_COLUMNS]}"]
+        lines += [f"  | {line}" for line in self._lines[-_SHOWN_LINES:]]
+        lines.append(f"  {' '.join(words.split())[:500]}")
+        if "BuildKit" in words:
+            lines.append("  this Dockerfile needs BuildKit: build it yourself, and name the image:")
+            lines.append("  docker buildx build --load -t NAME PATH, then …=container:NAME")
+        elif not self._recipe.target:
+            lines.append(f"  try it alone: docker build {self._recipe.context}")
+        return "\n".join(lines)
+
+
+def _remove_superseded(recipe: Recipe, kept: str) -> None:
+    for image in engine().images.list(filters={"label": f"{_OF}={recipe.of}"}):
+        if image.id != kept:
+            with suppress(APIError):
+                for name in image.tags or [image.id]:
+                    engine().images.remove(name)
+
+
+def remove_built() -> list[str]:
+    """Remove every image that was built by us and is not in use; returns their names."""
+    gone = []
+    for image in engine().images.list(filters={"label": _OF}):
+        for name in image.tags or [image.id]:
+            with suppress(APIError):
+                engine().images.remove(name)
+                gone.append(name)
+    return gone

@@ -1,0 +1,210 @@
+"""What an image is made from, as the target of ``container:…`` says it."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import tempfile
+from dataclasses import dataclass
+from importlib.metadata import distribution
+from pathlib import Path
+from typing import Any, Protocol
+
+from docker.utils import exclude_paths
+
+from pytest_execgo.errors import UsageError
+from pytest_execgo.harness import own_services
+from pytest_execgo.harness.images import builder
+from pytest_execgo.harness.images.builder import Recipe
+from pytest_execgo.harness.service import Say
+
+DEFAULT_PYTHON_IMAGE = "python:3.13-slim"
+PORT = 8080
+"""Where services listen inside of their containers, ours and the real ones."""
+BUILD = "build:"
+EMBEDDED = "embedded"
+_HERE = Path(__file__).parent
+# What tasks of the built-in scenarios import beyond the standard library.
+_LIBRARIES = ("packaging",)
+
+
+class Source(Protocol):
+    """An image that may have to be built or pulled first."""
+
+    def image(self, say: Say) -> Any:
+        """The image (of the Docker SDK); raises :class:`UsageError`."""
+
+    def describe(self) -> str:
+        """A few words for the header."""
+
+    @property
+    def path(self) -> str | None:
+        """The module or checkout that it is made from, for the record."""
+
+
+@dataclass(frozen=True)
+class Own:
+    """A service of this package, in an image of its own."""
+
+    service: str
+    python_image: str
+
+    @property
+    def path(self) -> str:
+        """Its module."""
+        return own_services.MODULES[self.service]
+
+    @property
+    def tag(self) -> str:
+        """Name and content hash."""
+        total = hashlib.sha256(self.python_image.encode())
+        for name in ("Dockerfile", "install.py"):
+            total.update((_HERE / name).read_bytes())
+        for folder in _own_folders().values():
+            total.update(own_services.digest_of(folder).encode())
+        for name in _LIBRARIES:
+            total.update(distribution(name).version.encode())
+        return f"pytest-execgo/{self.service}:{total.hexdigest()[:12]}"
+
+    def describe(self) -> str:
+        """It is one of ours, whatever it runs in."""
+        return f"embedded {own_services.version(self.service)} {self.tag}"
+
+    def image(self, say: Say) -> Any:
+        """Built from the Python image, unless it has been."""
+        tag = self.tag
+        if builder.find(tag) is None:
+            builder.fetch(self.python_image, f"{self.service} (its Python image)", say)
+        with tempfile.TemporaryDirectory(prefix="execgo-image-") as name:
+            context = Path(name)
+            _copy_own(context)
+            recipe = Recipe(
+                what=f"{self.service} (embedded, from {self.python_image})",
+                tag=tag,
+                context=context,
+                of=f"{self.service} {_HERE}",
+                target=self.service,
+                arguments={"PYTHON_IMAGE": self.python_image},
+            )
+            return builder.build(recipe, say)
+
+
+@dataclass(frozen=True)
+class Checkout:
+    """A folder with a Dockerfile."""
+
+    service: str
+    folder: Path
+
+    @property
+    def path(self) -> str:
+        """The folder."""
+        return str(self.folder)
+
+    def check(self) -> None:
+        """Raise :class:`UsageError` unless there is a Dockerfile."""
+        if not (self.folder / "Dockerfile").is_file():
+            raise UsageError(
+                f"{self.service}=container:build:{self.folder}: no Dockerfile there; "
+                "give the folder of a checkout that has one"
+            )
+
+    @property
+    def tag(self) -> str:
+        """Name and content hash."""
+        name = "".join(c if c.isalnum() else "-" for c in self.folder.name.lower()).strip("-")
+        return f"pytest-execgo/{self.service}-{name or 'checkout'}:{_digest(self.folder)[:12]}"
+
+    def describe(self) -> str:
+        """Where it is built from."""
+        return f"built from {self.folder}"
+
+    def image(self, say: Say) -> Any:
+        """Built with its own Dockerfile, unless just this content has been."""
+        return builder.build(
+            Recipe(
+                what=f"{self.service} from {self.folder}",
+                tag=self.tag,
+                context=self.folder,
+                of=f"{self.service} {self.folder}",
+            ),
+            say,
+        )
+
+
+@dataclass(frozen=True)
+class Named:
+    """An image by its name."""
+
+    service: str
+    name: str
+    path = None
+
+    def describe(self) -> str:
+        """Its name; its digest once it is here."""
+        found = builder.find(self.name)
+        return f"{self.name} sha256 {digest(found)[:12]}" if found else self.name
+
+    def image(self, say: Say) -> Any:
+        """Pulled, unless it is here."""
+        return builder.fetch(self.name, self.service, say)
+
+
+def digest(image: Any) -> str:
+    """The sha256 that an image is known by."""
+    return str(image.id).removeprefix("sha256:")
+
+
+def _own_folders() -> dict[str, Path]:
+    """What goes into our images, by the path it has there."""
+    services = own_services.folder("pytest_execgo.services")
+    return {
+        "pytest_execgo/services": services,
+        "fixtures_server": own_services.folder("fixtures_server"),
+    }
+
+
+def _copy_own(context: Path) -> None:
+    for name, folder in _own_folders().items():
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(folder, context / name, ignore=ignored)
+    package = own_services.folder("pytest_execgo")
+    for file, to in (
+        (package / "__init__.py", "pytest_execgo/__init__.py"),
+        (_HERE / "Dockerfile", "Dockerfile"),
+        (_HERE / "install.py", "install.py"),
+    ):
+        shutil.copyfile(file, context / to)
+    for name in _LIBRARIES:
+        for entry in distribution(name).files or []:
+            source = Path(str(entry.locate()))
+            if entry.parts[0] != ".." and "__pycache__" not in entry.parts and source.is_file():
+                target = context / entry
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(source, target)
+
+
+def _digest(folder: Path) -> str:
+    """The sha256 over what Docker would be sent: names, modes and content. Of git's own files only the
+    commit counts: the others change without any change of the checkout."""
+    ignore = folder / ".dockerignore"
+    lines = ignore.read_text(encoding="utf-8").splitlines() if ignore.is_file() else []
+    patterns = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+    total = hashlib.sha256()
+    for name in sorted(exclude_paths(str(folder), patterns)):
+        path = folder / name
+        if name.split("/")[0] == ".git" or not (path.is_file() or path.is_symlink()):
+            continue
+        total.update(f"{name}\0{path.lstat().st_mode}\0".encode())
+        total.update(str(path.readlink()).encode() if path.is_symlink() else path.read_bytes())
+    total.update(_commit(folder).encode())
+    return total.hexdigest()
+
+
+def _commit(folder: Path) -> str:
+    head = folder / ".git" / "HEAD"
+    if not head.is_file():
+        return ""
+    text = head.read_text(encoding="utf-8").strip()
+    ref = folder / ".git" / text.removeprefix("ref: ")
+    return ref.read_text(encoding="utf-8").strip() if ref.is_file() else text

@@ -1,0 +1,308 @@
+"""Fleets of containers that stay up between runs: brought up, looked at, used, taken down.
+
+All that is known of one is in the labels of its containers and networks; a file in its folder says who
+uses it, one run at a time.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import socket
+import tempfile
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from docker.errors import NotFound
+from testcontainers.core.config import testcontainers_config
+
+from pytest_execgo.errors import HarnessError, UsageError, unknown_name
+from pytest_execgo.harness import leftovers
+from pytest_execgo.harness.container import ContainerService
+from pytest_execgo.harness.docker_engine import engine
+from pytest_execgo.harness.fleet import FleetSpec
+from pytest_execgo.harness.launchers.container import ContainerLauncher
+from pytest_execgo.harness.leftovers import KEPT, ROOT, SERVICE
+from pytest_execgo.harness.locks import taken
+from pytest_execgo.harness.network import ContainerNetwork
+from pytest_execgo.harness.readiness import probe_json
+from pytest_execgo.harness.service import HEALTH, SERVICE_NAMES, Launcher, Say, Site, Unwatched
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,40}")
+_IN_USE = "in-use"
+
+
+@dataclass(frozen=True)
+class ServiceStatus:
+    """One service of a kept fleet. ``state``: ``ready``, or what keeps it from being so."""
+
+    fleet: str
+    service: str
+    state: str
+    url: str
+    published: str
+    version: str
+    image: str
+    digest: str
+
+
+def names() -> list[str]:
+    """The fleets that are kept."""
+    found = engine().networks.list(filters={"label": KEPT})
+    return sorted({network.attrs["Labels"][KEPT] for network in found})
+
+
+def up(
+    name: str,
+    spec: FleetSpec,
+    launchers: Mapping[str, Launcher],
+    published: Mapping[str, int],
+    say: Say,
+) -> None:
+    """Bring a fleet up, to be kept; raises, and leaves nothing behind, if it does not come up."""
+    if not _NAME.fullmatch(name):
+        raise UsageError(f"fleet {name!r}: a name is made of a-z, 0-9, - and _, at most 41 of them")
+    chosen = spec.resolve(launchers)
+    for service, (launcher, _) in chosen.items():
+        if not isinstance(launcher, ContainerLauncher):
+            raise UsageError(
+                f"{service}={launcher.kind}: a fleet that is kept is made of containers; "
+                f"give {service}=container[:TARGET]"
+            )
+    if name in names():
+        raise UsageError(
+            f"fleet {name} is up already; see: python -m pytest_execgo harness status {name}"
+        )
+    for service, port in published.items():
+        if not _is_free(port):
+            raise UsageError(
+                f"port {port} of 127.0.0.1, for {service}, is taken; publish another, or end what "
+                "holds it"
+            )
+    # What Ryuk takes away with this process is just what must stay.
+    testcontainers_config.ryuk_disabled = True
+    spec.prepare(launchers, say)
+    root = Path(tempfile.mkdtemp(prefix=f"execgo-kept-{name}-")).resolve()
+    for folder in ("work", "tmp"):
+        (root / folder).mkdir()
+    labels = {KEPT: name, ROOT: str(root)}
+    try:
+        network = ContainerNetwork.create(f"execgo-kept-{name}", labels, severable=True)
+        urls: dict[str, str] = {}
+        for service in ("fixtures", "runtime", "execgo"):
+            launcher, target = chosen[service]
+            assert isinstance(launcher, ContainerLauncher)
+            site = Site(
+                root=root,
+                environment=dict(os.environ),
+                watcher=Unwatched(),
+                urls=dict(urls),
+                network=network,
+                ready_within_seconds=spec.ready_within_seconds,
+            )
+            began = monotonic()
+            found = launcher.launch_labelled(service, target, site, labels, published.get(service))
+            urls[service] = found.url
+            say(f"{service} ready in {monotonic() - began:.2f} s")
+    except BaseException:
+        _remove(labels)
+        raise
+
+
+def down(name: str) -> None:
+    """Take a fleet down, whatever state it is in."""
+    if name not in names():
+        raise UsageError(_unknown(name))
+    root = _labels_of(name)
+    _refuse_in_use(name, Path(root[ROOT]))
+    _remove(root)
+
+
+def status(name: str | None = None) -> list[ServiceStatus]:
+    """What there is, and how it is."""
+    if name is not None and name not in names():
+        raise UsageError(_unknown(name))
+    found = []
+    for fleet in [name] if name else names():
+        network = _find_network(fleet)
+        containers = _containers(fleet)
+        found += [
+            _status(fleet, service, network, containers.get(service)) for service in SERVICE_NAMES
+        ]
+    return found
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        # As Docker does: a port whose last connection is only fading away is free.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
+
+
+def _status(fleet: str, service: str, network: ContainerNetwork, container: Any) -> ServiceStatus:
+    if container is None:
+        return ServiceStatus(fleet, service, "gone", "", "", "", "", "")
+    attrs = container.attrs
+    port = attrs["Config"]["Labels"][leftovers.PORT]
+    url = f"http://{network.address(service)}:{port}"
+    health = probe_json(url + HEALTH[service]) if container.status == "running" else None
+    state = "ready" if health else container.status
+    if container.status == "exited":
+        state = f"exited with {attrs['State']['ExitCode']}"
+    elif container.status == "running" and not health:
+        state = "does not answer"
+    bound = (attrs["NetworkSettings"].get("Ports") or {}).get(f"{port}/tcp") or []
+    return ServiceStatus(
+        fleet=fleet,
+        service=service,
+        state=state,
+        url=url,
+        published=", ".join(f"http://{one['HostIp']}:{one['HostPort']}" for one in bound),
+        version=attrs["Config"]["Labels"][leftovers.VERSION]
+        or str((health or {}).get("version", "")),
+        image=_image_name(container),
+        digest=str(attrs["Image"]).removeprefix("sha256:"),
+    )
+
+
+class KeptNetwork(ContainerNetwork):
+    """The network of a kept fleet, while a run uses it."""
+
+    def __init__(self, name: str) -> None:
+        found = _find_network(name)
+        super().__init__(found.private, found.outside)
+        self.fleet = name
+        self.root = Path(_labels_of(name)[ROOT])
+        self._lock = self.root / _IN_USE
+        try:
+            self._file = self._lock.open("a+", encoding="utf-8")
+        except OSError:
+            raise HarnessError(
+                f"fleet {name}: its folder {self.root} is gone; take it down and bring it up again: "
+                f"python -m pytest_execgo harness down {name}"
+            ) from None
+        if not taken(self._file):
+            self._file.close()
+            raise HarnessError(_in_use(name, self._lock))
+        self._file.seek(0)
+        self.abandoned = bool(self._file.read())
+        """Whether the last run that used it was killed."""
+        self._file.truncate(0)
+        self._file.write(json.dumps({"pid": os.getpid()}))
+        self._file.flush()
+
+    def close(self) -> None:
+        """The fleet is free again; its network stays."""
+        self._file.truncate(0)
+        self._file.close()
+
+
+def attach(service: str, site: Site) -> ContainerService:
+    """A service of a kept fleet, well again whatever was done to it before."""
+    network = site.network
+    assert isinstance(network, KeptNetwork)
+    container = _containers(network.fleet).get(service)
+    if container is None:
+        raise HarnessError(
+            f"fleet {network.fleet} has no container for {service} any more; take it down and bring it "
+            f"up again: python -m pytest_execgo harness down {network.fleet}"
+        )
+    labels = container.attrs["Config"]["Labels"]
+    found = ContainerService(
+        service,
+        network,
+        int(labels[leftovers.PORT]),
+        site.watcher,
+        site.log_path(service),
+        hint=f"see: python -m pytest_execgo harness status {network.fleet}",
+        ready_within_seconds=site.ready_within_seconds,
+    )
+    found.attach(container, renew=site.renew or network.abandoned)
+    found.identify(
+        version=labels[leftovers.VERSION],
+        image=_image_name(container),
+        path=labels[leftovers.PATH] or None,
+        digest=str(container.attrs["Image"]).removeprefix("sha256:"),
+    )
+    return found
+
+
+def check(name: str) -> None:
+    """Raise :class:`UsageError` unless there is such a fleet."""
+    if name not in names():
+        raise UsageError(_unknown(name))
+
+
+def describe(name: str, service: str) -> str:
+    """The image of one of its services."""
+    container = _containers(name).get(service)
+    if container is None:
+        return f"fleet {name}"
+    return f"fleet {name} {_image_name(container)} sha256 {str(container.attrs['Image'])[7:19]}"
+
+
+def _unknown(name: str) -> str:
+    mend = "bring one up: python -m pytest_execgo harness up NAME"
+    return f"{unknown_name('fleet', name, names())}; {mend}"
+
+
+def _containers(name: str) -> dict[str, Any]:
+    found = engine().containers.list(
+        all=True, filters={"label": f"{KEPT}={name}"}, ignore_removed=True
+    )
+    return {one.labels[SERVICE]: one for one in found}
+
+
+def _find_network(name: str) -> ContainerNetwork:
+    def get(full: str) -> Any:
+        return engine().networks.get(full)
+
+    try:
+        return ContainerNetwork(get(f"execgo-kept-{name}"), get(f"execgo-kept-{name}-outside"))
+    except NotFound:
+        raise HarnessError(
+            f"fleet {name} has lost a network; take it down: "
+            f"python -m pytest_execgo harness down {name}"
+        ) from None
+
+
+def _labels_of(name: str) -> dict[str, str]:
+    networks = engine().networks.list(filters={"label": f"{KEPT}={name}"})
+    return dict(networks[0].attrs["Labels"])
+
+
+def _image_name(container: Any) -> str:
+    return str(container.attrs["Config"]["Labels"][leftovers.IMAGE_NAME])
+
+
+def _refuse_in_use(name: str, root: Path) -> None:
+    lock = root / _IN_USE
+    if not lock.exists():
+        return
+    with lock.open("a+", encoding="utf-8") as file:
+        if not taken(file):
+            raise UsageError(_in_use(name, lock))
+
+
+def _in_use(name: str, lock: Path) -> str:
+    who = "a run"
+    with suppress(OSError, ValueError):
+        who = f"process {json.loads(lock.read_text(encoding='utf-8'))['pid']}"
+    return (
+        f"fleet {name} is in use by {who}; wait for it, or bring up another: one run at a time (no -n) "
+        "can use a fleet"
+    )
+
+
+def _remove(labels: dict[str, str]) -> None:
+    leftovers.remove_labelled(f"{KEPT}={labels[KEPT]}")
+    leftovers.remove_root(labels)

@@ -1,0 +1,190 @@
+"""Launcher ``container``: each service in a container of its own, on a private network.
+
+Target: nothing (ExecGo is built from ``../execgo`` if there is a Dockerfile, else the embedded service
+is put into a container), ``embedded``, ``build:PATH``, or the name of an image. Docker's libraries
+are imported only when a container is really asked for.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytest_execgo.errors import UsageError
+from pytest_execgo.harness.service import (
+    SERVICE_NAMES,
+    LaunchSettings,
+    Network,
+    Say,
+    Service,
+    Site,
+)
+
+if TYPE_CHECKING:
+    from pytest_execgo.harness.container import ContainerService
+    from pytest_execgo.harness.images.sources import Source
+
+SIBLING = Path("../execgo")
+DATA = "/data"
+"""Where images keep their data; a folder of this machine is mounted there."""
+
+
+class ContainerLauncher:
+    """Needs a Docker engine on this machine."""
+
+    kind = "container"
+    services: frozenset[str] = frozenset(SERVICE_NAMES)
+    needs_target = False
+
+    def __init__(self, settings: LaunchSettings | None = None) -> None:
+        self._settings = settings or LaunchSettings()
+
+    def configured(self, settings: LaunchSettings) -> ContainerLauncher:
+        """With the settings of a run."""
+        return ContainerLauncher(settings)
+
+    def check(self, service: str, target: str) -> None:
+        """There must be an engine, and a Dockerfile where one is to be built."""
+        from pytest_execgo.harness.docker_engine import engine
+        from pytest_execgo.harness.images.sources import Checkout
+
+        source = self._source(service, target)
+        if isinstance(source, Checkout):
+            source.check()
+        engine()
+
+    def describe(self, service: str, target: str) -> str:
+        """What it is made from."""
+        return f"container {self._source(service, target).describe()}"
+
+    def prepare(self, service: str, target: str, say: Say) -> None:
+        """Pull or build its image."""
+        self._source(service, target).image(say)
+
+    def open_network(self, target: str, token: str, root: Path, *, severable: bool) -> Network:
+        """A private network; what dead runs have left is cleared away first."""
+        from pytest_execgo.harness import leftovers
+        from pytest_execgo.harness.network import ContainerNetwork
+
+        leftovers.remove_orphans()
+        return ContainerNetwork.create(token, leftovers.owned(token, root), severable=severable)
+
+    def launch(self, service: str, target: str, site: Site) -> Service:
+        """Make its container, and wait until it is ready."""
+        from pytest_execgo.harness import leftovers
+
+        labels = leftovers.owned(site.root.name.rpartition("-")[0], site.root)
+        return self.launch_labelled(service, target, site, labels)
+
+    def launch_labelled(
+        self,
+        service: str,
+        target: str,
+        site: Site,
+        labels: dict[str, str],
+        published: int | None = None,
+    ) -> ContainerService:
+        """The same with other labels; ``published``: also reachable on that port of the loopback."""
+        from pytest_execgo.harness import leftovers, own_services
+        from pytest_execgo.harness.container import ContainerService, ContainerSpec
+        from pytest_execgo.harness.images.sources import Own, digest
+        from pytest_execgo.harness.network import ContainerNetwork
+
+        network = site.network
+        assert isinstance(network, ContainerNetwork)
+        source = self._source(service, target)
+        image = source.image(_silent)
+        name, port = (image.tags or [image.id])[0], _port(service, image)
+        own = isinstance(source, Own)
+        facts = {
+            leftovers.IMAGE_NAME: name,
+            leftovers.PORT: str(port),
+            leftovers.PATH: source.path or "",
+            leftovers.VERSION: own_services.version(service) if own else "",
+        }
+        container = ContainerService(
+            service,
+            network,
+            port,
+            site.watcher,
+            site.log_path(service),
+            hint=f"try it alone: docker run --rm -it {name}",
+            ready_within_seconds=site.ready_within_seconds,
+        )
+        container.create(
+            ContainerSpec(
+                name=f"{network.name}-{service}",
+                image=image.id,
+                labels={**labels, **facts},
+                user=f"{os.getuid()}:{os.getgid()}",
+                environment=_environment(service, site),
+                mounts={str(site.root): str(site.root), str(site.data_dir(service)): DATA},
+                published=published,
+            )
+        )
+        try:
+            container.identify(
+                version=facts[leftovers.VERSION],
+                image=name,
+                path=source.path,
+                digest=digest(image),
+            )
+        except BaseException:
+            container.stop()
+            raise
+        return container
+
+    def _source(self, service: str, target: str) -> Source:
+        from pytest_execgo.harness.images import sources
+
+        python_image = self._settings.python_image or sources.DEFAULT_PYTHON_IMAGE
+        if target.startswith(sources.BUILD):
+            folder = Path(target.removeprefix(sources.BUILD)).expanduser().resolve()
+            return sources.Checkout(service, folder)
+        if target == sources.EMBEDDED:
+            return sources.Own(service, python_image)
+        if target:
+            return sources.Named(service, target)
+        if service == "execgo" and (SIBLING / "Dockerfile").is_file():
+            return sources.Checkout(service, SIBLING.resolve())
+        return sources.Own(service, python_image)
+
+
+def _silent(line: str) -> None:
+    """In a worker there is nobody to tell; the process that reports has prepared everything."""
+
+
+def _port(service: str, image: Any) -> int:
+    """The port that an image listens on: that of ExecGo is set by us, others say so by EXPOSE."""
+    from pytest_execgo.harness.images.sources import PORT
+
+    exposed = [name.partition("/") for name in image.attrs["Config"].get("ExposedPorts") or {}]
+    ports = [int(number) for number, _, protocol in exposed if protocol == "tcp"]
+    if service == "execgo" or PORT in ports or not ports:
+        return PORT
+    if len(ports) > 1:
+        raise UsageError(
+            f"{service}: the image {(image.tags or [image.id])[0]} exposes the ports "
+            f"{', '.join(map(str, sorted(ports)))}, and none of them is {PORT}; expose one"
+        )
+    return ports[0]
+
+
+def _environment(service: str, site: Site) -> dict[str, str]:
+    """What a container is told: nothing of this machine's environment but ExecGo's own settings."""
+    from pytest_execgo.harness.images.sources import PORT
+
+    scratch = str(site.root / "tmp")
+    common = {"HOME": scratch, "TMPDIR": scratch}
+    if service != "execgo":
+        return common
+    given = {k: v for k, v in site.environment.items() if k.startswith("EXECGO_")}
+    return {
+        **given,
+        **common,
+        "EXECGO_ADDR": f":{PORT}",
+        "EXECGO_DATA_DIR": DATA,
+        "EXECGO_RUNTIME_URL": site.urls.get("runtime", ""),
+        "EXECGO_GRPC_ADDR": "127.0.0.1:0",
+    }

@@ -1,0 +1,44 @@
+"""Launcher ``kept``: the services of a fleet that ``harness up NAME`` keeps running.
+
+``--execgo-fleet NAME`` means ``--execgo-harness kept:NAME``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pytest_execgo.harness.service import SERVICE_NAMES, Network, Service, Site
+
+KIND = "kept"
+
+
+class KeptLauncher:
+    """Target: the name of the fleet."""
+
+    kind = KIND
+    services: frozenset[str] = frozenset(SERVICE_NAMES)
+    needs_target = True
+
+    def check(self, service: str, target: str) -> None:
+        """There must be a fleet of that name."""
+        from pytest_execgo.harness import kept
+
+        kept.check(target)
+
+    def describe(self, service: str, target: str) -> str:
+        """Fleet and image."""
+        from pytest_execgo.harness import kept
+
+        return f"{KIND} {kept.describe(target, service)}"
+
+    def open_network(self, target: str, token: str, root: Path, *, severable: bool) -> Network:
+        """The network it has; raises :class:`HarnessError` while another run uses the fleet."""
+        from pytest_execgo.harness import kept
+
+        return kept.KeptNetwork(target)
+
+    def launch(self, service: str, target: str, site: Site) -> Service:
+        """Take the container over for the time of a run."""
+        from pytest_execgo.harness import kept
+
+        return kept.attach(service, site)

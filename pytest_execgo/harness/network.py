@@ -1,0 +1,122 @@
+"""The private network of a fleet of containers.
+
+Every service has an address of its own choosing on it, the same inside and outside, also after a restart
+or a partition. Docker gives fixed addresses only on subnets that were asked for, so Docker is let
+choose a free subnet first, and then asked for just that one.
+
+A service that is cut off its network must still be seen from outside, or a dead link could not be told
+from a dead service: where faults may do that, containers stand on a second network as well, by which
+only health checks go.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from docker.errors import APIError, NotFound
+from docker.types import EndpointConfig, IPAMConfig, IPAMPool
+
+from pytest_execgo.errors import HarnessError
+from pytest_execgo.harness.docker_engine import engine, explain
+from pytest_execgo.harness.service import SERVICE_NAMES
+
+_ATTEMPTS = 20
+# Docker numbers containers from 2 on; those that are not given an address keep clear of ours.
+_FIRST_HOST = 10
+
+
+class ContainerNetwork:
+    """See :class:`pytest_execgo.harness.service.Network`."""
+
+    def __init__(self, private: Any, outside: Any | None) -> None:
+        self.private, self.outside = private, outside
+        self.root: Path | None = None
+        pool = private.attrs["IPAM"]["Config"][0]
+        self._subnet = ipaddress.ip_network(pool["Subnet"])
+        self.gateway: str = pool["Gateway"]
+
+    @classmethod
+    def create(cls, name: str, labels: dict[str, str], *, severable: bool) -> ContainerNetwork:
+        """A new one; raises :class:`HarnessError`, and leaves nothing behind."""
+        try:
+            private = _with_own_subnet(name, labels)
+            try:
+                outside = _create(f"{name}-outside", labels) if severable else None
+            except BaseException:
+                private.remove()
+                raise
+        except APIError as error:
+            raise HarnessError(f"the network of the fleet: {explain(error)}") from None
+        return cls(private, outside)
+
+    @property
+    def name(self) -> str:
+        """As ``docker network ls`` shows it."""
+        return str(self.private.name)
+
+    def address(self, service: str) -> str:
+        """The address of a service, whether it is up or not."""
+        return str(self._subnet[_FIRST_HOST + SERVICE_NAMES.index(service)])
+
+    def endpoint(self, service: str) -> dict[str, Any]:
+        """How a service's container is to be connected when it is made."""
+        version = engine().api.api_version
+        config = EndpointConfig(version, ipv4_address=self.address(service), aliases=[service])
+        return {self.name: config}
+
+    def connect_outside(self, container: Any) -> None:
+        """Connect a container, not yet started, to the network of health checks, if there is one."""
+        if self.outside is not None:
+            self.outside.connect(container)
+
+    def address_outside(self, container: Any, service: str) -> str:
+        """Where health checks reach a running container (of which ``attrs`` are fresh)."""
+        if self.outside is None:
+            return self.address(service)
+        networks = container.attrs["NetworkSettings"]["Networks"]
+        return str(networks[self.outside.name]["IPAddress"])
+
+    def sever(self, container: Any) -> None:
+        """Take a container off the private network."""
+        self.private.disconnect(container)
+
+    def is_severed(self, container: Any) -> bool:
+        """Whether a container (of which ``attrs`` are fresh) is off the private network."""
+        return self.name not in container.attrs["NetworkSettings"]["Networks"]
+
+    def rejoin(self, container: Any, service: str) -> None:
+        """Back on it, under the same address."""
+        self.private.connect(container, ipv4_address=self.address(service), aliases=[service])
+
+    def close(self) -> None:
+        """Remove both networks."""
+        for network in (self.private, self.outside):
+            if network is not None:
+                with suppress(NotFound):
+                    network.remove()
+
+
+def _with_own_subnet(name: str, labels: dict[str, str]) -> Any:
+    for attempt in range(_ATTEMPTS):
+        chosen = _create(name, labels)
+        pool = chosen.attrs["IPAM"]["Config"][0]
+        chosen.remove()
+        pools = [IPAMPool(subnet=pool["Subnet"], gateway=pool["Gateway"])]
+        try:
+            return _create(name, labels, ipam=IPAMConfig(pool_configs=pools))
+        except APIError as error:
+            # Another fleet has been given it in between.
+            if attempt == _ATTEMPTS - 1 or "overlap" not in str(error):
+                raise
+    raise AssertionError("unreachable")
+
+
+def _create(name: str, labels: dict[str, str], **options: Any) -> Any:
+    network = engine().networks.create(
+        name, driver="bridge", labels=labels, check_duplicate=True, **options
+    )
+    network.reload()
+    return network
