@@ -10,8 +10,9 @@ from dataclasses import asdict
 
 from tabulate import tabulate
 
-from pytest_execgo.errors import UsageError, unknown_name
+from pytest_execgo.errors import HarnessError, UsageError, unknown_name
 from pytest_execgo.harness import kept
+from pytest_execgo.harness.docker_engine import told_as
 from pytest_execgo.harness.fleet import FleetSpec
 from pytest_execgo.harness.images.builder import remove_built
 from pytest_execgo.harness.kept import ServiceStatus
@@ -32,8 +33,10 @@ def up(options: argparse.Namespace) -> int:
         ready_within_seconds=options.ready_timeout or DEFAULT_TIMEOUT_SECONDS,
     )
     published = dict(_port(word) for word in options.publish or ())
-    kept.up(options.name, spec, Registry.build().launchers, published, _say)
-    _show(kept.status(options.name), options.json)
+    with told_as(HarnessError, f"fleet {options.name}"):
+        kept.up(options.name, spec, Registry.build().launchers, published, _say)
+        found = kept.status(options.name)
+    _show(found, options.json)
     if not options.json:
         print(f"\nuse it:  pytest --execgo-matrix --execgo-fleet {options.name}")
         print(f"end it:  python -m pytest_execgo harness down {options.name}")
@@ -42,7 +45,8 @@ def up(options: argparse.Namespace) -> int:
 
 def status(options: argparse.Namespace) -> int:
     """Show what is up; exit 1 unless all of it is ready."""
-    found = kept.status(options.name)
+    with told_as(HarnessError, "the fleets that are kept"):
+        found = kept.status(options.name)
     _show(found, options.json)
     return 0 if all(service.state == "ready" for service in found) else 1
 

@@ -10,13 +10,13 @@ from time import monotonic, time
 from typing import Any
 
 import requests
-from docker.errors import APIError, DockerException, NotFound
+from docker.errors import DockerException
 from docker.types import LogConfig
 from testcontainers.core.container import DockerContainer
 
 from pytest_execgo.errors import HarnessError
 from pytest_execgo.harness import container_limits
-from pytest_execgo.harness.docker_engine import explain, facts
+from pytest_execgo.harness.docker_engine import TROUBLE, explain, facts, told_as
 from pytest_execgo.harness.leftovers import SERVICE
 from pytest_execgo.harness.network import ContainerNetwork
 from pytest_execgo.harness.proxy import FaultProxy
@@ -124,7 +124,7 @@ class ContainerService:
             self._network.connect_outside(self._container)
             self._follow(since=0.0)
             self._await_ready()
-        except (DockerException, requests.RequestException) as error:
+        except TROUBLE as error:
             self.stop()
             raise HarnessError(f"{self.name} could not be started: {explain(error)}") from None
         except BaseException:
@@ -135,10 +135,8 @@ class ContainerService:
         """Take over a container that is there already, and make it well; :meth:`stop` then leaves it
         running. ``renew``: its processes are started anew, so that nothing goes on that was going on."""
         self._container = container
-        try:
+        with told_as(HarnessError, f"{self.name} cannot be made well"):
             self._make_well(renew=renew)
-        except DockerException as error:
-            raise HarnessError(f"{self.name} cannot be made well: {explain(error)}") from None
 
     def _make_well(self, *, renew: bool) -> None:
         container = self._container
@@ -203,10 +201,8 @@ class ContainerService:
             return
         self._lift_all()
         since = time()
-        try:
+        with told_as(HarnessError, f"{self.name} could not be started"):
             self._container.start()
-        except APIError as error:
-            raise HarnessError(f"{self.name} could not be started: {explain(error)}") from None
         self._follow(since)
         self._await_ready()
 
@@ -216,14 +212,15 @@ class ContainerService:
         if self._wrapped is None:
             self._detach()
             return
-        with suppress(NotFound):
+        with suppress(*TROUBLE):
+            # Gone already, or the engine is: then the next start clears it away.
             self._wrapped.stop()
         for thread in (self._watching, self._logging):
             if thread is not None:
                 thread.join(_LOGS_LATE_SECONDS)
 
     def _detach(self) -> None:
-        with suppress(DockerException, HarnessError):
+        with suppress(*TROUBLE, HarnessError):
             self._lift_all()
             self._container.reload()
             if self._container.status != "running":
@@ -279,7 +276,7 @@ class ContainerService:
         """Whether it is paused, and its limits, as Docker tells them."""
         try:
             seen = self._container.client.api.inspect_container(self._container.id)
-        except (DockerException, requests.RequestException):
+        except TROUBLE:
             return False, {}
         return bool(seen["State"]["Paused"]), container_limits.seen(seen["HostConfig"])
 
@@ -334,7 +331,7 @@ class ContainerService:
                 return None
 
     def _copy_log(self, since: float) -> None:
-        with suppress(DockerException, requests.RequestException), self.log_path.open("ab") as log:
+        with suppress(*TROUBLE), self.log_path.open("ab") as log:
             for piece in self._container.logs(stream=True, follow=True, since=since or None):
                 log.write(piece)
                 log.flush()

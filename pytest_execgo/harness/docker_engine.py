@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
@@ -18,7 +19,7 @@ from docker.errors import DockerException
 from testcontainers.core.config import testcontainers_config
 from testcontainers.core.docker_client import DockerClient
 
-from pytest_execgo.errors import UsageError
+from pytest_execgo.errors import ExecgoError, UsageError
 
 _TIMEOUT_SECONDS = 120
 # Each service keeps a wait and a log open, and is looked at all the time.
@@ -32,7 +33,7 @@ def engine() -> docker.DockerClient:
     try:
         client = DockerClient(timeout=_TIMEOUT_SECONDS, max_pool_size=_CONNECTIONS).client
         facts = client.info()
-    except (DockerException, requests.RequestException) as error:
+    except TROUBLE as error:
         raise UsageError(explain(error)) from None
     why_not = _unfit(facts)
     if why_not:
@@ -85,6 +86,19 @@ def _unfit(found: dict[str, Any]) -> str | None:
         f"the container harness needs a Docker engine of this Linux machine: {what}; "
         "use --execgo-harness=embedded, or point DOCKER_HOST to such an engine"
     )
+
+
+TROUBLE = (DockerException, requests.RequestException)
+"""What the SDK raises; for some of it, what lies beneath."""
+
+
+@contextmanager
+def told_as(kind: type[ExecgoError], what: str) -> Iterator[None]:
+    """Raise the engine's trouble as one line of our own: what was to be done, and why it failed."""
+    try:
+        yield
+    except TROUBLE as error:
+        raise kind(f"{what}: {explain(error)}") from None
 
 
 def explain(error: BaseException) -> str:

@@ -20,7 +20,7 @@ from docker.errors import APIError, NotFound
 from docker.types import EndpointConfig, IPAMConfig, IPAMPool
 
 from pytest_execgo.errors import HarnessError
-from pytest_execgo.harness.docker_engine import engine, explain
+from pytest_execgo.harness.docker_engine import engine, told_as
 from pytest_execgo.harness.service import SERVICE_NAMES
 
 _ATTEMPTS = 20
@@ -41,15 +41,13 @@ class ContainerNetwork:
     @classmethod
     def create(cls, name: str, labels: dict[str, str], *, severable: bool) -> ContainerNetwork:
         """A new one; raises :class:`HarnessError`, and leaves nothing behind."""
-        try:
+        with told_as(HarnessError, "the network of the fleet cannot be made"):
             private = _with_own_subnet(name, labels)
             try:
                 outside = _create(f"{name}-outside", labels) if severable else None
             except BaseException:
                 private.remove()
                 raise
-        except APIError as error:
-            raise HarnessError(f"the network of the fleet: {explain(error)}") from None
         return cls(private, outside)
 
     @property

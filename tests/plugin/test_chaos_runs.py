@@ -177,7 +177,14 @@ def test_a_control_that_could_not_be_made_is_made_when_the_run_is_resumed(
 def test_a_fault_strikes_again_only_once_it_is_healed(
     pytester: pytest.Pytester, project: ScenarioMaker
 ) -> None:
-    project("demo")
+    def linger(plan: dict) -> None:
+        # ExecGo asks for a task every 100 ms: one that is done at once may never be asked for.
+        execution = plan["stages"][1]["task_graph"]["tasks"][0]["input"]["execution"]
+        execution["script"] = f"import time; time.sleep(1)\n{execution['script']}"
+
+    folder = project("demo", plan=linger)
+    program = folder / "workspace/greet.py"
+    program.write_text(f"import time; time.sleep(1)\n{program.read_text()}")
     fault = {
         "action": "network", "target": "runtime", "params": {"kind": "reset", "heal_after_ms": 200},
         "when": {"phase": "runtime", "after": "task_running", "times": 2},

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from random import Random
+from time import monotonic, sleep
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from pydantic import Field, model_validator
 
 from pytest_execgo.chaos.action import Injection, ServiceAction, ServiceHandle
 from pytest_execgo.models.document import Model
+
+_SETTLES_WITHIN_SECONDS = 5.0
+_LOOK_EVERY_SECONDS = 0.02
 
 
 @runtime_checkable
@@ -23,6 +27,9 @@ class Limitable(Protocol):
 
     def unlimit(self, resource: str) -> None:
         """Take it away."""
+
+    def ready(self) -> bool:
+        """Whether it is alive and answers."""
 
     def revive(self) -> None:
         """Back on the same address, ready: some programs die of a limit."""
@@ -72,6 +79,10 @@ class Limit(ServiceAction):
 
         def undo() -> str:
             service.unlimit(params.resource)
+            # One that is dying of the limit still counts as running; it answers no more.
+            deadline = monotonic() + _SETTLES_WITHIN_SECONDS
+            while target.running() and not service.ready() and monotonic() < deadline:
+                sleep(_LOOK_EVERY_SECONDS)
             if target.running():
                 return f"{target.name} has its {params.resource} back"
             service.revive()

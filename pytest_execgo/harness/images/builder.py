@@ -13,13 +13,12 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-import requests
-from docker.errors import APIError, DockerException, ImageNotFound
+from docker.errors import APIError, ImageNotFound
 from docker.utils import parse_repository_tag
 from testcontainers.core.config import testcontainers_config
 
 from pytest_execgo.errors import UsageError
-from pytest_execgo.harness.docker_engine import engine, explain
+from pytest_execgo.harness.docker_engine import TROUBLE, engine, explain, told_as
 from pytest_execgo.harness.leftovers import IMAGE
 from pytest_execgo.harness.locks import BUILDING, held
 from pytest_execgo.harness.service import Say
@@ -29,6 +28,7 @@ _BUILD_TIMEOUT_SECONDS = 3600
 _SILENCE_SECONDS = 1.0
 _SHOWN_LINES = 20
 _SHOWN_COLUMNS = 150
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,12 @@ class Recipe:
 def find(name: str) -> Any | None:
     """The image of a name, if the engine has it."""
     for known in dict.fromkeys((name, testcontainers_config.hub_image_name_prefix + name)):
-        with suppress(ImageNotFound):
+        try:
             return engine().images.get(known)
+        except ImageNotFound:
+            continue
+        except TROUBLE as error:
+            raise UsageError(f"the image {name!r}: {explain(error)}") from None
     return None
 
 
@@ -63,7 +67,7 @@ def fetch(name: str, what: str, say: Say) -> Any:
     repository, tag = parse_repository_tag(full)
     try:
         found = engine().images.pull(repository, tag=tag or "latest")
-    except (DockerException, requests.RequestException) as error:
+    except TROUBLE as error:
         reason = " ".join(str(getattr(error, "explanation", None) or error).split())
         raise UsageError(
             f"{what}: the image {name} is not here, and cannot be pulled: {reason[:300]}; "
@@ -92,7 +96,7 @@ def build(recipe: Recipe, say: Say) -> Any:
 def _build(recipe: Recipe, say: Say) -> None:
     began = monotonic()
     printed = _Printed(recipe, say, began)
-    try:
+    with told_as(UsageError, f"{recipe.what} cannot be built"):
         for line in engine().api.build(
             path=str(recipe.context),
             tag=recipe.tag,
@@ -105,8 +109,6 @@ def _build(recipe: Recipe, say: Say) -> None:
             timeout=_BUILD_TIMEOUT_SECONDS,
         ):
             printed.take(line)
-    except (DockerException, requests.RequestException, TypeError) as error:
-        raise UsageError(f"{recipe.what} cannot be built: {explain(error)}") from None
     say(f"built {recipe.tag} in {monotonic() - began:.1f} s")
 
 
@@ -124,7 +126,7 @@ class _Printed:
         """One line of the stream; raises :class:`UsageError` for the one that says it failed."""
         if "error" in line:
             raise UsageError(self._failure(str(line["error"])))
-        for text in str(line.get("stream") or "").splitlines():
+        for text in _COLOUR.sub("", str(line.get("stream") or "")).splitlines():
             if re.match(r"Step \d+/\d+ : ", text):
                 self._step = text.strip()
                 self._lines = []

@@ -31,6 +31,9 @@ _LIBRARIES = ("packaging",)
 class Source(Protocol):
     """An image that may have to be built or pulled first."""
 
+    def check(self) -> None:
+        """Raise :class:`UsageError` for what can be no image, before anything is built."""
+
     def image(self, say: Say) -> Any:
         """The image (of the Docker SDK); raises :class:`UsageError`."""
 
@@ -65,6 +68,10 @@ class Own:
         for name in _LIBRARIES:
             total.update(distribution(name).version.encode())
         return f"pytest-execgo/{self.service}:{total.hexdigest()[:12]}"
+
+    def check(self) -> None:
+        """The name of the Python image can be one."""
+        builder.find(self.python_image)
 
     def describe(self) -> str:
         """It is one of ours, whatever it runs in."""
@@ -139,6 +146,10 @@ class Named:
     service: str
     name: str
     path = None
+
+    def check(self) -> None:
+        """The name can be one."""
+        builder.find(self.name)
 
     def describe(self) -> str:
         """Its name; its digest once it is here."""

@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_execgo.errors import UsageError
+from pytest_execgo.errors import HarnessError, UsageError
 from pytest_execgo.harness.service import (
     SERVICE_NAMES,
     LaunchSettings,
@@ -45,14 +45,11 @@ class ContainerLauncher:
         return ContainerLauncher(settings)
 
     def check(self, service: str, target: str) -> None:
-        """There must be an engine, and a Dockerfile where one is to be built."""
+        """There must be an engine; a Dockerfile where one is to be built, or a name that can be one."""
         from pytest_execgo.harness.docker_engine import engine
-        from pytest_execgo.harness.images.sources import Checkout
 
-        source = self._source(service, target)
-        if isinstance(source, Checkout):
-            source.check()
         engine()
+        self._source(service, target).check()
 
     def describe(self, service: str, target: str) -> str:
         """What it is made from."""
@@ -65,9 +62,11 @@ class ContainerLauncher:
     def open_network(self, target: str, token: str, root: Path, *, severable: bool) -> Network:
         """A private network; what dead runs have left is cleared away first."""
         from pytest_execgo.harness import leftovers
+        from pytest_execgo.harness.docker_engine import told_as
         from pytest_execgo.harness.network import ContainerNetwork
 
-        leftovers.remove_orphans()
+        with told_as(HarnessError, "what dead runs have left cannot be cleared away"):
+            leftovers.remove_orphans()
         return ContainerNetwork.create(token, leftovers.owned(token, root), severable=severable)
 
     def launch(self, service: str, target: str, site: Site) -> Service:
