@@ -28,8 +28,8 @@ LinkFaultKind = Literal["latency", "reset", "partition"]
 @dataclass(frozen=True)
 class LinkFault:
     """``latency``: every piece of data comes ``latency_ms`` ± ``jitter_ms`` later, each way.
-    ``reset``: connections, old and new, are reset. ``partition``: nothing comes through, and nobody is
-    told."""
+    ``reset``: connections are reset, new ones at once, old ones as soon as they are used.
+    ``partition``: nothing comes through, and nobody is told."""
 
     kind: LinkFaultKind
     latency_ms: float = 0.0
@@ -153,11 +153,11 @@ class FaultProxy:
         else:
             self._open.set()
         if disturbance and disturbance.fault.kind == "reset":
-            # An idle connection that is reset is opened again, and nobody has felt anything.
-            for line in self._connections.values():
+            # Idle ones are reset when they are used: what a client may be sending just now over one that
+            # was reset before would fail for a reason that nobody here has seen.
+            for line in {id(line): line for line in self._connections.values()}.values():
                 if line.asking:
-                    disturbance.strike(probe=line.probe)
-            self._reset_all()
+                    self._reset_line(line, disturbance)
 
     async def _shut(self) -> None:
         for server in self._servers:
@@ -166,6 +166,12 @@ class FaultProxy:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _reset_line(self, line: _Line, disturbance: Disturbance) -> None:
+        """Both halves of a connection, and its client has felt it."""
+        disturbance.strike(probe=line.probe)
+        for writer in [writer for writer, own in self._connections.items() if own is line]:
+            _reset(writer)
 
     def _reset_all(self) -> None:
         for writer in list(self._connections):
@@ -225,6 +231,9 @@ class FaultProxy:
         while data := await reader.read(_CHUNK):
             line.asking = line.asking or asks
             await self._hold(line.probe)
+            if self._current and self._current.fault.kind == "reset":
+                self._reset_line(line, self._current)
+                return
             writer.write(data)
             await writer.drain()
             line.asking = line.asking and asks
