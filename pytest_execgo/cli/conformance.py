@@ -20,6 +20,7 @@ from pytest_execgo.conformance.search import Found, search
 from pytest_execgo.engines import Engines
 from pytest_execgo.errors import HarnessError, UsageError, unknown_name
 from pytest_execgo.harness.fleet import FleetSpec
+from pytest_execgo.harness.service import Networked
 from pytest_execgo.models.finding import Finding
 from pytest_execgo.registry import Registry
 
@@ -49,6 +50,11 @@ def conformance(options: argparse.Namespace) -> int:
     launchers = Registry.build().launchers
     choices = tuple(_choice(word) for word in options.service or ())
     launcher, target = FleetSpec(choices=choices).resolve(launchers)["execgo"]
+    if isinstance(launcher, Networked):
+        raise UsageError(
+            f"--service execgo={launcher.kind}: the cases need an engine on this machine's loopback; "
+            "copy the executable out of the image (docker cp) and give execgo=binary:PATH"
+        )
     results: list[CaseResult] = []
     violations: list[Found] = []
     programs = 0

@@ -18,7 +18,7 @@ from typing import Literal
 from packaging.requirements import Requirement
 from tabulate import tabulate
 
-from pytest_execgo.errors import HarnessError
+from pytest_execgo.errors import HarnessError, UsageError
 from pytest_execgo.harness.fleet import Fleet, FleetSpec
 from pytest_execgo.registry import Registry
 
@@ -136,19 +136,31 @@ def _execgo() -> Iterator[Finding]:
 
 
 def _docker() -> Iterator[Finding]:
+    """What ``--execgo-harness=container`` needs: an engine whose containers can be reached, and a Python
+    image or what was built from one."""
+    from pytest_execgo.harness import container_limits, docker_engine, kept
+    from pytest_execgo.harness.images import builder
+    from pytest_execgo.harness.images.sources import DEFAULT_PYTHON_IMAGE, Own
+
     what = "Docker engine"
     try:
-        import docker
-
-        client = docker.from_env(timeout=3)
-        try:
-            detail = f"version {client.version()['Version']}"
-        finally:
-            client.close()
-    except Exception as error:
-        # The SDK raises errors of several libraries; for the row they are all "not there".
-        reason = str(error).splitlines()[0][:90] if str(error) else type(error).__name__
-        mend = "start Docker (only containers need it; this version launches none)"
-        yield Finding(what, "missing", reason, mend)
+        with docker_engine.told_as(UsageError, what):
+            facts = docker_engine.facts()
+            base = builder.find(DEFAULT_PYTHON_IMAGE)
+            built = builder.find(Own("runtime", DEFAULT_PYTHON_IMAGE).tag)
+            fleets = kept.names()
+    except UsageError as error:
+        trouble, _, mend = str(error).partition(": ")
+        yield Finding(what, "missing", trouble, mend or "only containers need it")
+        return
+    unsupported = container_limits.unsupported
+    limits = [name for name in ("cpu", "memory", "pids") if unsupported(name, facts) is None]
+    yield Finding(what, "ok", f"version {facts['ServerVersion']}, limits {', '.join(limits)}")
+    if base or built:
+        yield Finding("Python image", "ok", DEFAULT_PYTHON_IMAGE)
     else:
-        yield Finding(what, "ok", detail)
+        mend = f"docker pull {DEFAULT_PYTHON_IMAGE}, or --execgo-python-image IMAGE"
+        yield Finding("Python image", "missing", f"{DEFAULT_PYTHON_IMAGE} is not here", mend)
+    if fleets:
+        mend = "python -m pytest_execgo harness status"
+        yield Finding("fleets that are kept", "ok", ", ".join(fleets), mend)

@@ -10,7 +10,7 @@ from time import monotonic, time
 from typing import Any
 
 import requests
-from docker.errors import DockerException
+from docker.errors import APIError, DockerException
 from docker.types import LogConfig
 from testcontainers.core.container import DockerContainer
 
@@ -188,12 +188,21 @@ class ContainerService:
 
     def _end(self, signal: str) -> int:
         assert self._watching is not None
-        self._container.kill(signal)
+        self._signal(signal)
         self._watching.join(END_TIMEOUT_SECONDS)
         if self._watching.is_alive():
-            self._container.kill("SIGKILL")
+            self._signal("SIGKILL")
             self._watching.join()
         return -1 if self._ended is None else self._ended
+
+    def _signal(self, signal: str) -> None:
+        try:
+            self._container.kill(signal)
+        except APIError:
+            # It may have ended by itself just now, which is all that was wanted.
+            self._container.reload()
+            if self._container.attrs["State"]["Running"]:
+                raise
 
     def revive(self) -> None:
         """Start the same container again; it has kept its files."""
@@ -230,6 +239,12 @@ class ContainerService:
         """The Python of the image, if it has one."""
         done = self._container.exec_run(["python3", "-c", "import sys; print(sys.executable)"])
         return done.output.decode().strip() if done.exit_code == 0 else None
+
+    def reaches(self, host: str, port: int) -> bool:
+        """Whether a connection can be made from inside; an image without Python is taken at its word."""
+        script = f"import socket; socket.create_connection(({host!r}, {port}), 3).close()"
+        done = self._container.exec_run(["python3", "-c", script])
+        return int(done.exit_code) != 1
 
     # -- what can be done to it
 

@@ -21,6 +21,7 @@ from pytest_execgo.harness.service import (
     SERVICE_NAMES,
     Configurable,
     Disturbable,
+    Inside,
     Launcher,
     LaunchSettings,
     LogSource,
@@ -156,6 +157,7 @@ class Fleet:
                 self._launch("runtime")
                 self._launch("execgo")
                 fixtures.result()
+            self._check_way_back()
         except UsageError as error:
             # What can be told before anything runs has been told; this came up on the way.
             self.stop()
@@ -251,6 +253,21 @@ class Fleet:
             if network.root is not None:
                 remove_tree(self._root)
                 self._root = network.root
+
+    def _check_way_back(self) -> None:
+        """Proxies on this machine are of no use to services that a firewall keeps from it."""
+        for name, client in _CLIENTS.items():
+            network, caller = self._network_of(client), self.services[client]
+            link = self.services[name].link
+            if network is None or link is None or not isinstance(caller, Inside):
+                continue
+            parts = urlsplit(link.url)
+            if not caller.reaches(str(parts.hostname), int(parts.port or 0)):
+                raise HarnessError(
+                    f"containers cannot reach this machine at {parts.hostname}: a firewall is in the "
+                    f"way; let traffic of Docker's bridges in (sudo ufw allow in on {network.device}), "
+                    "or run without faults of the network and without services outside of containers"
+                )
 
     def _network_of(self, name: str) -> Network | None:
         """The network that a service stands on, if it has one."""

@@ -55,6 +55,11 @@ class ContainerNetwork:
         """As ``docker network ls`` shows it."""
         return str(self.private.name)
 
+    @property
+    def device(self) -> str:
+        """The bridge, as Docker names it."""
+        return f"br-{self.private.id[:12]}"
+
     def address(self, service: str) -> str:
         """The address of a service, whether it is up or not."""
         return str(self._subnet[_FIRST_HOST + SERVICE_NAMES.index(service)])

@@ -101,6 +101,10 @@ class Network(Protocol):
     """The address under which they reach this machine."""
 
     @property
+    def device(self) -> str:
+        """This machine's interface on it, as firewalls name it."""
+
+    @property
     def root(self) -> Path | None:
         """The folder that they see already and a fleet must use; ``None``: it makes its own."""
 
@@ -177,6 +181,14 @@ class Networked(Protocol):
     def open_network(self, target: str, token: str, root: Path, *, severable: bool) -> Network:
         """The network of the fleet ``token``, whose files are below ``root``. ``severable``: a service
         may be cut off it, and must then still be seen from outside."""
+
+
+@runtime_checkable
+class Inside(Protocol):
+    """A service that stands on a network of its own, and can look at this machine from there."""
+
+    def reaches(self, host: str, port: int) -> bool:
+        """Whether a connection can be made from there; true where that cannot be found out."""
 
 
 @runtime_checkable

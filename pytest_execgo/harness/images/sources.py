@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import subprocess
 import tempfile
 from dataclasses import dataclass
 from importlib.metadata import distribution
@@ -213,9 +214,13 @@ def _digest(folder: Path) -> str:
 
 
 def _commit(folder: Path) -> str:
-    head = folder / ".git" / "HEAD"
-    if not head.is_file():
+    """The commit of a checkout; a Dockerfile may write it into what it builds."""
+    if not (folder / ".git").exists():
         return ""
-    text = head.read_text(encoding="utf-8").strip()
-    ref = folder / ".git" / text.removeprefix("ref: ")
-    return ref.read_text(encoding="utf-8").strip() if ref.is_file() else text
+    try:
+        done = subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=folder, capture_output=True, text=True, check=False
+        )
+    except OSError:
+        return ""
+    return done.stdout.strip()

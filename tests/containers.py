@@ -1,0 +1,140 @@
+"""What tests of containers need: an engine, a Python image, and a look at what is left over.
+
+Without a Docker engine they skip and say so; with ``EXECGO_TEST_CONTAINERS=required``, as in CI, they
+fail instead.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import NoReturn
+
+import docker
+import pytest
+from docker.errors import DockerException, ImageNotFound
+
+from pytest_execgo.errors import UsageError
+from pytest_execgo.harness import leftovers
+from pytest_execgo.harness.docker_engine import engine
+from pytest_execgo.harness.fleet import Fleet, FleetSpec
+from pytest_execgo.harness.images.sources import DEFAULT_PYTHON_IMAGE
+from pytest_execgo.harness.service import SERVICE_NAMES, LaunchSettings
+from pytest_execgo.registry import Registry
+
+PYTHON_IMAGE = os.environ.get("EXECGO_TEST_PYTHON_IMAGE", DEFAULT_PYTHON_IMAGE)
+LAUNCHERS = Registry.build().launchers
+ALL_LINKS = frozenset(SERVICE_NAMES)
+
+
+@cache
+def why_not() -> str | None:
+    """Why no containers can be made here; ``None`` if they can."""
+    try:
+        client = engine()
+    except UsageError as error:
+        return str(error)
+    try:
+        client.images.get(PYTHON_IMAGE)
+    except ImageNotFound:
+        return f"the image {PYTHON_IMAGE} is not here: docker pull {PYTHON_IMAGE}"
+    except DockerException as error:
+        return str(error)
+    return None
+
+
+def need_engine() -> None:
+    """Skip the test, or fail it where containers are required."""
+    reason = why_not()
+    if reason:
+        _give_up(reason)
+
+
+def _give_up(reason: str) -> NoReturn:
+    if os.environ.get("EXECGO_TEST_CONTAINERS") == "required":
+        pytest.fail(f"containers are required here: {reason}", pytrace=False)
+    pytest.skip(reason)
+
+
+def spec(*choices: tuple[str, str], **options: object) -> FleetSpec:
+    """A fleet of containers, some of its services chosen otherwise."""
+    settings = LaunchSettings(PYTHON_IMAGE)
+    return FleetSpec("container", choices, settings=settings, **options)  # type: ignore[arg-type]
+
+
+def fleet(*choices: tuple[str, str], **options: object) -> Fleet:
+    return Fleet(spec(*choices, **options), LAUNCHERS)
+
+
+def ours() -> set[str]:
+    """Names of all containers and networks that carry a label of ours."""
+    client = docker.from_env()
+    try:
+        found: set[str] = set()
+        for label in (leftovers.FLEET, leftovers.KEPT):
+            filters = {"label": label}
+            containers = client.containers.list(all=True, filters=filters, ignore_removed=True)
+            found |= {one.name for one in containers}
+            found |= {one.name for one in client.networks.list(filters=filters)}
+        return found
+    finally:
+        client.close()
+
+
+def nothing_left(tmp_path: Path) -> Iterator[None]:
+    """A fixture's body: the test leaves no container and no network behind, and the images that it
+    built go with their folders."""
+    need_engine()
+    before = mine()
+    yield
+    remove_images_of(tmp_path)
+    assert mine() <= before
+
+
+def remove_images_of(folder: Path) -> None:
+    """Remove the images that were built from folders below ``folder``."""
+    for image in engine().images.list(filters={"label": "pytest-execgo.of"}):
+        if str(folder) in image.labels["pytest-execgo.of"]:
+            engine().images.remove(image.id, force=True)
+
+
+def mine() -> set[str]:
+    """Those of this process: other workers have fleets of their own."""
+    return {name for name in ours() if name.startswith(f"execgo-fleet-{os.getpid()}-")}
+
+
+def write_image(folder: Path, *lines: str) -> str:
+    """A folder with a Dockerfile on the Python image; returns it as a target of ``container:``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    # An image is known by its content: this one is of this folder alone.
+    label = f'LABEL test="{folder}"'
+    text = "\n".join([f"FROM {PYTHON_IMAGE}", label, *lines]) + "\n"
+    (folder / "Dockerfile").write_text(text)
+    return f"container:build:{folder}"
+
+
+TINY_ENGINE = """\
+import json, os
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        runtime = os.environ.get("EXECGO_RUNTIME_URL")
+        body = json.dumps({"status": "ok", "version": "v1.0.0", "runtime": runtime})
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.end_headers()
+        self.wfile.write(body.encode())
+
+port = int(os.environ.get("EXECGO_ADDR", ":8080").rpartition(":")[2])
+HTTPServer(("0.0.0.0", port), Handler).serve_forever()
+"""
+
+
+def write_tiny_engine(folder: Path) -> str:
+    """A checkout of an engine that is well and can do nothing else."""
+    target = write_image(folder, "COPY engine.py /engine.py", 'CMD ["python3", "/engine.py"]')
+    (folder / "engine.py").write_text(TINY_ENGINE)
+    return target

@@ -1,0 +1,189 @@
+"""Fleets that stay up: brought up, looked at, used by runs, taken down; as a user would, by commands."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_execgo import direct_http
+from pytest_execgo.harness import kept
+from pytest_execgo.harness.docker_engine import engine
+from pytest_execgo.harness.fleet import Fleet, FleetSpec
+from tests import containers
+from tests.containers import PYTHON_IMAGE
+
+NAME = f"test-{os.getpid()}"
+
+
+def harness(*words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "pytest_execgo", "harness", *words]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def up(*words: str) -> subprocess.CompletedProcess[str]:
+    return harness("up", NAME, "--python-image", PYTHON_IMAGE, *words)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def port() -> Iterator[int]:
+    """A fleet that is up for all tests of this file; the port under which its ExecGo is published."""
+    containers.need_engine()
+    chosen = free_port()
+    done = up("--publish", f"execgo={chosen}")
+    assert done.returncode == 0, done.stderr
+    assert f"--execgo-fleet {NAME}" in done.stdout
+    yield chosen
+    done = harness("down", NAME)
+    assert (done.returncode, done.stdout) == (0, f"fleet {NAME} is down\n")
+    assert not [one for one in containers.ours() if NAME in one]
+
+
+def status() -> dict[str, Any]:
+    done = harness("status", NAME, "--json")
+    return {row["service"]: row for row in json.loads(done.stdout)}
+
+
+def attached(**options: Any) -> Fleet:
+    return Fleet(FleetSpec(f"kept:{NAME}"), containers.LAUNCHERS, **options)
+
+
+def test_it_is_shown_with_health_addresses_and_versions(port: int) -> None:
+    shown = status()
+    assert {row["state"] for row in shown.values()} == {"ready"}
+    assert shown["execgo"]["published"] == f"http://127.0.0.1:{port}"
+    assert "speaks v1.0.0" in shown["execgo"]["version"]
+    assert (
+        direct_http.request("GET", f"http://127.0.0.1:{port}/health", timeout=5).json()["status"]
+        == "ok"
+    )
+    assert direct_http.request("GET", f"{shown['fixtures']['url']}/healthz", timeout=5).ok
+
+
+def test_a_second_one_of_the_same_name_or_port_is_refused(port: int) -> None:
+    assert f"fleet {NAME} is up already" in up().stderr
+    done = harness("up", f"{NAME}-b", "--python-image", PYTHON_IMAGE, "--publish", f"execgo={port}")
+    assert done.returncode == 2
+    assert f"port {port} of 127.0.0.1, for execgo, is taken" in done.stderr
+    assert f"{NAME}-b" not in kept.names()
+
+
+def test_a_run_uses_it_and_leaves_it_up(port: int, pytester: pytest.Pytester) -> None:
+    before = engine().containers.get(f"execgo-kept-{NAME}-fixtures").attrs["State"]["Pid"]
+    words = ("--execgo-matrix", "--execgo-scenario=vuln_scan", f"--execgo-fleet={NAME}")
+    result = pytester.runpytest_subprocess(
+        *words, "--execgo-chaos=none", "--execgo-chaos=runtime_kill"
+    )
+    result.assert_outcomes(passed=2)
+    report = json.loads((pytester.path / "reports/latest/benchmark.json").read_text())
+    assert report["environment"]["services"]["execgo"]["image"].startswith("pytest-execgo/execgo:")
+    assert f"kept:{NAME}" in report["trials"][0]["rerun"]
+    assert {row["state"] for row in status().values()} == {"ready"}
+    after = engine().containers.get(f"execgo-kept-{NAME}-fixtures").attrs["State"]["Pid"]
+    assert before == after
+
+
+def test_what_was_done_to_it_is_undone_when_it_is_used_again(port: int) -> None:
+    client = engine()
+    client.containers.get(f"execgo-kept-{NAME}-execgo").pause()
+    client.containers.get(f"execgo-kept-{NAME}-runtime").kill()
+    found = client.containers.get(f"execgo-kept-{NAME}-fixtures")
+    found.update(mem_limit="512m", memswap_limit="512m")
+    client.networks.get(f"execgo-kept-{NAME}").disconnect(found)
+    shown = status()
+    assert (shown["execgo"]["state"], shown["runtime"]["state"]) == ("paused", "exited with 137")
+    assert harness("status", NAME).returncode == 1
+    with attached() as fleet:
+        assert (fleet.unready(), fleet.abnormal()) == ([], [])
+        assert fleet.services["fixtures"].state()[1]["memory"] == "unlimited"
+
+
+def test_one_run_at_a_time(port: int) -> None:
+    with attached():
+        with pytest.raises(Exception, match=rf"fleet {NAME} is in use by process {os.getpid()}"):
+            attached().start()
+        done = harness("down", NAME)
+        assert (done.returncode, "is in use" in done.stderr) == (2, True)
+
+
+def test_after_a_run_that_was_killed_its_processes_start_anew(port: int) -> None:
+    client = engine()
+    script = (
+        "import sys\nfrom tests.containers import LAUNCHERS\n"
+        "from pytest_execgo.harness.fleet import Fleet, FleetSpec\n"
+        f"Fleet(FleetSpec('kept:{NAME}'), LAUNCHERS).start()\n"
+        "print('up', flush=True)\nsys.stdin.read()\n"
+    )
+    child = subprocess.Popen(
+        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert child.stdout is not None
+    assert child.stdout.readline() == "up\n"
+    child.kill()
+    child.communicate()
+    before = client.containers.get(f"execgo-kept-{NAME}-runtime").attrs["State"]["Pid"]
+    with attached() as fleet:
+        assert fleet.services["runtime"].pid != before
+    with attached() as fleet:
+        steady = fleet.services["runtime"].pid
+    with attached(renew=True) as fleet:
+        assert fleet.services["runtime"].pid != steady
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("status", "nobody"), "unknown fleet 'nobody'"),
+        (("down", "nobody"), "bring one up: python -m pytest_execgo harness up NAME"),
+        (("down",), "give a NAME"),
+        (("down", "x", "--all"), "a NAME or --all, not both"),
+        (("up", "Not A Name"), "a name is made of a-z, 0-9, - and _"),
+        (("up", "x", "--publish", "execgo=0"), "expected a port from 1 to 65535"),
+        (("up", "x", "--publish", "exgo=80"), "did you mean 'execgo'?"),
+        (("up", "x", "--service", "execgo=embedded"), "a fleet that is kept is made of containers"),
+    ],
+)
+def test_mistakes_are_one_line(words: tuple[str, ...], said: str) -> None:
+    containers.need_engine()
+    done = harness(*words)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert said in done.stderr
+
+
+def test_a_fleet_that_does_not_come_up_leaves_nothing(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    containers.need_engine()
+    request.addfinalizer(lambda: containers.remove_images_of(tmp_path))
+    target = containers.write_image(tmp_path, 'CMD ["sh", "-c", "exit 7"]')
+    name = f"{NAME}-broken"
+    done = harness("up", name, "--python-image", PYTHON_IMAGE, "--service", f"execgo={target}")
+    assert done.returncode == 1
+    assert "its process ended with 7" in done.stderr
+    assert not [one for one in containers.ours() if name in one]
+
+
+def test_a_fleet_whose_folder_is_gone_says_what_to_do() -> None:
+    containers.need_engine()
+    name = f"{NAME}-lost"
+    kept.up(name, containers.spec(), containers.LAUNCHERS, {}, lambda line: None)
+    shutil.rmtree(kept._labels_of(name)[kept.ROOT])
+    fleet = Fleet(FleetSpec(f"kept:{name}"), containers.LAUNCHERS)
+    with pytest.raises(Exception, match=f"harness down {name}"):
+        fleet.start()
+    kept.down(name)
+    assert name not in kept.names()
