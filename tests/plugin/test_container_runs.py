@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -15,6 +14,7 @@ from tests import containers
 from tests.conftest import ScenarioMaker
 from tests.containers import PYTHON_IMAGE
 from tests.plugin.conftest import latest
+from tests.verdicts import verdicts
 
 CONTAINER = ("--execgo-harness=container", f"--execgo-python-image={PYTHON_IMAGE}")
 # One of each kind: a plan, a process that dies or hangs, a limit, a network, fixtures.
@@ -22,20 +22,6 @@ PROFILES = (
     "none", "missing_binding", "execgo_kill", "runtime_restart", "runtime_pause", "runtime_memory",
     "runtime_cpu", "runtime_partition", "fixtures_unreachable", "fixture_wrong_value",
 )  # fmt: skip
-
-
-def verdicts(report: dict[str, Any]) -> dict[str, tuple[Any, ...]]:
-    """What must not depend on how services are launched: verdict, cause, faults and checks."""
-    return {
-        trial["trial_id"]: (
-            trial["verdict"]["status"],
-            trial["verdict"]["cause_named"],
-            trial["verdict"]["attribution"][0]["layer"],
-            [fault["status"] for fault in trial["faults"]],
-            [check["ok"] for check in trial["verdict"]["checks"]],
-        )
-        for trial in report["trials"]
-    }
 
 
 def test_verdicts_equal_those_of_the_embedded_fleet(pytester: pytest.Pytester) -> None:

@@ -34,7 +34,7 @@ _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 @dataclass(frozen=True)
 class Recipe:
     """What an image is built of. ``tag`` names all of it; ``of`` is what it is an image of: an older
-    one of the same is superseded."""
+    one of the same is superseded. ``network`` is what its steps may use (``None``: Docker's own)."""
 
     what: str
     tag: str
@@ -42,6 +42,7 @@ class Recipe:
     of: str
     target: str | None = None
     arguments: dict[str, str] = field(default_factory=dict)
+    network: str | None = None
 
 
 def find(name: str) -> Any | None:
@@ -102,6 +103,7 @@ def _build(recipe: Recipe, say: Say) -> None:
             tag=recipe.tag,
             target=recipe.target,
             buildargs=recipe.arguments,
+            network_mode=recipe.network,
             labels={_OF: recipe.of, IMAGE: "built"},
             rm=True,
             forcerm=True,

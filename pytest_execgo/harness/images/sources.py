@@ -93,6 +93,7 @@ class Own:
                 of=f"{self.service} {_HERE}",
                 target=self.service,
                 arguments={"PYTHON_IMAGE": self.python_image},
+                network="none",
             )
             return builder.build(recipe, say)
 
