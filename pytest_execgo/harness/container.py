@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic, time
@@ -12,6 +12,7 @@ from typing import Any
 import requests
 from docker.errors import APIError, DockerException
 from docker.types import LogConfig
+from testcontainers.core.config import testcontainers_config
 from testcontainers.core.container import DockerContainer
 
 from pytest_execgo.errors import HarnessError
@@ -25,6 +26,7 @@ from pytest_execgo.harness.service import HEALTH, Watcher, refuse_other_version
 from pytest_execgo.models.benchmark import ServiceInfo
 
 END_TIMEOUT_SECONDS = 30.0
+_ONE_AT_A_TIME = threading.Lock()
 _LOGS_LATE_SECONDS = 2.0
 
 
@@ -119,7 +121,9 @@ class ContainerService:
         )
         self._wrapped = wrapped
         try:
-            wrapped.start()
+            # Testcontainers starts Ryuk with the first container, and not safely from two threads.
+            with nullcontext() if testcontainers_config.ryuk_disabled else _ONE_AT_A_TIME:
+                wrapped.start()
             self._container = wrapped.get_wrapped_container()
             self._network.connect_outside(self._container)
             self._follow(since=0.0)

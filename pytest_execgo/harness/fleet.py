@@ -51,9 +51,11 @@ class FleetSpec:
     settings: LaunchSettings = field(default_factory=LaunchSettings)
     ready_within_seconds: float = DEFAULT_TIMEOUT_SECONDS
 
-    def resolve(self, launchers: Mapping[str, Launcher]) -> dict[str, tuple[Launcher, str]]:
+    def resolve(
+        self, launchers: Mapping[str, Launcher], *, names_only: bool = False
+    ) -> dict[str, tuple[Launcher, str]]:
         """Launcher and target of each service; raises :class:`UsageError` for a choice that cannot
-        work."""
+        work. ``names_only``: whether it can work here and now is not looked at."""
         resolved: dict[str, tuple[Launcher, str]] = {}
         chosen = dict(self.choices)
         for name in chosen:
@@ -72,7 +74,8 @@ class FleetSpec:
                 )
             if launcher.needs_target and not target:
                 raise UsageError(f"{name}={kind} needs a target, as in {name}={kind}:…")
-            launcher.check(name, target)
+            if not names_only:
+                launcher.check(name, target)
             resolved[name] = (launcher, target)
         networks = {
             launcher.kind for launcher, _ in resolved.values() if isinstance(launcher, Networked)

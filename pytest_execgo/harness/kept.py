@@ -28,7 +28,7 @@ from pytest_execgo.harness.docker_engine import engine
 from pytest_execgo.harness.fleet import FleetSpec
 from pytest_execgo.harness.launchers.container import ContainerLauncher
 from pytest_execgo.harness.leftovers import KEPT, ROOT, SERVICE
-from pytest_execgo.harness.locks import taken
+from pytest_execgo.harness.locks import held, taken
 from pytest_execgo.harness.network import ContainerNetwork
 from pytest_execgo.harness.readiness import probe_json
 from pytest_execgo.harness.service import HEALTH, SERVICE_NAMES, Launcher, Say, Site, Unwatched
@@ -67,6 +67,17 @@ def up(
     """Bring a fleet up, to be kept; raises, and leaves nothing behind, if it does not come up."""
     if not _NAME.fullmatch(name):
         raise UsageError(f"fleet {name!r}: a name is made of a-z, 0-9, - and _, at most 41 of them")
+    with held(f"{KEPT}-{name}"):
+        _up(name, spec, launchers, published, say)
+
+
+def _up(
+    name: str,
+    spec: FleetSpec,
+    launchers: Mapping[str, Launcher],
+    published: Mapping[str, int],
+    say: Say,
+) -> None:
     chosen = spec.resolve(launchers)
     for service, (launcher, _) in chosen.items():
         if not isinstance(launcher, ContainerLauncher):

@@ -168,7 +168,9 @@ class PluginState:
     @cached_property
     def catalogue(self) -> Catalogue:
         """Scenarios and profiles; misspelt names of the request are found here."""
-        self.fleet_spec.resolve(self.registry.launchers)
+        # A list of tests can be had on a machine that cannot run them.
+        names_only = bool(self.config.option.collectonly)
+        self.fleet_spec.resolve(self.registry.launchers, names_only=names_only)
         folder = scenario_folder(options.path(self.config, "scenarios"), self.config.rootpath)
         return Catalogue(folder, self.registry, self.request)
 

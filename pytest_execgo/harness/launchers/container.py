@@ -72,9 +72,11 @@ class ContainerLauncher:
     def launch(self, service: str, target: str, site: Site) -> Service:
         """Make its container, and wait until it is ready."""
         from pytest_execgo.harness import leftovers
+        from pytest_execgo.harness.docker_engine import told_as
 
         labels = leftovers.owned(site.root.name.rpartition("-")[0], site.root)
-        return self.launch_labelled(service, target, site, labels)
+        with told_as(HarnessError, f"{service} could not be started"):
+            return self.launch_labelled(service, target, site, labels)
 
     def launch_labelled(
         self,

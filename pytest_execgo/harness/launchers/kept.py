@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pytest_execgo.errors import HarnessError, UsageError
 from pytest_execgo.harness.service import SERVICE_NAMES, Network, Service, Site
 
 KIND = "kept"
@@ -22,8 +23,10 @@ class KeptLauncher:
     def check(self, service: str, target: str) -> None:
         """There must be a fleet of that name."""
         from pytest_execgo.harness import kept
+        from pytest_execgo.harness.docker_engine import told_as
 
-        kept.check(target)
+        with told_as(UsageError, f"fleet {target}"):
+            kept.check(target)
 
     def describe(self, service: str, target: str) -> str:
         """Fleet and image."""
@@ -34,11 +37,15 @@ class KeptLauncher:
     def open_network(self, target: str, token: str, root: Path, *, severable: bool) -> Network:
         """The network it has; raises :class:`HarnessError` while another run uses the fleet."""
         from pytest_execgo.harness import kept
+        from pytest_execgo.harness.docker_engine import told_as
 
-        return kept.KeptNetwork(target)
+        with told_as(HarnessError, f"fleet {target}"):
+            return kept.KeptNetwork(target)
 
     def launch(self, service: str, target: str, site: Site) -> Service:
         """Take the container over for the time of a run."""
         from pytest_execgo.harness import kept
+        from pytest_execgo.harness.docker_engine import told_as
 
-        return kept.attach(service, site)
+        with told_as(HarnessError, f"{service} of fleet {target} cannot be used"):
+            return kept.attach(service, site)

@@ -1,0 +1,43 @@
+"""What the documentation names is there: options, documents, and jobs that can be read."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pytest_execgo.run_options import OPTIONS
+
+ROOT = Path(__file__).parent.parent.parent
+PAGES = sorted([ROOT / "README.md", ROOT / "ARCHITECTURE.md", *(ROOT / "docs").rglob("*.md")])
+FLAGS = {"--execgo-matrix", *(option.flag for option in OPTIONS)}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_option_that_a_page_names_exists(page: Path) -> None:
+    named = set(re.findall(r"--execgo-[a-z]+(?:-[a-z]+)*", page.read_text()))
+    # `--execgo-NAME` stands for any of them.
+    assert named <= FLAGS
+
+
+def test_every_option_is_documented() -> None:
+    text = (ROOT / "docs/options.md").read_text()
+    assert [flag for flag in FLAGS if f"`{flag}" not in text] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_to_a_file_leads_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text())
+    missing = [link for link in links if "://" not in link and not (page.parent / link).exists()]
+    assert missing == []
+
+
+def test_jobs_that_the_documentation_shows_can_be_read() -> None:
+    text = (ROOT / "docs/harness.md").read_text()
+    (block,) = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    jobs = yaml.safe_load(block)["jobs"]
+    commands = [step["run"] for job in jobs.values() for step in job["steps"] if "run" in step]
+    assert any("--execgo-service execgo=container:" in command for command in commands)
+    assert all("\n\n" not in command for command in commands)
