@@ -16,7 +16,8 @@ from pytest_execgo.benchmark.matrix import Trial
 from pytest_execgo.benchmark.metrics import outcome_digest, trial_metrics
 from pytest_execgo.catalogue import Catalogue
 from pytest_execgo.chaos.controller import ChaosController
-from pytest_execgo.harness.fleet import Fleet, remove_tree
+from pytest_execgo.harness.files import remove_tree
+from pytest_execgo.harness.fleet import Fleet
 from pytest_execgo.models.benchmark import TrialResult
 from pytest_execgo.models.context import PlanContext
 from pytest_execgo.models.document import SCHEMA_VERSION, load

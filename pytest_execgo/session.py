@@ -15,7 +15,7 @@ from pytest_execgo.benchmark.matrix import Cell, Trial
 from pytest_execgo.catalogue import Catalogue
 from pytest_execgo.chaos.controller import all_left_out
 from pytest_execgo.controls import CONTROLS, Control
-from pytest_execgo.errors import ExecgoError, HarnessError
+from pytest_execgo.errors import ExecgoError, HarnessError, UsageError
 from pytest_execgo.execution import Execution
 from pytest_execgo.harness.fleet import Fleet
 from pytest_execgo.models.benchmark import TrialResult
@@ -61,7 +61,11 @@ class RunSession:
             # All that the run may need, so that its trials share one kind of fleet.
             links = links | self.catalogue.links() | self.settings.fleet.links
             spec = replace(self.settings.fleet, links=links)
-            fleet = Fleet(spec, self.catalogue.registry.launchers, renew=renew)
+            try:
+                fleet = Fleet(spec, self.catalogue.registry.launchers, renew=renew)
+            except UsageError as error:
+                # It could be done when the run began.
+                raise HarnessError(str(error)) from None
             began = monotonic()
             fleet.start()
             if fleet.slow_to_start:

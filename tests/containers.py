@@ -7,9 +7,10 @@ fail instead.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
+from time import monotonic, sleep
 from typing import NoReturn
 
 import docker
@@ -138,3 +139,11 @@ def write_tiny_engine(folder: Path) -> str:
     target = write_image(folder, "COPY engine.py /engine.py", 'CMD ["python3", "/engine.py"]')
     (folder / "engine.py").write_text(TINY_ENGINE)
     return target
+
+
+def await_(condition: Callable[[], object], seconds: float = 60) -> None:
+    """Wait for a condition; fails when it does not come true."""
+    deadline = monotonic() + seconds
+    while not condition():
+        assert monotonic() < deadline, "the condition never came true"
+        sleep(0.01)

@@ -14,10 +14,11 @@ from docker.errors import APIError, DockerException
 from docker.types import LogConfig
 from testcontainers.core.config import testcontainers_config
 from testcontainers.core.container import DockerContainer
+from urllib3.exceptions import HTTPError
 
 from pytest_execgo.errors import HarnessError
 from pytest_execgo.harness import container_limits
-from pytest_execgo.harness.docker_engine import TROUBLE, explain, facts, told_as
+from pytest_execgo.harness.docker_engine import CLIENT_SETTINGS, TROUBLE, explain, facts, told_as
 from pytest_execgo.harness.leftovers import SERVICE
 from pytest_execgo.harness.network import ContainerNetwork
 from pytest_execgo.harness.proxy import FaultProxy
@@ -102,7 +103,9 @@ class ContainerService:
     def create(self, spec: ContainerSpec) -> None:
         """Make and start it, and wait until it is ready; raises :class:`HarnessError` and leaves no
         container behind."""
-        wrapped = DockerContainer(spec.image, env=spec.environment, name=spec.name)
+        wrapped = DockerContainer(
+            spec.image, env=spec.environment, name=spec.name, docker_client_kw=CLIENT_SETTINGS
+        )
         # Our images are named by their ids; a prefix for a hub would name others.
         wrapped.image = spec.image
         for folder, seen in spec.mounts.items():
@@ -150,8 +153,7 @@ class ContainerService:
         for resource, limit in container_limits.seen(container.attrs["HostConfig"]).items():
             if limit != container_limits.FREE:
                 container_limits.lift(container, resource)
-        if self._network.is_severed(container):
-            self._network.rejoin(container, self.name)
+        self._network.complete(container, self.name)
         since = time()
         if renew:
             container.restart(timeout=int(END_TIMEOUT_SECONDS))
@@ -196,7 +198,9 @@ class ContainerService:
         self._watching.join(END_TIMEOUT_SECONDS)
         if self._watching.is_alive():
             self._signal("SIGKILL")
-            self._watching.join()
+            self._watching.join(END_TIMEOUT_SECONDS)
+        if self._watching.is_alive():
+            raise RuntimeError(f"Docker does not end the container of {self.name}")
         return -1 if self._ended is None else self._ended
 
     def _signal(self, signal: str) -> None:
@@ -256,7 +260,16 @@ class ContainerService:
         """Freeze all of its processes: it is there, and answers nothing."""
         self._refuse_twice("pause")
         self._container.pause()
-        self._in_force["pause"] = self._container.unpause
+        self._in_force["pause"] = self._unpause
+
+    def _unpause(self) -> None:
+        try:
+            self._container.unpause()
+        except APIError:
+            # It may have ended meanwhile.
+            self._container.reload()
+            if self._container.attrs["State"]["Paused"]:
+                raise
 
     def resume(self) -> None:
         """They go on."""
@@ -350,7 +363,8 @@ class ContainerService:
                 return None
 
     def _copy_log(self, since: float) -> None:
-        with suppress(*TROUBLE), self.log_path.open("ab") as log:
+        # An engine that goes away, or a disk that is full: the log ends there, and the service goes on.
+        with suppress(*TROUBLE, OSError, HTTPError), self.log_path.open("ab") as log:
             for piece in self._container.logs(stream=True, follow=True, since=since or None):
                 log.write(piece)
                 log.flush()

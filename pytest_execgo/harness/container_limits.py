@@ -45,7 +45,10 @@ def lift(container: Any, resource: str) -> None:
     if resource == "cpu":
         _update(container, CpuQuota=-1)
     elif resource == "memory":
-        _update(container, Memory=_ALL_MEMORY, MemorySwap=_ALL_MEMORY)
+        # Cgroups of version 2 count swap apart: the same amount for the sum of both would be none. Those
+        # of version 1 refuse a sum without a limit while the memory has one.
+        swap = -1 if str(container.client.info().get("CgroupVersion")) == "2" else _ALL_MEMORY
+        _update(container, Memory=_ALL_MEMORY, MemorySwap=swap)
     else:
         _update(container, PidsLimit=-1)
 
@@ -85,6 +88,6 @@ def _stats(container: Any) -> dict[str, Any]:
 def _update(container: Any, **wanted: int) -> None:
     api = container.client.api
     url = f"{api.base_url}/v{api.api_version}/containers/{container.id}/update"
-    reply = api.post(url, json=wanted)
+    reply = api.post(url, json=wanted, timeout=api.timeout)
     if not reply.ok:
         raise APIError(reply.text.strip(), response=reply)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -21,9 +22,8 @@ from testcontainers.core.docker_client import DockerClient
 
 from pytest_execgo.errors import ExecgoError, UsageError
 
-_TIMEOUT_SECONDS = 120
 # Each service keeps a wait and a log open, and is looked at all the time.
-_CONNECTIONS = 32
+CLIENT_SETTINGS = {"timeout": 120, "max_pool_size": 32}
 
 
 @lru_cache
@@ -31,7 +31,7 @@ def engine() -> docker.DockerClient:
     """A client of the engine, the same for the whole process; raises :class:`UsageError` where there is
     none that will do."""
     try:
-        client = DockerClient(timeout=_TIMEOUT_SECONDS, max_pool_size=_CONNECTIONS).client
+        client = DockerClient(**CLIENT_SETTINGS).client
         facts = client.info()
     except TROUBLE as error:
         raise UsageError(explain(error)) from None
@@ -74,7 +74,9 @@ def _unfit(found: dict[str, Any]) -> str | None:
     """
     security = " ".join(found.get("SecurityOptions") or [])
     what = ""
-    if "Docker Desktop" in str(found.get("OperatingSystem")):
+    if not sys.platform.startswith("linux"):
+        what = "this machine does not run Linux itself"
+    elif "Docker Desktop" in str(found.get("OperatingSystem")):
         what = "Docker Desktop keeps the addresses of containers in its own machine"
     elif "rootless" in security:
         what = "a rootless engine keeps the addresses of containers to itself"

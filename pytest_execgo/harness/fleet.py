@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import os
 import secrets
-import shutil
 import tempfile
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from pytest_execgo.errors import HarnessError, UsageError, unknown_name
+from pytest_execgo.harness.files import remove_tree
 from pytest_execgo.harness.proxy import FaultProxy, Severable
 from pytest_execgo.harness.readiness import DEFAULT_TIMEOUT_SECONDS
 from pytest_execgo.harness.reaper import Reaper
@@ -78,11 +77,21 @@ class FleetSpec:
                 launcher.check(name, target)
             resolved[name] = (launcher, target)
         networks = {
-            launcher.kind for launcher, _ in resolved.values() if isinstance(launcher, Networked)
+            launcher.kind if not launcher.whole_fleet else f"{launcher.kind}:{target}"
+            for launcher, target in resolved.values()
+            if isinstance(launcher, Networked)
         }
         if len(networks) > 1:
             raise UsageError(
                 f"services of one fleet cannot stand on two networks ({' and '.join(sorted(networks))})"
+            )
+        whole = [
+            n for n, (one, _) in resolved.items() if isinstance(one, Networked) and one.whole_fleet
+        ]
+        if whole and len(whole) < len(SERVICE_NAMES):
+            raise UsageError(
+                f"{whole[0]}={chosen.get(whole[0], self.harness)}: a fleet that is kept is used as a "
+                "whole; leave the choice of single services out"
             )
         return resolved
 
@@ -175,12 +184,12 @@ class Fleet:
         if services:
             with ThreadPoolExecutor(len(services)) as pool:
                 list(pool.map(_take_down, services))
-        for network in self._networks.values():
-            network.close()
+        left = [trouble for network in self._networks.values() if (trouble := _close(network))]
         self._networks.clear()
         reaper, self._reaper = self._reaper, None
         if reaper is not None:
-            reaper.dismiss()
+            # What we could not take down, it tries once more when it is left alone.
+            reaper.dismiss(clean=not left)
         root, self._root = self._root, None
         if root is not None and root.name.startswith(self._token):
             remove_tree(root)
@@ -279,12 +288,16 @@ class Fleet:
     def _launch(self, name: str) -> None:
         launcher, target = self._launchers[name]
         assert self._root is not None
+        # Calls between services never go through a proxy that the user's environment names.
+        hosts = {urlsplit(self.url(known)).hostname or "" for known in dict(self.services)}
+        gateways = {network.gateway for network in self._networks.values()}
+        near = ",".join(["127.0.0.1", "localhost", *sorted(hosts | gateways)])
         environment = {
             **os.environ,
             "PYTEST_EXECGO_FLEET": self._token,
             "TMPDIR": str(self._root / "tmp"),
-            "NO_PROXY": "127.0.0.1,localhost",
-            "no_proxy": "127.0.0.1,localhost",
+            "NO_PROXY": near,
+            "no_proxy": near,
         }
         # pytest's own settings must not reach services and the tests that tasks run.
         for variable in ("PYTEST_ADDOPTS", "PYTEST_CURRENT_TEST", "PYTEST_XDIST_WORKER"):
@@ -294,6 +307,7 @@ class Fleet:
             root=self._root,
             environment=environment,
             watcher=self,
+            token=self._token,
             urls=urls,
             network=self._network_of(name),
             ready_within_seconds=self._spec.ready_within_seconds,
@@ -314,7 +328,8 @@ class Fleet:
             return None
         beneath = service if isinstance(service, Severable) else None
         listen_on = network.gateway if network else "127.0.0.1"
-        return FaultProxy(service.url, listen_on, beneath)
+        clients = network.subnet if network else None
+        return FaultProxy(service.url, listen_on, clients=clients, beneath=beneath)
 
     def _out_of_reach(self, service: Service) -> bool:
         """Whether clients of a service cannot be led through a proxy: an ExecGo that was started by
@@ -332,16 +347,15 @@ def _take_down(service: Service) -> None:
         service.link.close()
 
 
+def _close(network: Network) -> str | None:
+    """What was in the way of taking a network down; ``None`` if nothing."""
+    try:
+        network.close()
+    except HarnessError as error:
+        return str(error)
+    return None
+
+
 def _on_loopback(url: str) -> bool:
     host = urlsplit(url).hostname or ""
     return host == "localhost" or host.startswith("127.") or host == "::1"
-
-
-def remove_tree(path: Path) -> None:
-    """Remove a workspace, folders that a task made read-only included. Never raises: what is left
-    (a task may still be writing) goes with the fleet's own folder."""
-
-    for folder, _, _ in os.walk(path):
-        with suppress(OSError):
-            os.chmod(folder, 0o700)
-    shutil.rmtree(path, ignore_errors=True)

@@ -53,8 +53,7 @@ class ServiceStatus:
 
 def names() -> list[str]:
     """The fleets that are kept."""
-    found = engine().networks.list(filters={"label": KEPT})
-    return sorted({network.attrs["Labels"][KEPT] for network in found})
+    return sorted({leftovers.labels_of(one)[KEPT] for one in leftovers.labelled(KEPT)})
 
 
 def up(
@@ -101,7 +100,7 @@ def _up(
     root = Path(tempfile.mkdtemp(prefix=f"execgo-kept-{name}-")).resolve()
     for folder in ("work", "tmp"):
         (root / folder).mkdir()
-    labels = {KEPT: name, ROOT: str(root)}
+    labels = {**leftovers.of_user(), KEPT: name, ROOT: str(root)}
     try:
         network = ContainerNetwork.create(f"execgo-kept-{name}", labels, severable=True)
         urls: dict[str, str] = {}
@@ -140,8 +139,9 @@ def status(name: str | None = None) -> list[ServiceStatus]:
         raise UsageError(_unknown(name))
     found = []
     for fleet in [name] if name else names():
-        network = _find_network(fleet)
-        containers = _containers(fleet)
+        containers, network = _containers(fleet), None
+        with suppress(HarnessError):
+            network = _find_network(fleet)
         found += [
             _status(fleet, service, network, containers.get(service)) for service in SERVICE_NAMES
         ]
@@ -159,15 +159,19 @@ def _is_free(port: int) -> bool:
         return True
 
 
-def _status(fleet: str, service: str, network: ContainerNetwork, container: Any) -> ServiceStatus:
+def _status(
+    fleet: str, service: str, network: ContainerNetwork | None, container: Any
+) -> ServiceStatus:
     if container is None:
         return ServiceStatus(fleet, service, "gone", "", "", "", "", "")
     attrs = container.attrs
     port = attrs["Config"]["Labels"][leftovers.PORT]
-    url = f"http://{network.address(service)}:{port}"
-    health = probe_json(url + HEALTH[service]) if container.status == "running" else None
+    url = f"http://{network.address(service)}:{port}" if network else ""
+    health = probe_json(url + HEALTH[service]) if url and container.status == "running" else None
     state = "ready" if health else container.status
-    if container.status == "exited":
+    if network is None:
+        state = "without its network"
+    elif container.status == "exited":
         state = f"exited with {attrs['State']['ExitCode']}"
     elif container.status == "running" and not health:
         state = "does not answer"
@@ -267,10 +271,8 @@ def _unknown(name: str) -> str:
 
 
 def _containers(name: str) -> dict[str, Any]:
-    found = engine().containers.list(
-        all=True, filters={"label": f"{KEPT}={name}"}, ignore_removed=True
-    )
-    return {one.labels[SERVICE]: one for one in found}
+    found = [leftovers.labels_of(one) | {"": one} for one in leftovers.labelled(f"{KEPT}={name}")]
+    return {labels[SERVICE]: labels[""] for labels in found if SERVICE in labels}
 
 
 def _find_network(name: str) -> ContainerNetwork:
@@ -287,8 +289,7 @@ def _find_network(name: str) -> ContainerNetwork:
 
 
 def _labels_of(name: str) -> dict[str, str]:
-    networks = engine().networks.list(filters={"label": f"{KEPT}={name}"})
-    return dict(networks[0].attrs["Labels"])
+    return leftovers.labels_of(leftovers.labelled(f"{KEPT}={name}")[0])
 
 
 def _image_name(container: Any) -> str:

@@ -1,27 +1,29 @@
 """Whose a container or network is, and removing those whose run is gone.
 
-Everything we make carries labels: the fleet's token, and the process that owns it. Owners are told by
-process id, start time, pid namespace and boot, so that neither a number that was given again nor a run
-in another container is mistaken for a dead one.
+Everything we make carries labels: the user, the fleet's token, and the process that owns it. Owners are
+told by process id, start time, pid namespace and boot, so that neither a number that was given again nor
+a run in another container is mistaken for a dead one; and nobody judges the processes of another user.
 """
 
 from __future__ import annotations
 
 import os
-import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from docker.errors import APIError
+from docker.errors import APIError, NotFound
 
-from pytest_execgo.harness.docker_engine import engine
+from pytest_execgo.errors import HarnessError
+from pytest_execgo.harness.docker_engine import TROUBLE, engine
+from pytest_execgo.harness.files import remove_tree
 from pytest_execgo.harness.locks import BUILDING, held_if_free
 
 FLEET = "pytest-execgo.fleet"
 SERVICE = "pytest-execgo.service"
+USER = "pytest-execgo.user"
 OWNER = "pytest-execgo.owner"
 ROOT = "pytest-execgo.root"
 KEPT = "pytest-execgo.kept"
@@ -34,17 +36,45 @@ PATH = "pytest-execgo.path"
 
 def owned(token: str, root: Path) -> dict[str, str]:
     """The labels of what belongs to a fleet of this process."""
-    return {FLEET: token, OWNER: _identity(os.getpid()), ROOT: str(root)}
+    return {**of_user(), FLEET: token, OWNER: _identity(os.getpid()), ROOT: str(root)}
+
+
+def of_user() -> dict[str, str]:
+    """The label of what belongs to this user."""
+    return {USER: str(os.getuid())}
+
+
+def labelled(label: str) -> list[Any]:
+    """The containers, then the networks of this user that carry a label."""
+    filters = {"label": [label, *(f"{name}={value}" for name, value in of_user().items())]}
+    client = engine()
+    return [
+        *client.containers.list(all=True, filters=filters, ignore_removed=True),
+        *client.networks.list(filters=filters),
+    ]
+
+
+def labels_of(thing: Any) -> dict[str, str]:
+    """The labels of a container or network."""
+    attrs = thing.attrs
+    return dict(attrs.get("Labels") or attrs.get("Config", {}).get("Labels") or {})
 
 
 def remove_fleet(token: str) -> None:
-    """Remove the containers and networks of a fleet."""
+    """Remove the containers and networks of a fleet; raises :class:`HarnessError` with what is left."""
     remove_labelled(f"{FLEET}={token}")
 
 
 def remove_labelled(label: str) -> None:
-    """Remove the containers and networks that carry a label."""
+    """Remove the containers and networks that carry a label; raises :class:`HarnessError` with what is
+    left."""
     _remove(label, lambda labels: True)
+    left = [str(thing.name) for thing in labelled(label)]
+    if left:
+        raise HarnessError(
+            f"Docker did not remove {', '.join(left)}; is something else attached? remove it: "
+            f"docker rm -f, docker network rm"
+        )
 
 
 def remove_orphans() -> list[str]:
@@ -60,37 +90,34 @@ def remove_orphans() -> list[str]:
     return sorted({labels[FLEET] for labels in gone})
 
 
+def orphans() -> list[str]:
+    """Names of what runs left behind that are dead."""
+    found = labelled(FLEET)
+    return [str(one.name) for one in found if _is_dead(labels_of(one).get(OWNER, ""))]
+
+
 def _remove_unfinished_images() -> None:
-    for image in engine().images.list(filters={"label": IMAGE, "dangling": True}):
-        with suppress(APIError):
-            engine().images.remove(image.id)
+    # Listing looks at each image, and one may go meanwhile: then the next start does it.
+    with suppress(*TROUBLE):
+        for image in engine().images.list(filters={"label": IMAGE, "dangling": True}):
+            with suppress(APIError):
+                engine().images.remove(image.id)
 
 
 def remove_root(labels: dict[str, str]) -> None:
     """Remove the folder that a fleet's labels name, if it looks like one."""
     folder = Path(labels.get(ROOT, ""))
     if folder.name.startswith(("execgo-fleet-", "execgo-kept-")):
-        shutil.rmtree(folder, ignore_errors=True)
+        remove_tree(folder)
 
 
-def _remove(label: str, wanted: Any) -> list[dict[str, str]]:
+def _remove(label: str, wanted: Callable[[dict[str, str]], bool]) -> list[dict[str, str]]:
     """Remove containers, then networks, with a label and labels that are wanted; returns those."""
-    client = engine()
-    filters = {"label": label}
-    found: list[dict[str, str]] = []
-    for things in (
-        client.containers.list(all=True, filters=filters, ignore_removed=True),
-        client.networks.list(filters=filters),
-    ):
-        chosen = [(thing, labels) for thing in things if wanted(labels := _labels(thing))]
-        found += [labels for _, labels in chosen]
-        _remove_all(thing for thing, _ in chosen)
-    return found
-
-
-def _labels(thing: Any) -> dict[str, str]:
-    attrs = thing.attrs
-    return dict(attrs.get("Labels") or attrs.get("Config", {}).get("Labels") or {})
+    chosen = [thing for thing in labelled(label) if wanted(labels_of(thing))]
+    containers = [thing for thing in chosen if hasattr(thing, "kill")]
+    _remove_all(containers)
+    _remove_all(thing for thing in chosen if thing not in containers)
+    return [labels_of(thing) for thing in chosen]
 
 
 def _remove_all(things: Iterable[Any]) -> None:
@@ -102,8 +129,8 @@ def _remove_all(things: Iterable[Any]) -> None:
 
 
 def _remove_one(thing: Any) -> None:
-    # Another worker may be at it as well, or it has just gone.
-    with suppress(APIError):
+    # Another worker may be at it as well, or it has just gone; what stays is looked for by the caller.
+    with suppress(APIError, NotFound):
         if hasattr(thing, "kill"):
             thing.remove(force=True, v=True)
         else:
@@ -129,8 +156,10 @@ def _is_dead(owner: str) -> bool:
         return False
     try:
         return _identity(int(pid)) != owner
-    except OSError:
+    except (FileNotFoundError, ProcessLookupError):
         return True
+    except OSError:
+        return False
 
 
 def _pid_namespace() -> str:

@@ -40,6 +40,22 @@ def taken(file: TextIO) -> bool:
 
 
 def _open(name: str) -> TextIO:
-    safe = re.sub(r"[^a-zA-Z0-9.]+", "-", name)
-    path = Path(tempfile.gettempdir()) / f"pytest-execgo-{os.getuid()}-{safe}.lock"
-    return path.open("a", encoding="utf-8")
+    return (_folder() / f"{re.sub(r'[^a-z0-9.]+', '-', name.lower())}.lock").open("a")
+
+
+def _folder() -> Path:
+    """The same for all processes of a user, whatever their TMPDIR; nobody else can write to it."""
+    cache = os.environ.get("XDG_CACHE_HOME")
+    home = Path(cache) if cache and Path(cache).is_absolute() else Path.home() / ".cache"
+    for folder in (home / "pytest-execgo", Path(tempfile.gettempdir()) / _own_name()):
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError:
+            continue
+        if os.access(folder, os.W_OK) and folder.stat().st_uid == os.getuid():
+            return folder
+    raise OSError(f"no folder for lock files: neither {home} nor {tempfile.gettempdir()} will do")
+
+
+def _own_name() -> str:
+    return f"pytest-execgo-{os.getuid()}"

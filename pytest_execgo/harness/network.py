@@ -6,13 +6,13 @@ choose a free subnet first, and then asked for just that one.
 
 A service that is cut off its network must still be seen from outside, or a dead link could not be told
 from a dead service: where faults may do that, containers stand on a second network as well, by which
-only health checks go.
+only health checks go: it leads nowhere, and containers do not see each other on it.
 """
 
 from __future__ import annotations
 
 import ipaddress
-from contextlib import suppress
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from docker.errors import APIError, NotFound
 from docker.types import EndpointConfig, IPAMConfig, IPAMPool
 
 from pytest_execgo.errors import HarnessError
-from pytest_execgo.harness.docker_engine import engine, told_as
+from pytest_execgo.harness.docker_engine import TROUBLE, engine, explain, told_as
 from pytest_execgo.harness.service import SERVICE_NAMES
 
 _ATTEMPTS = 20
@@ -44,16 +44,36 @@ class ContainerNetwork:
         with told_as(HarnessError, "the network of the fleet cannot be made"):
             private = _with_own_subnet(name, labels)
             try:
-                outside = _create(f"{name}-outside", labels) if severable else None
+                outside = _create_outside(f"{name}-outside", labels) if severable else None
+                made = cls(private, outside)
+                made.check_reach()
             except BaseException:
                 private.remove()
                 raise
-        return cls(private, outside)
+        return made
+
+    def check_reach(self) -> None:
+        """Raise :class:`HarnessError` if this process is not on the machine of the engine: in a
+        container beside, say, with the engine's socket mounted."""
+        with socket.socket() as probe:
+            try:
+                probe.bind((self.gateway, 0))
+            except OSError:
+                raise HarnessError(
+                    f"the Docker engine's networks ({self.gateway}) are not of this machine; is this a "
+                    "container that was given the engine's socket? run pytest beside the engine, or "
+                    "use --execgo-harness=embedded"
+                ) from None
 
     @property
     def name(self) -> str:
         """As ``docker network ls`` shows it."""
         return str(self.private.name)
+
+    @property
+    def subnet(self) -> str:
+        """Where its containers come from."""
+        return str(self._subnet)
 
     @property
     def device(self) -> str:
@@ -71,7 +91,7 @@ class ContainerNetwork:
         return {self.name: config}
 
     def connect_outside(self, container: Any) -> None:
-        """Connect a container, not yet started, to the network of health checks, if there is one."""
+        """Connect a container to the network of health checks, if there is one."""
         if self.outside is not None:
             self.outside.connect(container)
 
@@ -86,20 +106,31 @@ class ContainerNetwork:
         """Take a container off the private network."""
         self.private.disconnect(container)
 
-    def is_severed(self, container: Any) -> bool:
-        """Whether a container (of which ``attrs`` are fresh) is off the private network."""
-        return self.name not in container.attrs["NetworkSettings"]["Networks"]
-
     def rejoin(self, container: Any, service: str) -> None:
         """Back on it, under the same address."""
         self.private.connect(container, ipv4_address=self.address(service), aliases=[service])
 
+    def complete(self, container: Any, service: str) -> None:
+        """Connect a container (of which ``attrs`` are fresh) to what it has been cut off."""
+        known = container.attrs["NetworkSettings"]["Networks"]
+        if self.name not in known:
+            self.rejoin(container, service)
+        if self.outside is not None and self.outside.name not in known:
+            self.outside.connect(container)
+
     def close(self) -> None:
-        """Remove both networks."""
+        """Remove both networks; raises :class:`HarnessError` if one stays."""
+        left = []
         for network in (self.private, self.outside):
             if network is not None:
-                with suppress(NotFound):
+                try:
                     network.remove()
+                except NotFound:
+                    continue
+                except TROUBLE as error:
+                    left.append(f"network {network.name}: {explain(error)}")
+        if left:
+            raise HarnessError("; ".join(left))
 
 
 def _with_own_subnet(name: str, labels: dict[str, str]) -> Any:
@@ -117,9 +148,12 @@ def _with_own_subnet(name: str, labels: dict[str, str]) -> Any:
     raise AssertionError("unreachable")
 
 
+def _create_outside(name: str, labels: dict[str, str]) -> Any:
+    alone = {"com.docker.network.bridge.enable_icc": "false"}
+    return _create(name, labels, internal=True, options=alone)
+
+
 def _create(name: str, labels: dict[str, str], **options: Any) -> Any:
-    network = engine().networks.create(
-        name, driver="bridge", labels=labels, check_duplicate=True, **options
-    )
+    network = engine().networks.create(name, driver="bridge", labels=labels, **options)
     network.reload()
     return network

@@ -14,6 +14,7 @@ from collections.abc import Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from ipaddress import ip_address, ip_network
 from random import Random
 from typing import Any, Literal, Protocol, runtime_checkable
 from urllib.parse import urlsplit
@@ -75,14 +76,22 @@ class FaultProxy:
 
     ``probe_url`` leads through the same faults, for health checks: they feel a fault, but it has
     struck only when a client at ``url`` did. ``listen_on`` is the address of this machine under which
-    the clients reach it. With ``beneath``, a partition also cuts the network itself.
+    the clients reach it, ``clients`` the subnet from which they come; nobody else but this machine is
+    let in, for what is behind it may run commands for whoever asks. With ``beneath``, a partition also
+    cuts the network itself.
     """
 
     def __init__(
-        self, upstream: str, listen_on: str = "127.0.0.1", beneath: Severable | None = None
+        self,
+        upstream: str,
+        listen_on: str = "127.0.0.1",
+        *,
+        clients: str | None = None,
+        beneath: Severable | None = None,
     ) -> None:
         parts = urlsplit(upstream)
         self._listen_on, self._beneath = listen_on, beneath
+        self._clients = ip_network(clients) if clients else None
         self._upstream = (parts.hostname or "127.0.0.1", parts.port or 80)
         self._loop = asyncio.new_event_loop()
         self._connections: dict[asyncio.StreamWriter, _Line] = {}
@@ -94,8 +103,12 @@ class FaultProxy:
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
         self._servers: list[asyncio.Server] = []
-        self.url = self._listen(probe=False)
-        self.probe_url = self._listen(probe=True)
+        try:
+            self.url = self._listen(probe=False)
+            self.probe_url = self._listen(probe=True)
+        except OSError:
+            self.close()
+            raise
 
     @property
     def fault(self) -> LinkFault | None:
@@ -180,6 +193,9 @@ class FaultProxy:
     async def _serve(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, probe: bool
     ) -> None:
+        if not self._lets_in(writer.get_extra_info("peername")[0]):
+            _reset(writer)
+            return
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
@@ -192,6 +208,18 @@ class FaultProxy:
             self._tasks.discard(task)
             self._connections.pop(writer, None)
             writer.close()
+
+    def _lets_in(self, peer: str) -> bool:
+        """Whether a client is one of those we are there for, or a process of this machine."""
+        if self._clients is not None and ip_address(peer) in self._clients:
+            return True
+        with socket.socket() as probe:
+            # Only an address of this machine can be bound.
+            try:
+                probe.bind((peer, 0))
+            except OSError:
+                return False
+            return True
 
     async def _connect(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, line: _Line

@@ -10,13 +10,14 @@ part of that path).
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
 from time import monotonic, sleep
+
+from pytest_execgo.harness.files import remove_tree
 
 _ALL_GONE = b"."
 
@@ -35,12 +36,14 @@ class Reaper:
             start_new_session=True,
         )
 
-    def dismiss(self) -> None:
-        """End what is left of the fleet's processes, and the reaper; its containers are gone already."""
+    def dismiss(self, *, clean: bool) -> None:
+        """End what is left of the fleet's processes, and the reaper. ``clean``: of containers and
+        networks nothing is left."""
         sweep(self._token)
         assert self._process.stdin is not None
         with suppress(BrokenPipeError):
-            self._process.stdin.write(_ALL_GONE)
+            if clean:
+                self._process.stdin.write(_ALL_GONE)
             self._process.stdin.close()
         self._process.wait()
 
@@ -76,11 +79,13 @@ def main(argv: list[str]) -> int:
     while heard := os.read(0, 4096):
         last = heard
     sweep(token)
-    if "--containers" in flags and last != _ALL_GONE:
-        from pytest_execgo.harness.leftovers import remove_fleet
+    try:
+        if "--containers" in flags and last != _ALL_GONE:
+            from pytest_execgo.harness.leftovers import remove_fleet
 
-        remove_fleet(token)
-    shutil.rmtree(folder, ignore_errors=True)
+            remove_fleet(token)
+    finally:
+        remove_tree(Path(folder))
     return 0
 
 

@@ -101,6 +101,10 @@ class Network(Protocol):
     """The address under which they reach this machine."""
 
     @property
+    def subnet(self) -> str:
+        """Where they come from, as in ``172.20.0.0/16``."""
+
+    @property
     def device(self) -> str:
         """This machine's interface on it, as firewalls name it."""
 
@@ -120,6 +124,7 @@ class Site:
     environment: dict[str, str]
     watcher: Watcher
     urls: dict[str, str] = field(default_factory=dict)
+    token: str = ""
     network: Network | None = None
     ready_within_seconds: float = DEFAULT_TIMEOUT_SECONDS
     renew: bool = False
@@ -176,7 +181,11 @@ Say = Callable[[str], None]
 
 @runtime_checkable
 class Networked(Protocol):
-    """A launcher whose services stand on a network of their own."""
+    """A launcher whose services stand on a network of their own. ``whole_fleet``: they know each other
+    already, and cannot be mixed with others."""
+
+    kind: str
+    whole_fleet: bool
 
     def open_network(self, target: str, token: str, root: Path, *, severable: bool) -> Network:
         """The network of the fleet ``token``, whose files are below ``root``. ``severable``: a service
@@ -210,6 +219,8 @@ class Configurable(Protocol):
 @dataclass(frozen=True)
 class LaunchSettings:
     """What launchers may need to know of a run. ``python_image``: the image that images of ours are
-    built from; ``None``: the default."""
+    built from; ``None``: the default. ``images``: the ids of images by service, once it is known which
+    they are: all fleets of a run, in all of its processes, are made of the same."""
 
     python_image: str | None = None
+    images: dict[str, str] = field(default_factory=dict)

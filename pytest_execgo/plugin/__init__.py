@@ -79,6 +79,7 @@ def pytest_configure_node(node: Any) -> None:
     """Tell an xdist worker which run it belongs to."""
     node.workerinput["execgo_run_id"] = options.run_id(node.config)
     node.workerinput["execgo_replay"] = str(options.replay_folder(node.config) or "")
+    node.workerinput["execgo_images"] = options.images(node.config)
     node.workerinput["execgo_workers"] = str(len(node.config.getoption("tx", None) or [1]))
 
 

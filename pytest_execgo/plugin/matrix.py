@@ -62,11 +62,15 @@ class MatrixPlugin:
 
     def _check_kept(self, config: pytest.Config) -> None:
         """A fleet that is kept is one fleet, and every worker needs its own."""
-        harness = self._state.request.harness
-        if harness.startswith(f"{KEPT_KIND}:") and len(config.getoption("tx", None) or []) > 1:
+        asked = self._state.request
+        kept = f"{KEPT_KIND}:"
+        wanted = [
+            name for name in (asked.harness, *asked.services.values()) if name.startswith(kept)
+        ]
+        if wanted and len(config.getoption("tx", None) or []) > 1:
             raise UsageError(
-                f"{harness.removeprefix(f'{KEPT_KIND}:')} is one fleet, and every worker needs one of "
-                "its own: leave out -n, or --execgo-fleet"
+                f"{wanted[0].removeprefix(kept)} is one fleet, and every worker needs one of its own: "
+                "leave out -n, or --execgo-fleet"
             )
 
     def _check_reports(self, config: pytest.Config) -> None:
@@ -104,6 +108,7 @@ class MatrixPlugin:
             return
         try:
             state.fleet_spec.prepare(state.registry.launchers, state.say)
+            session.config.stash[options.IMAGES] = state.fleet_spec.settings.images
         except UsageError as error:
             raise pytest.UsageError(f"execgo: {error}") from None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from pytest_execgo.run_id import new_run_id
 from pytest_execgo.run_options import OPTIONS
 
 RUN_ID: pytest.StashKey[str] = pytest.StashKey()
+IMAGES: pytest.StashKey[dict[str, str]] = pytest.StashKey()
 REPLAY: pytest.StashKey[Path | None] = pytest.StashKey()
 
 
@@ -102,6 +104,11 @@ def replay_folder(config: pytest.Config) -> Path | None:
         found = path(config, "replay")
         config.stash[REPLAY] = None if found is None else found.resolve()
     return config.stash[REPLAY]
+
+
+def images(config: pytest.Config) -> str:
+    """The images that were made ready, as JSON."""
+    return json.dumps(config.stash.get(IMAGES, {}))
 
 
 def reports_folder(config: pytest.Config) -> Path:

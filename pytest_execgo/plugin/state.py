@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from contextlib import nullcontext
 from functools import cached_property
@@ -140,9 +141,15 @@ class PluginState:
             self.request.harness,
             choices,
             links,
-            LaunchSettings(self.request.python_image),
+            LaunchSettings(self.request.python_image, self._pinned()),
             self._ready_timeout(),
         )
+
+    def _pinned(self) -> dict[str, str]:
+        """The images that the process which reports has made ready; filled by ``prepare`` there."""
+        worker = getattr(self.config, "workerinput", None) or {}
+        found: dict[str, str] = json.loads(worker.get("execgo_images", "{}"))
+        return found
 
     def _ready_timeout(self) -> float:
         found = options.value(self.config, "ready_timeout")

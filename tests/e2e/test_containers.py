@@ -8,10 +8,9 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from random import Random
-from time import monotonic, sleep
 from typing import Any
 
 import docker
@@ -29,7 +28,7 @@ from pytest_execgo.harness.network import ContainerNetwork
 from pytest_execgo.harness.service import SERVICE_NAMES
 from pytest_execgo.registry import Registry
 from tests import containers
-from tests.containers import ALL_LINKS, PYTHON_IMAGE
+from tests.containers import ALL_LINKS, PYTHON_IMAGE, await_
 
 REGISTRY = Registry.build()
 clean = pytest.fixture(autouse=True)(containers.nothing_left)
@@ -66,13 +65,6 @@ def answers(url: str, timeout: float = 10) -> bool:
         return False
 
 
-def await_(condition: Callable[[], object], seconds: float = 60) -> None:
-    deadline = monotonic() + seconds
-    while not condition():
-        assert monotonic() < deadline, "the condition never came true"
-        sleep(0.01)
-
-
 def in_container(fleet: Fleet, service: str, script: str) -> str:
     """What a Python script prints inside of a service's container."""
     found = fleet.services[service]
@@ -88,6 +80,16 @@ def fetched_inside(fleet: Fleet, service: str, url: str) -> str:
     return in_container(
         fleet, service, f"import urllib.request as r; print(r.urlopen({url!r}).status)"
     )
+
+
+def reached_inside(fleet: Fleet, service: str, url: str) -> str:
+    """The status of a GET from inside, or the error that came instead of it."""
+    script = (
+        "import urllib.request as r\n"
+        f"try: print(r.urlopen({url!r}, timeout=1).status)\n"
+        "except Exception as error: print(type(error).__name__)"
+    )
+    return in_container(fleet, service, script)
 
 
 def test_every_service_says_what_image_it_is(fleet: Fleet) -> None:
@@ -204,9 +206,37 @@ def test_a_partition_takes_the_container_off_its_network_and_it_is_still_seen(
     assert not answers(f"{fleet.url('runtime')}/readyz", 0.4)
     assert answers(service.health_url)
     assert len(fleet.abnormal()) == 2
+    # Nor does it reach anybody: not fixtures, by no way there is, and not this machine.
+    fixtures = fleet.services["fixtures"]
+    for url in (fleet.url("fixtures"), fixtures.url, fixtures.health_url):
+        assert "200" not in reached_inside(fleet, "runtime", url)
     injection.undo()
+    assert "200" in reached_inside(fleet, "runtime", f"{fleet.url('fixtures')}/healthz")
     assert answers(f"{service.url}/readyz")
     assert answers(f"{fleet.url('runtime')}/readyz")
+
+
+def test_nobody_else_is_let_through_to_a_service_that_runs_commands(fleet: Fleet) -> None:
+    """Proxies listen where every container of the machine can try."""
+    url = f"{fleet.url('runtime')}/readyz"
+    assert fetched_inside(fleet, "execgo", url) == "200\n"
+    script = f"import urllib.request as r; print(r.urlopen({url!r}, timeout=3).status)"
+    stranger = docker_engine.engine().containers.run(
+        PYTHON_IMAGE, ["python3", "-c", script], detach=True
+    )
+    try:
+        assert stranger.wait()["StatusCode"] == 1
+        assert b"ConnectionResetError" in stranger.logs()
+    finally:
+        stranger.remove(force=True)
+
+
+def test_a_pause_of_what_has_died_meanwhile_is_lifted(fleet: Fleet) -> None:
+    service = fleet.services["fixtures"]
+    pause, kill = inject(fleet, "pause", "fixtures"), inject(fleet, "kill", "fixtures")
+    kill.undo()
+    pause.undo()
+    assert service.running()
 
 
 def test_files_made_inside_belong_to_the_user_outside(fleet: Fleet) -> None:
@@ -253,7 +283,7 @@ def test_a_checkout_is_built_with_its_own_dockerfile_and_only_once(tmp_path: Pat
         told = request("GET", f"{own.url('execgo')}/health", timeout=5).json()
         assert told["runtime"] == own.services["runtime"].url
     (tmp_path / "My Engine/engine.py").write_text(containers.TINY_ENGINE + "# changed\n")
-    spec.prepare(containers.LAUNCHERS, again.append)
+    containers.spec(("execgo", target)).prepare(containers.LAUNCHERS, again.append)
     assert any(line.startswith("built") for line in again)
     label = {"label": f"pytest-execgo.of=execgo {tmp_path / 'My Engine'}"}
     assert len(docker_engine.engine().images.list(filters=label)) == 1
@@ -291,6 +321,35 @@ def test_a_container_beside_processes_reaches_them_through_the_gateway() -> None
         assert own.infos()["runtime"].proxied
         # Tasks are beside fixtures: there is nothing in between.
         assert own.url("fixtures") == own.services["fixtures"].url
+
+
+def test_all_fleets_of_a_run_are_made_of_the_same_image(tmp_path: Path) -> None:
+    target = containers.write_tiny_engine(tmp_path)
+    spec = containers.spec(("execgo", target))
+    spec.prepare(containers.LAUNCHERS, lambda line: None)
+    (tmp_path / "engine.py").write_text(containers.TINY_ENGINE + "# edited while the run went on\n")
+    with Fleet(spec, containers.LAUNCHERS) as own:
+        assert own.infos()["execgo"].digest == spec.settings.images["execgo"].removeprefix(
+            "sha256:"
+        )
+
+
+def test_what_docker_does_not_let_go_is_told_to_the_reaper() -> None:
+    """Somebody looks at the fleet's network: it cannot be removed, and the rest goes all the same."""
+    own = containers.fleet()
+    own.start()
+    root, network = own.work_root.parent, own.services["runtime"]._network.name  # type: ignore[attr-defined]
+    guest = docker_engine.engine().containers.run(
+        PYTHON_IMAGE, ["sleep", "1000"], detach=True, network=network
+    )
+    try:
+        own.stop()
+        assert not root.exists()
+        assert containers.mine() >= {network}
+    finally:
+        guest.remove(force=True)
+    leftovers.remove_fleet(network)
+    assert network not in containers.ours()
 
 
 # -- what goes wrong is said in one line

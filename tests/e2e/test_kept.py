@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from pytest_execgo import direct_http
-from pytest_execgo.harness import kept
+from pytest_execgo.errors import UsageError
+from pytest_execgo.harness import kept, leftovers
 from pytest_execgo.harness.docker_engine import engine
 from pytest_execgo.harness.fleet import Fleet, FleetSpec
 from tests import containers
@@ -142,6 +143,31 @@ def test_after_a_run_that_was_killed_its_processes_start_anew(port: int) -> None
         steady = fleet.services["runtime"].pid
     with attached(renew=True) as fleet:
         assert fleet.services["runtime"].pid != steady
+
+
+def test_it_is_used_as_a_whole(port: int) -> None:
+    for choices in ((("runtime", "embedded"),), (("runtime", "kept:other"),)):
+        with pytest.raises(UsageError, match=r"used as a whole|two networks"):
+            FleetSpec(f"kept:{NAME}", choices).resolve(containers.LAUNCHERS, names_only=True)
+
+
+def test_one_that_lost_its_network_is_shown_and_can_be_taken_down() -> None:
+    containers.need_engine()
+    name = f"{NAME}-cut"
+    kept.up(name, containers.spec(), containers.LAUNCHERS, {}, lambda line: None)
+    client = engine()
+    for container in client.containers.list(filters={"label": f"{leftovers.KEPT}={name}"}):
+        container.kill()
+    for network in client.networks.list(filters={"label": f"{leftovers.KEPT}={name}"}):
+        for container in client.containers.list(
+            all=True, filters={"label": f"{leftovers.KEPT}={name}"}
+        ):
+            network.disconnect(container, force=True)
+        network.remove()
+    shown = {row.service: row.state for row in kept.status(name)}
+    assert set(shown.values()) == {"without its network"}
+    kept.down(name)
+    assert name not in kept.names()
 
 
 @pytest.mark.parametrize(

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from pytest_execgo.harness import leftovers
 from tests import containers
 from tests.conftest import ScenarioMaker
 from tests.containers import PYTHON_IMAGE
@@ -22,6 +25,14 @@ PROFILES = (
     "none", "missing_binding", "execgo_kill", "runtime_restart", "runtime_pause", "runtime_memory",
     "runtime_cpu", "runtime_partition", "fixtures_unreachable", "fixture_wrong_value",
 )  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def nothing_of_dead_runs() -> Iterator[None]:
+    """Runs of these tests are processes of their own: nothing of one may outlive it."""
+    yield
+    if containers.why_not() is None:
+        containers.await_(lambda: not leftovers.orphans())
 
 
 def test_verdicts_equal_those_of_the_embedded_fleet(pytester: pytest.Pytester) -> None:
@@ -80,9 +91,6 @@ def test_ones_own_tests_run_on_containers(
 def test_ctrl_c_while_a_container_is_paused_leaves_nothing(
     pytester: pytest.Pytester, project: ScenarioMaker
 ) -> None:
-    import signal
-    from time import monotonic, sleep
-
     containers.need_engine()
 
     def linger(plan: dict) -> None:
@@ -101,10 +109,7 @@ def test_ctrl_c_while_a_container_is_paused_leaves_nothing(
         text=True,
     )
     timeline = pytester.path / "reports/latest/trials/demo-reference-replay-hang-r0/timeline.jsonl"
-    deadline = monotonic() + 60
-    while not (timeline.exists() and "chaos_fired" in timeline.read_text()):
-        assert monotonic() < deadline
-        sleep(0.01)
+    containers.await_(lambda: timeline.exists() and "chaos_fired" in timeline.read_text())
     os.kill(child.pid, signal.SIGINT)
     out, _ = child.communicate(timeout=60)
     assert child.returncode == 2, out
@@ -168,7 +173,12 @@ def test_a_container_that_ends_at_once_is_an_error_with_its_last_words(
         (("--execgo-ready-timeout=soon",), "expected a number of seconds"),
         (("--execgo-ready-timeout=0",), "expected a number of seconds"),
         (("--execgo-fleet=x", "--execgo-harness=embedded"), "leave out --execgo-harness"),
-        (("--execgo-service=execgo=container", "--execgo-service=runtime=kept:x"), "x"),
+        (("--execgo-fleet=nobody",), "unknown fleet 'nobody'"),
+        (
+            ("--execgo-harness=kept:x", "--execgo-service=execgo=embedded", "--collect-only"),
+            "as a whole",
+        ),
+        (("--execgo-harness=kept:x", "-n2", "--collect-only"), "every worker needs one of its own"),
     ],
 )
 def test_options_that_cannot_work_are_refused(

@@ -83,6 +83,8 @@ class Limit(ServiceAction):
             deadline = monotonic() + _SETTLES_WITHIN_SECONDS
             while target.running() and not service.ready() and monotonic() < deadline:
                 sleep(_LOOK_EVERY_SECONDS)
+            if target.running() and not service.ready():
+                return f"{target.name} has its {params.resource} back, and does not answer yet"
             if target.running():
                 return f"{target.name} has its {params.resource} back"
             service.revive()

@@ -7,12 +7,13 @@ already is a look at the engine.
 from __future__ import annotations
 
 import re
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
 from typing import Any
 
+import requests
 from docker.errors import APIError, ImageNotFound
 from docker.utils import parse_repository_tag
 from testcontainers.core.config import testcontainers_config
@@ -85,11 +86,12 @@ def build(recipe: Recipe, say: Say) -> Any:
     if found is not None:
         return found
     # One of each at a time; that somebody builds at all keeps others from clearing layers away.
-    with held(recipe.tag), held(BUILDING, together=True):
+    with held(recipe.tag.partition(":")[0]), held(BUILDING, together=True):
         found = find(recipe.tag)
         if found is None:
-            _build(recipe, say)
-            found = engine().images.get(recipe.tag)
+            with told_as(UsageError, f"{recipe.what} cannot be built"):
+                _build(recipe, say)
+                found = engine().images.get(recipe.tag)
             _remove_superseded(recipe, found.id)
     return found
 
@@ -97,8 +99,8 @@ def build(recipe: Recipe, say: Say) -> Any:
 def _build(recipe: Recipe, say: Say) -> None:
     began = monotonic()
     printed = _Printed(recipe, say, began)
-    with told_as(UsageError, f"{recipe.what} cannot be built"):
-        for line in engine().api.build(
+    try:
+        stream = engine().api.build(
             path=str(recipe.context),
             tag=recipe.tag,
             target=recipe.target,
@@ -109,7 +111,14 @@ def _build(recipe: Recipe, say: Say) -> None:
             forcerm=True,
             decode=True,
             timeout=_BUILD_TIMEOUT_SECONDS,
-        ):
+        )
+    except OSError as error:
+        # A file that cannot be read; errors of the way to the engine are OSErrors, too.
+        if isinstance(error, requests.RequestException):
+            raise
+        raise UsageError(f"{recipe.what} cannot be built: {error}") from None
+    with closing(stream):
+        for line in stream:
             printed.take(line)
     say(f"built {recipe.tag} in {monotonic() - began:.1f} s")
 
@@ -159,19 +168,24 @@ class _Printed:
 
 
 def _remove_superseded(recipe: Recipe, kept: str) -> None:
-    for image in engine().images.list(filters={"label": f"{_OF}={recipe.of}"}):
-        if image.id != kept:
-            with suppress(APIError):
-                for name in image.tags or [image.id]:
-                    engine().images.remove(name)
+    # Listing looks at each image, and one may go meanwhile: then the next build does it.
+    with suppress(*TROUBLE):
+        for image in engine().images.list(filters={"label": f"{_OF}={recipe.of}"}):
+            if image.id != kept:
+                _untag(image)
+
+
+def _untag(image: Any) -> list[str]:
+    gone = []
+    for name in image.tags or [image.id]:
+        with suppress(APIError):
+            engine().images.remove(name)
+            gone.append(str(name))
+    return gone
 
 
 def remove_built() -> list[str]:
     """Remove every image that was built by us and is not in use; returns their names."""
-    gone = []
-    for image in engine().images.list(filters={"label": _OF}):
-        for name in image.tags or [image.id]:
-            with suppress(APIError):
-                engine().images.remove(name)
-                gone.append(name)
-    return gone
+    return [
+        name for image in engine().images.list(filters={"label": _OF}) for name in _untag(image)
+    ]

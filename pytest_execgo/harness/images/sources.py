@@ -62,8 +62,9 @@ class Own:
     def tag(self) -> str:
         """Name and content hash."""
         total = hashlib.sha256(self.python_image.encode())
-        for name in ("Dockerfile", "install.py"):
-            total.update((_HERE / name).read_bytes())
+        package = own_services.folder("pytest_execgo")
+        for path in (_HERE / "Dockerfile", _HERE / "install.py", package / "__init__.py"):
+            total.update(path.read_bytes())
         for folder in _own_folders().values():
             total.update(own_services.digest_of(folder).encode())
         for name in _LIBRARIES:
@@ -81,8 +82,10 @@ class Own:
     def image(self, say: Say) -> Any:
         """Built from the Python image, unless it has been."""
         tag = self.tag
-        if builder.find(tag) is None:
-            builder.fetch(self.python_image, f"{self.service} (its Python image)", say)
+        found = builder.find(tag)
+        if found is not None:
+            return found
+        base = builder.fetch(self.python_image, f"{self.service} (its Python image)", say)
         with tempfile.TemporaryDirectory(prefix="execgo-image-") as name:
             context = Path(name)
             _copy_own(context)
@@ -90,9 +93,10 @@ class Own:
                 what=f"{self.service} (embedded, from {self.python_image})",
                 tag=tag,
                 context=context,
-                of=f"{self.service} {_HERE}",
+                of=f"{self.service} {_HERE} {self.python_image}",
                 target=self.service,
-                arguments={"PYTHON_IMAGE": self.python_image},
+                # By the name it was found under: a registry of one's own has a prefix.
+                arguments={"PYTHON_IMAGE": (base.tags or [base.id])[0]},
                 network="none",
             )
             return builder.build(recipe, say)

@@ -36,6 +36,7 @@ class ContainerLauncher:
     kind = "container"
     services: frozenset[str] = frozenset(SERVICE_NAMES)
     needs_target = False
+    whole_fleet = False
 
     def __init__(self, settings: LaunchSettings | None = None) -> None:
         self._settings = settings or LaunchSettings()
@@ -57,7 +58,7 @@ class ContainerLauncher:
 
     def prepare(self, service: str, target: str, say: Say) -> None:
         """Pull or build its image."""
-        self._source(service, target).image(say)
+        self._image(service, target, say)
 
     def open_network(self, target: str, token: str, root: Path, *, severable: bool) -> Network:
         """A private network; what dead runs have left is cleared away first."""
@@ -74,7 +75,7 @@ class ContainerLauncher:
         from pytest_execgo.harness import leftovers
         from pytest_execgo.harness.docker_engine import told_as
 
-        labels = leftovers.owned(site.root.name.rpartition("-")[0], site.root)
+        labels = leftovers.owned(site.token, site.root)
         with told_as(HarnessError, f"{service} could not be started"):
             return self.launch_labelled(service, target, site, labels)
 
@@ -95,7 +96,7 @@ class ContainerLauncher:
         network = site.network
         assert isinstance(network, ContainerNetwork)
         source = self._source(service, target)
-        image = source.image(_silent)
+        image = self._image(service, target, _silent)
         name, port = (image.tags or [image.id])[0], _port(service, image)
         own = isinstance(source, Own)
         facts = {
@@ -135,6 +136,17 @@ class ContainerLauncher:
             container.stop()
             raise
         return container
+
+    def _image(self, service: str, target: str, say: Say) -> Any:
+        """The image of a service: found or made once, and the same for all of a run."""
+        from pytest_execgo.harness.images import builder
+
+        known = self._settings.images.get(service)
+        found = builder.find(known) if known else None
+        if found is None:
+            found = self._source(service, target).image(say)
+            self._settings.images[service] = found.id
+        return found
 
     def _source(self, service: str, target: str) -> Source:
         from pytest_execgo.harness.images import sources

@@ -19,6 +19,7 @@ class KeptLauncher:
     kind = KIND
     services: frozenset[str] = frozenset(SERVICE_NAMES)
     needs_target = True
+    whole_fleet = True
 
     def check(self, service: str, target: str) -> None:
         """There must be a fleet of that name."""
