@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -32,7 +33,10 @@ def up(options: argparse.Namespace) -> int:
         settings=LaunchSettings(options.python_image),
         ready_within_seconds=options.ready_timeout or DEFAULT_TIMEOUT_SECONDS,
     )
-    published = dict(_port(word) for word in options.publish or ())
+    published = _published(options.publish or ())
+    # Whoever ends it: what is half up goes.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
     with told_as(HarnessError, f"fleet {options.name}"):
         kept.up(options.name, spec, Registry.build().launchers, published, _say)
         found = kept.status(options.name)
@@ -91,6 +95,15 @@ def _pair(flag: str, word: str, example: str) -> tuple[str, str]:
     if name not in SERVICE_NAMES:
         raise UsageError(f"{flag} {word!r}: {unknown_name('service', name, SERVICE_NAMES)}")
     return name, value
+
+
+def _published(words: Sequence[str]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for name, port in map(_port, words):
+        if name in found or port in found.values():
+            raise UsageError(f"--publish {name}={port}: one port for a service, and each port once")
+        found[name] = port
+    return found
 
 
 def _port(word: str) -> tuple[str, int]:

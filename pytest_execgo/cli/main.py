@@ -11,6 +11,8 @@ from pytest_execgo import __version__
 from pytest_execgo.errors import HarnessError, UsageError
 from pytest_execgo.run_options import OPTIONS
 
+INTERRUPTED = 130
+
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command. Exit status: 0 done, 1 something is not well, 2 the user's mistake; ``run``
@@ -26,6 +28,9 @@ def main(argv: list[str] | None = None) -> int:
     except HarnessError as error:
         print(f"harness error: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
     except BrokenPipeError:
         # The reader of our output has gone (head, a pager): nobody is left to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

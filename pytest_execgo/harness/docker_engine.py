@@ -33,7 +33,7 @@ def engine() -> docker.DockerClient:
     try:
         client = DockerClient(**CLIENT_SETTINGS).client
         facts = client.info()
-    except TROUBLE as error:
+    except (*TROUBLE, ValueError) as error:
         raise UsageError(explain(error)) from None
     why_not = _unfit(facts)
     if why_not:
@@ -80,7 +80,7 @@ def _unfit(found: dict[str, Any]) -> str | None:
         what = "Docker Desktop keeps the addresses of containers in its own machine"
     elif "rootless" in security:
         what = "a rootless engine keeps the addresses of containers to itself"
-    elif not address().startswith(("unix://", "/")):
+    elif not address().startswith(("unix:", "/")):
         what = f"{address()} is the engine of another machine"
     if not what:
         return None
@@ -126,7 +126,8 @@ def explain(error: BaseException) -> str:
             "Docker has no address left for another network; use fewer workers (-n), or remove unused "
             "networks: docker network prune"
         )
-    return f"Docker: {text[-500:]}"
+    host = f" (DOCKER_HOST={os.environ['DOCKER_HOST']})" if os.environ.get("DOCKER_HOST") else ""
+    return f"Docker{host}: {text[-500:]}"
 
 
 def _errnos(error: BaseException) -> Iterator[int]:

@@ -23,6 +23,7 @@ from pytest_execgo.harness.service import (
     Inside,
     Launcher,
     LaunchSettings,
+    Located,
     LogSource,
     Network,
     Networked,
@@ -47,6 +48,8 @@ class FleetSpec:
     harness: str = "embedded"
     choices: tuple[tuple[str, str], ...] = ()
     links: frozenset[str] = frozenset()
+    base: Path = field(default_factory=Path.cwd)
+    """What relative paths of targets are relative to."""
     settings: LaunchSettings = field(default_factory=LaunchSettings)
     ready_within_seconds: float = DEFAULT_TIMEOUT_SECONDS
 
@@ -73,6 +76,8 @@ class FleetSpec:
                 )
             if launcher.needs_target and not target:
                 raise UsageError(f"{name}={kind} needs a target, as in {name}={kind}:…")
+            if isinstance(launcher, Located):
+                target = launcher.located(name, target, self.base)
             if not names_only:
                 launcher.check(name, target)
             resolved[name] = (launcher, target)
@@ -172,14 +177,15 @@ class Fleet:
             self._check_way_back()
         except UsageError as error:
             # What can be told before anything runs has been told; this came up on the way.
-            self.stop()
+            self.stop(halfway=True)
             raise HarnessError(str(error)) from None
         except BaseException:
-            self.stop()
+            self.stop(halfway=True)
             raise
 
-    def stop(self) -> None:
-        """Take everything down, tasks that still run included. Calling it twice is harmless."""
+    def stop(self, *, halfway: bool = False) -> None:
+        """Take everything down, tasks that still run included. Calling it twice is harmless.
+        ``halfway``: something may be in the making that nobody knows of yet."""
         services = [self.services.pop(name) for name in SERVICE_NAMES if name in self.services]
         if services:
             with ThreadPoolExecutor(len(services)) as pool:
@@ -189,7 +195,7 @@ class Fleet:
         reaper, self._reaper = self._reaper, None
         if reaper is not None:
             # What we could not take down, it tries once more when it is left alone.
-            reaper.dismiss(clean=not left)
+            reaper.dismiss(clean=not (left or halfway))
         root, self._root = self._root, None
         if root is not None and root.name.startswith(self._token):
             remove_tree(root)

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 
 from docker.errors import NotFound
@@ -35,6 +35,7 @@ from pytest_execgo.harness.service import HEALTH, SERVICE_NAMES, Launcher, Say, 
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,40}")
 _IN_USE = "in-use"
+_FINISHED_WITHIN_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
@@ -98,10 +99,10 @@ def _up(
     testcontainers_config.ryuk_disabled = True
     spec.prepare(launchers, say)
     root = Path(tempfile.mkdtemp(prefix=f"execgo-kept-{name}-")).resolve()
-    for folder in ("work", "tmp"):
-        (root / folder).mkdir()
     labels = {**leftovers.of_user(), KEPT: name, ROOT: str(root)}
     try:
+        for folder in ("work", "tmp"):
+            (root / folder).mkdir()
         network = ContainerNetwork.create(f"execgo-kept-{name}", labels, severable=True)
         urls: dict[str, str] = {}
         for service in ("fixtures", "runtime", "execgo"):
@@ -280,7 +281,7 @@ def _find_network(name: str) -> ContainerNetwork:
         return engine().networks.get(full)
 
     try:
-        return ContainerNetwork(get(f"execgo-kept-{name}"), get(f"execgo-kept-{name}-outside"))
+        return ContainerNetwork(get(f"execgo-kept-{name}"), get(f"execgo-kept-{name}.outside"))
     except NotFound:
         raise HarnessError(
             f"fleet {name} has lost a network; take it down: "
@@ -316,5 +317,11 @@ def _in_use(name: str, lock: Path) -> str:
 
 
 def _remove(labels: dict[str, str]) -> None:
-    leftovers.remove_labelled(f"{KEPT}={labels[KEPT]}")
-    leftovers.remove_root(labels)
+    label = f"{KEPT}={labels[KEPT]}"
+    try:
+        leftovers.remove_labelled(label)
+        # What was being made as somebody broke it off, Docker may have finished only now.
+        sleep(_FINISHED_WITHIN_SECONDS)
+        leftovers.remove_labelled(label)
+    finally:
+        leftovers.remove_root(labels)

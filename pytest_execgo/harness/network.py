@@ -44,7 +44,7 @@ class ContainerNetwork:
         with told_as(HarnessError, "the network of the fleet cannot be made"):
             private = _with_own_subnet(name, labels)
             try:
-                outside = _create_outside(f"{name}-outside", labels) if severable else None
+                outside = _create_outside(f"{name}.outside", labels) if severable else None
                 made = cls(private, outside)
                 made.check_reach()
             except BaseException:

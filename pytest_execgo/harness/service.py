@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol, get_args, runtime_checkable
 
-from pytest_execgo.errors import HarnessError
+from pytest_execgo.errors import HarnessError, UsageError
 from pytest_execgo.harness.proxy import FaultProxy
 from pytest_execgo.harness.readiness import DEFAULT_TIMEOUT_SECONDS
 from pytest_execgo.models.benchmark import ServiceInfo
@@ -175,6 +175,14 @@ class Launcher(Protocol):
         """Start it and wait until it is ready; raises :class:`HarnessError`."""
 
 
+def absolute(what: str, path: str, base: Path) -> str:
+    """A path that a user gave, relative to ``base``; raises :class:`UsageError`, which says ``what``."""
+    try:
+        return str((base / Path(path).expanduser()).resolve())
+    except (RuntimeError, OSError, ValueError) as error:
+        raise UsageError(f"{what}: {error}") from None
+
+
 Say = Callable[[str], None]
 """Where progress goes, a line at a time."""
 
@@ -206,6 +214,15 @@ class Preparing(Protocol):
 
     def prepare(self, service: str, target: str, say: Say) -> None:
         """Make it ready now; raises :class:`UsageError`. Doing it twice costs little."""
+
+
+@runtime_checkable
+class Located(Protocol):
+    """A launcher whose targets may be paths."""
+
+    def located(self, service: str, target: str, base: Path) -> str:
+        """The target with its path made absolute; raises :class:`UsageError`. Done once, before anybody
+        can change the current folder."""
 
 
 @runtime_checkable

@@ -141,9 +141,18 @@ class PluginState:
             self.request.harness,
             choices,
             links,
+            self._service_base(),
             LaunchSettings(self.request.python_image, self._pinned()),
             self._ready_timeout(),
         )
+
+    def _service_base(self) -> Path:
+        """What paths of services are relative to: those of the ini file to the root folder."""
+        said = self.config.getini("execgo_service") or self.config.getini("execgo_harness")
+        given = [options.given(self.config, name) for name in ("service", "harness", "request")]
+        if said and not any(given):
+            return self.config.rootpath
+        return self.config.invocation_params.dir
 
     def _pinned(self) -> dict[str, str]:
         """The images that the process which reports has made ready; filled by ``prepare`` there."""
@@ -297,7 +306,7 @@ class PluginState:
             words += ["--execgo-scenarios", scenarios]
         if self.fleet_spec.harness != "embedded":
             words += ["--execgo-harness", self.fleet_spec.harness]
-        for name, choice in self.fleet_spec.choices:
+        for name, choice in sorted(self.request.services.items()):
             words += ["--execgo-service", f"{name}={choice}"]
         if self.request.python_image:
             words += ["--execgo-python-image", self.request.python_image]

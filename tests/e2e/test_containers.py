@@ -366,6 +366,7 @@ def test_an_image_that_is_not_there_and_cannot_be_pulled() -> None:
     [
         ("container:Not/AName::x", "the image 'Not/AName::x'"),
         ("container:build:/", "no Dockerfile there"),
+        ("container:build:~nobody-here/x", "home directory"),
     ],
 )
 def test_a_target_that_cannot_work_is_refused_before_anything_starts(
@@ -491,6 +492,48 @@ def test_a_network_whose_subnet_is_taken_in_between_is_made_on_another(
     assert made.private.attrs["IPAM"]["Config"][0]["Subnet"] != rival
     made.close()
     taken[0].remove()
+
+
+def test_what_is_in_the_making_when_somebody_breaks_it_off_goes_as_well(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Ctrl-C while Docker makes a container: it is there, and nobody has heard of it."""
+    from testcontainers.core.docker_client import DockerClient
+
+    create, made = DockerClient.create, []
+
+    def interrupted(self: Any, *words: Any, **options: Any) -> Any:
+        made.append(create(self, *words, **options).name)
+        if made[-1].endswith("execgo"):
+            raise KeyboardInterrupt
+        return docker_engine.engine().containers.get(made[-1])
+
+    monkeypatch.setattr(DockerClient, "create", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        containers.fleet().start()
+    assert made[-1] not in containers.ours()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda folder: (folder / ".dockerignore").write_bytes(b"\xff\xfe"), "codec"),
+        (lambda folder: (folder / ".dockerignore").mkdir(), "directory"),
+    ],
+)
+def test_an_odd_checkout_is_one_line(tmp_path: Path, spoil: Any, said: str) -> None:
+    target = containers.write_tiny_engine(tmp_path / "odd")
+    spoil(tmp_path / "odd")
+    with pytest.raises(UsageError, match=said):
+        containers.spec(("execgo", target)).prepare(containers.LAUNCHERS, lambda line: None)
+
+
+def test_a_checkout_with_names_of_any_kind_is_built(tmp_path: Path) -> None:
+    folder = tmp_path / "café 引擎"
+    target = containers.write_tiny_engine(folder)
+    Path(os.fsdecode(os.fsencode(folder) + b"/not-utf8-\xff")).write_text("x")
+    (folder / "dangling").symlink_to("nowhere")
+    containers.spec(("execgo", target)).prepare(containers.LAUNCHERS, lambda line: None)
 
 
 def test_layers_of_a_build_that_was_killed_are_cleared_away(tmp_path: Path) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -179,6 +181,7 @@ def test_one_that_lost_its_network_is_shown_and_can_be_taken_down() -> None:
         (("down", "x", "--all"), "a NAME or --all, not both"),
         (("up", "Not A Name"), "a name is made of a-z, 0-9, - and _"),
         (("up", "x", "--publish", "execgo=0"), "expected a port from 1 to 65535"),
+        (("up", "x", "--publish", "execgo=81", "--publish", "runtime=81"), "each port once"),
         (("up", "x", "--publish", "exgo=80"), "did you mean 'execgo'?"),
         (("up", "x", "--service", "execgo=embedded"), "a fleet that is kept is made of containers"),
     ],
@@ -201,6 +204,24 @@ def test_a_fleet_that_does_not_come_up_leaves_nothing(
     assert done.returncode == 1
     assert "its process ended with 7" in done.stderr
     assert not [one for one in containers.ours() if name in one]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_one_that_is_broken_off_halfway_leaves_nothing(number: int) -> None:
+    containers.need_engine()
+    name = f"{NAME}-off{number}"
+    command = [sys.executable, "-m", "pytest_execgo", "harness", "up", name]
+    child = subprocess.Popen(
+        [*command, "--python-image", PYTHON_IMAGE], stderr=subprocess.PIPE, text=True
+    )
+    assert child.stderr is not None
+    containers.await_(lambda: any(name in one for one in containers.ours()))
+    child.send_signal(number)
+    _, said = child.communicate()
+    assert child.returncode == 130, said
+    assert said.splitlines()[-1] == "interrupted"
+    assert not [one for one in containers.ours() if name in one]
+    assert not list(Path(tempfile.gettempdir()).glob(f"execgo-kept-{name}-*"))
 
 
 def test_a_fleet_whose_folder_is_gone_says_what_to_do() -> None:

@@ -88,6 +88,36 @@ def test_ones_own_tests_run_on_containers(
     pytester.runpytest_subprocess().assert_outcomes(passed=1)
 
 
+def test_paths_of_the_ini_file_are_relative_to_the_root_folder(
+    pytester: pytest.Pytester, project: ScenarioMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wherever pytest is called, and wherever a test goes."""
+    containers.need_engine()
+    project("demo")
+    containers.write_tiny_engine(pytester.path / "engine")
+    pytester.makeini(
+        "[pytest]\nexecgo_service = execgo=container:build:engine fixtures=embedded\n"
+        "                 runtime=embedded\n"
+    )
+    pytester.makepyfile(
+        """
+        import pytest
+
+        @pytest.fixture(autouse=True)
+        def elsewhere(monkeypatch, tmp_path):
+            monkeypatch.chdir(tmp_path)
+
+        def test_it(elsewhere, execgo_fleet):
+            assert execgo_fleet.services["execgo"].info.path.endswith("/engine")
+        """
+    )
+    monkeypatch.chdir(pytester.mkdir("below"))
+    try:
+        pytester.runpytest_subprocess("..").assert_outcomes(passed=1)
+    finally:
+        containers.remove_images_of(pytester.path)
+
+
 def test_ctrl_c_while_a_container_is_paused_leaves_nothing(
     pytester: pytest.Pytester, project: ScenarioMaker
 ) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -22,7 +24,6 @@ from pytest_execgo.harness.service import Say
 DEFAULT_PYTHON_IMAGE = "python:3.13-slim"
 PORT = 8080
 """Where services listen inside of their containers, ours and the real ones."""
-BUILD = "build:"
 EMBEDDED = "embedded"
 _HERE = Path(__file__).parent
 # What tasks of the built-in scenarios import beyond the standard library.
@@ -125,7 +126,7 @@ class Checkout:
     @property
     def tag(self) -> str:
         """Name and content hash."""
-        name = "".join(c if c.isalnum() else "-" for c in self.folder.name.lower()).strip("-")
+        name = re.sub(r"[^a-z0-9]+", "-", self.folder.name.lower()).strip("-")
         return f"pytest-execgo/{self.service}-{name or 'checkout'}:{_digest(self.folder)[:12]}"
 
     def describe(self) -> str:
@@ -212,8 +213,8 @@ def _digest(folder: Path) -> str:
         path = folder / name
         if name.split("/")[0] == ".git" or not (path.is_file() or path.is_symlink()):
             continue
-        total.update(f"{name}\0{path.lstat().st_mode}\0".encode())
-        total.update(str(path.readlink()).encode() if path.is_symlink() else path.read_bytes())
+        total.update(os.fsencode(name) + f"\0{path.lstat().st_mode}\0".encode())
+        total.update(os.fsencode(path.readlink()) if path.is_symlink() else path.read_bytes())
     total.update(_commit(folder).encode())
     return total.hexdigest()
 

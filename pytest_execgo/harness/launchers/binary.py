@@ -11,7 +11,14 @@ from typing import Any
 from pytest_execgo.errors import HarnessError, UsageError
 from pytest_execgo.harness.process import ProcessService, Program
 from pytest_execgo.harness.readiness import DEFAULT_TIMEOUT_SECONDS, probe_json
-from pytest_execgo.harness.service import HEALTH, Service, Site, Unwatched, refuse_other_version
+from pytest_execgo.harness.service import (
+    HEALTH,
+    Service,
+    Site,
+    Unwatched,
+    absolute,
+    refuse_other_version,
+)
 from pytest_execgo.models.benchmark import ServiceInfo
 
 _DESCRIBE_SECONDS = 3.0
@@ -23,6 +30,10 @@ class BinaryLauncher:
     kind = "binary"
     services = frozenset({"execgo", "runtime"})
     needs_target = True
+
+    def located(self, service: str, target: str, base: Path) -> str:
+        """Relative to ``base``."""
+        return absolute(f"{service}=binary:{target}", target, base)
 
     def check(self, service: str, target: str) -> None:
         """The path must name an executable file."""

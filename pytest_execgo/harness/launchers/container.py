@@ -8,6 +8,9 @@ are imported only when a container is really asked for.
 from __future__ import annotations
 
 import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +22,7 @@ from pytest_execgo.harness.service import (
     Say,
     Service,
     Site,
+    absolute,
 )
 
 if TYPE_CHECKING:
@@ -26,6 +30,7 @@ if TYPE_CHECKING:
     from pytest_execgo.harness.images.sources import Source
 
 SIBLING = Path("../execgo")
+BUILD = "build:"
 DATA = "/data"
 """Where images keep their data; a folder of this machine is mounted there."""
 
@@ -45,12 +50,28 @@ class ContainerLauncher:
         """With the settings of a run."""
         return ContainerLauncher(settings)
 
+    def located(self, service: str, target: str, base: Path) -> str:
+        """A checkout relative to ``base``, also the one beside it that is taken by itself."""
+        sibling = base / SIBLING
+        if not target and service == "execgo" and (sibling / "Dockerfile").is_file():
+            target = f"{BUILD}{SIBLING}"
+        if not target.startswith(BUILD):
+            return target
+        path = absolute(f"{service}=container:{target}", target.removeprefix(BUILD), base)
+        return f"{BUILD}{path}"
+
     def check(self, service: str, target: str) -> None:
         """There must be an engine; a Dockerfile where one is to be built, or a name that can be one."""
         from pytest_execgo.harness.docker_engine import engine
 
+        if ":" in tempfile.gettempdir():
+            raise UsageError(
+                f"TMPDIR={tempfile.gettempdir()}: Docker cannot mount a folder with a colon in "
+                "its path; set TMPDIR to another"
+            )
         engine()
-        self._source(service, target).check()
+        with _mistakes_of(service, target):
+            self._source(service, target).check()
 
     def describe(self, service: str, target: str) -> str:
         """What it is made from."""
@@ -144,7 +165,8 @@ class ContainerLauncher:
         known = self._settings.images.get(service)
         found = builder.find(known) if known else None
         if found is None:
-            found = self._source(service, target).image(say)
+            with _mistakes_of(service, target):
+                found = self._source(service, target).image(say)
             self._settings.images[service] = found.id
         return found
 
@@ -152,16 +174,22 @@ class ContainerLauncher:
         from pytest_execgo.harness.images import sources
 
         python_image = self._settings.python_image or sources.DEFAULT_PYTHON_IMAGE
-        if target.startswith(sources.BUILD):
-            folder = Path(target.removeprefix(sources.BUILD)).expanduser().resolve()
-            return sources.Checkout(service, folder)
+        if target.startswith(BUILD):
+            return sources.Checkout(service, Path(target.removeprefix(BUILD)))
         if target == sources.EMBEDDED:
             return sources.Own(service, python_image)
         if target:
             return sources.Named(service, target)
-        if service == "execgo" and (SIBLING / "Dockerfile").is_file():
-            return sources.Checkout(service, SIBLING.resolve())
         return sources.Own(service, python_image)
+
+
+@contextmanager
+def _mistakes_of(service: str, target: str) -> Iterator[None]:
+    """What is odd about a checkout (names, links, files that cannot be read) is one line."""
+    try:
+        yield
+    except (OSError, ValueError, RuntimeError) as error:
+        raise UsageError(f"{service}=container:{target}: {error}") from None
 
 
 def _silent(line: str) -> None:
