@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
-from fixtures_server import VERSION
+from fixtures_server import VERSION, scripted_model
 from fixtures_server.access import AccessLog
 from fixtures_server.faults import FaultBook
+from fixtures_server.scripted_model import ScriptBook
 from pytest_execgo.services.httpd import Request, Response, json_response
 
 ADVISORIES: dict[str, Any] = json.loads(
@@ -26,6 +27,7 @@ class App:
     def __init__(self, data_dir: Path | None = None) -> None:
         self._faults = FaultBook(data_dir / "faults.json" if data_dir else None)
         self._access = AccessLog(data_dir / "access.jsonl" if data_dir else None)
+        self._scripts = ScriptBook()
 
     def handle(self, request: Request) -> Response:
         """Route one request."""
@@ -41,7 +43,7 @@ class App:
     def _content(self, request: Request, scope: str, rest: list[str]) -> Response:
         began = time.time()
         path = "/" + "/".join(rest)
-        good = self._page(request, rest)
+        good = self._page(request, scope, rest)
         asked = {
             "at": began,
             "method": request.method,
@@ -58,7 +60,9 @@ class App:
             self._access.finish(token, {**asked, **answer, "duration_ms": took})
         return served
 
-    def _page(self, request: Request, rest: list[str]) -> Response:
+    def _page(self, request: Request, scope: str, rest: list[str]) -> Response:
+        if rest[:2] == ["model", "v1"]:
+            return scripted_model.handle(self._scripts, request, scope, rest[2:])
         match (request.method, *rest):
             case ("GET", "advisories"):
                 return json_response({"packages": sorted(ADVISORIES)})
@@ -85,6 +89,12 @@ class App:
             case ("DELETE", "faults", fault_id):
                 gone = self._faults.disarm(fault_id)
                 return json_response(gone.wire()) if gone else _no_fault(fault_id)
+            case ("POST", "scripts"):
+                try:
+                    self._scripts.set(json.loads(request.body))
+                except ValueError as error:
+                    return json_response({"error": str(error)}, 400)
+                return Response(204)
             case ("GET", "access"):
                 scope = parse_qs(request.query).get("scope", [""])[0]
                 return json_response({"requests": self._access.of(scope)})

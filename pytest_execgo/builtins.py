@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from pluggy import HookimplMarker
 
+from pytest_execgo.adapter.agent_framework import AgentFrameworkAdapter
+from pytest_execgo.adapter.autogen import AutoGenAdapter
 from pytest_execgo.adapter.base import Adapter
+from pytest_execgo.adapter.crewai import CrewAIAdapter
+from pytest_execgo.adapter.langgraph import LangGraphAdapter
+from pytest_execgo.adapter.pydantic_ai import PydanticAIAdapter
 from pytest_execgo.adapter.reference import ReferenceAdapter
 from pytest_execgo.benchmark.reports.base import ReportFormat
 from pytest_execgo.benchmark.reports.json_report import JsonReport
@@ -37,7 +42,14 @@ hookimpl = HookimplMarker("pytest")
 @hookimpl
 def pytest_execgo_adapters() -> list[Adapter]:
     """Frameworks."""
-    return [ReferenceAdapter()]
+    return [
+        ReferenceAdapter(),
+        LangGraphAdapter(),
+        CrewAIAdapter(),
+        AutoGenAdapter(),
+        PydanticAIAdapter(),
+        AgentFrameworkAdapter(),
+    ]
 
 
 @hookimpl

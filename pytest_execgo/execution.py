@@ -11,16 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pytest_execgo.adapter.base import PlanTrace
 from pytest_execgo.benchmark.matrix import Trial
-from pytest_execgo.benchmark.metrics import outcome_digest, trial_metrics
+from pytest_execgo.benchmark.metrics import outcome_digest, plan_facts, trial_metrics
 from pytest_execgo.catalogue import Catalogue
 from pytest_execgo.chaos.controller import ChaosController
 from pytest_execgo.harness.files import remove_tree
 from pytest_execgo.harness.fleet import Fleet
 from pytest_execgo.models.benchmark import TrialResult
-from pytest_execgo.models.context import PlanContext
-from pytest_execgo.models.document import SCHEMA_VERSION, load
 from pytest_execgo.models.finding import AcceptedFinding
 from pytest_execgo.models.plan import StandardPlan
 from pytest_execgo.models.timeline import ArtifactSeen, HarnessTrouble
@@ -29,11 +26,11 @@ from pytest_execgo.observability.artifacts import (
     LogSlices,
     copy_workspace,
     keep_workspace,
-    write_json,
     write_model,
 )
 from pytest_execgo.observability.health import HealthProber, ServiceMonitor
 from pytest_execgo.observability.recorder import Recorder
+from pytest_execgo.planning import Planning
 from pytest_execgo.registry import LoadedProfile
 from pytest_execgo.runner.client import ExecgoClient
 from pytest_execgo.runner.trial import TrialIdentity, TrialRunner
@@ -129,12 +126,21 @@ class Execution:
         def verify(plan: StandardPlan, results: Mapping[str, dict[str, Any]]) -> None:
             self._verify(plan, results, workspace, recorder)
 
+        planning = Planning(
+            self.settings,
+            self.catalogue,
+            self.trial,
+            self.scenario,
+            self.fleet,
+            self.folder,
+            recorder,
+        )
         with ExecgoClient(self.fleet.url("execgo")) as client:
             runner = TrialRunner(client, recorder, _Surroundings(self.fleet, chaos), chaos)
             try:
                 outcome = runner.run(
                     identity,
-                    lambda: self._plan(workspace),
+                    lambda: planning.make(workspace),
                     self._placeholders(workspace),
                     verify,
                 )
@@ -145,39 +151,6 @@ class Execution:
         fixtures = self.fleet.services["fixtures"].url
         if not collect_access_log(fixtures, self.trial.trial_id, recorder):
             recorder.add(HarnessTrouble(message="the access log of fixtures cannot be read"))
-
-    def _plan(self, workspace: Path) -> StandardPlan:
-        cell = self.trial.cell
-        adapter = self.catalogue.registry.adapter(cell.framework)
-        context = PlanContext(
-            scenario_id=cell.scenario,
-            framework=cell.framework,
-            mode=cell.mode,
-            prompt_pack=self.scenario.prompts,
-            seed=self.settings.seed + self.scenario.manifest.seed,
-            chaos_profile=cell.chaos,
-            scenario_input=self.scenario.manifest.input,
-            workspace_dir=str(workspace),
-        )
-        trace = PlanTrace()
-        recorded = self.settings.plans.get(self.trial.trial_id)
-        try:
-            plan = (
-                load(StandardPlan, recorded)
-                if recorded
-                else adapter.plan(context, trace, self.scenario.reference_plan)
-            )
-            write_model(self.folder / "plan.json", plan)
-            return plan
-        finally:
-            document = {
-                "schema_version": SCHEMA_VERSION,
-                "scenario_id": cell.scenario,
-                "framework": cell.framework,
-                "mode": cell.mode,
-                "steps": trace.steps,
-            }
-            write_json(self.folder / "adapter_trace.json", document)
 
     def _placeholders(self, workspace: Path) -> dict[str, str]:
         known = {
@@ -232,6 +205,7 @@ class Execution:
             dice_id=self.trial.dice_id,
             started_at=recorder.started_at,
             outcome_digest=outcome_digest(events, verdict),
+            **plan_facts(events),
             metrics=trial_metrics(events, verdict),
             faults=faults,
             verdict=verdict,

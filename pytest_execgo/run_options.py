@@ -15,7 +15,7 @@ class Option:
     ``python -m pytest_execgo run``. Hyphens on command lines are ``_`` in ini files."""
 
     name: str
-    kind: Literal["one", "many"]
+    kind: Literal["one", "many", "flag"]
     help: str
     metavar: str = "NAME"
 
@@ -61,6 +61,19 @@ OPTIONS = (
     ),
     Option(
         "ready_timeout", "one", "how long a service may take to be ready (default: 30)", "SECONDS"
+    ),
+    Option(
+        "provider", "one", "live mode: openai-compatible, or scripted (fixtures plays a script)"
+    ),
+    Option("model", "one", "the model's name; with --execgo-provider scripted, the script's"),
+    Option("base_url", "one", "the model's endpoint, as in http://127.0.0.1:11434/v1", "URL"),
+    Option("temperature", "one", "as the provider defines it (default: the provider's)", "NUMBER"),
+    Option("max_tokens", "one", "of one answer (default: the provider's)", "N"),
+    Option(
+        "max_repairs", "one", "how often an invalid plan goes back to the model (default: 2)", "N"
+    ),
+    Option(
+        "record", "flag", "keep what models say in live mode, to be replayed: scenarios/*/traces"
     ),
     Option(
         "known_findings",

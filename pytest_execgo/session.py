@@ -19,8 +19,10 @@ from pytest_execgo.errors import ExecgoError, HarnessError, UsageError
 from pytest_execgo.execution import Execution
 from pytest_execgo.harness.fleet import Fleet
 from pytest_execgo.models.benchmark import TrialResult
+from pytest_execgo.models.document import shown
 from pytest_execgo.models.plan_rules import uses_placeholder
 from pytest_execgo.observability.artifacts import write_model
+from pytest_execgo.planning import recording_path
 from pytest_execgo.registry import LoadedProfile
 from pytest_execgo.scenario.manifest import Scenario
 from pytest_execgo.settings import RunSettings, open_run
@@ -176,6 +178,14 @@ class RunSession:
             raise TrialSkipped(f"{adapter.name} is not installed; install it with: {install}")
         if adapter.name == "reference" and scenario.reference_plan is None:
             raise TrialSkipped(f"scenario {scenario.id} has no reference_plan to replay")
+        if trial.cell.mode == "replay" and getattr(adapter, "asks_model", False):
+            path = recording_path(scenario, adapter.name)
+            if not path.exists():
+                raise TrialSkipped(
+                    f"there is no recording {shown(path)}; make one: pytest --execgo-matrix "
+                    f"--execgo-scenario {scenario.id} --execgo-framework {adapter.name} "
+                    "--execgo-mode live --execgo-provider … --execgo-record"
+                )
 
     def _check_dice(self, trial: Trial, profile: LoadedProfile) -> None:
         """A trial without any of its faults would be a vacuous pass (`measure` has none)."""

@@ -27,6 +27,9 @@ class RunSettings:
     fleet: FleetSpec = field(default_factory=FleetSpec)
     workers: int = 1
     options: tuple[str, ...] = ()
+    record: bool = False
+    """Whether what models say is kept beside the scenario."""
+    api_key: str | None = field(default=None, repr=False)
     plans: Mapping[str, Path] = field(default_factory=dict)
     """Recorded plans by trial id: what a replay submits instead of asking an adapter."""
 

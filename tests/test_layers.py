@@ -28,6 +28,7 @@ WIRING = {
     "catalogue",
     "controls",
     "settings",
+    "planning",
     "execution",
     "session",
     "engines",

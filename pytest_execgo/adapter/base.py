@@ -7,6 +7,8 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, Protocol
 
+from pytest_execgo.adapter.landing import Landing
+from pytest_execgo.errors import PlanError
 from pytest_execgo.models.context import PlanContext
 from pytest_execgo.models.plan import Mode, StandardPlan
 
@@ -17,15 +19,40 @@ class PlanTrace:
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         self._clock, self._began = clock, clock()
         self.steps: list[dict[str, Any]] = []
+        self.landings: list[Landing] = []
 
     def add(self, step: str, **facts: Any) -> None:
         """Append one step with its offset (milliseconds from the start of planning)."""
         at_ms = round((self._clock() - self._began) * 1000, 3)
         self.steps.append({"step": step, "at_ms": at_ms, **facts})
 
+    def judged(self, landing: Landing) -> Landing:
+        """One answer of the model was judged; returns ``landing``."""
+        self.landings.append(landing)
+        self.add("judged", valid=landing.plan is not None, rules=list(landing.rules))
+        return landing
+
+    def settled(self) -> StandardPlan:
+        """The plan of the last answer; raises :class:`PlanError` if it holds none."""
+        if not self.landings:
+            raise PlanError("no_answer", "the framework ended without an answer of its model")
+        last = self.landings[-1]
+        if last.plan is None:
+            count = len(self.landings)
+            raise PlanError(
+                "never_valid",
+                f"no legal plan in {count} answer{'' if count == 1 else 's'}; the last one breaks "
+                f"{', '.join(last.rules)}: {last.problems[0]}",
+            )
+        return last.plan
+
 
 class Adapter(Protocol):
-    """One framework. ``missing`` is asked before anything runs; ``plan`` once per trial."""
+    """One framework. ``missing`` is asked before anything runs; ``plan`` once per trial.
+
+    One that asks a model says so (``asks_model = True``): it is then given the address of a wire in
+    ``context.model_profile``, in both modes, and must ask nobody else.
+    """
 
     name: str
     modes: frozenset[Mode]

@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import floor
+from typing import Any
 
 from pytest_execgo.benchmark.matrix import Cell
 from pytest_execgo.benchmark.statistics import (
@@ -155,7 +156,24 @@ def _rates(members: list[TrialResult], passed: int, errors: int) -> CellRates:
         pass_hat={str(k): round(pass_hat_k(passed, of, k), 6) for k in ks},
         recovery=rate(sum(t.verdict.recovery == "recovered" for t in needed), len(needed)),
         determinism_drift=None if of < 2 else round(1 - max(classes.values()) / of, 6),
+        **_landing(members),
     )
+
+
+def _landing(members: list[TrialResult]) -> dict[str, Any]:
+    """How plans landed; nothing where no model was asked."""
+    asked = [trial for trial in members if trial.metrics.landed is not None]
+    if not asked:
+        return {}
+    of, landed = len(asked), sum(trial.metrics.landed == 1 for trial in asked)
+    return {
+        "landing": rate(landed, of),
+        "landing_at_first": rate(sum(t.metrics.landed_at_first == 1 for t in asked), of),
+        "landing_pass_hat": {
+            str(k): round(pass_hat_k(landed, of, k), 6) for k in range(1, min(of, MAX_K) + 1)
+        },
+        "plan_shapes": len({trial.plan_shape for trial in asked if trial.plan_shape}),
+    }
 
 
 def rate(count: int, of: int) -> Rate:

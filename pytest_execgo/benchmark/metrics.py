@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from typing import Any
 
 from pytest_execgo.models import timeline as t
 from pytest_execgo.models.benchmark import TrialMetrics, Verdict
@@ -41,7 +42,7 @@ def trial_metrics(events: Events, verdict: Verdict) -> TrialMetrics:
         task_count=sum(e.tasks for e in plan),
         retry_count=_retries(facts),
         resubmit_count=sum(isinstance(e, t.Resubmitted) for e in facts),
-        repair_count=plan[-1].repairs if plan else None,
+        **_landing(facts),
         timeout_count=sum(_is_timeout(e) for e in failures),
         runtime_failure_count=sum(_is_runtime_failure(e) for e in failures),
         invalid_action_count=_invalid_actions(rejected, failures),
@@ -68,6 +69,34 @@ def outcome_digest(events: Events, verdict: Verdict) -> str:
 
 def _ms(value: float) -> float:
     return round(value, 3)
+
+
+def _landing(facts: Sequence[t.EvidenceEvent]) -> dict[str, Any]:
+    """What came of the answers of a model; empty where none was asked."""
+    used = [event for event in facts if isinstance(event, t.ModelUsed)]
+    if not used:
+        return {"repair_count": None}
+    judged = [event for event in facts if isinstance(event, t.AnswerJudged)]
+    landed = bool(judged) and not judged[-1].rules
+    return {
+        "repair_count": max(0, used[-1].requests - 1),
+        "landed": float(landed),
+        # A framework may send an answer back itself, before anybody judges it.
+        "landed_at_first": float(landed and used[-1].requests == 1),
+        "model_requests": used[-1].requests,
+        "prompt_tokens": used[-1].prompt_tokens,
+        "completion_tokens": used[-1].completion_tokens,
+    }
+
+
+def plan_facts(events: Events) -> dict[str, Any]:
+    """The shape of the plan, and the rules that answers broke on the way to it."""
+    shapes = [e.shape for e in events if isinstance(e, t.PlanReady)]
+    rules = [rule for e in events if isinstance(e, t.AnswerJudged) for rule in e.rules]
+    return {
+        "plan_shape": shapes[-1] if shapes else None,
+        "broken_rules": tuple(dict.fromkeys(rules)),
+    }
 
 
 def _plan_validity(plan: list[t.PlanReady], failed: list[t.PlanFailed]) -> float | None:
@@ -124,7 +153,7 @@ def _artifacts(facts: Sequence[t.EvidenceEvent]) -> float | None:
     return sum(e.sha256 == e.expected_sha256 for e in hashed) / len(hashed)
 
 
-def _reaction(events: Events, verdict: Verdict) -> dict[str, float | None]:
+def _reaction(events: Events, verdict: Verdict) -> dict[str, Any]:
     """``detection_ms``: fault to first evidence; ``recovery_ms``: fault to the success of the stage
     in which it was seen, for trials that had to recover."""
     ordered = sorted(events, key=lambda event: event.at_ms)

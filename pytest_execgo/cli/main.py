@@ -102,6 +102,9 @@ def _run_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser])
             name, help=text, description=f"{text}. What follows -- goes to pytest as it is."
         )
         for option in OPTIONS:
+            if option.kind == "flag":
+                parser.add_argument(f"--{option.word}", action="store_true", help=option.help)
+                continue
             parser.add_argument(
                 f"--{option.word}",
                 action="append" if option.kind == "many" else "store",

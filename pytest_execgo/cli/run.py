@@ -18,6 +18,9 @@ def run(options: argparse.Namespace) -> int:
     args: list[str] = []
     for option in OPTIONS:
         found = getattr(options, option.name)
+        if option.kind == "flag":
+            args += [option.flag] if found else []
+            continue
         for word in found if isinstance(found, list) else [found] if found is not None else []:
             args.append(f"{option.flag}={word}")
     if options.benchmark and options.request is None and options.repetitions is None:

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from pytest_execgo.models.cause import Layer
 from pytest_execgo.models.chaos import Expectation
+from pytest_execgo.models.context import ModelProfile
 from pytest_execgo.models.document import Document, Model
 from pytest_execgo.models.finding import AcceptedFinding
 from pytest_execgo.models.plan import Mode
@@ -23,7 +24,8 @@ class BenchmarkRunRequest(Document):
     """What a run was asked for. Empty lists mean: all scenarios, all installed frameworks.
 
     ``harness`` and ``services`` are launchers, ``KIND`` or ``KIND:TARGET``; ``python_image`` is what
-    images of our own services are built from (null: the default).
+    images of our own services are built from (null: the default). ``model`` is what live trials
+    ask.
     """
 
     scenarios: tuple[str, ...] = ()
@@ -35,6 +37,8 @@ class BenchmarkRunRequest(Document):
     harness: str = "embedded"
     services: dict[str, str] = {}
     python_image: str | None = None
+    model: ModelProfile | None = None
+    max_repairs: int = Field(default=2, ge=0, le=20, strict=True)
     known_findings: tuple[AcceptedFinding, ...] = ()
 
 
@@ -47,7 +51,9 @@ class TrialMetrics(Model):
     ``detection_ms`` runs from the first fault that fired to the first evidence of it (an answer of
     ExecGo, the end of a process, a health check), ``recovery_ms`` to the success of the stage in
     which that was seen, for trials that had to recover. ``repair_count`` is
-    null for adapters that do not repair.
+    how often the model had to answer again (null where none is asked), ``landed`` whether a legal plan
+    came of its answers in the end, ``landed_at_first`` whether the first one was legal. Tokens as the
+    endpoint counts them.
     """
 
     plan_validity: float | None
@@ -69,6 +75,11 @@ class TrialMetrics(Model):
     artifact_hash_match: float | None
     detection_ms: float | None
     recovery_ms: float | None
+    landed: float | None = None
+    landed_at_first: float | None = None
+    model_requests: int | None = None
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
 
 
 class FaultRecord(Model):
@@ -135,6 +146,8 @@ class Verdict(Model):
 class TrialResult(Document):
     """One trial: an element of ``benchmark.json`` and the whole of ``result.json``.
 
+    ``plan_shape``: the digest of the plan without its names. ``broken_rules``: what answers of the model
+    broke before one was legal.
     ``dice_id`` is what its dice were thrown from, with the seed: by default its own id.
     ``known_finding``: the trial failed, and an accepted finding about an engine explains it.
     """
@@ -150,6 +163,8 @@ class TrialResult(Document):
     dice_id: str = ""
     started_at: datetime
     outcome_digest: str
+    plan_shape: str | None = None
+    broken_rules: tuple[str, ...] = ()
     metrics: TrialMetrics
     faults: tuple[FaultRecord, ...] = ()
     verdict: Verdict
@@ -180,7 +195,10 @@ class CellRates(Model):
     """``success`` leaves trials with harness errors out, ``success_errors_as_failures`` counts them.
 
     ``pass_at`` and ``pass_hat`` map k to the unbiased estimates that at least one of k, or all of
-    k trials pass. ``determinism_drift`` is 1 - the share of the largest class of equal outcomes.
+    k trials pass. ``landing`` (null where no model is asked): how many trials came to a legal plan, and
+    how many at the first answer; ``landing_pass_hat``: that all of k do; ``plan_shapes``: how many
+    different plans these were, names aside. ``determinism_drift`` is 1 - the share of the largest class
+    of equal outcomes.
     """
 
     success: Rate
@@ -189,6 +207,10 @@ class CellRates(Model):
     pass_hat: dict[str, float]
     recovery: Rate
     determinism_drift: float | None
+    landing: Rate | None = None
+    landing_at_first: Rate | None = None
+    landing_pass_hat: dict[str, float] = {}
+    plan_shapes: int | None = None
 
 
 class CellResult(Model):

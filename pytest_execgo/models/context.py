@@ -17,7 +17,8 @@ class PromptPack(Model):
 
 
 class ModelProfile(Model):
-    """The model that a live adapter asks; ``temperature`` as the provider defines it."""
+    """The model that a live adapter asks; ``temperature`` as the provider defines it. What an adapter is
+    given has the ``base_url`` of the wire, which needs no key."""
 
     provider: str
     model: str
@@ -33,6 +34,7 @@ class PlanContext(Model):
     framework: str
     mode: Mode
     model_profile: ModelProfile | None = None
+    max_repairs: int = 2
     prompt_pack: PromptPack = PromptPack()
     seed: int = 0
     capabilities: tuple[str, ...] = ()

@@ -44,8 +44,9 @@ class TrialStarted(Event):
 
 
 class PlanReady(Event):
-    """The adapter returned a plan after ``repairs`` corrections by its model; ``problems`` are the
-    rules it breaks as it will be submitted."""
+    """The adapter returned a plan; ``problems`` are the rules it breaks as it will be submitted.
+    ``shape`` is its digest without the names of stages and tasks: equal for plans that differ in them
+    alone."""
 
     event_type: Literal["plan_ready"] = "plan_ready"
     plan_id: str
@@ -53,8 +54,27 @@ class PlanReady(Event):
     tasks: int
     digest: str
     problems: tuple[str, ...] = ()
-    repairs: int | None = None
+    shape: str = ""
     duration_ms: float
+
+
+class AnswerJudged(Event):
+    """One answer of a model was looked at: the rules of the DSL that it breaks, none if it landed."""
+
+    event_type: Literal["answer_judged"] = "answer_judged"
+    attempt: int
+    rules: tuple[str, ...] = ()
+
+
+class ModelUsed(Event):
+    """What one planning asked of its model; tokens as the endpoint counts them."""
+
+    event_type: Literal["model_used"] = "model_used"
+    provider: str
+    model: str
+    requests: int
+    prompt_tokens: int
+    completion_tokens: int
 
 
 class PlanFailed(Event):
@@ -434,6 +454,8 @@ class ChaosHealFailed(Event):
 EvidenceEvent: TypeAlias = (
     TrialStarted
     | PlanReady
+    | AnswerJudged
+    | ModelUsed
     | PlanFailed
     | StageStarted
     | BindingResolved

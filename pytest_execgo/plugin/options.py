@@ -27,6 +27,10 @@ def add(parser: pytest.Parser) -> None:
         help="collect scenarios × frameworks × modes × chaos profiles as tests",
     )
     for option in OPTIONS:
+        if option.kind == "flag":
+            group.addoption(option.flag, action="store_true", default=None, help=option.help)
+            parser.addini(option.key, f"{option.flag}: {option.help}", type="bool", default=False)
+            continue
         group.addoption(
             option.flag,
             action="append" if option.kind == "many" else "store",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import os
+from collections.abc import Callable
 from contextlib import nullcontext
 from functools import cached_property
 from pathlib import Path
@@ -16,13 +18,14 @@ from pytest_execgo.benchmark.gates import Gate
 from pytest_execgo.benchmark.matrix import Shard
 from pytest_execgo.catalogue import Catalogue
 from pytest_execgo.conformance.findings import parse_accepted
-from pytest_execgo.errors import UsageError
+from pytest_execgo.errors import UsageError, unknown_name
 from pytest_execgo.harness.fleet import FleetSpec
 from pytest_execgo.harness.launchers.kept import KIND as KEPT_KIND
 from pytest_execgo.harness.readiness import DEFAULT_TIMEOUT_SECONDS
 from pytest_execgo.harness.service import SERVICE_NAMES, LaunchSettings
 from pytest_execgo.models.benchmark import BenchmarkResult, BenchmarkRunRequest, TrialResult
 from pytest_execgo.models.document import load, parse
+from pytest_execgo.planning import SCRIPTED
 from pytest_execgo.plugin import options
 from pytest_execgo.registry import ENTRY_POINTS, Registry
 from pytest_execgo.scenario.catalog import scenario_folder
@@ -90,10 +93,18 @@ class PluginState:
         services = self._services(asked)
         if services is not None:
             base["services"] = services
+        model = self._model(base.get("model"), asked)
+        if model:
+            base["model"] = model
         findings = self._chosen("known_findings", asked)
         if findings:
             flag = "--execgo-known-findings"
             base["known_findings"] = [f.model_dump() for f in parse_accepted(findings, flag)]
+        if "live" in base.get("modes", ()) and not base.get("model"):
+            raise UsageError(
+                "live mode asks a model: give --execgo-provider openai-compatible --execgo-base-url URL "
+                "--execgo-model NAME, or --execgo-provider scripted"
+            )
         return parse(BenchmarkRunRequest, base, "command line")
 
     def _resumed_request(self) -> BenchmarkRunRequest:
@@ -123,6 +134,9 @@ class PluginState:
             fleet=self.fleet_spec,
             workers=int(worker.get("execgo_workers", 1)),
             options=self._rerun_options(),
+            record=bool(options.value(self.config, "record")),
+            # Read once; no file, trace or framework is given it.
+            api_key=os.environ.get("OPENAI_API_KEY") or None,
             plans={
                 trial_id: path / PLAN
                 for trial_id, (path, _) in self.recorded.items()
@@ -269,6 +283,36 @@ class PluginState:
             words = options.value(self.config, name)
         return words
 
+    def _model(self, file: dict[str, Any] | None, asked: set[str]) -> dict[str, Any] | None:
+        """The model of live trials: options over the request file, that over the ini file."""
+        found: dict[str, Any] = dict(file or {})
+        for name, read in _MODEL.items():
+            said = options.given(self.config, name)
+            if said is None and "model" not in asked:
+                said = options.value(self.config, name)
+            if said is not None:
+                found[name] = read(name, said)
+        if not found:
+            return None
+        provider = found.setdefault("provider", OPENAI)
+        if provider not in (OPENAI, SCRIPTED):
+            raise UsageError(unknown_name("provider", provider, (OPENAI, SCRIPTED)))
+        if provider == SCRIPTED:
+            found.setdefault("model", "default")
+            return found
+        for name, example in (("model", "gpt-4.1"), ("base_url", "http://127.0.0.1:11434/v1")):
+            if not found.get(name):
+                word = name.replace("_", "-")
+                raise UsageError(
+                    f"live mode needs --execgo-{word}, as in --execgo-{word} {example}"
+                )
+        url = found["base_url"]
+        if not url.startswith(("http://", "https://")):
+            raise UsageError(
+                f"--execgo-base-url {url}: expected a URL, as in http://127.0.0.1:11434/v1"
+            )
+        return found
+
     def _kept(self, asked: set[str]) -> str | None:
         """``--execgo-fleet NAME`` as a harness."""
         name = options.given(self.config, "fleet")
@@ -308,6 +352,12 @@ class PluginState:
             words += ["--execgo-harness", self.fleet_spec.harness]
         for name, choice in sorted(self.request.services.items()):
             words += ["--execgo-service", f"{name}={choice}"]
+        model = self.request.model
+        if model:
+            said = model.model_dump(exclude_none=True)
+            for name in _MODEL:
+                if name in said:
+                    words += [f"--execgo-{name.replace('_', '-')}", str(said[name])]
         if self.request.python_image:
             words += ["--execgo-python-image", self.request.python_image]
         for one in self.request.known_findings:
@@ -329,8 +379,40 @@ _FIELDS = {
     "seed": "seed",
     "harness": "harness",
     "python_image": "python_image",
+    "max_repairs": "max_repairs",
 }
-_NUMBERS = {"repetitions": 1, "seed": 0}
+_NUMBERS = {"repetitions": 1, "seed": 0, "max_repairs": 0}
+OPENAI = "openai-compatible"
+
+
+def _text(name: str, text: str) -> str:
+    return text
+
+
+def _decimal(name: str, text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 <= number < math.inf:
+        raise UsageError(f"--execgo-{name} {text!r}: expected a number of at least 0")
+    return number
+
+
+def _whole(name: str, text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        word = name.replace("_", "-")
+        raise UsageError(f"--execgo-{word} {text!r}: expected a whole number of at least 1")
+    return int(text)
+
+
+_MODEL: dict[str, Callable[[str, str], Any]] = {
+    "provider": _text,
+    "model": _text,
+    "base_url": _text,
+    "temperature": _decimal,
+    "max_tokens": _whole,
+}
 
 
 def _number(name: str, text: Any) -> int:

@@ -129,6 +129,7 @@ class TrialRunner:
                 stages=len(plan.stages),
                 tasks=len(plan.task_ids()),
                 digest=plan_digest(original),
+                shape=plan_shape(original),
                 problems=tuple(f"{p.rule}: {p}" for p in problems),
                 duration_ms=duration,
             )
@@ -215,6 +216,19 @@ class TrialRunner:
             except EngineError:
                 clean = False
         return clean
+
+
+def plan_shape(plan: StandardPlan) -> str:
+    """The digest of a plan whose stages and tasks are named by their place: equal for plans that differ
+    in these names alone."""
+    text = json.dumps(
+        [stage.model_dump(mode="json", exclude={"annotations"}) for stage in plan.stages]
+    )
+    names = [stage.stage_id for stage in plan.stages] + plan.task_ids()
+    # The longest first: a name may be a part of another.
+    for number, name in sorted(enumerate(names), key=lambda pair: -len(pair[1])):
+        text = text.replace(json.dumps(name), f'"#{number}"')
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def plan_digest(plan: StandardPlan) -> str:

@@ -46,6 +46,8 @@ _REJECTIONS: tuple[tuple[str, Layer, str], ...] = (
 )
 
 
+# An adapter did its part, and what came was no plan that can be sent.
+_PLAN_CODES = ("unknown_placeholder", "never_valid")
 _LAYERS: dict[str, Layer] = {"execgo": "engine", "runtime": "runtime", "fixtures": "fixture"}
 
 
@@ -86,7 +88,7 @@ def _harness(evidence: Evidence) -> Iterator[Attribution]:
 
 def _plan(evidence: Evidence) -> Iterator[Attribution]:
     for event in evidence.of(PlanFailed):
-        layer: Layer = "plan" if event.code == "unknown_placeholder" else "adapter"
+        layer: Layer = "plan" if event.code in _PLAN_CODES else "adapter"
         yield _cause(layer, event.code, "certain", (event.event_id,), event.message)
 
 

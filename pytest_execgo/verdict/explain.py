@@ -113,6 +113,9 @@ def _request(event: t.FixtureRequest) -> str | None:
 
 
 _TELLERS: dict[type, Callable[[Any], str | None]] = {
+    t.AnswerJudged: lambda e: (
+        f"answer {e.attempt} of the model breaks {', '.join(e.rules)}" if e.rules else None
+    ),
     t.PlanFailed: lambda e: f"no plan ({e.code}): {e.message}",
     t.BindingMissing: lambda e: (
         f"binding {e.source_task_id} -> {e.target_task_id}.{e.target_param_path} "

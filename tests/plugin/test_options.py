@@ -21,9 +21,9 @@ def count(result: pytest.RunResult) -> int:
     [
         ("scenario=dmo", "unknown scenario 'dmo' (allowed: demo); did you mean 'demo'?"),
         ("chaos=runtime_kil", "did you mean 'runtime_kill'?"),
-        ("framework=langraph", "unknown framework 'langraph' (allowed: reference)"),
+        ("framework=langraph", "unknown framework 'langraph' *did you mean 'langgraph'?"),
         ("mode=liv", "did you mean 'live'?"),
-        ("mode=live", "framework reference has no mode live"),
+        ("mode=live", "live mode asks a model: give --execgo-provider"),
         ("repetitions=0", "expected a whole number of at least 1"),
         ("repetitions=many", "expected a whole number of at least 1"),
         ("seed=x", "expected a whole number of at least 0"),

@@ -1,0 +1,86 @@
+"""Does an answer of a model become legal DSL? And if not, which rules does it break?"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from pytest_execgo.models.context import PlanContext
+from pytest_execgo.models.document import Model
+from pytest_execgo.models.messages import explain
+from pytest_execgo.models.plan import PlanStage, StandardPlan
+from pytest_execgo.models.plan_rules import Problem, plan_problems
+
+
+class PlanDraft(Model):
+    """What a model is asked for: the stages of a plan. Its names and origin are ours to add."""
+
+    stages: tuple[PlanStage, ...]
+
+
+@dataclass(frozen=True)
+class Landing:
+    """What became of one answer. ``plan`` is there only if no rule is broken."""
+
+    plan: StandardPlan | None
+    problems: tuple[Problem, ...]
+
+    @property
+    def message(self) -> str:
+        """What the model is told, a line for each broken rule."""
+        return "\n".join(f"- {problem}" for problem in self.problems)
+
+    @property
+    def rules(self) -> tuple[str, ...]:
+        """The broken rules, each once."""
+        return tuple(dict.fromkeys(problem.rule for problem in self.problems))
+
+
+def land_text(answer: str, context: PlanContext) -> Landing:
+    """The same for an answer as text: one JSON object, alone or in a fenced block."""
+    try:
+        return land(json.loads(_unfenced(answer)), context)
+    except ValueError as error:
+        problem = Problem("broken_json", "answer", f"not one JSON object: {error}")
+        return Landing(None, (problem,))
+
+
+def land(answer: Any, context: PlanContext) -> Landing:
+    """The plan that an answer holds, or the rules that it breaks."""
+    try:
+        draft = answer if isinstance(answer, PlanDraft) else PlanDraft.model_validate(answer)
+    except ValidationError as error:
+        message = explain(error, PlanDraft, answer, "answer").removeprefix("answer: ")
+        return Landing(None, (Problem("schema", "answer", message),))
+    plan = StandardPlan(
+        plan_id=f"{context.scenario_id}-{context.framework}",
+        scenario_id=context.scenario_id,
+        framework=context.framework,
+        mode=context.mode,
+        stages=draft.stages,
+    )
+    problems = (*plan_problems(plan), *_unknown_tools(plan, context.capabilities))
+    return Landing(None if problems else plan, problems)
+
+
+def _unknown_tools(plan: StandardPlan, known: Sequence[str]) -> list[Problem]:
+    """`os` tasks name a tool; which ones there are is ExecGo's own word."""
+    found = []
+    for at, stage in enumerate(plan.stages):
+        for index, task in enumerate(stage.task_graph.tasks):
+            if task.type == "os" and task.tool_name not in known:
+                where = f"stages[{at}].task_graph.tasks[{index}].tool_name"
+                message = f"unknown tool {task.tool_name!r} (allowed: {', '.join(known) or 'none'})"
+                found.append(Problem("unknown_tool", where, message))
+    return found
+
+
+def _unfenced(answer: str) -> str:
+    text = answer.strip()
+    if text.startswith("```") and text.endswith("```"):
+        text = text.strip("`").removeprefix("json")
+    return text

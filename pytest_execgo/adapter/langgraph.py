@@ -1,0 +1,105 @@
+"""LangGraph: a ``StateGraph`` of draft → validate → (repair → draft) → emit; each step is traced."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, TypedDict
+
+from pytest_execgo.adapter.base import PlanTrace
+from pytest_execgo.adapter.landing import Landing, land_text
+from pytest_execgo.adapter.packages import missing
+from pytest_execgo.adapter.prompt import prompt, schema
+from pytest_execgo.models.context import PlanContext
+from pytest_execgo.models.plan import Mode, StandardPlan
+
+
+class PlanState(TypedDict):
+    """The state of the graph: the conversation, the last verdict, and how often a plan was mended."""
+
+    messages: list[Any]
+    landing: Landing | None
+    repairs: int
+
+
+class LangGraphAdapter:
+    """The loop is the graph's own: conditional edges decide, not code around it."""
+
+    name = "langgraph"
+    modes: frozenset[Mode] = frozenset({"live", "replay"})
+    asks_model = True
+    packages = ("langgraph", "langchain-openai")
+
+    def missing(self) -> str | None:
+        """Both packages are needed."""
+        return missing(self.name, self.packages)
+
+    def plan(self, context: PlanContext, trace: PlanTrace, recording: Path | None) -> StandardPlan:
+        """Run the graph to its end; every step that it reports goes into the trace."""
+        texts = prompt(context)
+        start: PlanState = {
+            "messages": [("system", texts.system), ("user", texts.task)],
+            "landing": None,
+            "repairs": 0,
+        }
+        for update in _graph(context, trace).stream(start, stream_mode="updates"):
+            for node, changed in update.items():
+                trace.add("node", node=node, changed=sorted(changed or {}))
+        return trace.settled()
+
+
+def _graph(context: PlanContext, trace: PlanTrace) -> Any:
+    from langgraph.graph import END, START, StateGraph
+
+    model = _model(context)
+
+    def draft(state: PlanState) -> dict[str, Any]:
+        answer = model.invoke(state["messages"])
+        return {"messages": [*state["messages"], answer]}
+
+    def validate(state: PlanState) -> dict[str, Any]:
+        return {"landing": trace.judged(land_text(str(state["messages"][-1].content), context))}
+
+    def repair(state: PlanState) -> dict[str, Any]:
+        landing = state["landing"]
+        assert landing is not None
+        told = (
+            "user",
+            f"The plan breaks rules:\n{landing.message}\nAnswer with the whole plan again.",
+        )
+        return {"messages": [*state["messages"], told], "repairs": state["repairs"] + 1}
+
+    def emit(state: PlanState) -> dict[str, Any]:
+        return {}
+
+    def verdict(state: PlanState) -> str:
+        landing = state["landing"]
+        if landing is not None and landing.plan is not None:
+            return "emit"
+        return "repair" if state["repairs"] < context.max_repairs else END
+
+    graph = StateGraph(PlanState)
+    for node in (draft, validate, repair, emit):
+        graph.add_node(node.__name__, node)
+    graph.add_edge(START, "draft")
+    graph.add_edge("draft", "validate")
+    graph.add_conditional_edges("validate", verdict, ["emit", "repair", END])
+    graph.add_edge("repair", "draft")
+    graph.add_edge("emit", END)
+    return graph.compile()
+
+
+def _model(context: PlanContext) -> Any:
+    from langchain_openai import ChatOpenAI
+
+    profile = context.model_profile
+    assert profile is not None
+    chat = ChatOpenAI(
+        model=profile.model,
+        base_url=profile.base_url,
+        api_key="not-needed",
+        temperature=profile.temperature,
+        max_completion_tokens=profile.max_tokens,
+        max_retries=0,
+    )
+    answer = {"name": "plan", "schema": schema(), "strict": False}
+    return chat.bind(response_format={"type": "json_schema", "json_schema": answer})

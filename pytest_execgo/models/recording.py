@@ -1,0 +1,31 @@
+"""What models and frameworks said when a plan was made: ``scenarios/<s>/traces/<framework>.json``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pytest_execgo.models.document import Document, Model
+
+
+class Exchange(Model):
+    """One request to a model and its answer. ``path`` is below the base URL; ``asked`` the body as JSON;
+    ``answer`` the body as text. Keys and headers are never kept."""
+
+    path: str
+    asked: Any
+    status: int
+    content_type: str
+    answer: str
+
+
+class Recording(Document):
+    """One planning. ``provider`` and ``model`` say with what it was recorded (``scripted`` is no model);
+    ``plan_digest`` is the sha256 of what the plan submits."""
+
+    scenario_id: str
+    framework: str
+    packages: dict[str, str]
+    provider: str
+    model: str
+    exchanges: tuple[Exchange, ...]
+    plan_digest: str

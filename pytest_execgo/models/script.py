@@ -1,0 +1,34 @@
+"""Scripts of the scripted model: ``scenarios/<s>/scripts/<name>.yaml``."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from pytest_execgo.models.document import Document, Model
+
+Fault = Literal["broken_json", "cycle", "unknown_task_type", "missing_binding"]
+
+
+class ScriptedAnswer(Model):
+    """One answer: a ``plan`` (a file beside the script), perhaps broken in a named way, or a
+    ``text``."""
+
+    plan: str | None = None
+    broken: Fault | None = None
+    text: str | None = None
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> ScriptedAnswer:
+        if (self.plan is None) == (self.text is None):
+            raise ValueError("give either plan or text")
+        if self.text is not None and self.broken:
+            raise ValueError("broken goes with plan; a text says itself what it is")
+        return self
+
+
+class Script(Document):
+    """The answers in order; the last one repeats."""
+
+    answers: tuple[ScriptedAnswer, ...] = Field(min_length=1)

@@ -1,0 +1,214 @@
+"""How a trial comes to its plan: from the record of a replay, from an adapter, or from an adapter and a
+model. Here adapters meet fleet, recordings and scripts; knows nothing of pytest."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from pytest_execgo.adapter.base import PlanTrace
+from pytest_execgo.adapter.packages import versions
+from pytest_execgo.adapter.script import answers
+from pytest_execgo.adapter.wire import DIVERGENCE, Endpoint, ModelWire, Recorded, Source
+from pytest_execgo.benchmark.matrix import Trial
+from pytest_execgo.catalogue import Catalogue
+from pytest_execgo.direct_http import request
+from pytest_execgo.errors import HarnessError, PlanError, UsageError
+from pytest_execgo.harness.fleet import Fleet
+from pytest_execgo.models.context import ModelProfile, PlanContext
+from pytest_execgo.models.document import SCHEMA_VERSION, load
+from pytest_execgo.models.plan import StandardPlan
+from pytest_execgo.models.recording import Recording
+from pytest_execgo.models.timeline import AnswerJudged, ModelUsed
+from pytest_execgo.observability.artifacts import write_json, write_model
+from pytest_execgo.observability.recorder import Recorder
+from pytest_execgo.runner.trial import plan_digest
+from pytest_execgo.scenario.manifest import Scenario
+from pytest_execgo.settings import RunSettings
+
+SCRIPTED = "scripted"
+_MODEL_TIMEOUT_SECONDS = 120.0
+_MAX_REQUESTS = 20
+_CONTROL_TIMEOUT_SECONDS = 5.0
+
+
+def recording_path(scenario: Scenario, framework: str) -> Path:
+    """Where the recording of a framework is."""
+    return scenario.path.parent / "traces" / f"{framework}.json"
+
+
+@dataclass
+class Planning:
+    """The planning of one trial; leaves ``plan.json`` and ``adapter_trace.json`` in its folder."""
+
+    settings: RunSettings
+    catalogue: Catalogue
+    trial: Trial
+    scenario: Scenario
+    fleet: Fleet
+    folder: Path
+    recorder: Recorder
+
+    def make(self, workspace: Path) -> StandardPlan:
+        """The plan; raises :class:`PlanError` where none came of it, and whatever an adapter raises."""
+        cell, trace = self.trial.cell, PlanTrace()
+        recorded = self.settings.plans.get(self.trial.trial_id)
+        try:
+            plan = load(StandardPlan, recorded) if recorded else self._ask(workspace, trace)
+            write_model(self.folder / "plan.json", plan)
+            return plan
+        finally:
+            document = {
+                "schema_version": SCHEMA_VERSION,
+                "scenario_id": cell.scenario,
+                "framework": cell.framework,
+                "mode": cell.mode,
+                "model": self._said_model(),
+                "steps": trace.steps,
+            }
+            write_json(self.folder / "adapter_trace.json", document)
+
+    def _said_model(self) -> dict[str, str] | None:
+        profile = self.catalogue.request.model
+        if self.trial.cell.mode != "live" or profile is None:
+            return None
+        return {"provider": profile.provider, "model": profile.model}
+
+    def _ask(self, workspace: Path, trace: PlanTrace) -> StandardPlan:
+        adapter = self.catalogue.registry.adapter(self.trial.cell.framework)
+        if not getattr(adapter, "asks_model", False):
+            return adapter.plan(self._context(workspace), trace, self.scenario.reference_plan)
+        if self.trial.cell.mode == "live":
+            return self._live(adapter, workspace, trace)
+        return self._replay(adapter, workspace, trace)
+
+    def _live(self, adapter: Any, workspace: Path, trace: PlanTrace) -> StandardPlan:
+        profile = self.catalogue.request.model
+        assert profile is not None
+        source = self._endpoint(profile)
+        asked = SCRIPTED if profile.provider == SCRIPTED else profile.model
+        with ModelWire(source, trace, max_requests=_MAX_REQUESTS) as wire:
+            given = profile.model_copy(update={"model": asked, "base_url": wire.url})
+            plan = self._through(wire, adapter, self._context(workspace, given), trace, profile)
+        if self.settings.record:
+            recording = Recording(
+                scenario_id=self.scenario.id,
+                framework=adapter.name,
+                packages=versions(adapter.packages),
+                provider=profile.provider,
+                model=profile.model,
+                exchanges=tuple(wire.exchanges),
+                plan_digest=plan_digest(plan),
+            )
+            path = recording_path(self.scenario, adapter.name)
+            path.parent.mkdir(exist_ok=True)
+            write_model(path, recording)
+        return plan
+
+    def _replay(self, adapter: Any, workspace: Path, trace: PlanTrace) -> StandardPlan:
+        recording = load(Recording, recording_path(self.scenario, adapter.name))
+        profile = ModelProfile(provider=recording.provider, model=recording.model)
+        with ModelWire(Recorded(recording.exchanges), trace, max_requests=_MAX_REQUESTS) as wire:
+            given = profile.model_copy(update={"base_url": wire.url})
+            plan = self._through(wire, adapter, self._context(workspace, given), trace, profile)
+        if len(wire.exchanges) < len(recording.exchanges):
+            raise PlanError(
+                DIVERGENCE,
+                f"replay divergence after request {len(wire.exchanges)}: the recording has "
+                f"{len(recording.exchanges)}, and the framework asks no more",
+            )
+        if plan_digest(plan) != recording.plan_digest:
+            raise PlanError(
+                DIVERGENCE,
+                f"replay divergence after answer {len(wire.exchanges)}: it makes another plan than the "
+                "recorded one",
+            )
+        return plan
+
+    def _through(
+        self,
+        wire: ModelWire,
+        adapter: Any,
+        context: PlanContext,
+        trace: PlanTrace,
+        profile: ModelProfile,
+    ) -> StandardPlan:
+        """Plan through a wire. What is wrong with the wire is told in its own words, not in those that
+        a framework found for it."""
+        # What frameworks warn of is for their makers: it is kept, and fails nobody's trial.
+        with warnings.catch_warnings(record=True) as warned:
+            warnings.simplefilter("default")
+            try:
+                plan: StandardPlan = adapter.plan(context, trace, None)
+            except Exception:
+                if wire.trouble is not None:
+                    raise wire.trouble from None
+                raise
+            finally:
+                for one in warned:
+                    trace.add("warning", category=one.category.__name__, message=str(one.message))
+                self._tell(wire, trace, profile)
+        return plan
+
+    def _tell(self, wire: ModelWire, trace: PlanTrace, profile: ModelProfile) -> None:
+        """Record what the model was asked, and what came of its answers."""
+        for attempt, landing in enumerate(trace.landings, 1):
+            self.recorder.add(AnswerJudged(attempt=attempt, rules=landing.rules))
+        self.recorder.add(
+            ModelUsed(
+                provider=profile.provider,
+                model=profile.model,
+                requests=len(wire.exchanges),
+                prompt_tokens=wire.prompt_tokens,
+                completion_tokens=wire.completion_tokens,
+            )
+        )
+
+    def _endpoint(self, profile: ModelProfile) -> Source:
+        if profile.provider != SCRIPTED:
+            assert profile.base_url is not None
+            return Endpoint(profile.base_url, self.settings.api_key, _MODEL_TIMEOUT_SECONDS)
+        fixtures, scope = self.fleet.services["fixtures"].url, self.trial.trial_id
+        try:
+            texts = answers(self.scenario.path.parent, profile.model, self.scenario.reference_plan)
+        except UsageError as error:
+            raise PlanError("script_missing", str(error)) from None
+        script = {"scope": scope, "answers": texts}
+        timeout = _CONTROL_TIMEOUT_SECONDS
+        try:
+            reply = request("POST", f"{fixtures}/__control/scripts", json=script, timeout=timeout)
+            reply.raise_for_status()
+        except requests.RequestException as error:
+            raise HarnessError(f"fixtures takes no script: {error}") from None
+        base_url = f"{self.fleet.url('fixtures')}/t/{scope}/model/v1"
+        return Endpoint(base_url, None, _MODEL_TIMEOUT_SECONDS)
+
+    def _context(self, workspace: Path, profile: ModelProfile | None = None) -> PlanContext:
+        cell = self.trial.cell
+        return PlanContext(
+            scenario_id=cell.scenario,
+            framework=cell.framework,
+            mode=cell.mode,
+            model_profile=profile,
+            max_repairs=self.catalogue.request.max_repairs,
+            prompt_pack=self.scenario.prompts,
+            seed=self.settings.seed + self.scenario.manifest.seed,
+            capabilities=self._tools() if profile else (),
+            chaos_profile=cell.chaos,
+            scenario_input=self.scenario.manifest.input,
+            workspace_dir=str(workspace),
+        )
+
+    def _tools(self) -> tuple[str, ...]:
+        """The tools of type ``os`` that ExecGo itself says it has."""
+        url = f"{self.fleet.services['execgo'].url}/adapters/tools"
+        try:
+            found = request("GET", url, timeout=_CONTROL_TIMEOUT_SECONDS).json()["tools"]
+            kinds = [str(tool["action_kind"]) for tool in found]
+        except (requests.RequestException, ValueError, KeyError, TypeError) as error:
+            raise PlanError("no_tools", f"ExecGo does not say what tools it has: {error}") from None
+        return tuple(kind.removeprefix("os.") for kind in kinds if kind.startswith("os."))

@@ -1,0 +1,115 @@
+"""The contract of adapters that ask a model, on every framework that is installed.
+
+CI runs this in two environments, for not all frameworks can be installed together; it names those that
+must be there in ``EXECGO_TEST_FRAMEWORKS``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_execgo.registry import Registry
+
+ADAPTERS = Registry.build().adapters
+ASKING = [name for name, adapter in ADAPTERS.items() if getattr(adapter, "asks_model", False)]
+REQUIRED = os.environ.get("EXECGO_TEST_FRAMEWORKS", "").split(",")
+
+
+@pytest.fixture(params=ASKING)
+def framework(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    install = ADAPTERS[name].missing()
+    if install and name in REQUIRED:
+        pytest.fail(f"{name} is required here: {install}", pytrace=False)
+    if install:
+        pytest.skip(f"{name} is not installed: {install}")
+    return name
+
+
+def run(folder: Path, framework: str, *words: str) -> tuple[int, dict[str, Any], str]:
+    """One run of the built-in ``codegen_exec``: exit status, ``benchmark.json``, what was printed."""
+    command = [
+        sys.executable, "-m", "pytest", "--execgo-matrix", "-q", "-p", "no:cacheprovider",
+        "-c", "/dev/null", "--rootdir", str(folder), "--execgo-scenario", "codegen_exec",
+        "--execgo-framework", framework, "--execgo-reports", str(folder / "reports"), *words,
+    ]  # fmt: skip
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    report = json.loads((folder / "reports/latest/benchmark.json").read_text())
+    return done.returncode, report, done.stdout
+
+
+SCRIPTED = ("--execgo-mode", "live", "--execgo-provider", "scripted")
+
+
+def steps(folder: Path) -> list[dict[str, Any]]:
+    (path,) = (folder / "reports/latest/trials").glob("*/adapter_trace.json")
+    found: list[dict[str, Any]] = json.loads(path.read_text())["steps"]
+    return found
+
+
+def test_the_recording_is_replayed_through_the_framework(framework: str, tmp_path: Path) -> None:
+    status, report, said = run(tmp_path, framework)
+    assert status == 0, said
+    assert report["trials"][0]["metrics"]["model_requests"] == 1
+    own = {step["step"] for step in steps(tmp_path)} - {"model_request", "model_answer", "judged"}
+    # The framework itself says what it did.
+    assert own & {"node", "message", "guardrail", "workflow"}
+
+
+def test_a_plan_is_repaired_by_the_frameworks_own_loop(framework: str, tmp_path: Path) -> None:
+    words = (*SCRIPTED, "--execgo-model", "mended", "--execgo-max-repairs", "4")
+    status, report, said = run(tmp_path, framework, *words)
+    assert status == 0, said
+    (trial,) = report["trials"]
+    assert trial["metrics"]["repair_count"] == 4
+    expected = {"cycle", "unknown_task_type", "binding_unknown_source"}
+    # Some frameworks send JSON that cannot be read back themselves, before anybody judges it.
+    assert set(trial["broken_rules"]) - {"broken_json"} == expected
+    requests = [step["body"] for step in steps(tmp_path) if step["step"] == "model_request"]
+    assert "cycle" in json.dumps(requests[2])
+
+
+def test_a_model_that_never_gets_it_right_is_a_failed_plan(framework: str, tmp_path: Path) -> None:
+    status, report, said = run(tmp_path, framework, *SCRIPTED, "--execgo-model", "stubborn")
+    assert status == 1
+    (cause,) = report["trials"][0]["verdict"]["attribution"]
+    assert (cause["layer"], cause["code"]) == ("plan", "never_valid"), said
+    assert report["trials"][0]["metrics"]["model_requests"] == 3
+
+
+def test_trouble_of_the_endpoint_is_told_by_the_wire_and_not_tried_again(
+    framework: str, tmp_path: Path
+) -> None:
+    words = (
+        "--execgo-mode",
+        "live",
+        "--execgo-model",
+        "m",
+        "--execgo-base-url",
+        "http://127.0.0.1:9/v1",
+    )
+    status, report, said = run(tmp_path, framework, *words)
+    assert status == 1
+    cause = report["trials"][0]["verdict"]["attribution"][0]
+    assert (cause["layer"], cause["code"]) == ("adapter", "model_unreachable"), said
+    assert len([s for s in steps(tmp_path) if s["step"] == "model_request"]) == 1
+
+
+def test_nothing_of_the_reference_plan_is_in_any_request(framework: str, tmp_path: Path) -> None:
+    run(tmp_path, framework, *SCRIPTED)
+    (request,) = [step["body"] for step in steps(tmp_path) if step["step"] == "model_request"]
+    asked = json.dumps(request)
+    for secret in (
+        "BEFORE",
+        "files_changed",
+        'resubmit_backoff_ms\\": 100',
+        "runtime.output.stdout) |",
+    ):
+        assert secret not in asked

@@ -1,0 +1,231 @@
+"""Live, recorded and replayed runs for pytest's users, with a small framework of the test's own and the
+scripted model: what must hold whatever the framework is."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.conftest import ScenarioMaker
+from tests.plugin.conftest import latest
+
+KEY = "sk-never-to-be-seen"
+
+# A framework in twelve lines: asks, and asks again with what was wrong.
+FRAMEWORK = """
+import requests
+from pytest_execgo.adapter.landing import land_text
+from pytest_execgo.adapter.prompt import prompt
+
+class Tiny:
+    name, modes, asks_model, packages = "tiny", frozenset({"live", "replay"}), True, ("requests",)
+
+    def missing(self):
+        return None
+
+    def plan(self, context, trace, recording):
+        texts = prompt(context)
+        messages = [{"role": "system", "content": texts.system}, {"role": "user", "content": texts.task}]
+        for _ in range(context.max_repairs + 1):
+            body = {"model": context.model_profile.model, "messages": messages}
+            url = f"{context.model_profile.base_url}/chat/completions"
+            answer = requests.post(url, json=body)
+            answer.raise_for_status()
+            text = answer.json()["choices"][0]["message"]["content"]
+            landing = trace.judged(land_text(text, context))
+            if landing.plan:
+                break
+            messages.append({"role": "assistant", "content": text})
+            messages.append({"role": "user", "content": landing.message})
+        return trace.settled()
+
+def pytest_execgo_adapters():
+    return [Tiny()]
+"""
+LIVE = ("--execgo-matrix", "--execgo-mode=live", "--execgo-framework=tiny")
+SCRIPTED = (*LIVE, "--execgo-provider=scripted")
+
+
+@pytest.fixture
+def tiny(
+    pytester: pytest.Pytester, project: ScenarioMaker, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """A project with one scenario and the framework; the user has a key."""
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    pytester.makeconftest(FRAMEWORK)
+    return project("demo")
+
+
+def script(folder: Path, name: str, *answers: dict[str, str]) -> None:
+    (folder / "scripts").mkdir(exist_ok=True)
+    document = {"schema_version": "1", "answers": list(answers)}
+    (folder / f"scripts/{name}.yaml").write_text(yaml.safe_dump(document))
+
+
+def trial(pytester: pytest.Pytester) -> dict[str, Any]:
+    (found,) = latest(pytester.path)["trials"]
+    return dict(found)
+
+
+def test_a_scripted_model_is_asked_and_its_plan_runs(pytester: pytest.Pytester, tiny: Path) -> None:
+    pytester.runpytest_subprocess(*SCRIPTED).assert_outcomes(passed=1)
+    report = latest(pytester.path)
+    (found,) = report["trials"]
+    metrics, rates = found["metrics"], report["cells"][0]["rates"]
+    assert (metrics["landed"], metrics["landed_at_first"], metrics["repair_count"]) == (1, 1, 0)
+    assert metrics["model_requests"] == 1
+    assert metrics["prompt_tokens"] > metrics["completion_tokens"] > 0
+    assert (rates["landing"]["count"], rates["plan_shapes"]) == (1, 1)
+    assert report["request"]["model"]["provider"] == "scripted"
+    folder = pytester.path / "reports/latest/trials" / found["trial_id"]
+    trace = json.loads((folder / "adapter_trace.json").read_text())
+    assert trace["model"] == {"provider": "scripted", "model": "default"}
+    assert [step["step"] for step in trace["steps"]] == ["model_request", "model_answer", "judged"]
+
+
+def test_plans_that_break_rules_go_back_until_one_lands(
+    pytester: pytest.Pytester, tiny: Path
+) -> None:
+    plan = {"plan": "../plan.yaml"}
+    broken = ("broken_json", "unknown_task_type", "missing_binding")
+    script(tiny, "slow", *[plan | {"broken": how} for how in broken], plan)
+    words = (*SCRIPTED, "--execgo-model=slow", "--execgo-max-repairs=3")
+    pytester.runpytest_subprocess(*words).assert_outcomes(passed=1)
+    found = trial(pytester)
+    assert found["metrics"]["repair_count"] == 3
+    assert (found["metrics"]["landed"], found["metrics"]["landed_at_first"]) == (1, 0)
+    rules = ["broken_json", "unknown_task_type", "binding_unknown_source"]
+    assert found["broken_rules"] == rules
+
+
+def test_a_model_that_never_gets_it_right_fails_by_its_plan(
+    pytester: pytest.Pytester, tiny: Path
+) -> None:
+    script(tiny, "stubborn", {"plan": "../plan.yaml", "broken": "missing_binding"})
+    result = pytester.runpytest_subprocess(*SCRIPTED, "--execgo-model=stubborn")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        ["cause * plan · never_valid (certain): no legal plan in 3 answers;*"]
+    )
+    assert "Traceback" not in result.stdout.str()
+    assert trial(pytester)["metrics"]["landed"] == 0
+
+
+def test_what_was_recorded_is_replayed_with_no_model(pytester: pytest.Pytester, tiny: Path) -> None:
+    script(tiny, "twice", {"text": "no"}, {"plan": "../plan.yaml"})
+    words = (*SCRIPTED, "--execgo-model=twice", "--execgo-record")
+    pytester.runpytest_subprocess(*words).assert_outcomes(passed=1)
+    recording = json.loads((tiny / "traces/tiny.json").read_text())
+    assert (recording["provider"], recording["model"]) == ("scripted", "twice")
+    assert len(recording["exchanges"]) == 2
+    shutil.rmtree(tiny / "scripts")
+    replay = ("--execgo-matrix", "--execgo-framework=tiny")
+    pytester.runpytest_subprocess(*replay).assert_outcomes(passed=1)
+    assert trial(pytester)["metrics"]["repair_count"] == 1
+    # One answer changed by hand.
+    text = (tiny / "traces/tiny.json").read_text()
+    (tiny / "traces/tiny.json").write_text(
+        text.replace('\\"content\\":\\"no\\"', '\\"content\\":\\"yes\\"')
+    )
+    result = pytester.runpytest_subprocess(*replay)
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        ["cause * adapter · replay_divergence (certain): replay divergence at request 2: messages*"]
+    )
+
+
+def test_a_last_answer_that_was_changed_makes_another_plan(
+    pytester: pytest.Pytester, tiny: Path
+) -> None:
+    pytester.runpytest_subprocess(*SCRIPTED, "--execgo-record").assert_outcomes(passed=1)
+    path = tiny / "traces/tiny.json"
+    path.write_text(path.read_text().replace("10000", "20000"))
+    result = pytester.runpytest_subprocess("--execgo-matrix", "--execgo-framework=tiny")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        ["cause * replay divergence after answer 1: it makes another plan*"]
+    )
+
+
+def test_without_a_recording_the_trial_is_skipped_with_the_command(
+    pytester: pytest.Pytester, tiny: Path
+) -> None:
+    result = pytester.runpytest_subprocess("--execgo-matrix", "-rs")
+    result.assert_outcomes(passed=1, skipped=1)
+    result.stdout.fnmatch_lines(
+        ["SKIPPED*there is no recording scenarios/demo/traces/tiny.json; make*"]
+    )
+
+
+def test_the_key_is_in_no_file_and_nothing_else_is_asked(
+    pytester: pytest.Pytester, tiny: Path
+) -> None:
+    """The scripted model is reached past the wire, which has the key; it must not pass it on to it."""
+    pytester.runpytest_subprocess(*SCRIPTED, "--execgo-record").assert_outcomes(passed=1)
+    for path in [*(pytester.path / "reports").rglob("*"), *tiny.rglob("*")]:
+        if path.is_file():
+            assert KEY.encode() not in path.read_bytes(), path
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--execgo-mode=live",), "live mode asks a model: give --execgo-provider"),
+        (("--execgo-provider=scriptd",), "unknown provider 'scriptd'"),
+        (("--execgo-provider=openai-compatible",), "live mode needs --execgo-model"),
+        (("--execgo-model=m",), "live mode needs --execgo-base-url"),
+        (("--execgo-model=m", "--execgo-base-url=localhost"), "expected a URL"),
+        (("--execgo-provider=scripted", "--execgo-temperature=hot"), "expected a number"),
+        (("--execgo-provider=scripted", "--execgo-max-tokens=0"), "at least 1"),
+        (("--execgo-max-repairs=-1",), "at least 0"),
+        (
+            ("--execgo-framework=reference", "--execgo-mode=live", "--execgo-provider=scripted"),
+            "framework reference has no mode live",
+        ),
+    ],
+)
+def test_options_that_cannot_work_are_one_line(
+    pytester: pytest.Pytester, tiny: Path, words: tuple[str, ...], said: str
+) -> None:
+    result = pytester.runpytest_subprocess("--execgo-matrix", "--execgo-framework=tiny", *words)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert said in result.stderr.str()
+
+
+@pytest.mark.parametrize(
+    ("url", "code"),
+    [("http://127.0.0.1:9/v1", "model_unreachable"), ("FIXTURES", "model_unknown")],
+)
+def test_an_endpoint_that_does_not_answer_is_told_by_the_wire(
+    pytester: pytest.Pytester, tiny: Path, url: str, code: str
+) -> None:
+    from pytest_execgo.harness.fleet import Fleet, FleetSpec
+    from pytest_execgo.registry import Registry
+
+    with Fleet(FleetSpec(), Registry.build().launchers) as fleet:
+        # Something answers there, and has no such model.
+        base = url.replace("FIXTURES", f"{fleet.url('fixtures')}/t/x/model/v1")
+        result = pytester.runpytest_subprocess(
+            *LIVE, "--execgo-model=gpt", f"--execgo-base-url={base}"
+        )
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines([f"cause * adapter · {code} (certain): *"])
+    assert "Traceback" not in result.stdout.str()
+
+
+def test_a_framework_that_is_not_installed_is_skipped_with_the_command(
+    pytester: pytest.Pytester, project: ScenarioMaker
+) -> None:
+    from importlib.util import find_spec
+
+    if find_spec("crewai"):
+        pytest.skip("crewai is installed here")
+    project("demo")
+    result = pytester.runpytest_subprocess("--execgo-matrix", "--execgo-framework=crewai", "-rs")
+    result.assert_outcomes(skipped=1)
+    result.stdout.fnmatch_lines(["SKIPPED*pip install 'pytest-execgo[[]crewai[]]'"])

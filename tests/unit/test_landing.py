@@ -1,0 +1,169 @@
+"""Answers of models: which land, and which rules the others break; and what models are told."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from pytest_execgo.adapter.landing import PlanDraft, land, land_text
+from pytest_execgo.adapter.prompt import EXAMPLE, prompt
+from pytest_execgo.adapter.script import answers
+from pytest_execgo.errors import UsageError
+from pytest_execgo.models.context import PlanContext
+from pytest_execgo.models.document import load
+from pytest_execgo.models.plan import StandardPlan
+from pytest_execgo.models.recording import Recording
+from pytest_execgo.runner.trial import plan_shape
+from pytest_execgo.scenario.catalog import builtin_folder, list_scenarios
+from pytest_execgo.scenario.manifest import load_scenario
+
+SCENARIOS = list_scenarios(builtin_folder())
+TOOLS = ("shell", "file", "http", "dns", "tcp", "sleep", "noop")
+
+
+def context(scenario: str = "codegen_exec") -> PlanContext:
+    found = load_scenario(SCENARIOS[scenario])
+    return PlanContext(
+        scenario_id=scenario,
+        framework="x",
+        mode="live",
+        prompt_pack=found.prompts,
+        scenario_input=found.manifest.input,
+        capabilities=TOOLS,
+    )
+
+
+def stages(scenario: str = "codegen_exec") -> dict[str, Any]:
+    found = yaml.safe_load((SCENARIOS[scenario].parent / "plan.yaml").read_text())
+    return {"stages": found["stages"]}
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_a_plan_lands_as_object_as_text_and_fenced(scenario: str) -> None:
+    text = json.dumps(stages(scenario))
+    for landing in (
+        land(stages(scenario), context(scenario)),
+        land_text(text, context(scenario)),
+        land_text(f"```json\n{text}\n```", context(scenario)),
+        land(PlanDraft.model_validate(stages(scenario)), context(scenario)),
+    ):
+        assert landing.rules == ()
+        assert landing.plan is not None
+        assert (landing.plan.framework, landing.plan.mode) == ("x", "live")
+
+
+def test_the_example_of_the_prompt_is_a_legal_plan() -> None:
+    assert land(EXAMPLE, context()).rules == ()
+
+
+@pytest.mark.parametrize(
+    ("broken", "rule"),
+    [
+        ("broken_json", "broken_json"),
+        ("cycle", "cycle"),
+        ("unknown_task_type", "unknown_task_type"),
+        ("missing_binding", "binding_unknown_source"),
+    ],
+)
+def test_a_plan_that_is_broken_in_a_named_way_breaks_that_rule(
+    tmp_path: Path, broken: str, rule: str
+) -> None:
+    script = {"schema_version": "1", "answers": [{"plan": "plan.yaml", "broken": broken}]}
+    folder = tmp_path / "demo"
+    (folder / "scripts").mkdir(parents=True)
+    (folder / "scripts/x.yaml").write_text(yaml.safe_dump(script))
+    plan = SCENARIOS["codegen_exec"].parent / "plan.yaml"
+    (folder / "scripts/plan.yaml").write_text(plan.read_text())
+    (text,) = answers(folder, "x", None)
+    landing = land_text(text, context())
+    assert landing.plan is None
+    assert rule in landing.rules
+    assert landing.message.startswith("- ")
+
+
+@pytest.mark.parametrize(
+    ("answer", "rule"),
+    [
+        ("no plan today", "broken_json"),
+        ("[]", "schema"),
+        ('{"stages": [{"stage_id": 1}]}', "schema"),
+        ('{"stages": []}', "no_stages"),
+        ('{"stages": [], "more": 1}', "schema"),
+    ],
+)
+def test_what_is_no_plan_is_told_by_rule(answer: str, rule: str) -> None:
+    assert rule in land_text(answer, context()).rules
+
+
+def test_a_tool_that_execgo_does_not_have_is_a_broken_rule() -> None:
+    task = {"id": "a", "type": "os", "tool_name": "shel", "params": {"command": "ls"}}
+    plan = {"stages": [{"stage_id": "s", "task_graph": {"tasks": [task]}}]}
+    assert land(plan, context()).rules == ("unknown_tool",)
+    task["tool_name"] = "shell"
+    assert land(plan, context()).rules == ()
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        (None, "has no script 'x' (allowed: default)"),
+        ({"schema_version": "1", "answers": []}, "answers"),
+        ({"schema_version": "1", "answers": [{"plan": "a", "text": "b"}]}, "either plan or text"),
+        ({"schema_version": "1", "answers": [{"text": "b", "broken": "cycle"}]}, "goes with plan"),
+        ({"schema_version": "1", "answers": [{"plan": "a", "broken": "cylce"}]}, "cycle"),
+    ],
+)
+def test_a_script_that_cannot_work_is_one_line(
+    tmp_path: Path, script: dict[str, Any] | None, said: str
+) -> None:
+    (tmp_path / "scripts").mkdir()
+    if script is not None:
+        (tmp_path / "scripts/x.yaml").write_text(yaml.safe_dump(script))
+    with pytest.raises(UsageError) as caught:
+        answers(tmp_path, "x", None)
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_nothing_of_the_reference_plan_is_in_the_prompt(scenario: str) -> None:
+    """Names of tasks may be asked for by the constraints; what a task does may not be told."""
+    texts = prompt(context(scenario))
+    told = texts.system + texts.task
+    plan = load(StandardPlan, SCENARIOS[scenario].parent / "plan.yaml")
+    for stage in plan.stages:
+        for task in stage.task_graph.tasks:
+            assert json.dumps(task.input) not in told
+        for binding in stage.bindings:
+            assert binding.source_path not in told
+            assert binding.target_param_path not in told or "PARCEL" in binding.target_param_path
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_recordings_fit_the_prompt_of_today(scenario: str) -> None:
+    """Replays compare requests: whoever changes the prompt records anew (docs/adapters.md)."""
+    found = sorted((SCENARIOS[scenario].parent / "traces").glob("*.json"))
+    assert len(found) == 5
+    texts = prompt(context(scenario))
+    for path in found:
+        recording = load(Recording, path)
+        assert recording.provider == "scripted"
+        asked = json.dumps(recording.exchanges[0].asked)
+        assert json.dumps(texts.system)[1:-1] in asked, f"{path} is out of date"
+        assert json.dumps(texts.task)[1:-1] in asked, f"{path} is out of date"
+
+
+def test_plans_that_differ_in_names_alone_have_one_shape() -> None:
+    one = land(stages(), context()).plan
+    text = json.dumps(stages()).replace("run-tests", "prove-it").replace('"verify"', '"second"')
+    other = land(json.loads(text), context()).plan
+    third = land(json.loads(json.dumps(stages()).replace("20000", "30000")), context()).plan
+    assert one is not None
+    assert other is not None
+    assert third is not None
+    assert plan_shape(one) == plan_shape(other)
+    assert plan_shape(one) != plan_shape(third)
