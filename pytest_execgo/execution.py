@@ -71,6 +71,7 @@ class Execution:
     folder: Path
     prefix: str
     clean: bool = field(default=True, init=False)
+    _planning: Planning | None = field(default=None, init=False)
 
     def run(self, node_id: str | None) -> TrialResult:
         """Execute, judge, write ``result.json``."""
@@ -82,6 +83,8 @@ class Execution:
                 logs.save(self.folder / "logs")
             result = self._judge(recorder, node_id)
             write_model(self.folder / "result.json", result)
+            if result.verdict.status == "passed" and self._planning is not None:
+                self._planning.keep_recording()
             if result.verdict.status != "passed":
                 keep_workspace(workspace, self.folder / "workspace")
         return result
@@ -126,7 +129,7 @@ class Execution:
         def verify(plan: StandardPlan, results: Mapping[str, dict[str, Any]]) -> None:
             self._verify(plan, results, workspace, recorder)
 
-        planning = Planning(
+        planning = self._planning = Planning(
             self.settings,
             self.catalogue,
             self.trial,

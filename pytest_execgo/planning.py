@@ -3,15 +3,16 @@ model. Here adapters meet fleet, recordings and scripts; knows nothing of pytest
 
 from __future__ import annotations
 
+import os
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import requests
 
 from pytest_execgo.adapter.base import PlanTrace
-from pytest_execgo.adapter.packages import versions
+from pytest_execgo.adapter.packages import environment, versions
 from pytest_execgo.adapter.script import answers
 from pytest_execgo.adapter.wire import DIVERGENCE, Endpoint, ModelWire, Recorded, Source
 from pytest_execgo.benchmark.matrix import Trial
@@ -20,7 +21,7 @@ from pytest_execgo.direct_http import request
 from pytest_execgo.errors import HarnessError, PlanError, UsageError
 from pytest_execgo.harness.fleet import Fleet
 from pytest_execgo.models.context import ModelProfile, PlanContext
-from pytest_execgo.models.document import SCHEMA_VERSION, load
+from pytest_execgo.models.document import SCHEMA_VERSION, load, without_surrogates
 from pytest_execgo.models.plan import StandardPlan
 from pytest_execgo.models.recording import Recording
 from pytest_execgo.models.timeline import AnswerJudged, ModelUsed
@@ -32,13 +33,29 @@ from pytest_execgo.settings import RunSettings
 
 SCRIPTED = "scripted"
 _MODEL_TIMEOUT_SECONDS = 120.0
-_MAX_REQUESTS = 20
+_FEWEST_REQUESTS = 20
 _CONTROL_TIMEOUT_SECONDS = 5.0
 
 
 def recording_path(scenario: Scenario, framework: str) -> Path:
     """Where the recording of a framework is."""
     return scenario.path.parent / "traces" / f"{framework}.json"
+
+
+def _most(repairs: int) -> int:
+    """How many requests one plan may take: some frameworks ask twice for an answer."""
+    return max(_FEWEST_REQUESTS, 2 * (repairs + 1))
+
+
+def _diverged(answers: int, why: str) -> PlanError:
+    return PlanError(DIVERGENCE, f"replay divergence after answer {answers}: {why}")
+
+
+def _no_proxy() -> dict[str, str]:
+    """What the user exempts from proxies, and this machine."""
+    said = os.environ.get("NO_PROXY") or os.environ.get("no_proxy") or ""
+    value = ",".join(part for part in (said, "127.0.0.1", "localhost") if part)
+    return {"NO_PROXY": value, "no_proxy": value}
 
 
 @dataclass
@@ -52,6 +69,7 @@ class Planning:
     fleet: Fleet
     folder: Path
     recorder: Recorder
+    recording: Recording | None = field(default=None, init=False)
 
     def make(self, workspace: Path) -> StandardPlan:
         """The plan; raises :class:`PlanError` where none came of it, and whatever an adapter raises."""
@@ -68,7 +86,7 @@ class Planning:
                 "framework": cell.framework,
                 "mode": cell.mode,
                 "model": self._said_model(),
-                "steps": trace.steps,
+                "steps": without_surrogates(trace.steps),
             }
             write_json(self.folder / "adapter_trace.json", document)
 
@@ -91,43 +109,72 @@ class Planning:
         assert profile is not None
         source = self._endpoint(profile)
         asked = SCRIPTED if profile.provider == SCRIPTED else profile.model
-        with ModelWire(source, trace, max_requests=_MAX_REQUESTS) as wire:
+        repairs = self.catalogue.request.max_repairs
+        with ModelWire(source, trace, max_requests=_most(repairs)) as wire:
             given = profile.model_copy(update={"model": asked, "base_url": wire.url})
-            plan = self._through(wire, adapter, self._context(workspace, given), trace, profile)
+            context = self._context(workspace, given, repairs)
+            plan = self._through(wire, adapter, context, trace, profile)
         if self.settings.record:
-            recording = Recording(
+            self.recording = Recording(
                 scenario_id=self.scenario.id,
                 framework=adapter.name,
                 packages=versions(adapter.packages),
                 provider=profile.provider,
                 model=profile.model,
+                max_repairs=self.catalogue.request.max_repairs,
                 exchanges=tuple(wire.exchanges),
                 plan_digest=plan_digest(plan),
             )
-            path = recording_path(self.scenario, adapter.name)
-            path.parent.mkdir(exist_ok=True)
-            write_model(path, recording)
         return plan
 
+    def keep_recording(self) -> None:
+        """Write what was recorded, if anything was; raises :class:`HarnessError`. Called for trials that
+        passed: a plan that does not do its work is nothing to replay."""
+        if self.recording is None:
+            return
+        path = recording_path(self.scenario, self.recording.framework)
+        try:
+            path.parent.mkdir(exist_ok=True)
+            write_model(path, self.recording)
+        except OSError as error:
+            raise HarnessError(f"the recording {path} cannot be written: {error}") from None
+
     def _replay(self, adapter: Any, workspace: Path, trace: PlanTrace) -> StandardPlan:
-        recording = load(Recording, recording_path(self.scenario, adapter.name))
+        recording = self._recording(adapter.name)
         profile = ModelProfile(provider=recording.provider, model=recording.model)
-        with ModelWire(Recorded(recording.exchanges), trace, max_requests=_MAX_REQUESTS) as wire:
+        repairs = recording.max_repairs
+        with ModelWire(Recorded(recording.exchanges), trace, max_requests=_most(repairs)) as wire:
             given = profile.model_copy(update={"base_url": wire.url})
-            plan = self._through(wire, adapter, self._context(workspace, given), trace, profile)
+            context = self._context(workspace, given, repairs)
+            try:
+                plan = self._through(wire, adapter, context, trace, profile)
+            except Exception as error:
+                # A recording ends in a legal plan: whatever comes instead is another way to go.
+                raise wire.divergence or _diverged(len(wire.exchanges), str(error)) from None
+        if wire.divergence is not None:
+            raise wire.divergence
         if len(wire.exchanges) < len(recording.exchanges):
-            raise PlanError(
-                DIVERGENCE,
-                f"replay divergence after request {len(wire.exchanges)}: the recording has "
-                f"{len(recording.exchanges)}, and the framework asks no more",
+            count = len(recording.exchanges)
+            raise _diverged(
+                len(wire.exchanges), f"the recording has {count}, and the framework asks no more"
             )
         if plan_digest(plan) != recording.plan_digest:
-            raise PlanError(
-                DIVERGENCE,
-                f"replay divergence after answer {len(wire.exchanges)}: it makes another plan than the "
-                "recorded one",
-            )
+            raise _diverged(len(wire.exchanges), "it makes another plan than the recorded one")
         return plan
+
+    def _recording(self, framework: str) -> Recording:
+        path = recording_path(self.scenario, framework)
+        try:
+            found = load(Recording, path)
+        except UsageError as error:
+            raise PlanError("recording_broken", str(error)) from None
+        if (found.scenario_id, found.framework) != (self.scenario.id, framework):
+            raise PlanError(
+                "recording_broken",
+                f"{path.name} is a recording of {found.scenario_id} with {found.framework}; "
+                "make one anew",
+            )
+        return found
 
     def _through(
         self,
@@ -140,7 +187,8 @@ class Planning:
         """Plan through a wire. What is wrong with the wire is told in its own words, not in those that
         a framework found for it."""
         # What frameworks warn of is for their makers: it is kept, and fails nobody's trial.
-        with warnings.catch_warnings(record=True) as warned:
+        # And the wire is never behind a proxy that the user's environment names.
+        with warnings.catch_warnings(record=True) as warned, environment(**_no_proxy()):
             warnings.simplefilter("default")
             try:
                 plan: StandardPlan = adapter.plan(context, trace, None)
@@ -163,6 +211,7 @@ class Planning:
                 provider=profile.provider,
                 model=profile.model,
                 requests=len(wire.exchanges),
+                answers=sum(exchange.status == 200 for exchange in wire.exchanges),
                 prompt_tokens=wire.prompt_tokens,
                 completion_tokens=wire.completion_tokens,
             )
@@ -187,14 +236,16 @@ class Planning:
         base_url = f"{self.fleet.url('fixtures')}/t/{scope}/model/v1"
         return Endpoint(base_url, None, _MODEL_TIMEOUT_SECONDS)
 
-    def _context(self, workspace: Path, profile: ModelProfile | None = None) -> PlanContext:
+    def _context(
+        self, workspace: Path, profile: ModelProfile | None = None, repairs: int = 0
+    ) -> PlanContext:
         cell = self.trial.cell
         return PlanContext(
             scenario_id=cell.scenario,
             framework=cell.framework,
             mode=cell.mode,
             model_profile=profile,
-            max_repairs=self.catalogue.request.max_repairs,
+            max_repairs=repairs,
             prompt_pack=self.scenario.prompts,
             seed=self.settings.seed + self.scenario.manifest.seed,
             capabilities=self._tools() if profile else (),

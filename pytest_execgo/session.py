@@ -178,6 +178,11 @@ class RunSession:
             raise TrialSkipped(f"{adapter.name} is not installed; install it with: {install}")
         if adapter.name == "reference" and scenario.reference_plan is None:
             raise TrialSkipped(f"scenario {scenario.id} has no reference_plan to replay")
+        repeated = self.settings.repeats and trial.trial_id not in self.settings.plans
+        if repeated and trial.cell.mode == "live":
+            raise TrialSkipped(
+                "the recorded trial came to no plan, and a model would have to be asked"
+            )
         if trial.cell.mode == "replay" and getattr(adapter, "asks_model", False):
             path = recording_path(scenario, adapter.name)
             if not path.exists():

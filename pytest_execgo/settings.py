@@ -29,6 +29,8 @@ class RunSettings:
     options: tuple[str, ...] = ()
     record: bool = False
     """Whether what models say is kept beside the scenario."""
+    repeats: bool = False
+    """Whether recorded trials are repeated: then no model is asked."""
     api_key: str | None = field(default=None, repr=False)
     plans: Mapping[str, Path] = field(default_factory=dict)
     """Recorded plans by trial id: what a replay submits instead of asking an adapter."""

@@ -43,8 +43,7 @@ async def _run(context: PlanContext, trace: PlanTrace) -> None:
         "response_format": {"type": "json_schema", "json_schema": answer},
         **_chosen(context),
     }
-    profile = context.model_profile
-    assert profile is not None
+    profile = context.model
     async with AsyncOpenAI(
         base_url=profile.base_url, api_key="not-needed", max_retries=0
     ) as client:
@@ -88,7 +87,6 @@ def _checker(context: PlanContext, trace: PlanTrace) -> Any:
 
 
 def _chosen(context: PlanContext) -> dict[str, Any]:
-    profile = context.model_profile
-    assert profile is not None
+    profile = context.model
     chosen = {"temperature": profile.temperature, "max_tokens": profile.max_tokens}
     return {name: value for name, value in chosen.items() if value is not None}

@@ -80,8 +80,7 @@ def _critic(context: PlanContext, trace: PlanTrace) -> Any:
 def _client(context: PlanContext) -> Any:
     from autogen_ext.models.openai import OpenAIChatCompletionClient
 
-    profile = context.model_profile
-    assert profile is not None
+    profile = context.model
     chosen = {"temperature": profile.temperature, "max_tokens": profile.max_tokens}
     answer = {"name": "plan", "schema": schema(), "strict": False}
     return OpenAIChatCompletionClient(

@@ -43,8 +43,8 @@ class Landing:
 def land_text(answer: str, context: PlanContext) -> Landing:
     """The same for an answer as text: one JSON object, alone or in a fenced block."""
     try:
-        return land(json.loads(_unfenced(answer)), context)
-    except ValueError as error:
+        return land(json.loads(_unfenced(answer), parse_constant=_no_constant), context)
+    except (ValueError, RecursionError) as error:
         problem = Problem("broken_json", "answer", f"not one JSON object: {error}")
         return Landing(None, (problem,))
 
@@ -63,8 +63,17 @@ def land(answer: Any, context: PlanContext) -> Landing:
         mode=context.mode,
         stages=draft.stages,
     )
+    try:
+        json.dumps(plan.model_dump(), ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        message = "it holds halves of characters (lone surrogates), which no plan can be sent with"
+        return Landing(None, (Problem("schema", "answer", message),))
     problems = (*plan_problems(plan), *_unknown_tools(plan, context.capabilities))
     return Landing(None if problems else plan, problems)
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
 
 
 def _unknown_tools(plan: StandardPlan, known: Sequence[str]) -> list[Problem]:

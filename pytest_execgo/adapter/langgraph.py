@@ -91,8 +91,7 @@ def _graph(context: PlanContext, trace: PlanTrace) -> Any:
 def _model(context: PlanContext) -> Any:
     from langchain_openai import ChatOpenAI
 
-    profile = context.model_profile
-    assert profile is not None
+    profile = context.model
     chat = ChatOpenAI(
         model=profile.model,
         base_url=profile.base_url,

@@ -1,8 +1,10 @@
-"""Whether a framework is installed, asked without importing it."""
+"""Whether a framework is installed, asked without importing it; what its environment tells it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 
 
@@ -24,3 +26,18 @@ def versions(packages: Sequence[str]) -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
+
+
+@contextmanager
+def environment(**values: str) -> Iterator[None]:
+    """Environment variables of this process for a while; those of the user come back."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

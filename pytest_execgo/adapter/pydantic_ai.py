@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_execgo.adapter.base import PlanTrace
-from pytest_execgo.adapter.landing import PlanDraft, land
+from pytest_execgo.adapter.landing import PlanDraft, land, land_text
 from pytest_execgo.adapter.packages import missing
 from pytest_execgo.adapter.prompt import prompt
 from pytest_execgo.models.context import PlanContext
@@ -37,8 +37,7 @@ async def _run(context: PlanContext, trace: PlanTrace) -> None:
     from pydantic_ai import Agent, ModelRetry, ToolOutput, capture_run_messages
     from pydantic_ai.exceptions import UnexpectedModelBehavior
 
-    profile = context.model_profile
-    assert profile is not None
+    profile = context.model
     texts = prompt(context)
     async with AsyncOpenAI(
         base_url=profile.base_url, api_key="not-needed", max_retries=0
@@ -52,7 +51,7 @@ async def _run(context: PlanContext, trace: PlanTrace) -> None:
 
         @agent.output_validator  # type: ignore[untyped-decorator]
         def check(draft: PlanDraft) -> PlanDraft:
-            landing = trace.judged(land(draft, context))
+            landing = land(draft, context)
             if landing.plan is None:
                 raise ModelRetry(landing.message)
             return draft
@@ -64,17 +63,27 @@ async def _run(context: PlanContext, trace: PlanTrace) -> None:
                 # Its retries are used up: what was judged says why.
                 trace.add("gave_up", message=str(error))
             finally:
+                # What the framework refused itself counts as well, so all answers are judged here.
                 for message in messages:
                     parts = [type(part).__name__ for part in message.parts]
                     trace.add("message", kind=message.kind, parts=parts)
+                    if message.kind == "response":
+                        trace.judged(land_text(_said(message), context))
+
+
+def _said(message: Any) -> str:
+    """The answer of a model: what it calls the tool with, or its text."""
+    for part in message.parts:
+        if part.part_kind == "tool-call":
+            return str(part.args_as_json_str() if not isinstance(part.args, str) else part.args)
+    return "".join(part.content for part in message.parts if part.part_kind == "text")
 
 
 def _model(context: PlanContext, client: Any) -> Any:
     from pydantic_ai.models.openai import OpenAIChatModel
     from pydantic_ai.providers.openai import OpenAIProvider
 
-    profile = context.model_profile
-    assert profile is not None
+    profile = context.model
     settings = {"temperature": profile.temperature, "max_tokens": profile.max_tokens}
     return OpenAIChatModel(
         profile.model,

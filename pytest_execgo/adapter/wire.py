@@ -58,7 +58,7 @@ class Endpoint:
     """A model that is really asked. ``base_url`` as OpenAI's SDK takes it, ending in ``/v1``."""
 
     def __init__(self, base_url: str, key: str | None, seconds: float) -> None:
-        self._base_url, self._seconds = base_url.rstrip("/"), seconds
+        self._base_url, self._seconds, self._key = base_url.rstrip("/"), seconds, key
         self._session = requests.Session()
         # Ours is beside us; a model elsewhere may have to be reached through the user's proxy.
         self._session.trust_env = urlsplit(base_url).hostname not in ("127.0.0.1", "localhost")
@@ -80,12 +80,17 @@ class Endpoint:
         try:
             reply = self._session.post(url, json=asked, timeout=self._seconds)
         except requests.RequestException as error:
-            return Answer(0, "", f"{type(error).__name__}: {error}")
+            return Answer(0, "", self._without_key(f"{type(error).__name__}: {error}"))
         kind = reply.headers.get("Content-Type", "")
         after = reply.headers.get("Retry-After", "")
-        return Answer(
-            reply.status_code, kind, reply.text, float(after) if after.isdigit() else None
-        )
+        # Not reply.text: it takes a stream for Latin-1 where nothing else is said.
+        text = self._without_key(reply.content.decode("utf-8", "replace"))
+        wait = int(after) if after.isascii() and after.isdigit() else None
+        return Answer(reply.status_code, kind, text, wait)
+
+    def _without_key(self, text: str) -> str:
+        """Endpoints echo what they refuse."""
+        return text.replace(self._key, "[key]") if self._key else text
 
 
 class Recorded:
@@ -124,6 +129,9 @@ class ModelWire:
         self.exchanges: list[Exchange] = []
         self.trouble: PlanError | None = None
         """Why the last request came to nothing; a later one that is answered clears it."""
+        self.divergence: PlanError | None = None
+        """The first request that a recording has not; nothing clears it."""
+        self._asked = 0
         self.prompt_tokens = self.completion_tokens = 0
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True
@@ -146,10 +154,16 @@ class ModelWire:
             self._trace.add("model_request", number=number + 1, path=path, body=asked)
             try:
                 answer = self._answer(number, path, asked)
-            except PlanError as error:
-                self.trouble = error
-                self._trace.add("model_trouble", number=number + 1, message=str(error))
-                return _refusal(str(error))
+            except Exception as error:
+                # Whatever it is, the framework is told something, and we are not blamed on it.
+                told = (
+                    error if isinstance(error, PlanError) else PlanError("model_error", repr(error))
+                )
+                self.trouble = told
+                if told.code == DIVERGENCE and self.divergence is None:
+                    self.divergence = told
+                self._trace.add("model_trouble", number=number + 1, message=str(told))
+                return _refusal(str(told))
             took = round((monotonic() - began) * 1000, 3)
             self.trouble = _trouble(answer)
             self._count(answer)
@@ -175,7 +189,8 @@ class ModelWire:
             return answer
 
     def _answer(self, number: int, path: str, asked: Any) -> Answer:
-        if number >= self._max_requests:
+        self._asked += 1
+        if self._asked > self._max_requests:
             raise PlanError(
                 "model_budget",
                 f"the framework asked the model more than {self._max_requests} times",
@@ -186,10 +201,13 @@ class ModelWire:
         found = _json(answer.text)
         usage = found.get("usage") if isinstance(found, dict) else None
         if isinstance(usage, dict):
-            self.prompt_tokens += int(usage.get("prompt_tokens") or usage.get("input_tokens") or 0)
-            self.completion_tokens += int(
-                usage.get("completion_tokens") or usage.get("output_tokens") or 0
-            )
+            self.prompt_tokens += _tokens(usage, "prompt_tokens", "input_tokens")
+            self.completion_tokens += _tokens(usage, "completion_tokens", "output_tokens")
+
+
+def _tokens(usage: dict[str, Any], *names: str) -> int:
+    found = next((usage[name] for name in names if isinstance(usage.get(name), int)), 0)
+    return int(found)
 
 
 def _trouble(answer: Answer) -> PlanError | None:
@@ -217,7 +235,10 @@ def _trouble(answer: Answer) -> PlanError | None:
         return PlanError(
             "model_error", f"the model's endpoint answers {answer.status}: {said or 'no reason'}"
         )
-    if not isinstance(found, dict) and not answer.text.startswith("data: "):
+    if said:
+        return PlanError("model_error", f"the model's endpoint answers {answer.status}: {said}")
+    streamed = answer.content_type.startswith("text/event-stream")
+    if not streamed and not (isinstance(found, dict) and ("choices" in found or "output" in found)):
         return PlanError(
             "model_not_openai",
             f"the endpoint answers {answer.content_type or 'something'}, not as OpenAI's does; is the "
@@ -270,8 +291,26 @@ def _handler(wire: ModelWire) -> type[BaseHTTPRequestHandler]:
         disable_nagle_algorithm = True
 
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            answer = wire.ask(self.path.removeprefix("/v1"), _json(body.decode("utf-8", "replace")))
+            body = self._body().decode("utf-8", "replace")
+            self._send(wire.ask(self.path.removeprefix("/v1"), _json(body)))
+
+        def do_GET(self) -> None:
+            """Nobody needs to look for models: the one to ask is known."""
+            message = f"only plans are asked for here, not {self.path}"
+            self._send(Answer(404, "application/json", json.dumps({"error": {"message": message}})))
+
+        def _body(self) -> bytes:
+            if "chunked" not in self.headers.get("Transfer-Encoding", "").lower():
+                return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            chunks = []
+            while size := int(self.rfile.readline().split(b";")[0], 16):
+                chunks.append(self.rfile.read(size))
+                self.rfile.readline()
+            while self.rfile.readline().strip():
+                pass
+            return b"".join(chunks)
+
+        def _send(self, answer: Answer) -> None:
             data = answer.text.encode("utf-8")
             self.send_response(answer.status)
             self.send_header("Content-Type", answer.content_type)

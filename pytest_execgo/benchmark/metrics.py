@@ -71,18 +71,22 @@ def _ms(value: float) -> float:
     return round(value, 3)
 
 
+_NEVER_LANDED = ("never_valid", "no_answer")
+
+
 def _landing(facts: Sequence[t.EvidenceEvent]) -> dict[str, Any]:
     """What came of the answers of a model; empty where none was asked."""
     used = [event for event in facts if isinstance(event, t.ModelUsed)]
     if not used:
         return {"repair_count": None}
-    judged = [event for event in facts if isinstance(event, t.AnswerJudged)]
-    landed = bool(judged) and not judged[-1].rules
+    landed = any(isinstance(event, t.PlanReady) for event in facts)
+    never = any(isinstance(e, t.PlanFailed) and e.code in _NEVER_LANDED for e in facts)
+    known = landed or never
     return {
-        "repair_count": max(0, used[-1].requests - 1),
-        "landed": float(landed),
-        # A framework may send an answer back itself, before anybody judges it.
-        "landed_at_first": float(landed and used[-1].requests == 1),
+        "repair_count": max(0, used[-1].answers - 1),
+        # An endpoint that does not answer says nothing about plans.
+        "landed": float(landed) if known else None,
+        "landed_at_first": float(landed and used[-1].answers == 1) if known else None,
         "model_requests": used[-1].requests,
         "prompt_tokens": used[-1].prompt_tokens,
         "completion_tokens": used[-1].completion_tokens,

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from pytest_execgo.models.cause import Layer
 from pytest_execgo.models.chaos import Expectation
-from pytest_execgo.models.context import ModelProfile
+from pytest_execgo.models.context import DEFAULT_MAX_REPAIRS, ModelProfile
 from pytest_execgo.models.document import Document, Model
 from pytest_execgo.models.finding import AcceptedFinding
 from pytest_execgo.models.plan import Mode
@@ -38,7 +38,7 @@ class BenchmarkRunRequest(Document):
     services: dict[str, str] = {}
     python_image: str | None = None
     model: ModelProfile | None = None
-    max_repairs: int = Field(default=2, ge=0, le=20, strict=True)
+    max_repairs: int = Field(default=DEFAULT_MAX_REPAIRS, ge=0, le=20, strict=True)
     known_findings: tuple[AcceptedFinding, ...] = ()
 
 
@@ -52,8 +52,8 @@ class TrialMetrics(Model):
     ExecGo, the end of a process, a health check), ``recovery_ms`` to the success of the stage in
     which that was seen, for trials that had to recover. ``repair_count`` is
     how often the model had to answer again (null where none is asked), ``landed`` whether a legal plan
-    came of its answers in the end, ``landed_at_first`` whether the first one was legal. Tokens as the
-    endpoint counts them.
+    came of its answers in the end, ``landed_at_first`` whether the first one was legal (both null where
+    the endpoint was to blame). Tokens as the endpoint counts them.
     """
 
     plan_validity: float | None

@@ -7,6 +7,8 @@ from typing import Any
 from pytest_execgo.models.document import Model
 from pytest_execgo.models.plan import Mode
 
+DEFAULT_MAX_REPAIRS = 2
+
 
 class PromptPack(Model):
     """The texts of a scenario's ``prompts``, already read; an absent prompt is an empty string."""
@@ -34,10 +36,17 @@ class PlanContext(Model):
     framework: str
     mode: Mode
     model_profile: ModelProfile | None = None
-    max_repairs: int = 2
+    max_repairs: int = DEFAULT_MAX_REPAIRS
     prompt_pack: PromptPack = PromptPack()
     seed: int = 0
     capabilities: tuple[str, ...] = ()
     chaos_profile: str = "none"
     scenario_input: dict[str, Any] = {}
     workspace_dir: str = ""
+
+    @property
+    def model(self) -> ModelProfile:
+        """The model to ask; raises ``ValueError`` for a planning that asks none."""
+        if self.model_profile is None:
+            raise ValueError("this planning asks no model")
+        return self.model_profile

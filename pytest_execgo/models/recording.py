@@ -27,5 +27,6 @@ class Recording(Document):
     packages: dict[str, str]
     provider: str
     model: str
+    max_repairs: int
     exchanges: tuple[Exchange, ...]
     plan_digest: str

@@ -67,12 +67,14 @@ class AnswerJudged(Event):
 
 
 class ModelUsed(Event):
-    """What one planning asked of its model; tokens as the endpoint counts them."""
+    """What one planning asked of its model: requests, those that were answered with 200, and tokens as
+    the endpoint counts them."""
 
     event_type: Literal["model_used"] = "model_used"
     provider: str
     model: str
     requests: int
+    answers: int
     prompt_tokens: int
     completion_tokens: int
 

@@ -10,6 +10,7 @@ from contextlib import nullcontext
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -24,6 +25,7 @@ from pytest_execgo.harness.launchers.kept import KIND as KEPT_KIND
 from pytest_execgo.harness.readiness import DEFAULT_TIMEOUT_SECONDS
 from pytest_execgo.harness.service import SERVICE_NAMES, LaunchSettings
 from pytest_execgo.models.benchmark import BenchmarkResult, BenchmarkRunRequest, TrialResult
+from pytest_execgo.models.context import DEFAULT_MAX_REPAIRS
 from pytest_execgo.models.document import load, parse
 from pytest_execgo.planning import SCRIPTED
 from pytest_execgo.plugin import options
@@ -93,14 +95,15 @@ class PluginState:
         services = self._services(asked)
         if services is not None:
             base["services"] = services
-        model = self._model(base.get("model"), asked)
+        live = "live" in base.get("modes", ())
+        model = self._model(base.get("model"), asked) if live else None
         if model:
             base["model"] = model
         findings = self._chosen("known_findings", asked)
         if findings:
             flag = "--execgo-known-findings"
             base["known_findings"] = [f.model_dump() for f in parse_accepted(findings, flag)]
-        if "live" in base.get("modes", ()) and not base.get("model"):
+        if live and not base.get("model"):
             raise UsageError(
                 "live mode asks a model: give --execgo-provider openai-compatible --execgo-base-url URL "
                 "--execgo-model NAME, or --execgo-provider scripted"
@@ -113,7 +116,7 @@ class PluginState:
         if not (folder / REQUEST).is_file():
             resumed = options.value(self.config, "resume")
             raise UsageError(f"--execgo-resume {resumed}: no such run in {folder.parent}")
-        for name in ("request", "service", "fleet", "known_findings", *_FIELDS.values()):
+        for name in ("request", "service", "fleet", "known_findings", *_FIELDS.values(), *_MODEL):
             if options.given(self.config, name) is not None:
                 raise UsageError(
                     f"--execgo-resume takes the request of the run it resumes; leave out "
@@ -134,9 +137,10 @@ class PluginState:
             fleet=self.fleet_spec,
             workers=int(worker.get("execgo_workers", 1)),
             options=self._rerun_options(),
+            repeats=bool(self.recorded),
             record=bool(options.value(self.config, "record")),
             # Read once; no file, trace or framework is given it.
-            api_key=os.environ.get("OPENAI_API_KEY") or None,
+            api_key=_key(os.environ.get("OPENAI_API_KEY", "")),
             plans={
                 trial_id: path / PLAN
                 for trial_id, (path, _) in self.recorded.items()
@@ -234,10 +238,16 @@ class PluginState:
 
     def _replayed_request(self) -> BenchmarkRunRequest:
         """What makes the recorded trials: their own dimensions and seed, on the fleet they had."""
-        refused = {"request", "resume", "known_findings", "shard", *_FIELDS.values()} - {
-            "harness",
-            "python_image",
+        refused = {
+            "request",
+            "resume",
+            "known_findings",
+            "shard",
+            "record",
+            *_FIELDS.values(),
+            *_MODEL,
         }
+        refused -= {"harness", "python_image"}
         for name in sorted(refused):
             if options.given(self.config, name) is not None:
                 word = name.replace("_", "-")
@@ -286,9 +296,13 @@ class PluginState:
     def _model(self, file: dict[str, Any] | None, asked: set[str]) -> dict[str, Any] | None:
         """The model of live trials: options over the request file, that over the ini file."""
         found: dict[str, Any] = dict(file or {})
+        # Who says another provider here does not mean the model of the other one.
+        only_given = options.given(self.config, "provider") is not None
+        if only_given:
+            found = {}
         for name, read in _MODEL.items():
             said = options.given(self.config, name)
-            if said is None and "model" not in asked:
+            if said is None and "model" not in asked and not only_given:
                 said = options.value(self.config, name)
             if said is not None:
                 found[name] = read(name, said)
@@ -306,11 +320,7 @@ class PluginState:
                 raise UsageError(
                     f"live mode needs --execgo-{word}, as in --execgo-{word} {example}"
                 )
-        url = found["base_url"]
-        if not url.startswith(("http://", "https://")):
-            raise UsageError(
-                f"--execgo-base-url {url}: expected a URL, as in http://127.0.0.1:11434/v1"
-            )
+        found["base_url"] = _url(found["base_url"])
         return found
 
     def _kept(self, asked: set[str]) -> str | None:
@@ -358,6 +368,8 @@ class PluginState:
             for name in _MODEL:
                 if name in said:
                     words += [f"--execgo-{name.replace('_', '-')}", str(said[name])]
+        if model and self.request.max_repairs != DEFAULT_MAX_REPAIRS:
+            words += ["--execgo-max-repairs", str(self.request.max_repairs)]
         if self.request.python_image:
             words += ["--execgo-python-image", self.request.python_image]
         for one in self.request.known_findings:
@@ -383,6 +395,31 @@ _FIELDS = {
 }
 _NUMBERS = {"repetitions": 1, "seed": 0, "max_repairs": 0}
 OPENAI = "openai-compatible"
+
+
+def _key(text: str) -> str | None:
+    """A key as an environment has it, perhaps with the end of its line."""
+    key = text.strip()
+    if not (key.isascii() and key.isprintable()):
+        raise UsageError("OPENAI_API_KEY holds characters that no key has; set it anew")
+    return key or None
+
+
+def _url(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+        sound = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        sound = False
+    if not sound:
+        raise UsageError(
+            f"--execgo-base-url {text}: expected a URL, as in http://127.0.0.1:11434/v1"
+        )
+    if "@" in parts.netloc:
+        raise UsageError(
+            "--execgo-base-url holds a password; give the key in OPENAI_API_KEY instead"
+        )
+    return text
 
 
 def _text(name: str, text: str) -> str:
@@ -423,6 +460,7 @@ def _number(name: str, text: Any) -> int:
         number = -1
     if number < _NUMBERS[name]:
         raise UsageError(
-            f"--execgo-{name} {text!r}: expected a whole number of at least {_NUMBERS[name]}"
+            f"--execgo-{name.replace('_', '-')} {text!r}: expected a whole number of at least "
+            f"{_NUMBERS[name]}"
         )
     return number

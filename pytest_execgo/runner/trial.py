@@ -221,14 +221,19 @@ class TrialRunner:
 def plan_shape(plan: StandardPlan) -> str:
     """The digest of a plan whose stages and tasks are named by their place: equal for plans that differ
     in these names alone."""
-    text = json.dumps(
-        [stage.model_dump(mode="json", exclude={"annotations"}) for stage in plan.stages]
-    )
-    names = [stage.stage_id for stage in plan.stages] + plan.task_ids()
-    # The longest first: a name may be a part of another.
-    for number, name in sorted(enumerate(names), key=lambda pair: -len(pair[1])):
-        text = text.replace(json.dumps(name), f'"#{number}"')
-    return hashlib.sha256(text.encode()).hexdigest()
+    tasks = {name: f"t{number}" for number, name in enumerate(plan.task_ids())}
+    stages = []
+    for number, stage in enumerate(plan.stages):
+        found = stage.model_dump(mode="json", exclude={"annotations"}, exclude_defaults=True)
+        found["stage_id"] = f"s{number}"
+        for task in found["task_graph"]["tasks"]:
+            task["id"] = tasks[task["id"]]
+            task["depends_on"] = [tasks.get(dep, dep) for dep in task.get("depends_on", [])]
+        for binding in found.get("bindings", []):
+            for end in ("source_task_id", "target_task_id"):
+                binding[end] = tasks.get(binding[end], binding[end])
+        stages.append(found)
+    return _digest(stages)
 
 
 def plan_digest(plan: StandardPlan) -> str:
@@ -237,5 +242,9 @@ def plan_digest(plan: StandardPlan) -> str:
         stage.model_dump(mode="json", exclude={"annotations"}, exclude_defaults=True)
         for stage in plan.stages
     ]
+    return _digest(stages)
+
+
+def _digest(stages: list[Any]) -> str:
     text = json.dumps(stages, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -69,9 +69,8 @@ def test_a_plan_is_repaired_by_the_frameworks_own_loop(framework: str, tmp_path:
     assert status == 0, said
     (trial,) = report["trials"]
     assert trial["metrics"]["repair_count"] == 4
-    expected = {"cycle", "unknown_task_type", "binding_unknown_source"}
-    # Some frameworks send JSON that cannot be read back themselves, before anybody judges it.
-    assert set(trial["broken_rules"]) - {"broken_json"} == expected
+    rules = {"broken_json", "cycle", "unknown_task_type", "binding_unknown_source"}
+    assert set(trial["broken_rules"]) == rules
     requests = [step["body"] for step in steps(tmp_path) if step["step"] == "model_request"]
     assert "cycle" in json.dumps(requests[2])
 
@@ -82,6 +81,17 @@ def test_a_model_that_never_gets_it_right_is_a_failed_plan(framework: str, tmp_p
     (cause,) = report["trials"][0]["verdict"]["attribution"]
     assert (cause["layer"], cause["code"]) == ("plan", "never_valid"), said
     assert report["trials"][0]["metrics"]["model_requests"] == 3
+
+
+def test_answers_that_a_framework_refuses_itself_count_as_well(
+    framework: str, tmp_path: Path
+) -> None:
+    status, report, said = run(tmp_path, framework, *SCRIPTED, "--execgo-model", "chatty")
+    assert status == 1
+    (trial,) = report["trials"]
+    (cause,) = trial["verdict"]["attribution"]
+    assert (cause["layer"], cause["code"]) == ("plan", "never_valid"), said
+    assert trial["broken_rules"] == ["broken_json"]
 
 
 def test_trouble_of_the_endpoint_is_told_by_the_wire_and_not_tried_again(

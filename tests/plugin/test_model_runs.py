@@ -5,13 +5,16 @@ from __future__ import annotations
 
 import json
 import shutil
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from pytest_execgo.services.httpd import Request, Response, Server, json_response
 from tests.conftest import ScenarioMaker
+from tests.e2e.test_metrics import OF_MODELS
 from tests.plugin.conftest import latest
 
 KEY = "sk-never-to-be-seen"
@@ -116,7 +119,27 @@ def test_a_model_that_never_gets_it_right_fails_by_its_plan(
     assert trial(pytester)["metrics"]["landed"] == 0
 
 
-def test_what_was_recorded_is_replayed_with_no_model(pytester: pytest.Pytester, tiny: Path) -> None:
+def test_every_metric_of_models_moves(pytester: pytest.Pytester, tiny: Path) -> None:
+    script(tiny, "stubborn", {"text": "no"})
+    seen = []
+    for name in ("default", "stubborn"):
+        pytester.runpytest_subprocess(*SCRIPTED, f"--execgo-model={name}")
+        seen.append({metric: trial(pytester)["metrics"][metric] for metric in OF_MODELS})
+    assert [metric for metric in OF_MODELS if seen[0][metric] == seen[1][metric]] == []
+
+
+def test_an_endpoint_that_is_down_says_nothing_about_plans(
+    pytester: pytest.Pytester, tiny: Path
+) -> None:
+    words = (*LIVE, "--execgo-model=m", "--execgo-base-url=http://127.0.0.1:9/v1")
+    pytester.runpytest_subprocess(*words).assert_outcomes(failed=1)
+    assert trial(pytester)["metrics"]["landed"] is None
+    assert latest(pytester.path)["cells"][0]["rates"]["landing"] is None
+
+
+def test_what_was_recorded_is_replayed_with_no_model(
+    pytester: pytest.Pytester, tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     script(tiny, "twice", {"text": "no"}, {"plan": "../plan.yaml"})
     words = (*SCRIPTED, "--execgo-model=twice", "--execgo-record")
     pytester.runpytest_subprocess(*words).assert_outcomes(passed=1)
@@ -124,6 +147,7 @@ def test_what_was_recorded_is_replayed_with_no_model(pytester: pytest.Pytester, 
     assert (recording["provider"], recording["model"]) == ("scripted", "twice")
     assert len(recording["exchanges"]) == 2
     shutil.rmtree(tiny / "scripts")
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     replay = ("--execgo-matrix", "--execgo-framework=tiny")
     pytester.runpytest_subprocess(*replay).assert_outcomes(passed=1)
     assert trial(pytester)["metrics"]["repair_count"] == 1
@@ -152,6 +176,46 @@ def test_a_last_answer_that_was_changed_makes_another_plan(
     )
 
 
+def test_a_recording_is_replayed_with_the_repairs_it_was_made_with(
+    pytester: pytest.Pytester, tiny: Path
+) -> None:
+    script(tiny, "slow", *[{"text": "no"}] * 4, {"plan": "../plan.yaml"})
+    words = (*SCRIPTED, "--execgo-model=slow", "--execgo-max-repairs=4", "--execgo-record")
+    pytester.runpytest_subprocess(*words).assert_outcomes(passed=1)
+    assert "--execgo-max-repairs 4" in trial(pytester)["rerun"]
+    replay = ("--execgo-matrix", "--execgo-framework=tiny")
+    pytester.runpytest_subprocess(*replay).assert_outcomes(passed=1)
+    assert trial(pytester)["metrics"]["repair_count"] == 4
+
+
+def test_a_plan_that_does_not_do_its_work_is_not_recorded(
+    pytester: pytest.Pytester, tiny: Path
+) -> None:
+    manifest = tiny / "scenario.yaml"
+    manifest.write_text(manifest.read_text().replace("equals: 3", "equals: 4"))
+    pytester.runpytest_subprocess(*SCRIPTED, "--execgo-record").assert_outcomes(failed=1)
+    assert not (tiny / "traces").exists()
+
+
+def test_a_broken_recording_is_one_line(pytester: pytest.Pytester, tiny: Path) -> None:
+    (tiny / "traces").mkdir()
+    (tiny / "traces/tiny.json").write_text('{"schema_version": "1"}')
+    result = pytester.runpytest_subprocess("--execgo-matrix", "--execgo-framework=tiny")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        ["cause * adapter · recording_broken (certain): *tiny.json:1: *required*"]
+    )
+
+
+def test_a_resumed_run_keeps_its_model(pytester: pytest.Pytester, tiny: Path) -> None:
+    pytester.runpytest_subprocess(*SCRIPTED).assert_outcomes(passed=1)
+    result = pytester.runpytest_subprocess(
+        "--execgo-matrix", "--execgo-resume=latest", "--execgo-model=other"
+    )
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "leave out --execgo-model" in result.stderr.str()
+
+
 def test_without_a_recording_the_trial_is_skipped_with_the_command(
     pytester: pytest.Pytester, tiny: Path
 ) -> None:
@@ -162,11 +226,29 @@ def test_without_a_recording_the_trial_is_skipped_with_the_command(
     )
 
 
-def test_the_key_is_in_no_file_and_nothing_else_is_asked(
+def test_the_key_is_in_no_file_though_the_endpoint_echoes_it(
     pytester: pytest.Pytester, tiny: Path
 ) -> None:
-    """The scripted model is reached past the wire, which has the key; it must not pass it on to it."""
-    pytester.runpytest_subprocess(*SCRIPTED, "--execgo-record").assert_outcomes(passed=1)
+    plan = yaml.safe_load((tiny / "plan.yaml").read_text())
+    text = json.dumps({"stages": plan["stages"]})
+
+    def answer(request: Request) -> Response:
+        assert request.headers["authorization"] == f"Bearer {KEY}"
+        said = {
+            "choices": [{"message": {"content": text}}],
+            "echo": request.headers["authorization"],
+        }
+        return json_response(said)
+
+    server = Server("127.0.0.1", 0, answer)
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    words = (*LIVE, "--execgo-model=m", f"--execgo-base-url={server.url}/v1", "--execgo-record")
+    try:
+        pytester.runpytest_subprocess(*words).assert_outcomes(passed=1)
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert "[key]" in (tiny / "traces/tiny.json").read_text()
     for path in [*(pytester.path / "reports").rglob("*"), *tiny.rglob("*")]:
         if path.is_file():
             assert KEY.encode() not in path.read_bytes(), path
@@ -176,13 +258,15 @@ def test_the_key_is_in_no_file_and_nothing_else_is_asked(
     ("words", "said"),
     [
         (("--execgo-mode=live",), "live mode asks a model: give --execgo-provider"),
-        (("--execgo-provider=scriptd",), "unknown provider 'scriptd'"),
-        (("--execgo-provider=openai-compatible",), "live mode needs --execgo-model"),
-        (("--execgo-model=m",), "live mode needs --execgo-base-url"),
-        (("--execgo-model=m", "--execgo-base-url=localhost"), "expected a URL"),
-        (("--execgo-provider=scripted", "--execgo-temperature=hot"), "expected a number"),
-        (("--execgo-provider=scripted", "--execgo-max-tokens=0"), "at least 1"),
-        (("--execgo-max-repairs=-1",), "at least 0"),
+        ((*LIVE, "--execgo-provider=scriptd"), "unknown provider 'scriptd'"),
+        ((*LIVE, "--execgo-provider=openai-compatible"), "live mode needs --execgo-model"),
+        ((*LIVE, "--execgo-model=m"), "live mode needs --execgo-base-url"),
+        ((*LIVE, "--execgo-model=m", "--execgo-base-url=localhost"), "expected a URL"),
+        ((*LIVE, "--execgo-model=m", "--execgo-base-url=http://[::1/v1"), "expected a URL"),
+        ((*LIVE, "--execgo-model=m", "--execgo-base-url=http://me:pw@host/v1"), "holds a password"),
+        ((*SCRIPTED, "--execgo-temperature=hot"), "expected a number"),
+        ((*SCRIPTED, "--execgo-max-tokens=0"), "at least 1"),
+        (("--execgo-max-repairs=-1",), "--execgo-max-repairs '-1': expected a whole number"),
         (
             ("--execgo-framework=reference", "--execgo-mode=live", "--execgo-provider=scripted"),
             "framework reference has no mode live",

@@ -80,6 +80,13 @@ def test_a_request_goes_on_with_the_key_and_both_are_kept_without_it(model: Mode
         (json_response({"error": {"message": "slow down"}}, 429), "model_rate_limit", "slow down"),
         (json_response({"error": "boom"}, 500), "model_error", "500: boom"),
         (Response(200, b"<html>hello", "text/html"), "model_not_openai", "text/html"),
+        (json_response({"status": "ok"}), "model_not_openai", "application/json"),
+        (json_response({"error": {"message": "overloaded"}}), "model_error", "overloaded"),
+        (
+            json_response({"error": {"message": f"no: {KEY}"}}, 401),
+            "model_key_refused",
+            "no: [key]",
+        ),
     ],
 )
 def test_an_answer_that_is_none_is_told_in_one_line(
@@ -123,6 +130,29 @@ def test_a_framework_that_asks_for_ever_is_stopped(model: Model) -> None:
     assert wire.trouble is not None
     assert wire.trouble.code == "model_budget"
     assert len(model.asked) == 2
+
+
+def test_a_divergence_stays_whatever_comes_after(model: Model) -> None:
+    with recorded(model) as wire:
+        ask(wire, {**ASKED, "messages": []})
+        assert ask(wire).status_code == 200
+    assert wire.trouble is None
+    assert wire.divergence is not None
+
+
+def test_odd_counts_of_tokens_are_no_trouble(model: Model) -> None:
+    model.answers = [json_response({**SAID, "usage": {"prompt_tokens": "many"}})]
+    with live(model) as wire:
+        assert ask(wire).status_code == 200
+    assert wire.prompt_tokens == 0
+
+
+def test_an_endpoint_that_echoes_the_key_does_not_get_it_into_the_record(model: Model) -> None:
+    model.answers = [json_response({**SAID, "echo": f"Bearer {KEY}"})]
+    trace = PlanTrace()
+    with live(model, trace) as wire:
+        ask(wire)
+    assert KEY not in json.dumps(trace.steps) + wire.exchanges[0].model_dump_json()
 
 
 def recorded(model: Model, *bodies: Any) -> ModelWire:
