@@ -118,7 +118,7 @@ class Planning:
             self.recording = Recording(
                 scenario_id=self.scenario.id,
                 framework=adapter.name,
-                packages=versions(adapter.packages),
+                packages=versions(getattr(adapter, "packages", ())),
                 provider=profile.provider,
                 model=profile.model,
                 max_repairs=self.catalogue.request.max_repairs,

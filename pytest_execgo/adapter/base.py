@@ -51,7 +51,8 @@ class Adapter(Protocol):
     """One framework. ``missing`` is asked before anything runs; ``plan`` once per trial.
 
     One that asks a model says so (``asks_model = True``): it is then given the address of a wire in
-    ``context.model_profile``, in both modes, and must ask nobody else.
+    ``context.model``, in both modes, and must ask nobody else. The versions of its ``packages``, if it
+    names any, are kept in recordings.
     """
 
     name: str

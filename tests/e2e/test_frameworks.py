@@ -10,12 +10,14 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pytest_execgo.registry import Registry
+from pytest_execgo.services.httpd import Request, Response, Server
 
 ADAPTERS = Registry.build().adapters
 ASKING = [name for name, adapter in ADAPTERS.items() if getattr(adapter, "asks_model", False)]
@@ -33,14 +35,23 @@ def framework(request: pytest.FixtureRequest) -> str:
     return name
 
 
-def run(folder: Path, framework: str, *words: str) -> tuple[int, dict[str, Any], str]:
+def run(
+    folder: Path, framework: str, *words: str, **environment: str
+) -> tuple[int, dict[str, Any], str]:
     """One run of the built-in ``codegen_exec``: exit status, ``benchmark.json``, what was printed."""
     command = [
         sys.executable, "-m", "pytest", "--execgo-matrix", "-q", "-p", "no:cacheprovider",
         "-c", "/dev/null", "--rootdir", str(folder), "--execgo-scenario", "codegen_exec",
         "--execgo-framework", framework, "--execgo-reports", str(folder / "reports"), *words,
     ]  # fmt: skip
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | environment,
+    )
     report = json.loads((folder / "reports/latest/benchmark.json").read_text())
     return done.returncode, report, done.stdout
 
@@ -123,3 +134,23 @@ def test_nothing_of_the_reference_plan_is_in_any_request(framework: str, tmp_pat
         "runtime.output.stdout) |",
     ):
         assert secret not in asked
+
+
+def test_nothing_is_asked_of_anybody_else(framework: str, tmp_path: Path) -> None:
+    """Telemetry is off: a proxy that all of the world would be reached through is never called."""
+    calls = []
+
+    def count(request: Request) -> Response:
+        calls.append(request.path)
+        return Response(502)
+
+    server = Server("127.0.0.1", 0, count)
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    names = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
+    try:
+        status, _, said = run(tmp_path, framework, *SCRIPTED, **dict.fromkeys(names, server.url))
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert status == 0, said
+    assert calls == []
