@@ -157,6 +157,12 @@ class Catalogue:
         for mode in dict.fromkeys(self.request.modes):
             able = [name for name in chosen if mode in adapters[name].modes]
             unable = [name for name in named if name not in able]
+            if not named and not able:
+                wanted = [one for one in adapters.values() if mode in one.modes]
+                ways = " or ".join(filter(None, (adapter.missing() for adapter in wanted)))
+                raise UsageError(
+                    f"no framework that has mode {mode} is installed; install one: {ways}"
+                )
             if unable or not able:
                 having = sorted(n for n, adapter in adapters.items() if mode in adapter.modes)
                 raise UsageError(

@@ -302,6 +302,24 @@ def test_an_endpoint_that_does_not_answer_is_told_by_the_wire(
     assert "Traceback" not in result.stdout.str()
 
 
+def test_without_any_framework_live_mode_says_what_to_install(
+    pytester: pytest.Pytester, project: ScenarioMaker
+) -> None:
+    from pytest_execgo.registry import Registry
+
+    installed = [
+        name for name, adapter in Registry.build().adapters.items() if not adapter.missing()
+    ]
+    if installed != ["reference"]:
+        pytest.skip(f"{installed} are installed here")
+    project("demo")
+    result = pytester.runpytest_subprocess(
+        "--execgo-matrix", "--execgo-mode=live", "--execgo-provider=scripted"
+    )
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "install one: pip install 'pytest-execgo[langgraph]' or" in result.stderr.str()
+
+
 def test_a_framework_that_is_not_installed_is_skipped_with_the_command(
     pytester: pytest.Pytester, project: ScenarioMaker
 ) -> None:
