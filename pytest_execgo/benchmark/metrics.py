@@ -94,11 +94,13 @@ def _landing(facts: Sequence[t.EvidenceEvent]) -> dict[str, Any]:
 
 
 def plan_facts(events: Events) -> dict[str, Any]:
-    """The shape of the plan, and the rules that answers broke on the way to it."""
+    """The shape of the plan, the model behind it, and the rules that answers broke on the way to it."""
+    models = [f"{e.provider}/{e.model}" for e in events if isinstance(e, t.ModelUsed)]
     shapes = [e.shape for e in events if isinstance(e, t.PlanReady)]
     rules = [rule for e in events if isinstance(e, t.AnswerJudged) for rule in e.rules]
     return {
         "plan_shape": shapes[-1] if shapes else None,
+        "model": models[-1] if models else None,
         "broken_rules": tuple(dict.fromkeys(rules)),
     }
 

@@ -146,7 +146,8 @@ class Verdict(Model):
 class TrialResult(Document):
     """One trial: an element of ``benchmark.json`` and the whole of ``result.json``.
 
-    ``plan_shape``: the digest of the plan without its names. ``broken_rules``: what answers of the model
+    ``plan_shape``: the digest of the plan without its names. ``model``: the provider and model that made
+    it, in replay that of the recording; null where none did. ``broken_rules``: what answers of the model
     broke before one was legal.
     ``dice_id`` is what its dice were thrown from, with the seed: by default its own id.
     ``known_finding``: the trial failed, and an accepted finding about an engine explains it.
@@ -164,6 +165,7 @@ class TrialResult(Document):
     started_at: datetime
     outcome_digest: str
     plan_shape: str | None = None
+    model: str | None = None
     broken_rules: tuple[str, ...] = ()
     metrics: TrialMetrics
     faults: tuple[FaultRecord, ...] = ()

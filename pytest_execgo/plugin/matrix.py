@@ -121,7 +121,9 @@ class MatrixPlugin:
             return [line]
         chosen = state.fleet_spec.resolve(state.registry.launchers)
         services = [f"  {n:8} {launcher.describe(n, t)}" for n, (launcher, t) in chosen.items()]
-        return [line, *services]
+        model = state.request.model
+        asked = [f"  model    {model.provider} {model.model}"] if model else []
+        return [line, *services, *asked]
 
     def pytest_collect_file(
         self, file_path: Path, parent: pytest.Collector

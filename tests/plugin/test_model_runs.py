@@ -76,9 +76,15 @@ def trial(pytester: pytest.Pytester) -> dict[str, Any]:
 
 
 def test_a_scripted_model_is_asked_and_its_plan_runs(pytester: pytest.Pytester, tiny: Path) -> None:
-    pytester.runpytest_subprocess(*SCRIPTED).assert_outcomes(passed=1)
+    result = pytester.runpytest_subprocess(*SCRIPTED)
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["*model    scripted default"])
     report = latest(pytester.path)
     (found,) = report["trials"]
+    assert found["model"] == "scripted/default"
+    markdown = (pytester.path / "reports/latest/benchmark.md").read_text()
+    assert "## Landing" in markdown
+    assert "scripted/default" in markdown
     metrics, rates = found["metrics"], report["cells"][0]["rates"]
     assert (metrics["landed"], metrics["landed_at_first"], metrics["repair_count"]) == (1, 1, 0)
     assert metrics["model_requests"] == 1
@@ -151,6 +157,8 @@ def test_what_was_recorded_is_replayed_with_no_model(
     replay = ("--execgo-matrix", "--execgo-framework=tiny")
     pytester.runpytest_subprocess(*replay).assert_outcomes(passed=1)
     assert trial(pytester)["metrics"]["repair_count"] == 1
+    # The model of the recording, also where none is asked.
+    assert trial(pytester)["model"] == "scripted/twice"
     # One answer changed by hand.
     text = (tiny / "traces/tiny.json").read_text()
     (tiny / "traces/tiny.json").write_text(

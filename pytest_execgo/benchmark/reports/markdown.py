@@ -41,6 +41,7 @@ def _lines(result: BenchmarkResult) -> Iterator[str]:
     yield from (f"- {line}" for line in lines)
     if lines:
         yield ""
+    yield from _landing(result)
     yield from _not_green(result)
     yield from _unfinished(result)
     yield from fault_section(result)
@@ -54,6 +55,44 @@ def _verdict_line(result: BenchmarkResult) -> str:
     if result.trustworthy:
         return text
     return f"**NOT TRUSTWORTHY: {'; '.join(distrust(result))}.** {text}"
+
+
+def _landing(result: BenchmarkResult) -> Iterator[str]:
+    """Whether the plans of models became legal DSL; nothing where no model was behind any."""
+    rows = []
+    for cell in result.cells:
+        members = [
+            trial for trial in result.trials if trial.cell_id == cell.cell_id and trial.model
+        ]
+        landing, first = cell.rates.landing, cell.rates.landing_at_first
+        if not members or landing is None or first is None:
+            continue
+        repairs = sum(trial.metrics.repair_count or 0 for trial in members)
+        rules = sorted({rule for trial in members for rule in trial.broken_rules})
+        models = ", ".join(sorted({str(trial.model) for trial in members}))
+        rows.append(
+            [
+                cell.scenario,
+                cell.framework,
+                cell.mode,
+                cell.chaos,
+                models,
+                f"{landing.count}/{landing.of}",
+                f"{first.count}/{first.of}",
+                repairs,
+                cell.rates.plan_shapes,
+                ", ".join(rules) or "–",
+            ]
+        )
+    if rows:
+        headers = [
+            "scenario", "framework", "mode", "chaos", "model", "landed", "at first", "repairs",
+            "shapes", "broken rules",
+        ]  # fmt: skip
+        yield "## Landing"
+        yield ""
+        yield tabulate(rows, headers, tablefmt="github", disable_numparse=True)
+        yield ""
 
 
 def _not_green(result: BenchmarkResult) -> Iterator[str]:
