@@ -1,9 +1,11 @@
 """How often attribution names the layer that was hit, and how often it names one that was not.
 
     python benchmarks/attribution.py --repetitions 4 --clean 75 -n 2 > table.md
+    python benchmarks/attribution.py --framework langgraph --repetitions 5 --clean 75 -n 2
 
 Runs every profile with one fault on every scenario it applies to, ``--repetitions`` times (each with its
-own dice, so other tasks are hit), and the profile ``none`` ``--clean`` times per scenario. Prints a
+own dice, so other tasks are hit), and the profile ``none`` ``--clean`` times per scenario. With
+``--framework``: the faults of models, through these frameworks, live with the scripted model. Prints a
 Markdown table per kind of fault, accuracy, and the one-sided 95 % Clopper-Pearson bounds.
 """
 
@@ -19,6 +21,7 @@ from pathlib import Path
 from tabulate import tabulate
 
 from pytest_execgo.benchmark.statistics import clopper_pearson_lower
+from pytest_execgo.chaos.model_fault import MODEL
 from pytest_execgo.models.benchmark import BenchmarkResult, TrialResult
 from pytest_execgo.models.chaos import ChaosProfile
 from pytest_execgo.models.document import load
@@ -33,18 +36,29 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("-n", "--workers", default="2")
     parser.add_argument("--service", action="append", default=[], metavar="NAME=KIND:TARGET")
+    parser.add_argument("--framework", action="append", default=[], help="faults of models, live")
     options = parser.parse_args()
+    profiles = faults_of_models() if options.framework else single_faults()
     with tempfile.TemporaryDirectory(prefix="attribution-") as folder:
-        faulty = _run(Path(folder) / "faulty", options, single_faults(), options.repetitions)
+        faulty = _run(Path(folder) / "faulty", options, profiles, options.repetitions)
         clean = _run(Path(folder) / "clean", options, ["none"], options.clean)
     print(_report(faulty, clean))
     return 0 if faulty.trustworthy and clean.trustworthy else 1
 
 
 def single_faults() -> list[str]:
-    """The built-in profiles with exactly one fault, and a cause that must be found."""
+    """The built-in profiles with exactly one fault, not of a model, and a cause that must be found."""
+    return [p.id for p in _with_one_fault() if p.faults[0].target != MODEL]
+
+
+def faults_of_models() -> list[str]:
+    """The same of models."""
+    return [p.id for p in _with_one_fault() if p.faults[0].target == MODEL]
+
+
+def _with_one_fault() -> list[ChaosProfile]:
     loaded = [load(ChaosProfile, path) for path in list_profiles(builtin_folder()).values()]
-    return [p.id for p in loaded if len(p.faults) == 1 and p.causes]
+    return [p for p in loaded if len(p.faults) == 1 and p.causes]
 
 
 def _run(
@@ -53,6 +67,9 @@ def _run(
     root.mkdir()
     words = [f"--execgo-chaos={name}" for name in profiles]
     words += [f"--execgo-service={choice}" for choice in options.service]
+    words += [f"--execgo-framework={name}" for name in options.framework]
+    if options.framework:
+        words += ["--execgo-mode=live", "--execgo-provider=scripted"]
     command = [
         sys.executable, "-m", "pytest", "--execgo-matrix", "-q", "-n", options.workers,
         f"--execgo-repetitions={repetitions}", f"--execgo-seed={options.seed}",

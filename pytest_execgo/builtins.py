@@ -25,9 +25,17 @@ from pytest_execgo.chaos.actions.invalid_tool import InvalidTool
 from pytest_execgo.chaos.actions.kill import Kill
 from pytest_execgo.chaos.actions.latency import FixtureLatency
 from pytest_execgo.chaos.actions.limit import Limit
+from pytest_execgo.chaos.actions.malformed import Malformed
 from pytest_execgo.chaos.actions.network import Network
 from pytest_execgo.chaos.actions.pause import Pause
+from pytest_execgo.chaos.actions.rate_limit import RateLimit
 from pytest_execgo.chaos.actions.restart import Restart
+from pytest_execgo.chaos.actions.server_error import ServerError
+from pytest_execgo.chaos.actions.slow_stream import SlowStream
+from pytest_execgo.chaos.actions.timeout import ModelTimeout
+from pytest_execgo.chaos.actions.truncate import Truncate
+from pytest_execgo.chaos.actions.unknown_tool import UnknownTool
+from pytest_execgo.chaos.actions.wrong_schema import WrongSchema
 from pytest_execgo.chaos.actions.wrong_value import FixtureWrongValue
 from pytest_execgo.harness.launchers.binary import BinaryLauncher
 from pytest_execgo.harness.launchers.container import ContainerLauncher
@@ -70,6 +78,14 @@ def pytest_execgo_chaos_actions() -> list[Action]:
         FixtureError(),
         FixtureGarbage(),
         FixtureWrongValue(),
+        RateLimit(),
+        ServerError(),
+        ModelTimeout(),
+        SlowStream(),
+        Truncate(),
+        Malformed(),
+        UnknownTool(),
+        WrongSchema(),
     ]
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import get_args
 
+from pytest_execgo.adapter.base import asks_model
 from pytest_execgo.benchmark.matrix import Cell, Shard, Trial, trials_of
 from pytest_execgo.conformance.findings import check_accepted, load_findings
 from pytest_execgo.errors import UsageError, unknown_name
@@ -16,6 +19,10 @@ from pytest_execgo.scenario.catalog import MANIFEST, list_profiles, list_scenari
 from pytest_execgo.scenario.manifest import Scenario, load_scenario
 
 ALL = "all"
+NO_MODEL = (
+    "live mode asks a model: give --execgo-provider openai-compatible --execgo-base-url URL "
+    "--execgo-model NAME, or --execgo-provider scripted"
+)
 
 
 @dataclass
@@ -38,9 +45,7 @@ class Catalogue:
         for name in self.request.scenarios:
             if name not in self.scenario_paths:
                 raise UsageError(unknown_name("scenario", name, self.scenario_paths))
-        for name in self.request.chaos:
-            if name not in (ALL, *self.profile_paths):
-                raise UsageError(unknown_name("chaos profile", name, [ALL, *self.profile_paths]))
+        self.profile_names()
         for name in self.request.frameworks:
             self.registry.adapter(name)
         self.pairs = self._framework_modes()
@@ -48,9 +53,19 @@ class Catalogue:
         check_accepted(self.request.known_findings, self.findings, "known_findings")
 
     def profile_names(self) -> list[str]:
-        """The chaos profiles of the request, ``all`` resolved, without repetition."""
-        names = self.request.chaos
-        return list(self.profile_paths) if ALL in names else list(dict.fromkeys(names))
+        """The chaos profiles of the request, ``all`` and patterns resolved, without repetition."""
+        return list(dict.fromkeys(name for word in self.request.chaos for name in self.meant(word)))
+
+    def meant(self, word: str) -> list[str]:
+        """The profiles that a word means: a name, a pattern, or ``all``; raises :class:`UsageError`."""
+        if word == ALL:
+            return list(self.profile_paths)
+        if word in self.profile_paths:
+            return [word]
+        found = [name for name in self.profile_paths if fnmatchcase(name, word)]
+        if not found:
+            raise UsageError(unknown_name("chaos profile", word, [ALL, *self.profile_paths]))
+        return found
 
     def selected(self) -> dict[str, Path]:
         """The scenarios of the request; all of them if it names none."""
@@ -110,10 +125,16 @@ class Catalogue:
             found |= self.accepted(self.profile(name))
         return found
 
-    def why_not(self, scenario: Scenario, profile: LoadedProfile) -> str | None:
-        """Why the pair makes no trial, decided from the plan; ``None`` if it does."""
+    def why_not(
+        self, scenario: Scenario, profile: LoadedProfile, framework: str, mode: Mode
+    ) -> str | None:
+        """Why these make no trial, decided from the plan; ``None`` if they do."""
         if not scenario.allows(profile.profile.id):
             return f"allowed_chaos of the scenario leaves {profile.profile.id} out"
+        if profile.disturbs_model and mode != "live":
+            return "a model is asked in live mode only"
+        if profile.disturbs_model and not asks_model(self.registry.adapter(framework)):
+            return f"{framework} asks no model"
         if scenario.plan is None:
             return None
         for loaded in profile.faults:
@@ -123,14 +144,20 @@ class Catalogue:
         return None
 
     def cells(self, scenario: Scenario) -> tuple[list[Cell], list[NotApplicable]]:
-        """The cells of one scenario, and the chaos profiles that make none."""
-        cells, left_out = [], []
+        """The cells of one scenario, and what makes none: a chaos profile, perhaps only with some
+        frameworks or in one mode."""
+        cells: list[Cell] = []
+        left_out: list[NotApplicable] = []
         for chaos in self.profile_names():
-            reason = self.why_not(scenario, self.profile(chaos))
-            if reason:
-                left_out.append(NotApplicable(scenario=scenario.id, chaos=chaos, reason=reason))
-                continue
-            cells += [Cell(scenario.id, framework, mode, chaos) for framework, mode in self.pairs]
+            profile = self.profile(chaos)
+            reasons = {pair: self.why_not(scenario, profile, *pair) for pair in self.pairs}
+            cells += [Cell(scenario.id, *pair, chaos) for pair, why in reasons.items() if not why]
+            whole = len(set(reasons.values())) == 1
+            for (framework, mode), reason in list(reasons.items())[: 1 if whole else None]:
+                if reason is not None:
+                    out = NotApplicable(scenario=scenario.id, chaos=chaos, reason=reason)
+                    where = {} if whole else {"framework": framework, "mode": mode}
+                    left_out.append(out.model_copy(update=where))
         return cells, left_out
 
     def trials(self, scenario: Scenario) -> list[Trial]:
@@ -148,6 +175,22 @@ class Catalogue:
             pair for path in self.selected().values() for pair in self.cells(self.scenario(path))[1]
         ]
 
+    def check_mode(self, framework: str, mode: Mode) -> None:
+        """Raises :class:`UsageError` where a framework has no such mode, or there is no model to ask."""
+        if mode not in get_args(Mode):
+            raise UsageError(unknown_name("mode", mode, get_args(Mode)))
+        if mode not in self.registry.adapter(framework).modes:
+            raise UsageError(self._no_mode(framework, mode))
+        if mode == "live" and self.request.model is None:
+            raise UsageError(NO_MODEL)
+
+    def _no_mode(self, frameworks: str, mode: Mode) -> str:
+        having = sorted(n for n, one in self.registry.adapters.items() if mode in one.modes)
+        return (
+            f"framework {frameworks} has no mode {mode} "
+            f"(frameworks that have it: {', '.join(having) or 'none'})"
+        )
+
     def _framework_modes(self) -> list[tuple[str, Mode]]:
         """The frameworks of the request with their modes; by default the installed ones."""
         named = tuple(dict.fromkeys(self.request.frameworks))
@@ -164,10 +207,6 @@ class Catalogue:
                     f"no framework that has mode {mode} is installed; install one: {ways}"
                 )
             if unable or not able:
-                having = sorted(n for n, adapter in adapters.items() if mode in adapter.modes)
-                raise UsageError(
-                    f"framework {', '.join(unable or chosen)} has no mode {mode} "
-                    f"(frameworks that have it: {', '.join(having) or 'none'})"
-                )
+                raise UsageError(self._no_mode(", ".join(unable or chosen), mode))
             pairs += [(name, mode) for name in able]
         return pairs

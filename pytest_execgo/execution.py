@@ -14,7 +14,9 @@ from typing import Any
 from pytest_execgo.benchmark.matrix import Trial
 from pytest_execgo.benchmark.metrics import outcome_digest, plan_facts, trial_metrics
 from pytest_execgo.catalogue import Catalogue
+from pytest_execgo.chaos.action import ServiceHandle
 from pytest_execgo.chaos.controller import ChaosController
+from pytest_execgo.chaos.model_proxy import ModelProxy
 from pytest_execgo.harness.files import remove_tree
 from pytest_execgo.harness.fleet import Fleet
 from pytest_execgo.models.benchmark import TrialResult
@@ -115,9 +117,13 @@ class Execution:
 
     def _execute(self, workspace: Path, recorder: Recorder) -> None:
         seed = self.settings.seed
+        proxy = ModelProxy() if self.profile.disturbs_model else None
+        targets: dict[str, ServiceHandle] = {**self.fleet.services}
+        if proxy is not None:
+            targets[proxy.name] = proxy
         chaos = ChaosController(
             list(self.profile.faults),
-            self.fleet.services,
+            targets,
             recorder,
             trial_id=self.trial.trial_id,
             dice_id=self.trial.dice_id,
@@ -137,6 +143,7 @@ class Execution:
             self.fleet,
             self.folder,
             recorder,
+            proxy,
         )
         with ExecgoClient(self.fleet.url("execgo")) as client:
             runner = TrialRunner(client, recorder, _Surroundings(self.fleet, chaos), chaos)

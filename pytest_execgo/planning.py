@@ -5,26 +5,34 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import requests
 
-from pytest_execgo.adapter.base import PlanTrace
+from pytest_execgo.adapter.answer import Source
+from pytest_execgo.adapter.base import PlanTrace, asks_model
+from pytest_execgo.adapter.budget import Budget
+from pytest_execgo.adapter.endpoint import Endpoint
+from pytest_execgo.adapter.landing import Landing
 from pytest_execgo.adapter.packages import environment, versions
+from pytest_execgo.adapter.recorded import DIVERGENCE, Recorded
 from pytest_execgo.adapter.script import answers
-from pytest_execgo.adapter.wire import DIVERGENCE, Endpoint, ModelWire, Recorded, Source
+from pytest_execgo.adapter.wire import Heard, ModelWire
 from pytest_execgo.benchmark.matrix import Trial
 from pytest_execgo.catalogue import Catalogue
+from pytest_execgo.chaos.model_proxy import ModelProxy
 from pytest_execgo.direct_http import request
 from pytest_execgo.errors import HarnessError, PlanError, UsageError
 from pytest_execgo.harness.fleet import Fleet
-from pytest_execgo.models.context import ModelProfile, PlanContext
+from pytest_execgo.models.context import ModelProfile, PlanBudget, PlanContext
 from pytest_execgo.models.document import SCHEMA_VERSION, load, without_surrogates
 from pytest_execgo.models.plan import StandardPlan
 from pytest_execgo.models.recording import Recording
-from pytest_execgo.models.timeline import AnswerJudged, ModelUsed
+from pytest_execgo.models.timeline import AnswerJudged, ModelReplied, ModelUsed
 from pytest_execgo.observability.artifacts import write_json, write_model
 from pytest_execgo.observability.recorder import Recorder
 from pytest_execgo.runner.trial import plan_digest
@@ -33,18 +41,14 @@ from pytest_execgo.settings import RunSettings
 
 SCRIPTED = "scripted"
 _MODEL_TIMEOUT_SECONDS = 120.0
-_FEWEST_REQUESTS = 20
+# It answers from memory, beside us.
+_SCRIPTED_TIMEOUT_SECONDS = 5.0
 _CONTROL_TIMEOUT_SECONDS = 5.0
 
 
 def recording_path(scenario: Scenario, framework: str) -> Path:
     """Where the recording of a framework is."""
     return scenario.path.parent / "traces" / f"{framework}.json"
-
-
-def _most(repairs: int) -> int:
-    """How many requests one plan may take: some frameworks ask twice for an answer."""
-    return max(_FEWEST_REQUESTS, 2 * (repairs + 1))
 
 
 def _diverged(answers: int, why: str) -> PlanError:
@@ -60,7 +64,8 @@ def _no_proxy() -> dict[str, str]:
 
 @dataclass
 class Planning:
-    """The planning of one trial; leaves ``plan.json`` and ``adapter_trace.json`` in its folder."""
+    """The planning of one trial; leaves ``plan.json`` and ``adapter_trace.json`` in its folder.
+    ``proxy`` stands before the model where chaos disturbs it."""
 
     settings: RunSettings
     catalogue: Catalogue
@@ -69,11 +74,12 @@ class Planning:
     fleet: Fleet
     folder: Path
     recorder: Recorder
+    proxy: ModelProxy | None = None
     recording: Recording | None = field(default=None, init=False)
 
     def make(self, workspace: Path) -> StandardPlan:
         """The plan; raises :class:`PlanError` where none came of it, and whatever an adapter raises."""
-        cell, trace = self.trial.cell, PlanTrace()
+        cell, trace = self.trial.cell, PlanTrace(on_judged=self._judged)
         recorded = self.settings.plans.get(self.trial.trial_id)
         try:
             plan = load(StandardPlan, recorded) if recorded else self._ask(workspace, trace)
@@ -98,7 +104,7 @@ class Planning:
 
     def _ask(self, workspace: Path, trace: PlanTrace) -> StandardPlan:
         adapter = self.catalogue.registry.adapter(self.trial.cell.framework)
-        if not getattr(adapter, "asks_model", False):
+        if not asks_model(adapter):
             return adapter.plan(self._context(workspace), trace, self.scenario.reference_plan)
         if self.trial.cell.mode == "live":
             return self._live(adapter, workspace, trace)
@@ -107,10 +113,13 @@ class Planning:
     def _live(self, adapter: Any, workspace: Path, trace: PlanTrace) -> StandardPlan:
         profile = self.catalogue.request.model
         assert profile is not None
-        source = self._endpoint(profile)
         asked = SCRIPTED if profile.provider == SCRIPTED else profile.model
         repairs = self.catalogue.request.max_repairs
-        with ModelWire(source, trace, max_requests=_most(repairs)) as wire:
+        budget = Budget(self.catalogue.request.budget, repairs)
+        with (
+            self._endpoint(profile) as source,
+            ModelWire(source, trace, budget, self._heard) as wire,
+        ):
             given = profile.model_copy(update={"model": asked, "base_url": wire.url})
             context = self._context(workspace, given, repairs)
             plan = self._through(wire, adapter, context, trace, profile)
@@ -143,7 +152,8 @@ class Planning:
         recording = self._recording(adapter.name)
         profile = ModelProfile(provider=recording.provider, model=recording.model)
         repairs = recording.max_repairs
-        with ModelWire(Recorded(recording.exchanges), trace, max_requests=_most(repairs)) as wire:
+        source, budget = Recorded(recording.exchanges), Budget(PlanBudget(), repairs)
+        with ModelWire(source, trace, budget, self._heard) as wire:
             given = profile.model_copy(update={"base_url": wire.url})
             context = self._context(workspace, given, repairs)
             try:
@@ -199,28 +209,58 @@ class Planning:
             finally:
                 for one in warned:
                     trace.add("warning", category=one.category.__name__, message=str(one.message))
-                self._tell(wire, trace, profile)
+                self._used(wire, profile)
         return plan
 
-    def _tell(self, wire: ModelWire, trace: PlanTrace, profile: ModelProfile) -> None:
-        """Record what the model was asked, and what came of its answers."""
-        for attempt, landing in enumerate(trace.landings, 1):
-            self.recorder.add(AnswerJudged(attempt=attempt, rules=landing.rules))
+    def _judged(self, attempt: int, landing: Landing) -> None:
+        self.recorder.add(AnswerJudged(attempt=attempt, rules=landing.rules))
+
+    def _heard(self, heard: Heard) -> None:
+        trouble = heard.trouble
+        self.recorder.add(
+            ModelReplied(
+                number=heard.number,
+                attempt=heard.attempt,
+                status=heard.answer.status,
+                took_ms=heard.took_ms,
+                stalled_ms=heard.answer.stalled_ms,
+                code=trouble.code if trouble else None,
+                message=str(trouble) if trouble else "",
+            )
+        )
+
+    def _used(self, wire: ModelWire, profile: ModelProfile) -> None:
+        prompt, completion = wire.tokens or (None, None)
         self.recorder.add(
             ModelUsed(
                 provider=profile.provider,
                 model=profile.model,
                 requests=len(wire.exchanges),
-                answers=sum(exchange.status == 200 for exchange in wire.exchanges),
-                prompt_tokens=wire.prompt_tokens,
-                completion_tokens=wire.completion_tokens,
+                answers=wire.answers,
+                prompt_tokens=prompt,
+                completion_tokens=completion,
             )
         )
 
-    def _endpoint(self, profile: ModelProfile) -> Source:
-        if profile.provider != SCRIPTED:
-            assert profile.base_url is not None
-            return Endpoint(profile.base_url, self.settings.api_key, _MODEL_TIMEOUT_SECONDS)
+    @contextmanager
+    def _endpoint(self, profile: ModelProfile) -> Iterator[Source]:
+        """The model to ask, behind the proxy of chaos where there is one."""
+        scripted = profile.provider == SCRIPTED
+        base_url = self._scripted() if scripted else profile.base_url
+        assert base_url is not None
+        key = None if scripted else self.settings.api_key
+        usual = _SCRIPTED_TIMEOUT_SECONDS if scripted else _MODEL_TIMEOUT_SECONDS
+        seconds = profile.model_timeout or usual
+        with (
+            self.proxy.before(base_url) if self.proxy else nullcontext(base_url) as url,
+            closing(Endpoint(url, key, seconds)) as endpoint,
+        ):
+            yield endpoint
+
+    def _scripted(self) -> str:
+        """The base URL of the scripted model, with the scenario's script set for this trial."""
+        profile = self.catalogue.request.model
+        assert profile is not None
         fixtures, scope = self.fleet.services["fixtures"].url, self.trial.trial_id
         try:
             texts = answers(self.scenario.path.parent, profile.model, self.scenario.reference_plan)
@@ -233,8 +273,7 @@ class Planning:
             reply.raise_for_status()
         except requests.RequestException as error:
             raise HarnessError(f"fixtures takes no script: {error}") from None
-        base_url = f"{self.fleet.url('fixtures')}/t/{scope}/model/v1"
-        return Endpoint(base_url, None, _MODEL_TIMEOUT_SECONDS)
+        return f"{self.fleet.url('fixtures')}/t/{scope}/model/v1"
 
     def _context(
         self, workspace: Path, profile: ModelProfile | None = None, repairs: int = 0

@@ -14,6 +14,7 @@ from pytest_execgo.adapter.base import Adapter
 from pytest_execgo.benchmark.reports.base import ReportFormat
 from pytest_execgo.chaos.action import Action
 from pytest_execgo.chaos.controller import LoadedFault
+from pytest_execgo.chaos.model_fault import MODEL
 from pytest_execgo.errors import UsageError, unknown_name
 from pytest_execgo.harness.service import Launcher
 from pytest_execgo.models.chaos import ChaosProfile, Fault
@@ -33,6 +34,11 @@ class LoadedProfile:
     def links(self) -> frozenset[str]:
         """The services that must be reached through a fault proxy."""
         return frozenset(f.fault.target for f in self.faults if f.action.needs_link)
+
+    @property
+    def disturbs_model(self) -> bool:
+        """Whether a fault strikes the model, which must then be asked."""
+        return any(f.fault.target == MODEL for f in self.faults)
 
 
 @dataclass(frozen=True)
@@ -98,6 +104,9 @@ class Registry:
             if value not in allowed:
                 message = unknown_name(f"{key} of {fault.action}", value, allowed)
                 raise UsageError(f"{where}.{key}: {message}")
+        wrong = action.misplaced(fault.when)
+        if wrong:
+            raise UsageError(f"{where}.when: {wrong}")
         return LoadedFault(fault, action, parse(action.Params, fault.params, f"{where}.params"))
 
 

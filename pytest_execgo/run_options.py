@@ -39,7 +39,7 @@ OPTIONS = (
     Option("framework", "many", "agent framework to plan with (default: all installed)"),
     Option("scenario", "many", "scenario to run (default: all)"),
     Option("mode", "many", "live or replay (default: replay)"),
-    Option("chaos", "many", "chaos profile, or 'all' (default: none)"),
+    Option("chaos", "many", "chaos profile, a pattern, or 'all' (default: none)"),
     Option("repetitions", "one", "trials per cell (default: 1)", "N"),
     Option("seed", "one", "seed of the dice of chaos (default: 7)", "N"),
     Option("request", "one", "a BenchmarkRunRequest as JSON or YAML; options override it", "FILE"),
@@ -72,6 +72,15 @@ OPTIONS = (
     Option(
         "max_repairs", "one", "how often an invalid plan goes back to the model (default: 2)", "N"
     ),
+    Option(
+        "model_timeout",
+        "one",
+        "how long one answer of the model may take (default: 120; scripted: 5)",
+        "SECONDS",
+    ),
+    Option("plan_requests", "one", "how often one plan may ask the model (default: 20)", "N"),
+    Option("plan_tokens", "one", "how many tokens one plan may use (default: any number)", "N"),
+    Option("plan_seconds", "one", "how long one plan may take (default: 600)", "SECONDS"),
     Option(
         "record", "flag", "keep what models say in live mode, to be replayed: scenarios/*/traces"
     ),

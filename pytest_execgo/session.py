@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 
+from pytest_execgo.adapter.base import asks_model
 from pytest_execgo.benchmark.matrix import Cell, Trial
 from pytest_execgo.catalogue import Catalogue
 from pytest_execgo.chaos.controller import all_left_out
@@ -20,6 +21,7 @@ from pytest_execgo.execution import Execution
 from pytest_execgo.harness.fleet import Fleet
 from pytest_execgo.models.benchmark import TrialResult
 from pytest_execgo.models.document import shown
+from pytest_execgo.models.plan import Mode
 from pytest_execgo.models.plan_rules import uses_placeholder
 from pytest_execgo.observability.artifacts import write_model
 from pytest_execgo.planning import recording_path
@@ -84,16 +86,22 @@ class RunSession:
             fleet.stop()
 
     def run_cell(
-        self, scenario: str, *, framework: str, chaos: str, caller: str = ""
+        self,
+        scenario: str,
+        *,
+        framework: str,
+        chaos: str,
+        mode: Mode = "replay",
+        caller: str = "",
     ) -> TrialResult:
         """One more repetition of a cell; for tests that call the runner themselves. ``caller`` (a
         test's node id) makes its dice its own, whichever worker runs it and when."""
         found = self.catalogue.named(scenario)
-        self.catalogue.registry.adapter(framework)
-        reason = self.catalogue.why_not(found, self.catalogue.profile(chaos))
+        self.catalogue.check_mode(framework, mode)
+        reason = self.catalogue.why_not(found, self.catalogue.profile(chaos), framework, mode)
         if reason:
             raise TrialSkipped(f"{found.id} × {chaos} is not applicable: {reason}")
-        cell = Cell(found.id, framework, "replay", chaos)
+        cell = Cell(found.id, framework, mode, chaos)
         self._calls[caller] += 1
         dice = f"{caller}:{self._calls[caller]}" if caller else ""
         trial = Trial(cell, 0, dice, caller)
@@ -178,12 +186,17 @@ class RunSession:
             raise TrialSkipped(f"{adapter.name} is not installed; install it with: {install}")
         if adapter.name == "reference" and scenario.reference_plan is None:
             raise TrialSkipped(f"scenario {scenario.id} has no reference_plan to replay")
+        if self.settings.repeats and self.catalogue.profile(trial.cell.chaos).disturbs_model:
+            raise TrialSkipped(
+                f"the faults of {trial.cell.chaos} strike a model, and a recorded trial is repeated "
+                "without asking one"
+            )
         repeated = self.settings.repeats and trial.trial_id not in self.settings.plans
         if repeated and trial.cell.mode == "live":
             raise TrialSkipped(
                 "the recorded trial came to no plan, and a model would have to be asked"
             )
-        if trial.cell.mode == "replay" and getattr(adapter, "asks_model", False):
+        if trial.cell.mode == "replay" and asks_model(adapter):
             path = recording_path(scenario, adapter.name)
             if not path.exists():
                 raise TrialSkipped(

@@ -16,8 +16,13 @@ from pytest_execgo.models.plan import Mode, StandardPlan
 class PlanTrace:
     """What an adapter did, step by step: the content of ``adapter_trace.json``."""
 
-    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float] = monotonic,
+        on_judged: Callable[[int, Landing], None] = lambda attempt, landing: None,
+    ) -> None:
         self._clock, self._began = clock, clock()
+        self._on_judged = on_judged
         self.steps: list[dict[str, Any]] = []
         self.landings: list[Landing] = []
 
@@ -30,6 +35,7 @@ class PlanTrace:
         """One answer of the model was judged; returns ``landing``."""
         self.landings.append(landing)
         self.add("judged", valid=landing.plan is not None, rules=list(landing.rules))
+        self._on_judged(len(self.landings), landing)
         return landing
 
     def settled(self) -> StandardPlan:
@@ -64,3 +70,8 @@ class Adapter(Protocol):
     def plan(self, context: PlanContext, trace: PlanTrace, recording: Path | None) -> StandardPlan:
         """The plan. ``recording`` is what replay plays back (the reference plan, for
         ``reference``); it is ``None`` in live mode."""
+
+
+def asks_model(adapter: Adapter) -> bool:
+    """Whether an adapter asks a model; one that does not say so does not."""
+    return bool(getattr(adapter, "asks_model", False))

@@ -27,10 +27,10 @@ class LangGraphAdapter:
     name = "langgraph"
     modes: frozenset[Mode] = frozenset({"live", "replay"})
     asks_model = True
-    packages = ("langgraph", "langchain-openai")
+    packages = ("langgraph", "langchain-openai", "openai")
 
     def missing(self) -> str | None:
-        """Both packages are needed."""
+        """All packages are needed."""
         return missing(self.name, self.packages)
 
     def plan(self, context: PlanContext, trace: PlanTrace, recording: Path | None) -> StandardPlan:
@@ -48,12 +48,18 @@ class LangGraphAdapter:
 
 
 def _graph(context: PlanContext, trace: PlanTrace) -> Any:
+    from langchain_core.messages import AIMessage
     from langgraph.graph import END, START, StateGraph
+    from openai import LengthFinishReasonError
 
     model = _model(context)
 
     def draft(state: PlanState) -> dict[str, Any]:
-        answer = model.invoke(state["messages"])
+        try:
+            answer = model.invoke(state["messages"])
+        except LengthFinishReasonError as error:
+            # An answer that was cut off is one that breaks a rule, and goes back like any other.
+            answer = AIMessage(error.completion.choices[0].message.content or "")
         return {"messages": [*state["messages"], answer]}
 
     def validate(state: PlanState) -> dict[str, Any]:

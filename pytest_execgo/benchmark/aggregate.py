@@ -17,6 +17,7 @@ from pytest_execgo.benchmark.statistics import (
     wilson,
 )
 from pytest_execgo.models.benchmark import (
+    Attribution,
     AttributionScore,
     BenchmarkResult,
     BenchmarkRunRequest,
@@ -211,11 +212,16 @@ def attribution_score(trials: Sequence[TrialResult]) -> AttributionScore:
         correct=correct,
         abstained=sum(t.verdict.attribution[0].layer in ("unknown", "none") for t in judged),
         clean=len(clean),
-        false_causes=sum(t.verdict.attribution[0].layer != "none" for t in clean),
+        false_causes=sum(any(_blames(c) for c in t.verdict.attribution) for t in clean),
+        overcome=sum(any(c.overcome for c in t.verdict.attribution) for t in clean),
         accuracy=correct / len(judged) if judged else None,
         lower_95=_bound(correct, len(judged)) if judged else None,
         confusion={key: dict(sorted(row.items())) for key, row in sorted(confusion.items())},
     )
+
+
+def _blames(cause: Attribution) -> bool:
+    return cause.layer != "none" and not cause.overcome
 
 
 def _bound(count: int, of: int) -> float:

@@ -88,6 +88,7 @@ def _landing(facts: Sequence[t.EvidenceEvent]) -> dict[str, Any]:
         "landed": float(landed) if known else None,
         "landed_at_first": float(landed and used[-1].answers == 1) if known else None,
         "model_requests": used[-1].requests,
+        "model_retries": sum(isinstance(e, t.ModelReplied) and e.attempt > 1 for e in facts),
         "prompt_tokens": used[-1].prompt_tokens,
         "completion_tokens": used[-1].completion_tokens,
     }
@@ -161,23 +162,29 @@ def _artifacts(facts: Sequence[t.EvidenceEvent]) -> float | None:
 
 def _reaction(events: Events, verdict: Verdict) -> dict[str, Any]:
     """``detection_ms``: fault to first evidence; ``recovery_ms``: fault to the success of the stage
-    in which it was seen, for trials that had to recover."""
+    in which it was seen, or to the plan, for trials that had to recover."""
     ordered = sorted(events, key=lambda event: event.at_ms)
     struck = next((e.at_ms for e in ordered if isinstance(e, t.ChaosFired)), None)
-    noticed = None
+    shown = None
     if struck is not None:
         later = (e for e in ordered if e.at_ms >= struck)
-        noticed = next((e.at_ms for e in later if _is_evidence(e)), None)
-    if struck is None or noticed is None:
+        shown = next((e for e in later if _is_evidence(e)), None)
+    if struck is None or shown is None:
         return {"detection_ms": None, "recovery_ms": None}
     recovered = None
     if verdict.recovery == "recovered":
-        ends = (e for e in ordered if isinstance(e, t.StageFinished) and e.at_ms > noticed)
-        recovered = next((e.at_ms for e in ends if e.outcome == "succeeded"), None)
+        planning = isinstance(shown, (t.ModelReplied, t.AnswerJudged))
+        kind = t.PlanReady if planning else t.StageFinished
+        ends = (e for e in ordered if isinstance(e, kind) and e.at_ms > shown.at_ms)
+        recovered = next((e.at_ms for e in ends if _went_well(e)), None)
     return {
-        "detection_ms": _ms(noticed - struck),
+        "detection_ms": _ms(shown.at_ms - struck),
         "recovery_ms": None if recovered is None else _ms(recovered - struck),
     }
+
+
+def _went_well(event: t.PlanReady | t.StageFinished) -> bool:
+    return isinstance(event, t.PlanReady) or event.outcome == "succeeded"
 
 
 _TROUBLE = (
@@ -192,4 +199,8 @@ def _is_evidence(event: t.EvidenceEvent | t.ChaosEvent) -> bool:
         return event.status == "failed"
     if isinstance(event, t.FixtureRequest):
         return event.wrong or event.slow
+    if isinstance(event, t.ModelReplied):
+        return event.code is not None or event.slow
+    if isinstance(event, t.AnswerJudged):
+        return bool(event.rules)
     return isinstance(event, _TROUBLE)

@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from random import Random
 from typing import Any, ClassVar, Protocol
 
-from pytest_execgo.models.chaos import Phase
+from pytest_execgo.models.chaos import Phase, When
 from pytest_execgo.models.document import Model
 from pytest_execgo.models.plan import PlanStage, StandardPlan
 from pytest_execgo.models.plan_rules import uses_placeholder
@@ -73,6 +73,10 @@ class Action(ABC):
 
     def unsupported(self, target: ServiceHandle, params: Any) -> str | None:
         """Why this fleet cannot be treated so (a missing capability); ``None`` if it can."""
+        return None
+
+    def misplaced(self, when: When) -> str | None:
+        """Why a fault cannot strike under this condition, told when its profile is read."""
         return None
 
 

@@ -155,10 +155,17 @@ class ChaosController:
 
     # -- hooks of the runner
 
+    def on_planning(self) -> None:
+        """Faults of phase ``plan`` that wait for the model to be asked."""
+        for armed in self._ready("plan", "phase_start"):
+            if isinstance(armed.loaded.action, ServiceAction):
+                self._trigger(armed, None, None)
+
     def on_plan(self, plan: StandardPlan) -> StandardPlan:
         """Logical faults of phase ``plan``."""
         for armed in self._ready("plan", "phase_start"):
-            plan = self._change(armed, plan)
+            if isinstance(armed.loaded.action, PlanAction):
+                plan = self._change(armed, plan)
         return plan
 
     def on_submit(self, stage: PlanStage, graph: TaskGraph) -> TaskGraph:

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from pytest_execgo.models.cause import Layer
 from pytest_execgo.models.chaos import Expectation
-from pytest_execgo.models.context import DEFAULT_MAX_REPAIRS, ModelProfile
+from pytest_execgo.models.context import DEFAULT_MAX_REPAIRS, ModelProfile, PlanBudget
 from pytest_execgo.models.document import Document, Model
 from pytest_execgo.models.finding import AcceptedFinding
 from pytest_execgo.models.plan import Mode
@@ -25,7 +25,7 @@ class BenchmarkRunRequest(Document):
 
     ``harness`` and ``services`` are launchers, ``KIND`` or ``KIND:TARGET``; ``python_image`` is what
     images of our own services are built from (null: the default). ``model`` is what live trials
-    ask.
+    ask, ``budget`` what each of their plans may cost.
     """
 
     scenarios: tuple[str, ...] = ()
@@ -39,6 +39,7 @@ class BenchmarkRunRequest(Document):
     python_image: str | None = None
     model: ModelProfile | None = None
     max_repairs: int = Field(default=DEFAULT_MAX_REPAIRS, ge=0, le=20, strict=True)
+    budget: PlanBudget = PlanBudget()
     known_findings: tuple[AcceptedFinding, ...] = ()
 
 
@@ -50,10 +51,13 @@ class TrialMetrics(Model):
     itself reports, summed over the stages; ``overhead_ms`` is the wall time beyond it.
     ``detection_ms`` runs from the first fault that fired to the first evidence of it (an answer of
     ExecGo, the end of a process, a health check), ``recovery_ms`` to the success of the stage in
-    which that was seen, for trials that had to recover. ``repair_count`` is
+    which that was seen (to the plan, where it was seen before there was one), for trials that had to
+    recover. ``repair_count`` is
     how often the model had to answer again (null where none is asked), ``landed`` whether a legal plan
     came of its answers in the end, ``landed_at_first`` whether the first one was legal (both null where
-    the endpoint was to blame). Tokens as the endpoint counts them.
+    the endpoint was to blame). ``model_requests`` counts what the framework asked, ``model_retries``
+    how often that was asked again because the endpoint gave no answer. Tokens as the endpoint counts
+    them (null where it does not).
     """
 
     plan_validity: float | None
@@ -78,6 +82,7 @@ class TrialMetrics(Model):
     landed: float | None = None
     landed_at_first: float | None = None
     model_requests: int | None = None
+    model_retries: int | None = None
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
 
@@ -114,13 +119,20 @@ class CheckRecord(Model):
 
 
 class Attribution(Model):
-    """One named cause: layer, stable code, and the events that show it."""
+    """One named cause: layer, stable code, and the events that show it. ``overcome``: it was there, and
+    the trial got over it (the model was asked again) before anything came of it."""
 
     layer: Layer
     code: str
     confidence: Confidence
     evidence: tuple[str, ...]
     message: str
+    overcome: bool = False
+
+    @property
+    def name(self) -> str:
+        """``layer/code``, and whether it was overcome."""
+        return f"{self.layer}/{self.code}{' (overcome)' if self.overcome else ''}"
 
 
 class ExplanationStep(Model):
@@ -239,7 +251,8 @@ class AttributionScore(Model):
     """How often attribution named the layer that was hit, over the trials whose fault fired.
 
     ``lower_95`` is the one-sided Clopper-Pearson bound. ``abstained`` counts those of which it said
-    ``unknown``. ``clean`` trials had no fault and passed; a cause named in one is a false one.
+    ``unknown``. ``clean`` trials had no fault and passed; a cause named in one is a false one, but for
+    trouble with a model that was overcome: those are counted in ``overcome``.
     ``confusion`` maps the injected cause to what was attributed; clean trials stand under ``none``.
     """
 
@@ -248,6 +261,7 @@ class AttributionScore(Model):
     abstained: int = 0
     clean: int = 0
     false_causes: int = 0
+    overcome: int = 0
     accuracy: float | None
     lower_95: float | None
     confusion: dict[str, dict[str, int]]
@@ -263,11 +277,14 @@ class CoverageRow(Model):
 
 
 class NotApplicable(Model):
-    """A scenario and chaos profile that make no trial, and why."""
+    """A scenario and chaos profile that make no trial, and why; with one framework in one mode, where
+    the others do (else null)."""
 
     scenario: str
     chaos: str
     reason: str
+    framework: str | None = None
+    mode: Mode | None = None
 
 
 class UnfinishedTrial(Model):

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from pydantic import Field
+
 from pytest_execgo.models.document import Model
 from pytest_execgo.models.plan import Mode
 
 DEFAULT_MAX_REPAIRS = 2
+DEFAULT_PLAN_SECONDS = 600.0
 
 
 class PromptPack(Model):
@@ -19,14 +22,25 @@ class PromptPack(Model):
 
 
 class ModelProfile(Model):
-    """The model that a live adapter asks; ``temperature`` as the provider defines it. What an adapter is
-    given has the ``base_url`` of the wire, which needs no key."""
+    """The model that a live adapter asks; ``temperature`` as the provider defines it, ``model_timeout``
+    in seconds: how long one answer is waited for. What an adapter is given has the ``base_url`` of the
+    wire, which needs no key."""
 
     provider: str
     model: str
     base_url: str | None = None
     temperature: float | None = None
     max_tokens: int | None = None
+    model_timeout: float | None = Field(default=None, gt=0)
+
+
+class PlanBudget(Model):
+    """What one plan may cost: ``requests`` to the model (null: 20, or twice for each answer that it may
+    ask for), ``tokens`` of prompts and answers together (null: any number), ``seconds``."""
+
+    requests: int | None = Field(default=None, ge=1)
+    tokens: int | None = Field(default=None, ge=1)
+    seconds: float = Field(default=DEFAULT_PLAN_SECONDS, gt=0)
 
 
 class PlanContext(Model):

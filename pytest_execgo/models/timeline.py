@@ -66,17 +66,40 @@ class AnswerJudged(Event):
     rules: tuple[str, ...] = ()
 
 
+_STALLED_MS = 1000.0
+
+
+class ModelReplied(Event):
+    """One reply of the model's endpoint, or none (status 0). ``number`` counts the framework's requests,
+    ``attempt`` the tries of one; ``code`` is null for an answer that is well. ``stalled_ms``: the
+    longest time that the answer stood still in the middle of its body."""
+
+    event_type: Literal["model_replied"] = "model_replied"
+    number: int
+    attempt: int
+    status: int
+    took_ms: float
+    stalled_ms: float = 0.0
+    code: str | None = None
+    message: str = ""
+
+    @property
+    def slow(self) -> bool:
+        """A model may think for long before its answer; it does not stop in the middle of it."""
+        return self.code is None and self.stalled_ms > _STALLED_MS
+
+
 class ModelUsed(Event):
-    """What one planning asked of its model: requests, those that were answered with 200, and tokens as
-    the endpoint counts them."""
+    """What one planning asked of its model: the framework's requests, those that were answered well, and
+    tokens as the endpoint counts them (null where it does not)."""
 
     event_type: Literal["model_used"] = "model_used"
     provider: str
     model: str
     requests: int
     answers: int
-    prompt_tokens: int
-    completion_tokens: int
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
 
 
 class PlanFailed(Event):
@@ -457,6 +480,7 @@ EvidenceEvent: TypeAlias = (
     TrialStarted
     | PlanReady
     | AnswerJudged
+    | ModelReplied
     | ModelUsed
     | PlanFailed
     | StageStarted

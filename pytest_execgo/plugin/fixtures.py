@@ -10,6 +10,7 @@ import pytest
 if TYPE_CHECKING:
     from pytest_execgo.harness.fleet import Fleet
     from pytest_execgo.models.benchmark import TrialResult
+    from pytest_execgo.models.plan import Mode
     from pytest_execgo.runner.client import ExecgoClient
     from pytest_execgo.session import RunSession
 
@@ -74,11 +75,12 @@ def execgo_chaos(request: pytest.FixtureRequest) -> str:
 def execgo_run(
     request: pytest.FixtureRequest, execgo_session: RunSession, execgo_chaos: str
 ) -> Callable[..., TrialResult]:
-    """``execgo_run(scenario=…, chaos=…, framework="reference")``: run one trial.
+    """``execgo_run(scenario=…, chaos=…, framework="reference", mode="replay")``: run one trial.
 
     Returns its :class:`TrialResult`, whatever the verdict; assert on ``result.verdict.status``.
     ``scenario`` is a name or the path of a scenario's folder. What is left out comes from
-    ``@pytest.mark.execgo``. Skips the test when the trial cannot be made here.
+    ``@pytest.mark.execgo``. ``mode="live"`` asks the model of ``--execgo-provider``. Skips the test when
+    the trial cannot be made here.
     """
     from pytest_execgo.errors import HarnessError, UsageError
     from pytest_execgo.plugin.marker import scenario_of
@@ -88,7 +90,10 @@ def execgo_run(
     default = scenario_of(marker) if marker else None
 
     def run(
-        scenario: str | None = None, chaos: str | None = None, framework: str = "reference"
+        scenario: str | None = None,
+        chaos: str | None = None,
+        framework: str = "reference",
+        mode: Mode = "replay",
     ) -> TrialResult:
         name = scenario or default
         if name is None:
@@ -102,6 +107,7 @@ def execgo_run(
                 name,
                 framework=framework,
                 chaos=chaos or execgo_chaos,
+                mode=mode,
                 caller=request.node.nodeid,
             )
         except TrialSkipped as skipped:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 import pytest
 
 from pytest_execgo.errors import UsageError, did_you_mean
@@ -17,7 +19,7 @@ def scenario_of(marker: pytest.Mark) -> str | None:
 
 
 def profiles_of(marker: pytest.Mark, config: pytest.Config) -> list[str]:
-    """The chaos profiles, ``all`` resolved."""
+    """The chaos profiles, ``all`` and patterns resolved."""
     chaos = marker.kwargs.get("chaos", "none")
     for key in marker.kwargs:
         if key not in KEYS:
@@ -26,16 +28,17 @@ def profiles_of(marker: pytest.Mark, config: pytest.Config) -> list[str]:
             )
     if len(marker.args) > 1 or (marker.args and "scenario" in marker.kwargs):
         _refuse("takes one scenario, and chaos by name")
-    if chaos == "all":
-        try:
-            return list(PluginState.of(config).catalogue.profile_paths)
-        except UsageError as error:
-            _refuse(str(error))
     names = [chaos] if isinstance(chaos, str) else chaos
     if not isinstance(names, (list, tuple)) or not all(isinstance(name, str) for name in names):
         _refuse(f"chaos must be the name of a profile or a list of names, got {chaos!r}")
-    return list(names)
+    if not any(name == "all" or "*" in name for name in names):
+        return list(names)
+    try:
+        catalogue = PluginState.of(config).catalogue
+        return list(dict.fromkeys(one for name in names for one in catalogue.meant(name)))
+    except UsageError as error:
+        _refuse(str(error))
 
 
-def _refuse(text: str) -> None:
+def _refuse(text: str) -> NoReturn:
     pytest.fail(f"@pytest.mark.execgo: {text}", pytrace=False)

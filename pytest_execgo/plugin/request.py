@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from pytest_execgo.catalogue import NO_MODEL
 from pytest_execgo.conformance.findings import parse_accepted
 from pytest_execgo.errors import UsageError, unknown_name
 from pytest_execgo.harness.launchers.kept import KIND as KEPT_KIND
@@ -67,6 +68,15 @@ def _decimal(name: str, text: str) -> float:
     return number
 
 
+def _seconds(name: str, text: str) -> float:
+    number = _decimal(name.replace("_", "-"), text)
+    if not number:
+        raise UsageError(
+            f"--execgo-{name.replace('_', '-')} {text!r}: expected more than 0 seconds"
+        )
+    return number
+
+
 def _whole(name: str, text: str) -> int:
     if not text.isdigit() or int(text) < 1:
         word = name.replace("_", "-")
@@ -80,7 +90,14 @@ MODEL_OPTIONS: dict[str, Callable[[str, str], Any]] = {
     "base_url": _text,
     "temperature": _decimal,
     "max_tokens": _whole,
+    "model_timeout": _seconds,
 }
+BUDGET_OPTIONS: dict[str, tuple[str, Callable[[str, str], Any]]] = {
+    "plan_requests": ("requests", _whole),
+    "plan_tokens": ("tokens", _whole),
+    "plan_seconds": ("seconds", _seconds),
+}
+"""Option: field of the budget, and how its value is read."""
 
 
 def _number(name: str, text: Any) -> int:
@@ -130,18 +147,20 @@ class RequestReader:
         if services is not None:
             base["services"] = services
         live = "live" in base.get("modes", ())
-        model = self._model(base.get("model"), asked) if live else None
+        # Whether execgo_run will be asked for live trials is not known beforehand.
+        wanted = live or not options.matrix_wanted(self.config)
+        model = self._model(base.get("model"), asked) if wanted else None
         if model:
             base["model"] = model
+        budget = self._budget(base.get("budget"), asked)
+        if budget:
+            base["budget"] = budget
         findings = self._chosen("known_findings", asked)
         if findings:
             flag = "--execgo-known-findings"
             base["known_findings"] = [f.model_dump() for f in parse_accepted(findings, flag)]
         if live and not base.get("model"):
-            raise UsageError(
-                "live mode asks a model: give --execgo-provider openai-compatible --execgo-base-url URL "
-                "--execgo-model NAME, or --execgo-provider scripted"
-            )
+            raise UsageError(NO_MODEL)
         return parse(BenchmarkRunRequest, base, "command line")
 
     def _resumed_request(self) -> BenchmarkRunRequest:
@@ -157,6 +176,7 @@ class RequestReader:
             "known_findings",
             *_FIELDS.values(),
             *MODEL_OPTIONS,
+            *BUDGET_OPTIONS,
         ):
             if options.given(self.config, name) is not None:
                 raise UsageError(
@@ -175,6 +195,7 @@ class RequestReader:
             "record",
             *_FIELDS.values(),
             *MODEL_OPTIONS,
+            *BUDGET_OPTIONS,
         }
         refused -= {"harness", "python_image"}
         for name in sorted(refused):
@@ -245,6 +266,17 @@ class RequestReader:
                     f"live mode needs --execgo-{word}, as in --execgo-{word} {example}"
                 )
         found["base_url"] = _url(found["base_url"])
+        return found
+
+    def _budget(self, file: dict[str, Any] | None, asked: set[str]) -> dict[str, Any]:
+        """What a plan may cost: options over the request file, that over the ini file."""
+        found = dict(file or {})
+        for name, (field, read) in BUDGET_OPTIONS.items():
+            said = options.given(self.config, name)
+            if said is None and "budget" not in asked:
+                said = options.value(self.config, name)
+            if said is not None:
+                found[field] = read(name, said)
         return found
 
     def _kept(self, asked: set[str]) -> str | None:

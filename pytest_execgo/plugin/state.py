@@ -20,10 +20,10 @@ from pytest_execgo.harness.fleet import FleetSpec
 from pytest_execgo.harness.readiness import DEFAULT_TIMEOUT_SECONDS
 from pytest_execgo.harness.service import SERVICE_NAMES, LaunchSettings
 from pytest_execgo.models.benchmark import BenchmarkResult, BenchmarkRunRequest, TrialResult
-from pytest_execgo.models.context import DEFAULT_MAX_REPAIRS
+from pytest_execgo.models.context import DEFAULT_MAX_REPAIRS, PlanBudget
 from pytest_execgo.models.document import load
 from pytest_execgo.plugin import options
-from pytest_execgo.plugin.request import MODEL_OPTIONS, RequestReader
+from pytest_execgo.plugin.request import BUDGET_OPTIONS, MODEL_OPTIONS, RequestReader
 from pytest_execgo.registry import ENTRY_POINTS, Registry
 from pytest_execgo.scenario.catalog import scenario_folder
 from pytest_execgo.session import RunSession
@@ -204,6 +204,10 @@ class PluginState:
                     words += [f"--execgo-{name.replace('_', '-')}", str(said[name])]
         if model and self.request.max_repairs != DEFAULT_MAX_REPAIRS:
             words += ["--execgo-max-repairs", str(self.request.max_repairs)]
+        for name, (field, _) in BUDGET_OPTIONS.items() if model else ():
+            value = getattr(self.request.budget, field)
+            if value != getattr(PlanBudget(), field):
+                words += [f"--execgo-{name.replace('_', '-')}", f"{value:g}"]
         if self.request.python_image:
             words += ["--execgo-python-image", self.request.python_image]
         for one in self.request.known_findings:

@@ -40,6 +40,9 @@ class Services(Protocol):
 class Chaos(Protocol):
     """Gets a say at every phase; without faults it changes nothing."""
 
+    def on_planning(self) -> None:
+        """A plan is about to be asked for."""
+
     def on_plan(self, plan: StandardPlan) -> StandardPlan:
         """The plan as it will be executed."""
 

@@ -103,6 +103,7 @@ class TrialRunner:
 
     def _plan(self, make_plan: Callable[[], StandardPlan]) -> StandardPlan | None:
         began = self._recorder.elapsed_ms()
+        self._chaos.on_planning()
         try:
             original = make_plan()
         except PlanError as error:

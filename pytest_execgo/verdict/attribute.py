@@ -3,6 +3,7 @@
 The input type excludes chaos events, and no profile is an argument: what was injected cannot be
 looked up, it has to be found. Each rule below turns facts into causes; a cause that explains
 another's symptoms takes its place (a failed task behind a failing fixture is the fixture's failure).
+Trouble with a model that was got over is named, too, but as overcome: it is to blame for nothing.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from math import inf
 from pytest_execgo.models.benchmark import Attribution, Confidence
 from pytest_execgo.models.cause import Layer
 from pytest_execgo.models.timeline import (
+    AnswerJudged,
     BindingMissing,
     CheckEvaluated,
     EngineProtocolError,
@@ -20,7 +22,9 @@ from pytest_execgo.models.timeline import (
     EvidenceEvent,
     FixtureRequest,
     HarnessTrouble,
+    ModelReplied,
     PlanFailed,
+    PlanReady,
     Resubmitted,
     ServiceLimited,
     ServiceSilent,
@@ -52,32 +56,43 @@ _LAYERS: dict[str, Layer] = {"execgo": "engine", "runtime": "runtime", "fixtures
 
 
 def attribute(events: Sequence[EvidenceEvent]) -> tuple[Attribution, ...]:
-    """The causes shown by the evidence, surest first; ``none`` if nothing went wrong, ``unknown``
-    if something did and no rule names it."""
+    """The causes shown by the evidence, surest first, those that were overcome last; ``none`` if nothing
+    went wrong, ``unknown`` if something did and no rule names it."""
     evidence = Evidence(events)
     found: dict[tuple[Layer, str], Attribution] = {}
     for rule in _RULES:
         for cause in rule(evidence):
             found.setdefault((cause.layer, cause.code), cause)
-    if found:
-        causes = list(found.values())
-        return tuple(sorted(causes, key=lambda cause: _ORDER.index(cause.confidence)))
+    causes = list(found.values())
     trouble = [e for e in evidence.of(StageFinished) if e.outcome != "succeeded"]
-    if trouble:
+    if trouble and all(cause.overcome for cause in causes):
         ids = tuple(event.event_id for event in trouble)
         names = ", ".join(f"{event.stage_id} {event.outcome}" for event in trouble)
-        return (_cause("unknown", "unexplained", "possible", ids, f"no rule explains: {names}"),)
-    return (_cause("none", "no_failure", "certain", (), "nothing failed"),)
+        message = f"no rule explains: {names}"
+        causes.append(_cause("unknown", "unexplained", "possible", ids, message))
+    if not causes:
+        return (_cause("none", "no_failure", "certain", (), "nothing failed"),)
+    return tuple(sorted(causes, key=lambda c: (c.overcome, _ORDER.index(c.confidence))))
 
 
 _ORDER: tuple[Confidence, ...] = ("certain", "likely", "possible")
 
 
 def _cause(
-    layer: Layer, code: str, confidence: Confidence, events: tuple[str, ...], message: str
+    layer: Layer,
+    code: str,
+    confidence: Confidence,
+    events: tuple[str, ...],
+    message: str,
+    overcome: bool = False,
 ) -> Attribution:
     return Attribution(
-        layer=layer, code=code, confidence=confidence, evidence=events, message=message
+        layer=layer,
+        code=code,
+        confidence=confidence,
+        evidence=events,
+        message=message,
+        overcome=overcome,
     )
 
 
@@ -89,7 +104,41 @@ def _harness(evidence: Evidence) -> Iterator[Attribution]:
 def _plan(evidence: Evidence) -> Iterator[Attribution]:
     for event in evidence.of(PlanFailed):
         layer: Layer = "plan" if event.code in _PLAN_CODES else "adapter"
-        yield _cause(layer, event.code, "certain", (event.event_id,), event.message)
+        shown = [reply.event_id for reply in evidence.of(ModelReplied) if reply.code == event.code]
+        yield _cause(layer, event.code, "certain", (*shown, event.event_id), event.message)
+
+
+def _model(evidence: Evidence) -> Iterator[Attribution]:
+    """Replies of the model's endpoint that were none, and answers that broke rules."""
+    planned = bool(evidence.of(PlanReady))
+    failed = {event.code for event in evidence.of(PlanFailed)}
+    replies = evidence.of(ModelReplied)
+    for code in dict.fromkeys(reply.code for reply in replies):
+        if code is None or code in failed:
+            continue
+        mine = [reply for reply in replies if reply.code == code]
+        later = any(r.code is None and r.at_ms > mine[-1].at_ms for r in replies)
+        ids = tuple(reply.event_id for reply in mine)
+        yield _cause("adapter", code, "certain", ids, mine[-1].message, planned or later)
+    slow = [reply for reply in replies if reply.slow]
+    if slow:
+        longest = max(reply.stalled_ms for reply in slow) / 1000
+        message = f"the model's answer stood still for {longest:.1f} s in its middle"
+        ids = tuple(reply.event_id for reply in slow)
+        overcome = "model_budget" not in failed
+        yield _cause("adapter", "model_slow", "likely", ids, message, overcome)
+    if "never_valid" not in failed:
+        yield from _broken_answers(evidence, planned)
+
+
+def _broken_answers(evidence: Evidence, planned: bool) -> Iterator[Attribution]:
+    judged = evidence.of(AnswerJudged)
+    for rule in dict.fromkeys(rule for answer in judged for rule in answer.rules):
+        broken = [answer for answer in judged if rule in answer.rules]
+        which = ", ".join(str(answer.attempt) for answer in broken)
+        message = f"the model's answer {which} breaks {rule}"
+        ids = tuple(answer.event_id for answer in broken)
+        yield _cause("plan", rule, "certain", ids, message, planned)
 
 
 def _binding(evidence: Evidence) -> Iterator[Attribution]:
@@ -347,6 +396,7 @@ def _words(failed: TaskChanged) -> str:
 _RULES: tuple[Callable[[Evidence], Iterator[Attribution]], ...] = (
     _harness,
     _plan,
+    _model,
     _binding,
     _rejection,
     _engine,

@@ -112,10 +112,23 @@ def _request(event: t.FixtureRequest) -> str | None:
     return None
 
 
+def _replied(event: t.ModelReplied) -> str | None:
+    again = f", attempt {event.attempt}" if event.attempt > 1 else ""
+    if event.code is not None:
+        return f"request {event.number}{again}: {event.message}"
+    if event.slow:
+        pause = f"stood still for {event.stalled_ms / 1000:.1f} s"
+        return f"request {event.number}{again}: the model's answer {pause}"
+    return (
+        f"request {event.number}: the model answers at attempt {event.attempt}" if again else None
+    )
+
+
 _TELLERS: dict[type, Callable[[Any], str | None]] = {
     t.AnswerJudged: lambda e: (
         f"answer {e.attempt} of the model breaks {', '.join(e.rules)}" if e.rules else None
     ),
+    t.ModelReplied: _replied,
     t.PlanFailed: lambda e: f"no plan ({e.code}): {e.message}",
     t.BindingMissing: lambda e: (
         f"binding {e.source_task_id} -> {e.target_task_id}.{e.target_param_path} "

@@ -17,9 +17,9 @@ def failure_text(result: TrialResult, folder: str) -> str:
     lines = [f"{STATUS_WORDS[verdict.status]:12} {verdict.outcome}"]
     for cause in verdict.attribution:
         events = f" [{', '.join(cause.evidence)}]" if cause.evidence else ""
+        head = "overcome" if cause.overcome else "cause"
         lines.append(
-            f"{'cause':12} {cause.layer} · {cause.code} ({cause.confidence}): "
-            f"{cause.message}{events}"
+            f"{head:12} {cause.layer} · {cause.code} ({cause.confidence}): {cause.message}{events}"
         )
     label = "chain"
     for step in verdict.explanation:

@@ -38,10 +38,11 @@ def known_finding(
         info = services.get(finding.service)
         if info is None or not finding.concerns(info.version):
             continue
-        met = [c for c in trial.verdict.attribution if _is(c, finding.causes)]
+        blamed = [cause for cause in trial.verdict.attribution if not cause.overcome]
+        met = [c for c in blamed if _is(c, finding.causes)]
         met = [cause for cause in met if cause.confidence != "possible"]
         hit = {one.layer for one in trial.expected}
-        certain = [c for c in trial.verdict.attribution if c.confidence == "certain"]
+        certain = [c for c in blamed if c.confidence == "certain"]
         alone = all(_is(c, finding.causes) or c.layer in hit for c in certain)
         if met and alone and _on_its_own(trial, finding, met):
             return finding.id

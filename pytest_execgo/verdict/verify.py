@@ -17,6 +17,7 @@ from pytest_execgo.models.benchmark import (
 from pytest_execgo.models.cause import ExpectedCause
 from pytest_execgo.models.chaos import ChaosProfile
 from pytest_execgo.models.timeline import (
+    AnswerJudged,
     ChaosArmed,
     ChaosEvent,
     ChaosFired,
@@ -27,6 +28,7 @@ from pytest_execgo.models.timeline import (
     EngineUnreachable,
     EvidenceEvent,
     HarnessTrouble,
+    ModelReplied,
     PlanFailed,
     Resubmitted,
     StageFinished,
@@ -93,14 +95,17 @@ def _expected(profile: ChaosProfile, faults: Sequence[FaultRecord]) -> tuple[Exp
 
 def names_all(causes: Sequence[Attribution], expected: Sequence[ExpectedCause]) -> bool:
     """Whether attribution found what was injected, and nothing else: each expected cause is among
-    those it holds for at least likely (among all, if none is), and all of those are in layers that
-    were hit."""
-    found = all(any(one.fits(c.layer, c.code) for c in _held(causes)) for one in expected)
+    those it holds for at least likely (among all, if none is) or that were overcome, and all of the
+    former are in layers that were hit."""
+    overcome = [cause for cause in causes if cause.overcome]
+    shown = [*_held(causes), *overcome]
+    found = all(any(one.fits(c.layer, c.code) for c in shown) for one in expected)
     return found and not _others(causes, expected)
 
 
 def _held(causes: Sequence[Attribution]) -> Sequence[Attribution]:
-    return [cause for cause in causes if cause.confidence != "possible"] or causes
+    blamed = [cause for cause in causes if not cause.overcome]
+    return [cause for cause in blamed if cause.confidence != "possible"] or blamed
 
 
 def _others(causes: Sequence[Attribution], expected: Sequence[ExpectedCause]) -> list[Attribution]:
@@ -178,7 +183,7 @@ class _Ruling:
         if self.success:
             return "failed", f"{wanted} · got: all checks hold, nothing noticed the fault"
         if not names_all(self.causes, expected):
-            found = ", ".join(f"{c.layer}/{c.code}" for c in self.causes)
+            found = ", ".join(c.name for c in self.causes)
             others = _others(self.causes, expected)
             harm = ", and harm elsewhere" if others and len(others) < len(self.causes) else ""
             return "failed", f"{wanted} · got: {self.happened()}, attributed to {found}{harm}"
@@ -204,6 +209,8 @@ class _Ruling:
         # or had to be submitted again was disturbed.
         disturbed = any(
             isinstance(event, (TaskLost, EngineUnreachable, Resubmitted))
+            or (fired and isinstance(event, ModelReplied) and event.code is not None)
+            or (fired and isinstance(event, AnswerJudged) and bool(event.rules))
             or (fired and isinstance(event, SubmitRejected))
             or (fired and isinstance(event, TaskChanged) and event.status == "failed")
             for event in self.facts

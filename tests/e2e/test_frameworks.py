@@ -123,6 +123,17 @@ def test_trouble_of_the_endpoint_is_told_by_the_wire_and_not_tried_again(
     assert len([s for s in steps(tmp_path) if s["step"] == "model_request"]) == 1
 
 
+def test_every_fault_of_a_model_strikes_and_is_named_through_the_framework(
+    framework: str, tmp_path: Path
+) -> None:
+    words = (*SCRIPTED, "--execgo-chaos", "model_*", "--execgo-model-timeout", "3")
+    status, report, said = run(tmp_path, framework, *words)
+    assert status == 0, said
+    score = report["attribution"]
+    assert score["trials"] == score["correct"] == len(report["trials"]) >= 12
+    assert {row["armed_not_fired"] for row in report["coverage"]} == {0}
+
+
 def test_nothing_of_the_reference_plan_is_in_any_request(framework: str, tmp_path: Path) -> None:
     run(tmp_path, framework, *SCRIPTED)
     (request,) = [step["body"] for step in steps(tmp_path) if step["step"] == "model_request"]

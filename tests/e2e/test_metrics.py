@@ -11,10 +11,10 @@ from pytest_execgo.scenario.catalog import builtin_folder
 from pytest_execgo.session import RunSession
 from tests.conftest import ScenarioMaker
 
-# Only adapters that ask a model repair plans, and there is none yet: null everywhere.
 # Those of models move in tests/plugin/test_model_runs.py: `reference` asks none.
 OF_MODELS = {
-    "repair_count", "landed", "landed_at_first", "model_requests", "prompt_tokens", "completion_tokens",
+    "repair_count", "landed", "landed_at_first", "model_requests", "model_retries", "prompt_tokens",
+    "completion_tokens",
 }  # fmt: skip
 
 

@@ -47,6 +47,12 @@ def test_execgo_run_and_its_marker(
     [
         ("scenario='dmo'", "*unknown scenario 'dmo'*did you mean 'demo'?*"),
         ("scenario='demo', chaos='storm'", "*unknown chaos profile 'storm'*"),
+        ("scenario='demo', mode='liv'", "*unknown mode 'liv'*did you mean 'live'?*"),
+        ("scenario='demo', mode='live'", "*framework reference has no mode live*"),
+        (
+            "scenario='demo', mode='live', framework='langgraph'",
+            "*live mode asks a model: give --execgo-provider*",
+        ),
         ("", "*execgo_run needs a scenario*"),
     ],
 )
@@ -65,6 +71,7 @@ def test_a_wrong_call_is_one_line(
     [
         ("scenario='demo', kaos=['none']", "*unknown argument 'kaos'*did you mean 'chaos'?*"),
         ("'demo', 'x'", "*takes one scenario, and chaos by name*"),
+        ("'demo', chaos='x*'", "*unknown chaos profile 'x[*]'*"),
         ("'demo', chaos=None", "*chaos must be the name of a profile or a list of names*"),
     ],
 )

@@ -7,7 +7,6 @@ import json
 import shutil
 import threading
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -15,64 +14,7 @@ import yaml
 from pytest_execgo.services.httpd import Request, Response, Server, json_response
 from tests.conftest import ScenarioMaker
 from tests.e2e.test_metrics import OF_MODELS
-from tests.plugin.conftest import latest
-
-KEY = "sk-never-to-be-seen"
-
-# A framework in twelve lines: asks, and asks again with what was wrong.
-FRAMEWORK = """
-import requests
-from pytest_execgo.adapter.landing import land_text
-from pytest_execgo.adapter.prompt import prompt
-
-class Tiny:
-    name, modes, asks_model, packages = "tiny", frozenset({"live", "replay"}), True, ("requests",)
-
-    def missing(self):
-        return None
-
-    def plan(self, context, trace, recording):
-        texts = prompt(context)
-        messages = [{"role": "system", "content": texts.system}, {"role": "user", "content": texts.task}]
-        for _ in range(context.max_repairs + 1):
-            body = {"model": context.model_profile.model, "messages": messages}
-            url = f"{context.model_profile.base_url}/chat/completions"
-            answer = requests.post(url, json=body)
-            answer.raise_for_status()
-            text = answer.json()["choices"][0]["message"]["content"]
-            landing = trace.judged(land_text(text, context))
-            if landing.plan:
-                break
-            messages.append({"role": "assistant", "content": text})
-            messages.append({"role": "user", "content": landing.message})
-        return trace.settled()
-
-def pytest_execgo_adapters():
-    return [Tiny()]
-"""
-LIVE = ("--execgo-matrix", "--execgo-mode=live", "--execgo-framework=tiny")
-SCRIPTED = (*LIVE, "--execgo-provider=scripted")
-
-
-@pytest.fixture
-def tiny(
-    pytester: pytest.Pytester, project: ScenarioMaker, monkeypatch: pytest.MonkeyPatch
-) -> Path:
-    """A project with one scenario and the framework; the user has a key."""
-    monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    pytester.makeconftest(FRAMEWORK)
-    return project("demo")
-
-
-def script(folder: Path, name: str, *answers: dict[str, str]) -> None:
-    (folder / "scripts").mkdir(exist_ok=True)
-    document = {"schema_version": "1", "answers": list(answers)}
-    (folder / f"scripts/{name}.yaml").write_text(yaml.safe_dump(document))
-
-
-def trial(pytester: pytest.Pytester) -> dict[str, Any]:
-    (found,) = latest(pytester.path)["trials"]
-    return dict(found)
+from tests.plugin.conftest import KEY, LIVE, SCRIPTED, latest, script, trial
 
 
 def test_a_scripted_model_is_asked_and_its_plan_runs(pytester: pytest.Pytester, tiny: Path) -> None:
@@ -125,11 +67,14 @@ def test_a_model_that_never_gets_it_right_fails_by_its_plan(
     assert trial(pytester)["metrics"]["landed"] == 0
 
 
+TROUBLE = "--execgo-chaos=model_server_error"
+
+
 def test_every_metric_of_models_moves(pytester: pytest.Pytester, tiny: Path) -> None:
     script(tiny, "stubborn", {"text": "no"})
     seen = []
-    for name in ("default", "stubborn"):
-        pytester.runpytest_subprocess(*SCRIPTED, f"--execgo-model={name}")
+    for words in (["--execgo-model=default"], ["--execgo-model=stubborn", TROUBLE]):
+        pytester.runpytest_subprocess(*SCRIPTED, *words)
         seen.append({metric: trial(pytester)["metrics"][metric] for metric in OF_MODELS})
     assert [metric for metric in OF_MODELS if seen[0][metric] == seen[1][metric]] == []
 
@@ -205,6 +150,67 @@ def test_a_plan_that_does_not_do_its_work_is_not_recorded(
     assert not (tiny / "traces").exists()
 
 
+def test_ones_own_tests_ask_models_too(pytester: pytest.Pytester, tiny: Path) -> None:
+    pytester.makepyfile(
+        """
+        import pytest
+
+        @pytest.mark.execgo("demo", chaos=["none", "model_t*"])
+        def test_live(execgo_run):
+            result = execgo_run(framework="tiny", mode="live")
+            assert result.verdict.status == "passed"
+            assert result.model == "scripted/default"
+            assert "--execgo-provider scripted" in result.rerun
+
+        def test_not_in_replay(execgo_run):
+            execgo_run("demo", "model_down", framework="tiny")
+        """
+    )
+    words = ("--execgo-provider=scripted", "--execgo-model-timeout=0.5", "-rs")
+    result = pytester.runpytest_subprocess(*words)
+    result.assert_outcomes(passed=3, skipped=1)
+    result.stdout.fnmatch_lines(["SKIPPED*a model is asked in live mode only*"])
+
+
+BUDGETS = [
+    ("--execgo-plan-requests=2", "the model was asked more than 2 times for one plan"),
+    ("--execgo-plan-tokens=1", "tokens are used up (allowed: 1)"),
+    ("--execgo-plan-seconds=0.2", "planning took more than 0.2 s"),
+]
+
+
+@pytest.mark.parametrize(("option", "said"), BUDGETS)
+def test_a_plan_that_costs_too_much_is_none(
+    pytester: pytest.Pytester, tiny: Path, option: str, said: str
+) -> None:
+    script(tiny, "stubborn", {"text": "no"})
+    # Of the time: an endpoint that says nothing, and would be waited for for five seconds.
+    trouble = ["--execgo-chaos=model_timeout"] if "seconds" in option else []
+    words = (*SCRIPTED, "--execgo-model=stubborn", option, *trouble)
+    pytester.runpytest_subprocess(*words).assert_outcomes(failed=1)
+    found = trial(pytester)
+    cause = found["verdict"]["attribution"][0]
+    assert (cause["layer"], cause["code"]) == ("adapter", "model_budget")
+    assert said in cause["message"]
+    assert option.replace("=", " ") in found["rerun"]
+    assert found["metrics"]["landed"] is None
+
+
+@pytest.mark.parametrize(
+    "ini", ["execgo_plan_tokens = 1", "execgo_plan_requests = 1", "execgo_plan_seconds = 9"]
+)
+def test_a_budget_can_be_kept_in_files(pytester: pytest.Pytester, tiny: Path, ini: str) -> None:
+    name, _, value = ini.removeprefix("execgo_plan_").partition(" = ")
+    pytester.makeini(f"[pytest]\n{ini}\n")
+    pytester.runpytest_subprocess(*SCRIPTED).assert_outcomes(passed=1)
+    assert latest(pytester.path)["request"]["budget"][name] == float(value)
+    request = {"schema_version": "1", "budget": {name: 7}}
+    (pytester.path / "request.json").write_text(json.dumps(request))
+    words = (*SCRIPTED, "--execgo-request=request.json")
+    pytester.runpytest_subprocess(*words).assert_outcomes(passed=1)
+    assert latest(pytester.path)["request"]["budget"][name] == 7
+
+
 def test_a_broken_recording_is_one_line(pytester: pytest.Pytester, tiny: Path) -> None:
     (tiny / "traces").mkdir()
     (tiny / "traces/tiny.json").write_text('{"schema_version": "1"}')
@@ -274,6 +280,10 @@ def test_the_key_is_in_no_file_though_the_endpoint_echoes_it(
         ((*LIVE, "--execgo-model=m", "--execgo-base-url=http://me:pw@host/v1"), "holds a password"),
         ((*SCRIPTED, "--execgo-temperature=hot"), "expected a number"),
         ((*SCRIPTED, "--execgo-max-tokens=0"), "at least 1"),
+        ((*SCRIPTED, "--execgo-model-timeout=0"), "expected more than 0 seconds"),
+        ((*SCRIPTED, "--execgo-plan-seconds=soon"), "--execgo-plan-seconds 'soon': expected a"),
+        ((*SCRIPTED, "--execgo-plan-tokens=-1"), "--execgo-plan-tokens '-1': expected a whole"),
+        ((*SCRIPTED, "--execgo-plan-requests=0"), "at least 1"),
         (("--execgo-max-repairs=-1",), "--execgo-max-repairs '-1': expected a whole number"),
         (
             ("--execgo-framework=reference", "--execgo-mode=live", "--execgo-provider=scripted"),

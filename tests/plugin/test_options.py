@@ -21,6 +21,7 @@ def count(result: pytest.RunResult) -> int:
     [
         ("scenario=dmo", "unknown scenario 'dmo' (allowed: demo); did you mean 'demo'?"),
         ("chaos=runtime_kil", "did you mean 'runtime_kill'?"),
+        ("chaos=runtim_*", "unknown chaos profile 'runtim_[*]' (allowed: *"),
         ("framework=langraph", "unknown framework 'langraph' *did you mean 'langgraph'?"),
         ("mode=liv", "did you mean 'live'?"),
         ("mode=live", "live mode asks a model: give --execgo-provider"),
@@ -75,6 +76,17 @@ def test_every_option_has_an_ini_twin(
     pytester.makeini(f"[pytest]\n{ini}\n")
     result = pytester.runpytest(*COLLECT, "--strict-config")
     assert count(result) == items, result.stdout.str()
+
+
+def test_profiles_can_be_chosen_by_a_pattern(
+    pytester: pytest.Pytester, project: ScenarioMaker
+) -> None:
+    project("demo")
+    result = pytester.runpytest(*COLLECT, "--execgo-chaos=execgo_*", "--execgo-chaos=execgo_kill")
+    names = {"execgo_kill", "execgo_pause", "execgo_restart", "execgo_unreachable"}
+    ids = [line for line in result.outlines if "scenario.yaml::" in line]
+    assert {line.split("-replay-")[1].removesuffix("-r0") for line in ids} == names
+    assert len(ids) == len(names)
 
 
 def test_the_command_line_wins_over_the_request_and_that_over_the_ini(

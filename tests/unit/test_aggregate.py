@@ -44,6 +44,18 @@ def trial(repetition: int, status: str = "passed", **verdict: Any) -> TrialResul
     )  # fmt: skip
 
 
+def test_trouble_that_was_overcome_is_counted_and_no_false_cause() -> None:
+    cause = {
+        "layer": "plan", "code": "x", "confidence": "certain", "evidence": [], "message": "m",
+    }  # fmt: skip
+    overcome, false = (
+        trial(1, attribution=[{**cause, "overcome": True}]),
+        trial(2, attribution=[cause]),
+    )
+    score = result([trial(0), overcome, false], []).attribution
+    assert (score.clean, score.false_causes, score.overcome) == (3, 1, 1)
+
+
 def missing(repetition: int, state: str) -> UnfinishedTrial:
     return UnfinishedTrial.model_validate(
         {

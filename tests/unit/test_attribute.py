@@ -111,6 +111,79 @@ def accepted(at_ms: float) -> t.Submitted:
     return t.Submitted(at_ms=at_ms, stage_id="s", round=0, task_ids={"a": "x.a"})
 
 
+def replied(code: str | None = None, at_ms: float = 2, stalled_ms: float = 0) -> t.ModelReplied:
+    return t.ModelReplied(
+        event_id=f"reply-{at_ms}", at_ms=at_ms, number=1, attempt=1, status=0 if code else 200,
+        took_ms=1, stalled_ms=stalled_ms, code=code, message=code or "",
+    )  # fmt: skip
+
+
+def judged(*rules: str, attempt: int = 1) -> t.AnswerJudged:
+    return t.AnswerJudged(event_id=f"judged-{attempt}", at_ms=3, attempt=attempt, rules=rules)
+
+
+def no_plan(code: str) -> t.PlanFailed:
+    return t.PlanFailed(event_id="no-plan", at_ms=4, code=code, message="m", duration_ms=1)
+
+
+PLANNED = t.PlanReady(at_ms=4, plan_id="p", stages=1, tasks=1, digest="d", duration_ms=1)
+
+
+@pytest.mark.parametrize(
+    ("events", "expected"),
+    [
+        ([replied(), judged(), PLANNED], [("none", "no_failure", False)]),
+        (
+            [replied("model_rate_limit"), replied(None, 3), judged(), PLANNED],
+            [("adapter", "model_rate_limit", True)],
+        ),
+        (
+            [replied(), judged("schema", "cycle"), judged(attempt=2), PLANNED],
+            [("plan", "schema", True), ("plan", "cycle", True)],
+        ),
+        ([replied(stalled_ms=1500), judged(), PLANNED], [("adapter", "model_slow", True)]),
+        ([replied(stalled_ms=900), judged(), PLANNED], [("none", "no_failure", False)]),
+        # It ended by it: to blame, and once.
+        (
+            [replied("model_error"), replied("model_error", 3), no_plan("model_error")],
+            [("adapter", "model_error", False)],
+        ),
+        # Answers came after it, and the plan failed by what they said.
+        (
+            [replied("model_error"), replied(None, 3), judged("cycle"), no_plan("never_valid")],
+            [("plan", "never_valid", False), ("adapter", "model_error", True)],
+        ),
+        # Nothing came after it: it may have used the budget up.
+        (
+            [replied("model_timeout"), no_plan("model_budget")],
+            [("adapter", "model_budget", False), ("adapter", "model_timeout", False)],
+        ),
+        (
+            [replied(), judged("cycle"), no_plan("model_budget")],
+            [("adapter", "model_budget", False), ("plan", "cycle", False)],
+        ),
+        # What was overcome is never the first cause of what failed later, and explains none of it.
+        (
+            [replied("model_error"), replied(None, 3), PLANNED, exited("execgo"), ended("failed")],
+            [("engine", "process_exited", False), ("adapter", "model_error", True)],
+        ),
+        (
+            [replied(), judged("cycle"), PLANNED, ended("failed")],
+            [("unknown", "unexplained", False), ("plan", "cycle", True)],
+        ),
+    ],
+)
+def test_trouble_with_a_model(
+    events: list[t.EvidenceEvent], expected: list[tuple[str, str, bool]]
+) -> None:
+    assert [(c.layer, c.code, c.overcome) for c in attribute(events)] == expected
+
+
+def test_what_a_plan_failed_by_is_shown_with_the_replies_that_tell_it() -> None:
+    events = [replied("model_error"), replied("model_error", 3), no_plan("model_error")]
+    assert attribute(events)[0].evidence == ("reply-2", "reply-3", "no-plan")
+
+
 UNREACHABLE = t.EngineUnreachable(event_id="quiet", at_ms=6, stage_id="s", message="m")
 TIME_IS_UP = {
     "code": "external_failure", "message": "Post: context deadline exceeded",

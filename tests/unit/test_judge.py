@@ -115,6 +115,47 @@ def test_two_faults_are_two_causes_and_nothing_else(events: list[Any], named: bo
     assert verdict.cause_named is named
 
 
+def replied(code: str | None, at_ms: float) -> t.ModelReplied:
+    status = 429 if code else 200
+    return t.ModelReplied(number=1, attempt=1, status=status, took_ms=1, code=code, at_ms=at_ms)
+
+
+LIMITED = profile("should_recover", {"layer": "adapter", "code": "model_rate_limit"})
+PLANNED = t.PlanReady(plan_id="p", stages=1, tasks=1, digest="d", duration_ms=1, at_ms=4)
+GOT_OVER = [replied("model_rate_limit", 2), replied(None, 3), PLANNED]
+
+
+@pytest.mark.parametrize(
+    ("events", "named"),
+    [
+        ([FIRED, *GOT_OVER, GOOD, DONE], True),
+        ([FIRED, replied(None, 3), PLANNED, GOOD, DONE], False),
+        # Something else broke, too: that was not injected.
+        ([FIRED, *GOT_OVER, EXIT, GOOD, DONE], False),
+    ],
+)
+def test_what_was_overcome_is_named_and_blamed_for_nothing(events: list[Any], named: bool) -> None:
+    verdict, _ = judge(LIMITED, [ARMED, *events])
+    assert verdict.cause_named is named
+
+
+def test_what_was_overcome_is_no_harm_elsewhere() -> None:
+    verdict, _ = judge(FAIL, [ARMED, FIRED, *GOT_OVER, REFUSED, BAD, DONE])
+    assert (verdict.status, verdict.cause_named) == ("passed", True)
+
+
+@pytest.mark.parametrize(
+    ("events", "recovery"),
+    [
+        ([ARMED, FIRED, *GOT_OVER, GOOD, DONE], "recovered"),
+        ([ARMED, FIRED, replied(None, 3), PLANNED, GOOD, DONE], "not_needed"),
+        ([*GOT_OVER, GOOD, DONE], "not_needed"),
+    ],
+)
+def test_a_model_that_had_to_be_asked_again_is_a_recovery(events: list[Any], recovery: str) -> None:
+    assert judge(LIMITED, events)[0].recovery == recovery
+
+
 def test_of_two_faults_only_those_that_fired_must_be_named() -> None:
     left_out = DICE.model_copy(update=SECOND)
     verdict, _ = judge(BOTH, [ARMED, FIRED, left_out, SLOW, GOOD, DONE])

@@ -60,8 +60,8 @@ def _row(trial: TrialResult, fault: FaultRecord) -> list[str]:
         fault.detail or fault.reason or "",
         ", ".join(fault.tasks_inside[:3]) + (" …" if len(fault.tasks_inside) > 3 else ""),
         duration(fault.healed_at_ms),
-        ", ".join(f"{c.layer}/{c.code}" for c in causes if c.confidence != "possible")
-        or f"{causes[0].layer}/{causes[0].code} (possibly)",
+        ", ".join(c.name for c in causes if c.confidence != "possible")
+        or f"{causes[0].name} (possibly)",
         duration(trial.metrics.detection_ms),
         trial.verdict.recovery.replace("_", " "),
         duration(trial.metrics.recovery_ms),
@@ -80,7 +80,8 @@ def _coverage(result: BenchmarkResult) -> Iterator[str]:
         yield from _table(rows, names)
     reasons: dict[tuple[str, str], list[str]] = defaultdict(list)
     for pair in result.not_applicable:
-        reasons[pair.chaos, pair.reason].append(pair.scenario)
+        where = f" with {pair.framework} in mode {pair.mode}" if pair.framework else ""
+        reasons[pair.chaos + where, pair.reason].append(pair.scenario)
     for (chaos, reason), scenarios in reasons.items():
         yield f"- {chaos} is not applicable to {', '.join(scenarios)}: {reason}"
     if reasons:
@@ -99,7 +100,11 @@ def _scoreboard(result: BenchmarkResult) -> Iterator[str]:
             f"Named {score.correct} of {score.trials} injected causes (95 % lower bound "
             f"{score.lower_95:.3f}), abstained in {score.abstained}."
         )
-    yield f"Clean trials: {score.clean}, in {score.false_causes} of them a cause was named falsely."
+    overcome = f", in {score.overcome} trouble with a model was overcome" if score.overcome else ""
+    yield (
+        f"Clean trials: {score.clean}, in {score.false_causes} of them a cause was named "
+        f"falsely{overcome}."
+    )
     yield ""
     rows = [
         [injected, named, count]

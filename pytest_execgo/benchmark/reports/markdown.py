@@ -116,7 +116,8 @@ def _trial(trial: TrialResult) -> Iterator[str]:
     for cause in verdict.attribution:
         evidence = f" (events {', '.join(cause.evidence)})" if cause.evidence else ""
         yield (
-            f"- cause: **{cause.layer}** · `{cause.code}` ({cause.confidence}): "
+            f"- {'overcome' if cause.overcome else 'cause'}: **{cause.layer}** · `{cause.code}` "
+            f"({cause.confidence}): "
             f"{cause.message}{evidence}"
         )
     for check in verdict.checks:

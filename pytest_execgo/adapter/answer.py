@@ -1,0 +1,126 @@
+"""One answer of a model's endpoint: where it may come from, what is wrong with it, what it cost."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from pytest_execgo.errors import PlanError
+
+EVENT_STREAM = "text/event-stream"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A reply as it came.
+
+    ``status`` 0: none came, ``text`` says why, and ``late`` whether it was waited for in vain.
+    ``retry_after`` in seconds, as the endpoint asks. ``stalled_ms``: the longest time that it stood
+    still in the middle of its body.
+    """
+
+    status: int
+    content_type: str
+    text: str
+    retry_after: float | None = None
+    late: bool = False
+    stalled_ms: float = 0.0
+
+    @property
+    def streamed(self) -> bool:
+        """Whether it is a stream of events."""
+        return self.content_type.startswith(EVENT_STREAM)
+
+
+class Source(Protocol):
+    """Where answers come from."""
+
+    asks_again: bool
+    """Whether the same request may be answered otherwise the next time."""
+
+    def answer(self, number: int, path: str, asked: Any, seconds: float) -> Answer:
+        """The answer to request ``number`` (from 0), within ``seconds``; raises :class:`PlanError`."""
+
+
+def trouble(answer: Answer) -> PlanError | None:
+    """What an answer that is none means, in one line; ``None`` for one that is well."""
+    found = parsed(answer.text)
+    said = _said(found)
+    status = answer.status
+    if status == 0 and answer.late:
+        return PlanError("model_timeout", f"the model gave no answer: {answer.text[:300]}")
+    if status == 0:
+        return PlanError("model_unreachable", f"the model cannot be reached: {answer.text[:300]}")
+    if status in (401, 403):
+        return PlanError(
+            "model_key_refused",
+            f"the model's endpoint refused the key ({status}: {said}); set OPENAI_API_KEY",
+        )
+    if status == 429:
+        asks = "" if answer.retry_after is None else f" (wait {answer.retry_after:g} s)"
+        return PlanError(
+            "model_rate_limit", f"the model's endpoint answers 429{asks}: {said or 'no reason'}"
+        )
+    if status == 404:
+        return PlanError(
+            "model_unknown", f"the model's endpoint answers 404: {said or 'not found'}"
+        )
+    if status >= 400 or said:
+        return PlanError(
+            "model_error", f"the model's endpoint answers {status}: {said or 'no reason'}"
+        )
+    return None if answer.streamed else _foreign(answer, found)
+
+
+def _foreign(answer: Answer, found: Any) -> PlanError | None:
+    """An answer with a good status and a body that is not as it should be."""
+    if isinstance(found, dict) and ("choices" in found or "output" in found):
+        return None
+    if found is None and answer.content_type.startswith("application/json"):
+        return PlanError(
+            "model_malformed",
+            f"the model's endpoint answers {answer.status} with {len(answer.text)} characters that "
+            "are no JSON",
+        )
+    return PlanError(
+        "model_not_openai",
+        f"the endpoint answers {answer.content_type or 'something'}, not as OpenAI's does; is the "
+        "base URL right? it usually ends in /v1",
+    )
+
+
+def _said(found: Any) -> str:
+    """The words of an error, in one line."""
+    if not isinstance(found, dict):
+        return ""
+    error = found.get("error")
+    said = str(error.get("message") if isinstance(error, dict) else error or "")
+    return " ".join(said.split())[:300]
+
+
+def usage(answer: Answer) -> tuple[int, int] | None:
+    """Tokens of prompt and completion as the endpoint counts them; ``None`` where it does not."""
+    bodies = [parsed(answer.text)]
+    if answer.streamed:
+        lines = (line for line in answer.text.splitlines() if line.startswith("data:"))
+        bodies = [parsed(line.removeprefix("data:")) for line in lines]
+    for body in reversed(bodies):
+        found = body.get("usage") if isinstance(body, dict) else None
+        if isinstance(found, dict):
+            prompt = _tokens(found, "prompt_tokens", "input_tokens")
+            completion = _tokens(found, "completion_tokens", "output_tokens")
+            return None if prompt is None or completion is None else (prompt, completion)
+    return None
+
+
+def _tokens(found: dict[str, Any], *names: str) -> int | None:
+    return next((found[name] for name in names if isinstance(found.get(name), int)), None)
+
+
+def parsed(text: str) -> Any:
+    """A text as JSON; ``None`` where it is none."""
+    with suppress(ValueError):
+        return json.loads(text)
+    return None

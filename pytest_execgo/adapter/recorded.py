@@ -1,0 +1,73 @@
+"""A recording that answers instead of a model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pytest_execgo.adapter.answer import Answer
+from pytest_execgo.errors import PlanError
+from pytest_execgo.models.recording import Exchange
+
+DIVERGENCE = "replay_divergence"
+_LEFT_OUT = (
+    "model",
+    "temperature",
+    "max_tokens",
+    "max_completion_tokens",
+    "stream",
+    "stream_options",
+)
+"""What may differ between a recording and its replay."""
+
+
+class Recorded:
+    """Answers in their order; a request that was not recorded so is a divergence."""
+
+    asks_again = False
+
+    def __init__(self, exchanges: Sequence[Exchange]) -> None:
+        self._exchanges = exchanges
+
+    def answer(self, number: int, path: str, asked: Any, seconds: float) -> Answer:
+        """The recorded answer."""
+        if number >= len(self._exchanges):
+            raise PlanError(
+                DIVERGENCE,
+                f"replay divergence at request {number + 1}: the recording has "
+                f"{len(self._exchanges)}, and the framework asks once more",
+            )
+        known = self._exchanges[number]
+        where = _difference(_essence(known.asked), _essence(asked))
+        if known.path != path or where:
+            raise PlanError(
+                DIVERGENCE,
+                f"replay divergence at request {number + 1}: {where or 'the path'} is not as recorded",
+            )
+        return Answer(known.status, known.content_type, known.answer)
+
+
+def _essence(asked: Any) -> Any:
+    return (
+        {k: v for k, v in asked.items() if k not in _LEFT_OUT} if isinstance(asked, dict) else asked
+    )
+
+
+def _difference(known: Any, asked: Any, path: str = "") -> str | None:
+    """The first key path at which two JSON values differ; ``None`` if they are equal."""
+    if isinstance(known, dict) and isinstance(asked, dict):
+        for key in dict.fromkeys([*known, *asked]):
+            at = f"{path}.{key}" if path else str(key)
+            if (key in known) != (key in asked):
+                return at
+            found = _difference(known[key], asked[key], at)
+            if found:
+                return found
+        return None
+    if isinstance(known, list) and isinstance(asked, list) and len(known) == len(asked):
+        for index, (one, other) in enumerate(zip(known, asked, strict=True)):
+            found = _difference(one, other, f"{path}[{index}]")
+            if found:
+                return found
+        return None
+    return None if known == asked else path or "the body"

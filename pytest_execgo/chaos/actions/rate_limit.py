@@ -1,0 +1,41 @@
+"""``rate_limit``: the model's endpoint says that it is asked too often."""
+
+from __future__ import annotations
+
+import json
+from random import Random
+from typing import Any
+
+from pydantic import Field
+
+from pytest_execgo.chaos.model_fault import ModelAction, ModelParams
+from pytest_execgo.chaos.model_proxy import Ask, Reply
+
+
+class RateLimit(ModelAction):
+    """429 instead of an answer."""
+
+    name = "rate_limit"
+    summary = "the model's endpoint answers 429, with Retry-After"
+
+    class Params(ModelParams):
+        """``retry_after``: seconds; null: it does not say."""
+
+        retry_after: int | None = Field(default=1, ge=0)
+
+    def says(self, params: Any) -> str:
+        """The status, and what it asks for."""
+        asks = "" if params.retry_after is None else f", Retry-After: {params.retry_after}"
+        return f"the model's endpoint answers 429{asks}"
+
+    def spoil(self, ask: Ask, params: Any, dice: Random) -> Reply:
+        """The model is not asked."""
+        error = {
+            "message": "Rate limit reached for requests",
+            "type": "requests",
+            "code": "rate_limit_exceeded",
+        }
+        headers = {"Content-Type": "application/json"}
+        if params.retry_after is not None:
+            headers["Retry-After"] = str(params.retry_after)
+        return Reply(429, json.dumps({"error": error}).encode(), headers)

@@ -1,0 +1,25 @@
+"""A plan as it stands in the answer of a model, perhaps amid prose."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+
+def changed_plan(text: str, change: Callable[[dict[str, Any]], None]) -> str | None:
+    """The text with its plan changed in place; ``None`` where it holds none with a task."""
+    start, end = text.find("{"), text.rfind("}") + 1
+    try:
+        plan = json.loads(text[start:end])
+        if not tasks_of(plan):
+            return None
+        change(plan)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+    return text[:start] + json.dumps(plan) + text[end:]
+
+
+def tasks_of(plan: dict[str, Any]) -> list[dict[str, Any]]:
+    """All tasks, in their order; raises ``KeyError`` or ``TypeError`` where there is another thing."""
+    return [task for stage in plan["stages"] for task in stage["task_graph"]["tasks"]]

@@ -1,0 +1,87 @@
+"""Changing what a model said, wherever it stands: in the answers of ``/chat/completions`` (text or the
+arguments of a tool, whole or as a stream) and of ``/responses``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+_EVENT = "data:"
+Change = Callable[[str], str | None]
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a piece of the text stands: ``holder[key]``."""
+
+    holder: dict[str, Any]
+    key: str
+
+
+def with_text(body: bytes, change: Change, *, cut_off: bool = False) -> bytes | None:
+    """The body with its text changed, and the reason for its end, if it is to be ``cut_off``. ``None``
+    where there is no text, or ``change`` gives none."""
+    text = body.decode("utf-8", "replace")
+    if text.lstrip().startswith("{"):
+        try:
+            document = json.loads(text)
+        except ValueError:
+            return None
+        return json.dumps(document).encode() if _changed([document], change, cut_off) else None
+    return _with_streamed_text(text, change, cut_off)
+
+
+def _with_streamed_text(text: str, change: Change, cut_off: bool) -> bytes | None:
+    lines: list[Any] = text.split("\n")
+    for index, line in enumerate(lines):
+        if line.startswith(_EVENT) and line.removeprefix(_EVENT).strip().startswith("{"):
+            try:
+                lines[index] = json.loads(line.removeprefix(_EVENT))
+            except ValueError:
+                return None
+    if not _changed([line for line in lines if isinstance(line, dict)], change, cut_off):
+        return None
+    told = (f"{_EVENT} {json.dumps(x)}" if isinstance(x, dict) else x for x in lines)
+    return "\n".join(told).encode()
+
+
+def _changed(documents: list[dict[str, Any]], change: Change, cut_off: bool) -> bool:
+    """Change the text of an answer, which may come in several documents, in place; whether it could."""
+    places = [place for document in documents for place in _places(document)]
+    said = "".join(place.holder[place.key] for place in places)
+    new = change(said) if said else None
+    if new is None:
+        return False
+    for place in places:
+        place.holder[place.key] = ""
+    places[0].holder[places[0].key] = new
+    if cut_off:
+        for document in documents:
+            _end_early(document)
+    return True
+
+
+def _places(document: dict[str, Any]) -> Iterator[_Place]:
+    """Where the answer stands: in what it calls a tool with, or in its text."""
+    holders = []
+    for choice in document.get("choices") or []:
+        said = choice.get("message") or choice.get("delta") or {}
+        calls = [call.get("function") or {} for call in said.get("tool_calls") or []]
+        holders += [(call, "arguments") for call in calls] or [(said, "content")]
+    for item in document.get("output") or []:
+        holders += [(part, "text") for part in item.get("content") or []] or [(item, "arguments")]
+    for holder, key in holders:
+        if isinstance(holder.get(key), str):
+            yield _Place(holder, key)
+
+
+def _end_early(document: dict[str, Any]) -> None:
+    """As an endpoint says that an answer had become too long."""
+    for choice in document.get("choices") or []:
+        if choice.get("finish_reason"):
+            choice["finish_reason"] = "length"
+    if "output" in document:
+        document["status"] = "incomplete"
+        document["incomplete_details"] = {"reason": "max_output_tokens"}

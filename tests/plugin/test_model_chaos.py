@@ -1,0 +1,197 @@
+"""Faults of models: each strikes on real connections, is told from the others by evidence alone, and is
+got over, or not, as its profile says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from pytest_execgo.models.timeline import ModelReplied
+from pytest_execgo.observability.recorder import read_timeline
+from pytest_execgo.scenario.catalog import builtin_folder
+from tests.conftest import ScenarioMaker
+from tests.plugin.conftest import SCRIPTED, latest, trial
+
+PROFILES = sorted(path.stem for path in (builtin_folder() / "chaos").glob("model_*.yaml"))
+
+
+def test_every_fault_strikes_and_is_named(pytester: pytest.Pytester, tiny: Path) -> None:
+    words = (*SCRIPTED, "--execgo-chaos=model_*", "--execgo-model-timeout=3", "-n2")
+    result = pytester.runpytest_subprocess(*words, "--execgo-fail-if=faults_not_fired > 0")
+    result.assert_outcomes(passed=len(PROFILES))
+    assert result.ret == 0
+    report = latest(pytester.path)
+    score = report["attribution"]
+    assert (score["trials"], score["correct"]) == (len(PROFILES), len(PROFILES))
+    struck = {row["action"].split()[0] for row in report["coverage"] if row["fired"]}
+    assert struck == {
+        "rate_limit", "server_error", "timeout", "truncate", "malformed", "unknown_tool",
+        "wrong_schema", "slow_stream",
+    }  # fmt: skip
+    named = {t["chaos"]: first(t) for t in report["trials"]}
+    assert named["model_rate_limit"] == ("adapter", "model_rate_limit", True)
+    assert named["model_down"] == ("adapter", "model_error", False)
+    assert named["model_truncate"] == ("plan", "broken_json", True)
+    assert named["model_never_legal"] == ("plan", "never_valid", False)
+    markdown = (pytester.path / "reports/latest/benchmark.md").read_text()
+    assert "adapter/model_rate_limit (overcome)" in markdown
+
+
+def first(trial: dict[str, Any]) -> tuple[str, str, bool]:
+    cause = trial["verdict"]["attribution"][0]
+    return cause["layer"], cause["code"], cause["overcome"]
+
+
+def replies(pytester: pytest.Pytester) -> list[ModelReplied]:
+    folder = pytester.path / "reports/latest/trials" / trial(pytester)["trial_id"]
+    events = read_timeline(folder / "timeline.jsonl")
+    return [event for event in events if isinstance(event, ModelReplied)]
+
+
+def test_429_is_honoured(pytester: pytest.Pytester, tiny: Path) -> None:
+    pytester.runpytest_subprocess(*SCRIPTED, "--execgo-chaos=model_rate_limit").assert_outcomes(
+        passed=1
+    )
+    refused, answered = replies(pytester)
+    assert (refused.status, answered.status) == (429, 200)
+    # Retry-After: 1. Not earlier than that; how much later is nobody's promise.
+    assert answered.at_ms - answered.took_ms - refused.at_ms >= 1000
+    metrics = trial(pytester)["metrics"]
+    assert (metrics["model_requests"], metrics["model_retries"]) == (1, 1)
+    assert (metrics["landed_at_first"], metrics["recovery_success"]) == (1, 1)
+    assert metrics["recovery_ms"] > metrics["detection_ms"] > 0
+
+
+def test_who_does_not_wait_says_what_was_asked_for(pytester: pytest.Pytester, tiny: Path) -> None:
+    pytester.runpytest_subprocess(*SCRIPTED, "--execgo-chaos=model_quota").assert_outcomes(passed=1)
+    assert len(replies(pytester)) == 1
+    (cause,) = trial(pytester)["verdict"]["attribution"]
+    assert "429 (wait 3600 s)" in cause["message"]
+    assert trial(pytester)["metrics"]["landed"] is None, "the endpoint says nothing about plans"
+
+
+def test_a_silent_model_is_waited_for_as_long_as_the_option_says(
+    pytester: pytest.Pytester, tiny: Path
+) -> None:
+    words = (*SCRIPTED, "--execgo-chaos=model_timeout", "--execgo-model-timeout=0.3")
+    pytester.runpytest_subprocess(*words).assert_outcomes(passed=1)
+    silent, answered = replies(pytester)
+    assert (silent.code, silent.status, answered.code) == ("model_timeout", 0, None)
+    assert "none within 0.3 s" in silent.message
+    assert "--execgo-model-timeout 0.3" in trial(pytester)["rerun"]
+
+
+def test_the_chain_tells_what_was_got_over(pytester: pytest.Pytester, tiny: Path) -> None:
+    pytester.runpytest_subprocess(*SCRIPTED, "--execgo-chaos=model_unknown_tool").assert_outcomes(
+        passed=1
+    )
+    found = trial(pytester)
+    chain = [step["text"] for step in found["verdict"]["explanation"]]
+    assert "a task of the model's plan uses the tool no_such_tool" in chain[0]
+    assert chain[1] == "answer 1 of the model breaks unknown_tool"
+    assert found["metrics"]["repair_count"] == 1
+    assert found["broken_rules"] == ["unknown_tool"]
+
+
+def test_faults_of_model_and_runtime_are_two_causes(
+    pytester: pytest.Pytester, project: ScenarioMaker, tiny: Path
+) -> None:
+    project.chaos(
+        "both",
+        expectation="should_recover",
+        expected_cause=[{"layer": "plan", "code": "schema"}, {"layer": "runtime"}],
+        faults=[
+            {"action": "wrong_schema", "target": "model", "when": {"phase": "plan"}},
+            {
+                "action": "kill",
+                "target": "runtime",
+                "params": {"revive_after_ms": 200},
+                "when": {"phase": "runtime", "after": "task_running"},
+            },
+        ],
+    )
+    pytester.runpytest_subprocess(*SCRIPTED, "--execgo-chaos=both").assert_outcomes(passed=1)
+    verdict = trial(pytester)["verdict"]
+    assert verdict["cause_named"]
+    blamed = [c for c in verdict["attribution"] if not c["overcome"]]
+    assert {cause["layer"] for cause in blamed} == {"runtime"}
+
+
+def test_later_requests_can_be_hit(pytester: pytest.Pytester, tiny: Path) -> None:
+    """The first answer is legal: there is no second request, so nothing is proven."""
+    folder = tiny.parent / "chaos"
+    folder.mkdir(exist_ok=True)
+    profile = yaml.safe_load((builtin_folder() / "chaos/model_down.yaml").read_text())
+    profile["id"] = "second"
+    profile["faults"][0]["params"]["after"] = 1
+    (folder / "second.yaml").write_text(yaml.safe_dump(profile))
+    result = pytester.runpytest_subprocess(*SCRIPTED, "--execgo-chaos=second")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["INCONCLUSIVE*server_error on model (nobody met the fault)*"])
+
+
+def test_where_no_model_is_asked_there_is_no_trial(pytester: pytest.Pytester, tiny: Path) -> None:
+    result = pytester.runpytest_subprocess("--execgo-matrix", "--execgo-chaos=model_*")
+    assert result.ret == pytest.ExitCode.NO_TESTS_COLLECTED
+    profiles = ("--execgo-chaos=model_down", "--execgo-chaos=none")
+    pytester.runpytest_subprocess(
+        "--execgo-matrix", "--execgo-framework=tiny", "--execgo-mode=live",
+        "--execgo-provider=scripted", "--execgo-mode=replay", "--execgo-record", *profiles,
+    )  # fmt: skip
+    left_out = latest(pytester.path)["not_applicable"]
+    assert left_out == [
+        {
+            "scenario": "demo",
+            "chaos": "model_down",
+            "reason": "a model is asked in live mode only",
+            "framework": "tiny",
+            "mode": "replay",
+        }
+    ]
+    markdown = (pytester.path / "reports/latest/benchmark.md").read_text()
+    assert "model_down with tiny in mode replay is not applicable to demo" in markdown
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"when": {"phase": "runtime"}}, "unknown when.phase of rate_limit 'runtime'"),
+        ({"when": {"phase": "plan", "stage": "a"}}, "faults[0].when: a model is asked before"),
+        ({"params": {"retry_after": -1}}, "params"),
+        ({"target": "runtime"}, "unknown target of rate_limit 'runtime' (allowed: model)"),
+    ],
+)
+def test_a_profile_that_cannot_be_meant_is_one_line(
+    pytester: pytest.Pytester, project: ScenarioMaker, tiny: Path, change: dict[str, Any], said: str
+) -> None:
+    fault = {"action": "rate_limit", "target": "model", "when": {"phase": "plan"}} | change
+    project.chaos("odd", expectation="measure", faults=[fault])
+    result = pytester.runpytest_subprocess(*SCRIPTED, "--execgo-chaos=odd")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert said in result.stderr.str()
+
+
+def test_a_recorded_trial_whose_model_was_disturbed_is_not_repeated_as_something_else(
+    pytester: pytest.Pytester, tiny: Path
+) -> None:
+    pytester.runpytest_subprocess(*SCRIPTED, "--execgo-chaos=model_truncate").assert_outcomes(
+        passed=1
+    )
+    result = pytester.runpytest_subprocess("--execgo-replay=reports/latest", "-rs")
+    result.assert_outcomes(skipped=1)
+    result.stdout.fnmatch_lines(["SKIPPED*the faults of model_truncate strike a model*"])
+
+
+def test_a_recording_made_under_a_fault_that_was_got_over_replays(
+    pytester: pytest.Pytester, tiny: Path
+) -> None:
+    words = (*SCRIPTED, "--execgo-chaos=model_malformed", "--execgo-record")
+    pytester.runpytest_subprocess(*words).assert_outcomes(passed=1)
+    pytester.runpytest_subprocess("--execgo-matrix", "--execgo-framework=tiny").assert_outcomes(
+        passed=1
+    )
+    score = latest(pytester.path)["attribution"]
+    assert (score["false_causes"], score["overcome"]) == (0, 1)

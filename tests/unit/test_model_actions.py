@@ -1,0 +1,193 @@
+"""Spoilt answers: what they say is spoilt, the form in which an endpoint says it is not."""
+
+from __future__ import annotations
+
+import json
+from random import Random
+from typing import Any
+
+import pytest
+
+from pytest_execgo.adapter.landing import land_text
+from pytest_execgo.chaos.answer_text import with_text
+from pytest_execgo.chaos.model_fault import ModelAction
+from pytest_execgo.chaos.model_proxy import Disturbance, Reply
+from pytest_execgo.models.context import PlanContext
+from pytest_execgo.registry import Registry
+
+ACTIONS = Registry.build().actions
+CONTEXT = PlanContext(scenario_id="s", framework="f", mode="live", capabilities=("sleep",))
+
+
+def task(name: str) -> dict[str, Any]:
+    execution = {"kind": "script", "script": "true"}
+    return {"id": name, "type": "runtime", "input": {"execution": execution}}
+
+
+PLAN = {
+    "stages": [
+        {"stage_id": "one", "task_graph": {"tasks": [task("a"), task("b")]}},
+        {"stage_id": "two", "task_graph": {"tasks": [task("c")]}},
+    ]
+}
+TEXT = json.dumps(PLAN)
+
+
+def chat(message: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+        "usage": {"x": 1},
+    }
+
+
+def called(arguments: str) -> dict[str, Any]:
+    return {"type": "function", "function": {"name": "submit", "arguments": arguments}}
+
+
+FORMS: dict[str, Any] = {
+    "text": chat({"role": "assistant", "content": TEXT}),
+    "tool": chat({"role": "assistant", "content": None, "tool_calls": [called(TEXT)]}),
+    "response": {
+        "status": "completed",
+        "output": [{"type": "message", "content": [{"text": TEXT}]}],
+    },
+    "response tool": {"output": [{"type": "function_call", "arguments": TEXT}]},
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_the_text_is_changed_wherever_it_stands(form: str) -> None:
+    body = json.dumps(FORMS[form]).encode()
+    changed = with_text(body, lambda text: "NEW" if text == TEXT else None)
+    assert changed is not None
+    expected = json.dumps(FORMS[form]).replace(json.dumps(TEXT), '"NEW"')
+    assert json.loads(changed) == json.loads(expected)
+
+
+def stream(*pieces: str) -> bytes:
+    events: list[dict[str, Any]] = [{"choices": [{"delta": {"role": "assistant", "content": ""}}]}]
+    events += [{"choices": [{"delta": {"content": piece}}]} for piece in pieces]
+    events.append({"choices": [{"delta": {}, "finish_reason": "stop"}]})
+    lines = [f"data: {json.dumps(event)}\n\n" for event in events]
+    return "".join([": hello\n\n", *lines, "data: [DONE]\n\n"]).encode()
+
+
+def read(body: bytes) -> tuple[str, list[Any]]:
+    """What a client makes of a stream: the text, and the reasons for its end."""
+    lines = [line[5:] for line in body.decode().split("\n") if line.startswith("data: {")]
+    choices = [json.loads(line)["choices"][0] for line in lines]
+    text = "".join(choice["delta"].get("content", "") for choice in choices)
+    return text, [choice["finish_reason"] for choice in choices if "finish_reason" in choice]
+
+
+def test_a_stream_is_changed_as_a_whole_and_stays_one() -> None:
+    body = stream(TEXT[:9], TEXT[9:])
+    changed = with_text(body, lambda text: text.upper(), cut_off=True)
+    assert changed is not None
+    assert read(changed) == (TEXT.upper(), ["length"])
+    assert changed.startswith(b": hello\n\n")
+    assert changed.endswith(b"data: [DONE]\n\n")
+
+
+def test_what_is_cut_off_says_so() -> None:
+    for form in ("text", "tool"):
+        cut = with_text(json.dumps(FORMS[form]).encode(), lambda text: text[:5], cut_off=True)
+        assert cut is not None
+        assert json.loads(cut)["choices"][0]["finish_reason"] == "length"
+    cut = with_text(json.dumps(FORMS["response"]).encode(), lambda text: text[:5], cut_off=True)
+    assert cut is not None
+    assert json.loads(cut)["status"] == "incomplete"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"", b"{", b"hello", b"[]", b"{}", b'{"choices": []}', b'{"choices": [{"message": null}]}',
+        b'{"choices": [{"message": {"content": null}}]}', b"data: {broken\n\n", b"\xff\xfe",
+    ],
+)  # fmt: skip
+def test_where_there_is_no_text_nothing_is_changed(body: bytes) -> None:
+    assert with_text(body, lambda text: "NEW") is None
+
+
+def spoilt(name: str, reply: Reply, seed: int = 1, **params: Any) -> Reply | None:
+    action = ACTIONS[name]
+    assert isinstance(action, ModelAction)
+    return action.spoil(lambda: reply, action.Params(**params), Random(seed))
+
+
+def answer(form: str = "text") -> Reply:
+    return Reply(200, json.dumps(FORMS[form]).encode(), {"Content-Type": "application/json"})
+
+
+def text_of(reply: Reply | None) -> str:
+    assert reply is not None
+    found: str = json.loads(reply.body)["choices"][0]["message"]["content"]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("name", "rule"),
+    [
+        ("truncate", "broken_json"),
+        ("malformed", "broken_json"),
+        ("unknown_tool", "unknown_tool"),
+        ("wrong_schema", "schema"),
+    ],
+)
+def test_a_spoilt_answer_breaks_just_the_rule_it_is_meant_to(name: str, rule: str) -> None:
+    assert land_text(TEXT, CONTEXT).rules == ()
+    for seed in range(20):
+        assert land_text(text_of(spoilt(name, answer(), seed)), CONTEXT).rules == (rule,)
+
+
+@pytest.mark.parametrize("name", ["wrong_schema", "unknown_tool"])
+def test_the_same_dice_spoil_the_same_and_others_something_else(name: str) -> None:
+    once, again = (text_of(spoilt(name, answer(), 5)) for _ in range(2))
+    assert once == again
+    assert len({text_of(spoilt(name, answer(), seed)) for seed in range(20)}) > 2
+
+
+def test_a_plan_amid_prose_is_found() -> None:
+    form = chat({"role": "assistant", "content": f"Here it is:\n```json\n{TEXT}\n```"})
+    changed = text_of(spoilt("unknown_tool", Reply(200, json.dumps(form).encode())))
+    assert changed.startswith("Here it is:\n```json\n{")
+    assert "no_such_tool" in changed
+
+
+@pytest.mark.parametrize(
+    "name", ["truncate", "malformed", "unknown_tool", "wrong_schema", "slow_stream"]
+)
+def test_a_refusal_of_the_model_itself_is_not_spoilt(name: str) -> None:
+    assert spoilt(name, Reply(500, json.dumps(FORMS["text"]).encode())) is None
+
+
+@pytest.mark.parametrize("name", ["unknown_tool", "wrong_schema"])
+@pytest.mark.parametrize("said", ["", "I would rather not.", "{}", '{"stages": []}', "[1]"])
+def test_an_answer_without_a_plan_has_nothing_to_spoil(name: str, said: str) -> None:
+    form = chat({"role": "assistant", "content": said})
+    assert spoilt(name, Reply(200, json.dumps(form).encode())) is None
+
+
+def test_a_body_that_is_cut_keeps_its_head() -> None:
+    whole = answer()
+    half = spoilt("malformed", whole, part="body")
+    assert half is not None
+    assert (half.status, half.headers) == (200, whole.headers)
+    assert half.body == whole.body[: len(whole.body) // 2]
+
+
+def test_a_fault_leaves_some_requests_alone_and_hits_the_next_ones() -> None:
+    disturbance = Disturbance(lambda ask: Reply(503), after=2, times=2)
+    met = [disturbance.meet(answer) is not None for _ in range(6)]
+    assert met == [False, False, True, True, False, False]
+
+
+def test_a_request_that_cannot_be_spoilt_uses_nothing_up() -> None:
+    replies = iter([None, Reply(503), Reply(503)])
+    disturbance = Disturbance(lambda ask: next(replies), after=0, times=1)
+    assert disturbance.meet(answer) is None
+    assert disturbance.struck_at is None
+    assert disturbance.meet(answer) == Reply(503)
+    assert disturbance.struck_at is not None
+    assert disturbance.meet(answer) is None
