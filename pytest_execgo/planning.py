@@ -123,7 +123,8 @@ class Planning:
             given = profile.model_copy(update={"model": asked, "base_url": wire.url})
             context = self._context(workspace, given, repairs)
             plan = self._through(wire, adapter, context, trace, profile)
-        if self.settings.record:
+        # What chaos made of its answers is nothing that the model said.
+        if self.settings.record and self.proxy is None:
             self.recording = Recording(
                 scenario_id=self.scenario.id,
                 framework=adapter.name,

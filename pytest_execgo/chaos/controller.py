@@ -161,6 +161,15 @@ class ChaosController:
             if isinstance(armed.loaded.action, ServiceAction):
                 self._trigger(armed, None, None)
 
+    def on_planned(self) -> None:
+        """The model is asked no more: what was done to it is undone."""
+        for placed in reversed(self._in_place):
+            if placed.armed.fault.when.phase == "plan":
+                self._undo(placed)
+        for armed in self._armed:
+            if armed.fault.when.phase == "plan":
+                self._settle(armed)
+
     def on_plan(self, plan: StandardPlan) -> StandardPlan:
         """Logical faults of phase ``plan``."""
         for armed in self._ready("plan", "phase_start"):
@@ -220,8 +229,7 @@ class ChaosController:
         for placed in reversed(self._in_place):
             self._undo(placed)
         for armed in self._armed:
-            for waiting in armed.waiting:
-                self._ask_struck(armed, waiting)
+            self._settle(armed)
             if not armed.settled:
                 met = "its condition was met, but the trial ended before the delay had passed"
                 never = f"no stage or task met its condition: {_condition(armed.fault)}"
@@ -293,6 +301,11 @@ class ChaosController:
             armed.waiting.append((injection, stage_id, task_id))
         if heals_after is not None:
             self._schedule.after(heals_after, lambda: self._undo(placed))
+
+    def _settle(self, armed: _Armed) -> None:
+        """Ask for whom the faults that waited have struck."""
+        while armed.waiting:
+            self._ask_struck(armed, armed.waiting.pop(0))
 
     def _ask_struck(self, armed: _Armed, waiting: _Waiting) -> None:
         injection, stage_id, task_id = waiting

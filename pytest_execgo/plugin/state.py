@@ -151,7 +151,14 @@ class PluginState:
         names_only = bool(self.config.option.collectonly)
         self.fleet_spec.resolve(self.registry.launchers, names_only=names_only)
         folder = scenario_folder(options.path(self.config, "scenarios"), self.config.rootpath)
-        return Catalogue(folder, self.registry, self.request)
+        found = Catalogue(folder, self.registry, self.request)
+        names = found.profile_names()
+        if self.settings.record and all(found.profile(name).disturbs_model for name in names):
+            raise UsageError(
+                f"--execgo-record: the faults of {', '.join(names)} spoil what the model says, which is "
+                "not recorded then; add --execgo-chaos none"
+            )
+        return found
 
     @cached_property
     def shard(self) -> Shard | None:

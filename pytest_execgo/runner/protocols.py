@@ -43,6 +43,9 @@ class Chaos(Protocol):
     def on_planning(self) -> None:
         """A plan is about to be asked for."""
 
+    def on_planned(self) -> None:
+        """There is a plan, or there will be none."""
+
     def on_plan(self, plan: StandardPlan) -> StandardPlan:
         """The plan as it will be executed."""
 

@@ -116,6 +116,8 @@ class TrialRunner:
             # that did not come.
             self._plan_failed("adapter_raised", f"{type(error).__name__}: {error}", began)
             return None
+        finally:
+            self._chaos.on_planned()
         duration = self._recorder.elapsed_ms() - began
         plan = self._chaos.on_plan(original)
         problems = plan_problems(plan)

@@ -37,11 +37,12 @@ def carriers(token: str) -> list[str]:
     found = []
     for process in psutil.process_iter():
         try:
-            words = [*process.cmdline(), *process.environ().values()]
+            command, environment = process.cmdline(), process.environ()
         except (psutil.Error, OSError):
+            # It is about to end, and asking it once more would raise.
             continue
-        if any(token in word for word in words):
-            found.append(" ".join(process.cmdline()))
+        if any(token in word for word in (*command, *environment.values())):
+            found.append(" ".join(command))
     return found
 
 

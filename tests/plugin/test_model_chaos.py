@@ -3,6 +3,7 @@ got over, or not, as its profile says."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from pytest_execgo.models.timeline import ModelReplied
 from pytest_execgo.observability.recorder import read_timeline
 from pytest_execgo.scenario.catalog import builtin_folder
 from tests.conftest import ScenarioMaker
-from tests.plugin.conftest import SCRIPTED, latest, trial
+from tests.plugin.conftest import FRAMEWORK, SCRIPTED, latest, script, trial
 
 PROFILES = sorted(path.stem for path in (builtin_folder() / "chaos").glob("model_*.yaml"))
 
@@ -51,6 +52,38 @@ def replies(pytester: pytest.Pytester) -> list[ModelReplied]:
     return [event for event in events if isinstance(event, ModelReplied)]
 
 
+SHOUT = """
+from pytest_execgo.chaos.model_fault import AnswerAction, ModelParams
+
+class Shout(AnswerAction):
+    name, summary = "shout", "the model answers in capitals"
+
+    class Params(ModelParams):
+        pass
+
+    def says(self, params):
+        return "the model's answer is in capitals"
+
+    def change(self, text, params, dice):
+        return text.upper()
+
+def pytest_execgo_chaos_actions():
+    return [Shout()]
+"""
+
+
+def test_a_fault_of_ones_own(pytester: pytest.Pytester, project: ScenarioMaker, tiny: Path) -> None:
+    pytester.makeconftest(FRAMEWORK + SHOUT)
+    project.chaos(
+        "loud",
+        expectation="should_recover",
+        expected_cause={"layer": "plan"},
+        faults=[{"action": "shout", "target": "model", "when": {"phase": "plan"}}],
+    )
+    pytester.runpytest_subprocess(*SCRIPTED, "--execgo-chaos=loud").assert_outcomes(passed=1)
+    assert trial(pytester)["verdict"]["cause_named"]
+
+
 def test_429_is_honoured(pytester: pytest.Pytester, tiny: Path) -> None:
     pytester.runpytest_subprocess(*SCRIPTED, "--execgo-chaos=model_rate_limit").assert_outcomes(
         passed=1
@@ -63,6 +96,8 @@ def test_429_is_honoured(pytester: pytest.Pytester, tiny: Path) -> None:
     assert (metrics["model_requests"], metrics["model_retries"]) == (1, 1)
     assert (metrics["landed_at_first"], metrics["recovery_success"]) == (1, 1)
     assert metrics["recovery_ms"] > metrics["detection_ms"] > 0
+    (fault,) = trial(pytester)["faults"]
+    assert fault["tasks_inside"] == [], "it was over before there was a plan"
 
 
 def test_who_does_not_wait_says_what_was_asked_for(pytester: pytest.Pytester, tiny: Path) -> None:
@@ -185,13 +220,23 @@ def test_a_recorded_trial_whose_model_was_disturbed_is_not_repeated_as_something
     result.stdout.fnmatch_lines(["SKIPPED*the faults of model_truncate strike a model*"])
 
 
-def test_a_recording_made_under_a_fault_that_was_got_over_replays(
+def test_what_chaos_made_of_answers_is_not_recorded(pytester: pytest.Pytester, tiny: Path) -> None:
+    words = (*SCRIPTED, "--execgo-record", "--execgo-chaos=model_malformed")
+    result = pytester.runpytest_subprocess(*words)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "the faults of model_malformed spoil what the model says" in result.stderr.str()
+    result = pytester.runpytest_subprocess(*words, "--execgo-chaos=none")
+    result.assert_outcomes(passed=2)
+    recording = json.loads((tiny / "traces/tiny.json").read_text())
+    assert len(recording["exchanges"]) == 1
+
+
+def test_a_model_that_needed_a_repair_is_no_false_cause(
     pytester: pytest.Pytester, tiny: Path
 ) -> None:
-    words = (*SCRIPTED, "--execgo-chaos=model_malformed", "--execgo-record")
-    pytester.runpytest_subprocess(*words).assert_outcomes(passed=1)
-    pytester.runpytest_subprocess("--execgo-matrix", "--execgo-framework=tiny").assert_outcomes(
-        passed=1
-    )
+    script(tiny, "twice", {"text": "no"}, {"plan": "../plan.yaml"})
+    result = pytester.runpytest_subprocess(*SCRIPTED, "--execgo-model=twice")
+    result.assert_outcomes(passed=1)
     score = latest(pytester.path)["attribution"]
     assert (score["false_causes"], score["overcome"]) == (0, 1)
+    assert first(trial(pytester)) == ("plan", "broken_json", True)

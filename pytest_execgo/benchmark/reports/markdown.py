@@ -80,6 +80,7 @@ def _landing(result: BenchmarkResult) -> Iterator[str]:
                 f"{landing.count}/{landing.of}",
                 f"{first.count}/{first.of}",
                 repairs,
+                sum(trial.metrics.model_retries or 0 for trial in members),
                 cell.rates.plan_shapes,
                 ", ".join(rules) or "–",
             ]
@@ -87,7 +88,7 @@ def _landing(result: BenchmarkResult) -> Iterator[str]:
     if rows:
         headers = [
             "scenario", "framework", "mode", "chaos", "model", "landed", "at first", "repairs",
-            "shapes", "broken rules",
+            "retries", "shapes", "broken rules",
         ]  # fmt: skip
         yield "## Landing"
         yield ""
