@@ -21,7 +21,7 @@ from pytest_execgo.adapter.landing import Landing
 from pytest_execgo.adapter.packages import environment, versions
 from pytest_execgo.adapter.recorded import DIVERGENCE, Recorded
 from pytest_execgo.adapter.script import answers
-from pytest_execgo.adapter.wire import Heard, ModelWire
+from pytest_execgo.adapter.wire import Attempt, ModelWire
 from pytest_execgo.benchmark.matrix import Trial
 from pytest_execgo.catalogue import Catalogue
 from pytest_execgo.chaos.model_proxy import ModelProxy
@@ -118,7 +118,7 @@ class Planning:
         budget = Budget(self.catalogue.request.budget, repairs)
         with (
             self._endpoint(profile) as source,
-            ModelWire(source, trace, budget, self._heard) as wire,
+            ModelWire(source, trace, budget, self._attempted) as wire,
         ):
             given = profile.model_copy(update={"model": asked, "base_url": wire.url})
             context = self._context(workspace, given, repairs)
@@ -153,8 +153,10 @@ class Planning:
         recording = self._recording(adapter.name)
         profile = ModelProfile(provider=recording.provider, model=recording.model)
         repairs = recording.max_repairs
-        source, budget = Recorded(recording.exchanges), Budget(PlanBudget(), repairs)
-        with ModelWire(source, trace, budget, self._heard) as wire:
+        # As many as there are; it is for the recording to say that one more is a divergence.
+        limits = PlanBudget(requests=len(recording.exchanges) + 1)
+        source, budget = Recorded(recording.exchanges), Budget(limits, repairs)
+        with ModelWire(source, trace, budget, self._attempted) as wire:
             given = profile.model_copy(update={"base_url": wire.url})
             context = self._context(workspace, given, repairs)
             try:
@@ -216,15 +218,15 @@ class Planning:
     def _judged(self, attempt: int, landing: Landing) -> None:
         self.recorder.add(AnswerJudged(attempt=attempt, rules=landing.rules))
 
-    def _heard(self, heard: Heard) -> None:
-        trouble = heard.trouble
+    def _attempted(self, one: Attempt) -> None:
+        trouble = one.trouble
         self.recorder.add(
             ModelReplied(
-                number=heard.number,
-                attempt=heard.attempt,
-                status=heard.answer.status,
-                took_ms=heard.took_ms,
-                stalled_ms=heard.answer.stalled_ms,
+                number=one.number,
+                attempt=one.attempt,
+                status=one.answer.status,
+                took_ms=one.took_ms,
+                stalled_ms=one.answer.stalled_ms,
                 code=trouble.code if trouble else None,
                 message=str(trouble) if trouble else "",
             )
@@ -236,7 +238,7 @@ class Planning:
             ModelUsed(
                 provider=profile.provider,
                 model=profile.model,
-                requests=len(wire.exchanges),
+                requests=wire.requests,
                 answers=wire.answers,
                 prompt_tokens=prompt,
                 completion_tokens=completion,
@@ -253,7 +255,7 @@ class Planning:
         usual = _SCRIPTED_TIMEOUT_SECONDS if scripted else _MODEL_TIMEOUT_SECONDS
         seconds = profile.model_timeout or usual
         with (
-            self.proxy.before(base_url) if self.proxy else nullcontext(base_url) as url,
+            self.proxy.before(base_url, seconds) if self.proxy else nullcontext(base_url) as url,
             closing(Endpoint(url, key, seconds)) as endpoint,
         ):
             yield endpoint
@@ -290,6 +292,7 @@ class Planning:
             seed=self.settings.seed + self.scenario.manifest.seed,
             capabilities=self._tools() if profile else (),
             chaos_profile=cell.chaos,
+            budget=self.catalogue.request.budget,
             scenario_input=self.scenario.manifest.input,
             workspace_dir=str(workspace),
         )

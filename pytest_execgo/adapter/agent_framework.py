@@ -45,7 +45,10 @@ async def _run(context: PlanContext, trace: PlanTrace) -> None:
     }
     profile = context.model
     async with AsyncOpenAI(
-        base_url=profile.base_url, api_key="not-needed", max_retries=0
+        base_url=profile.base_url,
+        api_key="not-needed",
+        timeout=context.budget.seconds,
+        max_retries=0,
     ) as client:
         model = OpenAIChatCompletionClient(profile.model, async_client=client)
         agent = Agent(model, texts.system, name="planner", default_options=options)

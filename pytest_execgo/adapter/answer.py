@@ -9,14 +9,16 @@ from typing import Any, Protocol
 
 from pytest_execgo.errors import PlanError
 
-EVENT_STREAM = "text/event-stream"
+_EVENT_STREAM = "text/event-stream"
+_EVENT = "data:"
 
 
 @dataclass(frozen=True)
 class Answer:
     """A reply as it came.
 
-    ``status`` 0: none came, ``text`` says why, and ``late`` whether it was waited for in vain.
+    ``status`` 0: none came, ``text`` says why, and ``late`` whether it was waited for in vain. Of a
+    redirection ``text`` is where it leads.
     ``retry_after`` in seconds, as the endpoint asks. ``stalled_ms``: the longest time that it stood
     still in the middle of its body.
     """
@@ -31,13 +33,13 @@ class Answer:
     @property
     def streamed(self) -> bool:
         """Whether it is a stream of events."""
-        return self.content_type.startswith(EVENT_STREAM)
+        return self.content_type.startswith(_EVENT_STREAM)
 
 
 class Source(Protocol):
     """Where answers come from."""
 
-    asks_again: bool
+    retryable: bool
     """Whether the same request may be answered otherwise the next time."""
 
     def answer(self, number: int, path: str, asked: Any, seconds: float) -> Answer:
@@ -46,8 +48,7 @@ class Source(Protocol):
 
 def trouble(answer: Answer) -> PlanError | None:
     """What an answer that is none means, in one line; ``None`` for one that is well."""
-    found = parsed(answer.text)
-    said = _said(found)
+    said = next((words for words in map(_said, bodies(answer)) if words), "")
     status = answer.status
     if status == 0 and answer.late:
         return PlanError("model_timeout", f"the model gave no answer: {answer.text[:300]}")
@@ -67,23 +68,27 @@ def trouble(answer: Answer) -> PlanError | None:
         return PlanError(
             "model_unknown", f"the model's endpoint answers 404: {said or 'not found'}"
         )
+    if 300 <= status < 400:
+        return PlanError(
+            "model_not_openai",
+            f"the endpoint redirects ({status}) to {answer.text[:300] or 'nowhere'}; give the address "
+            "that answers itself as --execgo-base-url",
+        )
     if status >= 400 or said:
         return PlanError(
             "model_error", f"the model's endpoint answers {status}: {said or 'no reason'}"
         )
-    return None if answer.streamed else _foreign(answer, found)
+    return _trouble_of_stream(answer) if answer.streamed else _trouble_of_body(answer)
 
 
-def _foreign(answer: Answer, found: Any) -> PlanError | None:
+def _trouble_of_body(answer: Answer) -> PlanError | None:
     """An answer with a good status and a body that is not as it should be."""
+    found = parsed(answer.text)
     if isinstance(found, dict) and ("choices" in found or "output" in found):
         return None
     if found is None and answer.content_type.startswith("application/json"):
-        return PlanError(
-            "model_malformed",
-            f"the model's endpoint answers {answer.status} with {len(answer.text)} characters that "
-            "are no JSON",
-        )
+        size = len(answer.text)
+        return _malformed(f"answers {answer.status} with {size} characters that are no JSON")
     return PlanError(
         "model_not_openai",
         f"the endpoint answers {answer.content_type or 'something'}, not as OpenAI's does; is the "
@@ -91,23 +96,46 @@ def _foreign(answer: Answer, found: Any) -> PlanError | None:
     )
 
 
+def _trouble_of_stream(answer: Answer) -> PlanError | None:
+    """A stream says itself when it has come to its end."""
+    if any(_ends(body) for body in bodies(answer)):
+        return None
+    return _malformed("ends its stream before the answer does")
+
+
+def _ends(event: Any) -> bool:
+    if not isinstance(event, dict):
+        return False
+    choices = event.get("choices") or []
+    ended = any(isinstance(c, dict) and c.get("finish_reason") for c in choices)
+    return ended or event.get("type") in ("response.completed", "response.incomplete")
+
+
+def _malformed(what: str) -> PlanError:
+    return PlanError("model_malformed", f"the model's endpoint {what}")
+
+
 def _said(found: Any) -> str:
-    """The words of an error, in one line."""
-    if not isinstance(found, dict):
-        return ""
-    error = found.get("error")
-    said = str(error.get("message") if isinstance(error, dict) else error or "")
+    """The words of an error, in one line; empty where there is none."""
+    error = found.get("error") if isinstance(found, dict) else None
+    said = str((error.get("message") if isinstance(error, dict) else error) or "")
     return " ".join(said.split())[:300]
+
+
+def bodies(answer: Answer) -> list[Any]:
+    """The JSON values of an answer: one, or those of a stream's events."""
+    if not answer.streamed:
+        return [parsed(answer.text)]
+    lines = (line for line in answer.text.splitlines() if line.startswith(_EVENT))
+    return [parsed(line.removeprefix(_EVENT)) for line in lines]
 
 
 def usage(answer: Answer) -> tuple[int, int] | None:
     """Tokens of prompt and completion as the endpoint counts them; ``None`` where it does not."""
-    bodies = [parsed(answer.text)]
-    if answer.streamed:
-        lines = (line for line in answer.text.splitlines() if line.startswith("data:"))
-        bodies = [parsed(line.removeprefix("data:")) for line in lines]
-    for body in reversed(bodies):
-        found = body.get("usage") if isinstance(body, dict) else None
+    for body in reversed(bodies(answer)):
+        # An event of a stream of /responses holds the whole response.
+        holder = body.get("response", body) if isinstance(body, dict) else None
+        found = holder.get("usage") if isinstance(holder, dict) else None
         if isinstance(found, dict):
             prompt = _tokens(found, "prompt_tokens", "input_tokens")
             completion = _tokens(found, "completion_tokens", "output_tokens")

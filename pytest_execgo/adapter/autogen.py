@@ -87,6 +87,7 @@ def _client(context: PlanContext) -> Any:
         model=profile.model,
         base_url=profile.base_url,
         api_key="not-needed",
+        timeout=context.budget.seconds,
         max_retries=0,
         response_format={"type": "json_schema", "json_schema": answer},
         model_info={

@@ -29,20 +29,23 @@ class Budget:
         """One more request; raises :class:`PlanError` if it may not be made."""
         self._asked += 1
         if self._asked > self.requests:
-            raise _over(f"the model was asked more than {self.requests} times for one plan")
+            message = f"the model was asked more than {self.requests} times for one plan"
+            raise PlanError("budget_requests", message)
         if self._tokens is not None and self._uncounted:
-            raise _over(
+            raise PlanError(
+                "budget_tokens",
                 f"the endpoint does not say how many tokens it used, so a budget of {self._tokens} "
-                "cannot be kept; leave out --execgo-plan-tokens"
+                "cannot be kept; leave out --execgo-plan-tokens",
             )
         if self._tokens is not None and self._used >= self._tokens:
-            raise _over(f"{self._used} tokens are used up (allowed: {self._tokens})")
+            message = f"{self._used} tokens are used up (allowed: {self._tokens})"
+            raise PlanError("budget_tokens", message)
         self.check_time()
 
     def check_time(self) -> None:
         """Raises :class:`PlanError` when the time is up."""
         if self.seconds_left() <= 0:
-            raise _over(f"planning took more than {self._seconds:g} s")
+            raise PlanError("budget_time", f"planning took more than {self._seconds:g} s")
 
     def seconds_left(self) -> float:
         """Seconds until the time is up; may be negative."""
@@ -54,7 +57,3 @@ class Budget:
             self._uncounted = True
         else:
             self._used += sum(tokens)
-
-
-def _over(message: str) -> PlanError:
-    return PlanError("model_budget", message)

@@ -95,6 +95,7 @@ def _llm(context: PlanContext) -> Any:
         api_key="not-needed",
         temperature=profile.temperature,
         max_tokens=profile.max_tokens,
+        timeout=context.budget.seconds,
         max_retries=0,
         response_format={"type": "json_object"},
     )

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from time import monotonic
 from typing import Any
 
 import requests
+import urllib3
 
 from pytest_execgo.adapter.answer import Answer
 from pytest_execgo.direct_http import beside_us
 
-_PIECE_BYTES = 256
+_PIECE_BYTES = 65536
+# "none", "test", "ollama": what people set where no key is needed, and words that answers are made of.
+_SHORTEST_SECRET = 12
 
 
 class Endpoint:
     """An OpenAI-compatible endpoint. ``base_url`` as OpenAI's SDK takes it, ending in ``/v1``;
     ``seconds`` is how long one answer is waited for at most."""
 
-    asks_again = True
+    retryable = True
 
     def __init__(self, base_url: str, key: str | None, seconds: float) -> None:
         self._base_url, self._seconds, self._key = base_url.rstrip("/"), seconds, key
@@ -32,39 +35,55 @@ class Endpoint:
             self._session.headers["Authorization"] = f"Bearer {key}"
 
     def answer(self, number: int, path: str, asked: Any, seconds: float) -> Answer:
-        """Ask once."""
+        """Ask once. The limit is for the head of the answer and for each silence in its body, and no
+        piece is taken after it."""
         limit = min(self._seconds, seconds)
         url = f"{self._base_url}{path}"
+        deadline = monotonic() + limit
         try:
-            with self._session.post(url, json=asked, timeout=limit, stream=True) as reply:
-                body, stalled_ms = _read(reply, monotonic() + limit)
-        except (requests.Timeout, TimeoutError):
+            # Redirected, a POST would become a GET; where to is for the user to see.
+            with self._session.post(
+                url, json=asked, timeout=limit, stream=True, allow_redirects=False
+            ) as reply:
+                body, stalled_ms = read(_pieces(reply), deadline)
+        except (requests.Timeout, urllib3.exceptions.ReadTimeoutError, TimeoutError):
             return Answer(0, "", f"none within {limit:g} s", late=True)
-        except requests.RequestException as error:
-            if isinstance(error, requests.ConnectionError) and "timed out" in str(error):
-                # How requests calls a silence in the middle of a body.
-                return Answer(0, "", f"not all of it within {limit:g} s", late=True)
+        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             return Answer(0, "", self._without_key(f"{type(error).__name__}: {error}"))
-        # Not reply.text: it takes a stream for Latin-1 where nothing else is said.
-        text = self._without_key(body.decode("utf-8", "replace"))
-        kind, wait = reply.headers.get("Content-Type", ""), _retry_after(reply.headers)
+        text = body.decode("utf-8", "replace")
+        if 300 <= reply.status_code < 400:
+            text = reply.headers.get("Location", "")
+        kind, wait = reply.headers.get("Content-Type", ""), retry_after(reply.headers)
+        text = self._without_key(text, quoted=reply.status_code == 200)
         return Answer(reply.status_code, kind, text, wait, stalled_ms=stalled_ms)
 
     def close(self) -> None:
         """Leave its connections."""
         self._session.close()
 
-    def _without_key(self, text: str) -> str:
-        """Endpoints echo what they refuse."""
-        return text.replace(self._key, "[key]") if self._key else text
+    def _without_key(self, text: str, *, quoted: bool = False) -> str:
+        """Endpoints echo what they refuse. What is ``quoted`` from the model is left alone where the key
+        is no secret but a word."""
+        if not self._key or (quoted and len(self._key) < _SHORTEST_SECRET):
+            return text
+        return text.replace(self._key, "[key]")
 
 
-def _read(reply: requests.Response, deadline: float) -> tuple[bytes, float]:
-    """The body, and the longest pause in it in milliseconds; raises ``TimeoutError``."""
-    pieces: list[bytes] = []
+def _pieces(reply: requests.Response) -> Iterator[bytes]:
+    """The body as it comes: not ``iter_content``, which waits until a piece of its size is full."""
+    while piece := reply.raw.read1(_PIECE_BYTES, decode_content=True):
+        yield piece
+
+
+def read(
+    pieces: Iterable[bytes], deadline: float, clock: Callable[[], float] = monotonic
+) -> tuple[bytes, float]:
+    """The whole, and the longest pause in it in milliseconds; raises ``TimeoutError`` for a piece that
+    comes after the deadline."""
+    taken: list[bytes] = []
     last, longest = None, 0.0
-    for piece in _pieces(reply):
-        now = monotonic()
+    for piece in pieces:
+        now = clock()
         if now > deadline:
             raise TimeoutError
         if last is not None:
@@ -72,17 +91,15 @@ def _read(reply: requests.Response, deadline: float) -> tuple[bytes, float]:
         # Some keep a connection alive with blanks or comments until the model has thought.
         if last is not None or (piece.strip() and not piece.startswith(b":")):
             last = now
-        pieces.append(piece)
-    return b"".join(pieces), round(longest * 1000, 3)
+        taken.append(piece)
+    return b"".join(taken), round(longest * 1000, 3)
 
 
-def _pieces(reply: requests.Response) -> Iterator[bytes]:
-    found: Iterator[bytes] = reply.iter_content(_PIECE_BYTES)
-    return found
-
-
-def _retry_after(headers: Any) -> float | None:
-    """Seconds, as a number or a date; ``retry-after-ms`` is more exact where it is given."""
+def retry_after(
+    headers: Any, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+) -> float | None:
+    """Seconds, as a number or a date; ``retry-after-ms`` is more exact where it is given. ``None`` where
+    the headers do not say, or nothing that can be meant."""
     exact = _number(headers.get("retry-after-ms", ""))
     if exact is not None:
         return exact / 1000
@@ -95,7 +112,7 @@ def _retry_after(headers: Any) -> float | None:
     except ValueError:
         return None
     when = when if when.tzinfo else when.replace(tzinfo=UTC)
-    return max(0.0, (when - datetime.now(UTC)).total_seconds())
+    return max(0.0, (when - now()).total_seconds())
 
 
 def _number(text: str) -> float | None:

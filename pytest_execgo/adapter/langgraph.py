@@ -104,6 +104,7 @@ def _model(context: PlanContext) -> Any:
         api_key="not-needed",
         temperature=profile.temperature,
         max_completion_tokens=profile.max_tokens,
+        timeout=context.budget.seconds,
         max_retries=0,
     )
     answer = {"name": "plan", "schema": schema(), "strict": False}

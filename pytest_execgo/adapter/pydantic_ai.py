@@ -40,7 +40,10 @@ async def _run(context: PlanContext, trace: PlanTrace) -> None:
     profile = context.model
     texts = prompt(context)
     async with AsyncOpenAI(
-        base_url=profile.base_url, api_key="not-needed", max_retries=0
+        base_url=profile.base_url,
+        api_key="not-needed",
+        timeout=context.budget.seconds,
+        max_retries=0,
     ) as client:
         agent: Any = Agent(
             _model(context, client),

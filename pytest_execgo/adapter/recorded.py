@@ -24,7 +24,7 @@ _LEFT_OUT = (
 class Recorded:
     """Answers in their order; a request that was not recorded so is a divergence."""
 
-    asks_again = False
+    retryable = False
 
     def __init__(self, exchanges: Sequence[Exchange]) -> None:
         self._exchanges = exchanges
@@ -44,7 +44,9 @@ class Recorded:
                 DIVERGENCE,
                 f"replay divergence at request {number + 1}: {where or 'the path'} is not as recorded",
             )
-        return Answer(known.status, known.content_type, known.answer)
+        return Answer(
+            known.status, known.content_type, known.answer, known.retry_after, late=known.late
+        )
 
 
 def _essence(asked: Any) -> Any:

@@ -205,12 +205,11 @@ def attribution_score(trials: Sequence[TrialResult]) -> AttributionScore:
     for trial in trials:
         injected = "none" if trial.trial_id not in struck else trial.verdict.expected_cause
         if injected is not None:
-            first = trial.verdict.attribution[0]
-            confusion[injected][f"{first.layer}/{first.code}"] += 1
+            confusion[injected][_first_named(trial)] += 1
     return AttributionScore(
         trials=len(judged),
         correct=correct,
-        abstained=sum(t.verdict.attribution[0].layer in ("unknown", "none") for t in judged),
+        abstained=sum(_first_named(t).startswith(("unknown/", "none/")) for t in judged),
         clean=len(clean),
         false_causes=sum(any(_blames(c) for c in t.verdict.attribution) for t in clean),
         overcome=sum(any(c.overcome for c in t.verdict.attribution) for t in clean),
@@ -218,6 +217,18 @@ def attribution_score(trials: Sequence[TrialResult]) -> AttributionScore:
         lower_95=_bound(correct, len(judged)) if judged else None,
         confusion={key: dict(sorted(row.items())) for key, row in sorted(confusion.items())},
     )
+
+
+def _first_named(trial: TrialResult) -> str:
+    """The first cause that is to blame; where there is none, what was overcome, if it was injected."""
+    causes = trial.verdict.attribution
+    blamed = [cause for cause in causes if _blames(cause)]
+    injected = (trial.verdict.expected_cause or "").split(" + ")
+    layers = {one.partition("/")[0] for one in injected}
+    met = [cause for cause in causes if cause.overcome and cause.layer in layers]
+    calm = [cause for cause in causes if cause.layer == "none"]
+    first = next(iter([*blamed, *met, *calm]), None)
+    return f"{first.layer}/{first.code}" if first else "none/no_failure"
 
 
 def _blames(cause: Attribution) -> bool:

@@ -1,5 +1,5 @@
-"""Changing what a model said, wherever it stands: in the answers of ``/chat/completions`` (text or the
-arguments of a tool, whole or as a stream) and of ``/responses``."""
+"""Changing what a model said, wherever it stands: in an answer of ``/chat/completions`` (text or the
+arguments of a tool, whole or as a stream) or of ``/responses`` (whole)."""
 
 from __future__ import annotations
 
@@ -22,25 +22,23 @@ class _Place:
 
 def with_text(body: bytes, change: Change, *, cut_off: bool = False) -> bytes | None:
     """The body with its text changed, and the reason for its end, if it is to be ``cut_off``. ``None``
-    where there is no text, or ``change`` gives none."""
+    where there is no text in a form that is known, or ``change`` gives none."""
     text = body.decode("utf-8", "replace")
-    if text.lstrip().startswith("{"):
-        try:
-            document = json.loads(text)
-        except ValueError:
-            return None
+    try:
+        if not text.lstrip().startswith("{"):
+            return _with_streamed_text(text, change, cut_off)
+        document = json.loads(text)
         return json.dumps(document).encode() if _changed([document], change, cut_off) else None
-    return _with_streamed_text(text, change, cut_off)
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        # Something else than an answer: whatever it is, it is no text of a model.
+        return None
 
 
 def _with_streamed_text(text: str, change: Change, cut_off: bool) -> bytes | None:
     lines: list[Any] = text.split("\n")
     for index, line in enumerate(lines):
         if line.startswith(_EVENT) and line.removeprefix(_EVENT).strip().startswith("{"):
-            try:
-                lines[index] = json.loads(line.removeprefix(_EVENT))
-            except ValueError:
-                return None
+            lines[index] = json.loads(line.removeprefix(_EVENT))
     if not _changed([line for line in lines if isinstance(line, dict)], change, cut_off):
         return None
     told = (f"{_EVENT} {json.dumps(x)}" if isinstance(x, dict) else x for x in lines)
@@ -50,6 +48,8 @@ def _with_streamed_text(text: str, change: Change, cut_off: bool) -> bytes | Non
 def _changed(documents: list[dict[str, Any]], change: Change, cut_off: bool) -> bool:
     """Change the text of an answer, which may come in several documents, in place; whether it could."""
     places = [place for document in documents for place in _places(document)]
+    tools = [place for place in places if place.key == "arguments"]
+    places = tools or places
     said = "".join(place.holder[place.key] for place in places)
     new = change(said) if said else None
     if new is None:
@@ -64,17 +64,23 @@ def _changed(documents: list[dict[str, Any]], change: Change, cut_off: bool) -> 
 
 
 def _places(document: dict[str, Any]) -> Iterator[_Place]:
-    """Where the answer stands: in what it calls a tool with, or in its text."""
-    holders = []
-    for choice in document.get("choices") or []:
+    """Where the answer stands: what the first tool is called with, or the text."""
+    for choice in (document.get("choices") or [])[:1]:
         said = choice.get("message") or choice.get("delta") or {}
-        calls = [call.get("function") or {} for call in said.get("tool_calls") or []]
-        holders += [(call, "arguments") for call in calls] or [(said, "content")]
-    for item in document.get("output") or []:
-        holders += [(part, "text") for part in item.get("content") or []] or [(item, "arguments")]
-    for holder, key in holders:
-        if isinstance(holder.get(key), str):
-            yield _Place(holder, key)
+        calls = said.get("tool_calls") or []
+        yield from _place(calls[0].get("function") or {}, "arguments") if calls else ()
+        yield from _place(said, "content")
+    output = document.get("output") or []
+    for item in [item for item in output if item.get("type") == "function_call"][:1]:
+        yield from _place(item, "arguments")
+    for item in [item for item in output if item.get("type") == "message"][:1]:
+        for part in item.get("content") or []:
+            yield from _place(part, "text")
+
+
+def _place(holder: dict[str, Any], key: str) -> Iterator[_Place]:
+    if isinstance(holder.get(key), str):
+        yield _Place(holder, key)
 
 
 def _end_early(document: dict[str, Any]) -> None:

@@ -6,22 +6,22 @@ two apart but by what it answers, and attribution is left with just that.
 
 from __future__ import annotations
 
+import json
 import select
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
+from itertools import pairwise
 from time import time
 from typing import Any
 
 import requests
 
-from pytest_execgo.direct_http import beside_us
+from pytest_execgo.direct_http import LoopbackServer, beside_us
 
-_UPSTREAM_TIMEOUT_SECONDS = 600.0
 _LOOK_SECONDS = 0.05
 # Those of one connection, and what is made anew here.
 _OWN_HEADERS = frozenset(
@@ -34,8 +34,8 @@ _OWN_HEADERS = frozenset(
 
 @dataclass(frozen=True)
 class Reply:
-    """What the client gets. ``silent``: nothing at all, as long as it waits. Of more than one ``pieces``
-    each but the first comes ``pause_seconds`` after the one before."""
+    """What the client gets. Status 0 is no reply: the connection ends, or, if it is ``silent``, does
+    not. Of more than one ``pieces`` each but the first comes ``pause_seconds`` after the one before."""
 
     status: int
     body: bytes = b""
@@ -43,6 +43,18 @@ class Reply:
     silent: bool = False
     pieces: int = 1
     pause_seconds: float = 0.0
+
+    def parts(self) -> list[bytes]:
+        """The body in its pieces."""
+        ends = [len(self.body) * i // self.pieces for i in range(self.pieces + 1)]
+        return [self.body[a:b] for a, b in pairwise(ends)]
+
+
+def error_reply(status: int, message: str, kind: str, **headers: str) -> Reply:
+    """An error in the form of OpenAI's API; ``retry_after="1"`` becomes ``Retry-After: 1``."""
+    named = {name.replace("_", "-").title(): value for name, value in headers.items()}
+    body = {"error": {"message": message, "type": kind, "param": None, "code": None}}
+    return Reply(status, json.dumps(body).encode(), {"Content-Type": "application/json", **named})
 
 
 Ask = Callable[[], Reply]
@@ -64,16 +76,21 @@ class Disturbance:
     _seen: int = 0
     _hits: int = 0
 
-    def meet(self, ask: Ask) -> Reply | None:
-        """The spoilt reply to one request, or ``None``."""
+    def see(self) -> bool:
+        """One more request; whether it is among those that may be hit."""
         self._seen += 1
-        if self._seen <= self.after or (self.times and self._hits >= self.times):
-            return None
-        reply = self.spoil(ask)
-        if reply is not None:
-            self._hits += 1
-            self.struck_at = self.struck_at or time()
-        return reply
+        return self._seen > self.after
+
+    def take(self) -> bool:
+        """Whether there is a hit left; it is used up until it is given back."""
+        if self.times and self._hits >= self.times:
+            return False
+        self._hits += 1
+        return True
+
+    def give_back(self) -> None:
+        """The request could not be spoilt."""
+        self._hits -= 1
 
 
 class ModelProxy:
@@ -87,6 +104,7 @@ class ModelProxy:
         self._closed = threading.Event()
         self._disturbances: list[Disturbance] = []
         self._session = requests.Session()
+        self._patience = 0.0
         self.url = ""
 
     def running(self) -> bool:
@@ -94,19 +112,17 @@ class ModelProxy:
         return bool(self.url)
 
     @contextmanager
-    def before(self, base_url: str) -> Iterator[str]:
-        """Stand before an endpoint; gives the base URL to ask instead."""
+    def before(self, base_url: str, seconds: float) -> Iterator[str]:
+        """Stand before an endpoint; gives the base URL to ask instead. ``seconds``: how long whoever
+        asks waits for an answer."""
+        self._patience = seconds
         self._session.trust_env = not beside_us(base_url)
-        server = _Server(("127.0.0.1", 0), _handler(self, base_url.rstrip("/")))
-        self.url = f"http://127.0.0.1:{server.server_address[1]}"
-        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-        try:
-            yield self.url
-        finally:
-            self._closed.set()
-            server.shutdown()
-            server.server_close()
-            self._session.close()
+        with LoopbackServer(_handler(self, base_url.rstrip("/"))) as server, self._session:
+            self.url = server.url
+            try:
+                yield self.url
+            finally:
+                self._closed.set()
 
     def disturb(self, disturbance: Disturbance) -> None:
         """From now on."""
@@ -121,39 +137,36 @@ class ModelProxy:
     def reply(self, ask: Ask) -> Reply:
         """What one request is answered with: by the first disturbance that hits it, if any."""
         with self._lock:
-            waiting = list(self._disturbances)
-        # Not under the lock: a model takes its time, and an undo must not wait for it.
+            waiting = [disturbance for disturbance in self._disturbances if disturbance.see()]
         for disturbance in waiting:
-            spoilt = disturbance.meet(ask)
+            with self._lock:
+                if not disturbance.take():
+                    continue
+            # Not under the lock: a model takes its time, and an undo must not wait for it.
+            spoilt = disturbance.spoil(ask)
             if spoilt is not None:
+                disturbance.struck_at = disturbance.struck_at or time()
                 return spoilt
+            with self._lock:
+                disturbance.give_back()
         return ask()
 
     def pass_on(self, url: str, headers: dict[str, str], body: bytes) -> Reply:
-        """The endpoint's own answer; 502 where there is none."""
+        """The endpoint's own answer; none where there is none."""
         try:
             found = self._session.post(
-                url, data=body, headers=headers, timeout=_UPSTREAM_TIMEOUT_SECONDS
+                url, data=body, headers=headers, timeout=self._patience, allow_redirects=False
             )
         except requests.RequestException as error:
-            return Reply(502, f"{type(error).__name__}: {error}".encode())
-        return Reply(found.status_code, found.content, _foreign(found.headers))
+            return Reply(0, silent=isinstance(error, requests.Timeout))
+        return Reply(found.status_code, found.content, _end_to_end(found.headers))
 
     def wait(self, seconds: float) -> bool:
         """Whether the proxy was closed meanwhile."""
         return self._closed.wait(seconds)
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that loses patience is what some faults are for."""
-        if not isinstance(sys.exception(), ConnectionError):
-            super().handle_error(request, client_address)
-
-
-def _foreign(headers: Any) -> dict[str, str]:
+def _end_to_end(headers: Any) -> dict[str, str]:
     return {name: value for name, value in headers.items() if name.lower() not in _OWN_HEADERS}
 
 
@@ -164,33 +177,34 @@ def _handler(proxy: ModelProxy, base_url: str) -> type[BaseHTTPRequestHandler]:
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            headers = _foreign(self.headers)
-            ask = cache(lambda: proxy.pass_on(f"{base_url}{self.path}", headers, body))
-            reply = proxy.reply(ask)
+            headers = _end_to_end(self.headers)
+            reply = proxy.reply(
+                cache(lambda: proxy.pass_on(f"{base_url}{self.path}", headers, body))
+            )
+            if reply.status:
+                self._send(reply)
+                return
+            self.close_connection = True
             if reply.silent:
                 self._say_nothing()
-            else:
-                self._send(reply)
 
         def _say_nothing(self) -> None:
-            self.close_connection = True
             while not proxy.wait(0):
                 # Readable is a client that has hung up: it has nothing else to say.
                 if select.select([self.connection], [], [], _LOOK_SECONDS)[0]:
                     return
 
         def _send(self, reply: Reply) -> None:
-            self.send_response(reply.status)
+            self.send_response_only(reply.status)
             for name, value in reply.headers.items():
                 self.send_header(name, value)
             self.send_header("Content-Length", str(len(reply.body)))
             self.end_headers()
-            size = -(-len(reply.body) // reply.pieces) or 1
-            for at in range(0, len(reply.body), size):
-                if at and proxy.wait(reply.pause_seconds):
+            for number, part in enumerate(reply.parts()):
+                if number and proxy.wait(reply.pause_seconds):
                     self.close_connection = True
                     return
-                self.wfile.write(reply.body[at : at + size])
+                self.wfile.write(part)
 
         def log_message(self, format: str, *args: Any) -> None:
             """What it does is on record."""

@@ -44,13 +44,15 @@ class PlanBudget(Model):
 
 
 class PlanContext(Model):
-    """The task of an adapter. It never holds the reference plan: a live adapter must not see it."""
+    """The task of an adapter. It never holds the reference plan: a live adapter must not see it. The
+    wire keeps to the ``budget``; an SDK should wait as long as it allows."""
 
     scenario_id: str
     framework: str
     mode: Mode
     model_profile: ModelProfile | None = None
     max_repairs: int = DEFAULT_MAX_REPAIRS
+    budget: PlanBudget = PlanBudget()
     prompt_pack: PromptPack = PromptPack()
     seed: int = 0
     capabilities: tuple[str, ...] = ()

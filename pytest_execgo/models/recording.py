@@ -9,13 +9,16 @@ from pytest_execgo.models.document import Document, Model
 
 class Exchange(Model):
     """One request to a model and its answer. ``path`` is below the base URL; ``asked`` the body as JSON;
-    ``answer`` the body as text. Keys and headers are never kept."""
+    ``answer`` the body as text. Keys and headers are never kept, but for ``retry_after`` (seconds).
+    ``status`` 0: there was none, and ``late`` says whether it was waited for in vain."""
 
     path: str
     asked: Any
     status: int
     content_type: str
     answer: str
+    retry_after: float | None = None
+    late: bool = False
 
 
 class Recording(Document):

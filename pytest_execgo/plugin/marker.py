@@ -6,6 +6,7 @@ from typing import NoReturn
 
 import pytest
 
+from pytest_execgo.catalogue import ALL
 from pytest_execgo.errors import UsageError, did_you_mean
 from pytest_execgo.plugin.state import PluginState
 
@@ -31,7 +32,7 @@ def profiles_of(marker: pytest.Mark, config: pytest.Config) -> list[str]:
     names = [chaos] if isinstance(chaos, str) else chaos
     if not isinstance(names, (list, tuple)) or not all(isinstance(name, str) for name in names):
         _refuse(f"chaos must be the name of a profile or a list of names, got {chaos!r}")
-    if not any(name == "all" or "*" in name for name in names):
+    if not any(name == ALL or set(name) & set("*?[") for name in names):
         return list(names)
     try:
         catalogue = PluginState.of(config).catalogue

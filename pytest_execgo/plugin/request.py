@@ -54,6 +54,11 @@ def _url(text: str) -> str:
     return text
 
 
+def _flag(name: str) -> str:
+    """An option as the command line spells it."""
+    return f"--execgo-{name.replace('_', '-')}"
+
+
 def _text(name: str, text: str) -> str:
     return text
 
@@ -64,23 +69,20 @@ def _decimal(name: str, text: str) -> float:
     except ValueError:
         number = math.nan
     if not 0 <= number < math.inf:
-        raise UsageError(f"--execgo-{name} {text!r}: expected a number of at least 0")
+        raise UsageError(f"{_flag(name)} {text!r}: expected a number of at least 0")
     return number
 
 
 def _seconds(name: str, text: str) -> float:
-    number = _decimal(name.replace("_", "-"), text)
+    number = _decimal(name, text)
     if not number:
-        raise UsageError(
-            f"--execgo-{name.replace('_', '-')} {text!r}: expected more than 0 seconds"
-        )
+        raise UsageError(f"{_flag(name)} {text!r}: expected more than 0 seconds")
     return number
 
 
 def _whole(name: str, text: str) -> int:
     if not text.isdigit() or int(text) < 1:
-        word = name.replace("_", "-")
-        raise UsageError(f"--execgo-{word} {text!r}: expected a whole number of at least 1")
+        raise UsageError(f"{_flag(name)} {text!r}: expected a whole number of at least 1")
     return int(text)
 
 
@@ -108,8 +110,7 @@ def _number(name: str, text: Any) -> int:
         number = -1
     if number < _NUMBERS[name]:
         raise UsageError(
-            f"--execgo-{name.replace('_', '-')} {text!r}: expected a whole number of at least "
-            f"{_NUMBERS[name]}"
+            f"{_flag(name)} {text!r}: expected a whole number of at least {_NUMBERS[name]}"
         )
     return number
 
@@ -149,7 +150,7 @@ class RequestReader:
         live = "live" in base.get("modes", ())
         # Whether execgo_run will be asked for live trials is not known beforehand.
         wanted = live or not options.matrix_wanted(self.config)
-        model = self._model(base.get("model"), asked) if wanted else None
+        model = self._model(base.get("model"), asked, live=live) if wanted else None
         if model:
             base["model"] = model
         budget = self._budget(base.get("budget"), asked)
@@ -180,8 +181,7 @@ class RequestReader:
         ):
             if options.given(self.config, name) is not None:
                 raise UsageError(
-                    f"--execgo-resume takes the request of the run it resumes; leave out "
-                    f"--execgo-{name.replace('_', '-')}"
+                    f"--execgo-resume takes the request of the run it resumes; leave out {_flag(name)}"
                 )
         return load(BenchmarkRunRequest, folder / REQUEST)
 
@@ -200,9 +200,8 @@ class RequestReader:
         refused -= {"harness", "python_image"}
         for name in sorted(refused):
             if options.given(self.config, name) is not None:
-                word = name.replace("_", "-")
                 raise UsageError(
-                    f"--execgo-replay repeats trials as they were; leave out --execgo-{word}"
+                    f"--execgo-replay repeats trials as they were; leave out {_flag(name)}"
                 )
         results = [result for _, result in self.recorded.values()]
         run = next(iter(self.recorded.values()))[0].parent.parent
@@ -238,8 +237,11 @@ class RequestReader:
             words = options.value(self.config, name)
         return words
 
-    def _model(self, file: dict[str, Any] | None, asked: set[str]) -> dict[str, Any] | None:
-        """The model of live trials: options over the request file, that over the ini file."""
+    def _model(
+        self, file: dict[str, Any] | None, asked: set[str], *, live: bool
+    ) -> dict[str, Any] | None:
+        """The model of live trials: options over the request file, that over the ini file. ``None`` for
+        half a model where nobody may need one."""
         found: dict[str, Any] = dict(file or {})
         # Who says another provider here does not mean the model of the other one.
         only_given = options.given(self.config, "provider") is not None
@@ -260,11 +262,10 @@ class RequestReader:
             found.setdefault("model", "default")
             return found
         for name, example in (("model", "gpt-4.1"), ("base_url", "http://127.0.0.1:11434/v1")):
+            if not found.get(name) and not live:
+                return None
             if not found.get(name):
-                word = name.replace("_", "-")
-                raise UsageError(
-                    f"live mode needs --execgo-{word}, as in --execgo-{word} {example}"
-                )
+                raise UsageError(f"live mode needs {_flag(name)}, as in {_flag(name)} {example}")
         found["base_url"] = _url(found["base_url"])
         return found
 

@@ -214,7 +214,7 @@ class PluginState:
         for name, (field, _) in BUDGET_OPTIONS.items() if model else ():
             value = getattr(self.request.budget, field)
             if value != getattr(PlanBudget(), field):
-                words += [f"--execgo-{name.replace('_', '-')}", f"{value:g}"]
+                words += [f"--execgo-{name.replace('_', '-')}", str(value)]
         if self.request.python_image:
             words += ["--execgo-python-image", self.request.python_image]
         for one in self.request.known_findings:

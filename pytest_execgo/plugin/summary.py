@@ -187,7 +187,8 @@ def show(reporter: pytest.TerminalReporter, state: PluginState) -> None:
             reporter.write_line(f"NOT TRUSTWORTHY: {text}", red=True, bold=True)
         if result.cells:
             reporter.write_line(cell_table(result, "plain"))
-        for reason, count in Counter(pair.reason for pair in result.not_applicable).items():
+        left_out = {(pair.reason, pair.scenario, pair.chaos) for pair in result.not_applicable}
+        for reason, count in sorted(Counter(reason for reason, *_ in left_out).items()):
             pairs = f"{count} pair{'s' if count > 1 else ''} of scenario and profile"
             reporter.write_line(f"not applicable: {pairs}: {reason}")
         for text in finding_lines(result):

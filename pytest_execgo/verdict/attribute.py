@@ -52,6 +52,7 @@ _REJECTIONS: tuple[tuple[str, Layer, str], ...] = (
 
 # An adapter did its part, and what came was no plan that can be sent.
 _PLAN_CODES = ("unknown_placeholder", "never_valid")
+_BUDGETS = {"budget_requests", "budget_tokens", "budget_time"}
 _LAYERS: dict[str, Layer] = {"execgo": "engine", "runtime": "runtime", "fixtures": "fixture"}
 
 
@@ -125,20 +126,22 @@ def _model(evidence: Evidence) -> Iterator[Attribution]:
         longest = max(reply.stalled_ms for reply in slow) / 1000
         message = f"the model's answer stood still for {longest:.1f} s in its middle"
         ids = tuple(reply.event_id for reply in slow)
-        overcome = "model_budget" not in failed
+        overcome = "budget_time" not in failed
         yield _cause("adapter", "model_slow", "likely", ids, message, overcome)
     if "never_valid" not in failed:
-        yield from _broken_answers(evidence, planned)
+        yield from _broken_answers(evidence, planned, bool(failed & _BUDGETS))
 
 
-def _broken_answers(evidence: Evidence, planned: bool) -> Iterator[Attribution]:
+def _broken_answers(evidence: Evidence, planned: bool, used_up: bool) -> Iterator[Attribution]:
+    """A plan that failed by something else did not fail by these, unless they used its budget up."""
+    sure: Confidence = "certain" if planned or used_up else "possible"
     judged = evidence.of(AnswerJudged)
     for rule in dict.fromkeys(rule for answer in judged for rule in answer.rules):
         broken = [answer for answer in judged if rule in answer.rules]
         which = ", ".join(str(answer.attempt) for answer in broken)
         message = f"the model's answer {which} breaks {rule}"
         ids = tuple(answer.event_id for answer in broken)
-        yield _cause("plan", rule, "certain", ids, message, planned)
+        yield _cause("plan", rule, sure, ids, message, planned)
 
 
 def _binding(evidence: Evidence) -> Iterator[Attribution]:

@@ -54,7 +54,8 @@ def judge(profile: ChaosProfile, events: Events) -> tuple[Verdict, tuple[FaultRe
     )
     faults = fault_records(profile, events)
     expected = _expected(profile, faults)
-    named = names_all(causes, expected) if expected else None
+    to_blame = profile.expectation == "expected_failure"
+    named = names_all(causes, expected, to_blame=to_blame) if expected else None
     ruling = _Ruling(profile, expected, facts, causes, faults, checks)
     status, outcome = ruling.decide()
     fired = any(fault.status == "fired" for fault in faults)
@@ -93,11 +94,13 @@ def _expected(profile: ChaosProfile, faults: Sequence[FaultRecord]) -> tuple[Exp
     return tuple(c for c, f in zip(causes, faults, strict=True) if f.status == "fired")
 
 
-def names_all(causes: Sequence[Attribution], expected: Sequence[ExpectedCause]) -> bool:
+def names_all(
+    causes: Sequence[Attribution], expected: Sequence[ExpectedCause], *, to_blame: bool = False
+) -> bool:
     """Whether attribution found what was injected, and nothing else: each expected cause is among
-    those it holds for at least likely (among all, if none is) or that were overcome, and all of the
-    former are in layers that were hit."""
-    overcome = [cause for cause in causes if cause.overcome]
+    those it holds for at least likely (among all, if none is) or, if it need not be ``to_blame`` for a
+    failure, that were overcome; and all of the former are in layers that were hit."""
+    overcome = [] if to_blame else [cause for cause in causes if cause.overcome]
     shown = [*_held(causes), *overcome]
     found = all(any(one.fits(c.layer, c.code) for c in shown) for one in expected)
     return found and not _others(causes, expected)
@@ -182,7 +185,7 @@ class _Ruling:
         wanted = f"expected: failure caused by {text}"
         if self.success:
             return "failed", f"{wanted} · got: all checks hold, nothing noticed the fault"
-        if not names_all(self.causes, expected):
+        if not names_all(self.causes, expected, to_blame=True):
             found = ", ".join(c.name for c in self.causes)
             others = _others(self.causes, expected)
             harm = ", and harm elsewhere" if others and len(others) < len(self.causes) else ""
@@ -204,13 +207,14 @@ class _Ruling:
 
     def recovery(self) -> RecoveryOutcome:
         """How the trial came through what disturbed it."""
+        strikes = [fault.at_ms for fault in self.faults if fault.at_ms is not None]
+        struck_at = min(strikes, default=inf)
         fired = any(fault.status == "fired" for fault in self.faults)
         # Without a fault, a task that fails is what the plan does; only what was lost, unreachable
         # or had to be submitted again was disturbed.
         disturbed = any(
             isinstance(event, (TaskLost, EngineUnreachable, Resubmitted))
-            or (fired and isinstance(event, ModelReplied) and event.code is not None)
-            or (fired and isinstance(event, AnswerJudged) and bool(event.rules))
+            or (event.at_ms >= struck_at and _had_to_be_asked_again(event))
             or (fired and isinstance(event, SubmitRejected))
             or (fired and isinstance(event, TaskChanged) and event.status == "failed")
             for event in self.facts
@@ -223,6 +227,13 @@ class _Ruling:
         if "lost" in outcomes:
             return "lost"
         return "degraded" if disturbed else "not_needed"
+
+
+def _had_to_be_asked_again(event: EvidenceEvent) -> bool:
+    """Whether an event says that the model gave no answer, or none that is legal."""
+    if isinstance(event, ModelReplied):
+        return event.code is not None
+    return isinstance(event, AnswerJudged) and bool(event.rules)
 
 
 def fault_records(profile: ChaosProfile, events: Events) -> tuple[FaultRecord, ...]:

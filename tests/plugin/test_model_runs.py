@@ -4,6 +4,7 @@ scripted model: what must hold whatever the framework is."""
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 import threading
 from pathlib import Path
@@ -190,10 +191,42 @@ def test_a_plan_that_costs_too_much_is_none(
     pytester.runpytest_subprocess(*words).assert_outcomes(failed=1)
     found = trial(pytester)
     cause = found["verdict"]["attribution"][0]
-    assert (cause["layer"], cause["code"]) == ("adapter", "model_budget")
+    what = option.removeprefix("--execgo-plan-").partition("=")[0].replace("seconds", "time")
+    assert (cause["layer"], cause["code"]) == ("adapter", f"budget_{what}")
     assert said in cause["message"]
     assert option.replace("=", " ") in found["rerun"]
     assert found["metrics"]["landed"] is None
+
+
+def test_a_budget_that_was_not_touched_is_repeated_as_it_was_said(
+    pytester: pytest.Pytester, tiny: Path
+) -> None:
+    words = ("--execgo-plan-tokens=1234567", "--execgo-plan-seconds=77.5")
+    pytester.runpytest_subprocess(*SCRIPTED, *words).assert_outcomes(passed=1)
+    rerun = trial(pytester)["rerun"]
+    assert "--execgo-plan-tokens 1234567 --execgo-plan-seconds 77.5" in rerun
+    again = pytester.runpytest_subprocess(*shlex.split(rerun)[1:])
+    again.assert_outcomes(passed=1)
+
+
+def test_half_a_model_in_the_ini_file_is_no_matter_where_none_is_asked(
+    pytester: pytest.Pytester, tiny: Path
+) -> None:
+    pytester.makeini("[pytest]\nexecgo_model_timeout = 30\nexecgo_temperature = 0\n")
+    pytester.makepyfile('def test_it(execgo_run): assert execgo_run("demo").verdict')
+    pytester.runpytest_subprocess().assert_outcomes(passed=1)
+
+
+def test_a_long_recording_is_replayed_to_its_end(pytester: pytest.Pytester, tiny: Path) -> None:
+    script(tiny, "slow", *[{"text": "no"}] * 20, {"plan": "../plan.yaml"})
+    conftest = pytester.path / "conftest.py"
+    # A framework of many words: it asks more often than a plan usually may.
+    conftest.write_text(conftest.read_text().replace("range(context.max_repairs + 1)", "range(99)"))
+    words = (*SCRIPTED, "--execgo-model=slow", "--execgo-record", "--execgo-plan-requests=30")
+    pytester.runpytest_subprocess(*words).assert_outcomes(passed=1)
+    replay = ("--execgo-matrix", "--execgo-framework=tiny")
+    pytester.runpytest_subprocess(*replay).assert_outcomes(passed=1)
+    assert trial(pytester)["metrics"]["model_requests"] == 21
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from pytest_execgo.models.benchmark import (
     BenchmarkRunRequest,
     ControlRecord,
     Environment,
+    FaultRecord,
     TrialMetrics,
     TrialResult,
     UnfinishedTrial,
@@ -54,6 +55,27 @@ def test_trouble_that_was_overcome_is_counted_and_no_false_cause() -> None:
     )
     score = result([trial(0), overcome, false], []).attribution
     assert (score.clean, score.false_causes, score.overcome) == (3, 1, 1)
+    assert score.confusion == {"none": {"none/x": 1, "none/no_failure": 1, "plan/x": 1}}
+
+
+def test_what_was_overcome_is_what_was_named_only_where_it_was_injected() -> None:
+    fault = {"action": "a", "target": "t", "phase": "plan", "status": "fired"}
+    cause = {
+        "layer": "plan", "code": "x", "confidence": "certain", "evidence": [], "message": "m",
+        "overcome": True,
+    }  # fmt: skip
+    struck = [
+        trial(n, attribution=[cause], expected_cause=wanted, cause_named=wanted != "runtime")
+        for n, wanted in enumerate(["plan/x", "runtime", "plan"])
+    ]
+    struck = [t.model_copy(update={"faults": (FaultRecord(**fault),)}) for t in struck]
+    score = result(struck, []).attribution
+    assert (score.trials, score.correct, score.abstained) == (3, 2, 1)
+    assert score.confusion == {
+        "plan": {"plan/x": 1},
+        "plan/x": {"plan/x": 1},
+        "runtime": {"none/no_failure": 1},
+    }
 
 
 def missing(repetition: int, state: str) -> UnfinishedTrial:

@@ -155,12 +155,25 @@ PLANNED = t.PlanReady(at_ms=4, plan_id="p", stages=1, tasks=1, digest="d", durat
         ),
         # Nothing came after it: it may have used the budget up.
         (
-            [replied("model_timeout"), no_plan("model_budget")],
-            [("adapter", "model_budget", False), ("adapter", "model_timeout", False)],
+            [replied("model_timeout"), no_plan("budget_time")],
+            [("adapter", "budget_time", False), ("adapter", "model_timeout", False)],
         ),
         (
-            [replied(), judged("cycle"), no_plan("model_budget")],
-            [("adapter", "model_budget", False), ("plan", "cycle", False)],
+            [replied(), judged("cycle"), no_plan("budget_tokens")],
+            [("adapter", "budget_tokens", False), ("plan", "cycle", False)],
+        ),
+        # Slowness uses time up, and nothing else.
+        (
+            [replied(stalled_ms=1500), judged("cycle"), no_plan("budget_time")],
+            [
+                ("adapter", "budget_time", False),
+                ("plan", "cycle", False),
+                ("adapter", "model_slow", False),
+            ],
+        ),
+        (
+            [replied(stalled_ms=1500), no_plan("budget_tokens")],
+            [("adapter", "budget_tokens", False), ("adapter", "model_slow", True)],
         ),
         # What was overcome is never the first cause of what failed later, and explains none of it.
         (
@@ -177,6 +190,13 @@ def test_trouble_with_a_model(
     events: list[t.EvidenceEvent], expected: list[tuple[str, str, bool]]
 ) -> None:
     assert [(c.layer, c.code, c.overcome) for c in attribute(events)] == expected
+
+
+@pytest.mark.parametrize("code", ["model_error", "unknown_placeholder"])
+def test_a_broken_answer_is_hardly_to_blame_for_what_ended_the_plan_otherwise(code: str) -> None:
+    first, broken = attribute([replied(), judged("cycle"), no_plan(code)])
+    assert (first.code, first.confidence) == (code, "certain")
+    assert (broken.code, broken.confidence, broken.overcome) == ("cycle", "possible", False)
 
 
 def test_what_a_plan_failed_by_is_shown_with_the_replies_that_tell_it() -> None:

@@ -139,6 +139,17 @@ def test_what_was_overcome_is_named_and_blamed_for_nothing(events: list[Any], na
     assert verdict.cause_named is named
 
 
+def test_what_was_overcome_is_no_failure_that_was_expected() -> None:
+    wanted = profile("expected_failure", {"layer": "adapter", "code": "model_error"})
+    got_over = [replied("model_error", 2), replied(None, 3)]
+    refused = t.PlanFailed(code="model_key_refused", message="m", duration_ms=1, at_ms=5)
+    verdict, _ = judge(wanted, [ARMED, FIRED, *got_over, refused, DONE])
+    assert (verdict.status, verdict.cause_named) == ("failed", False)
+    never = t.PlanFailed(code="model_error", message="m", duration_ms=1, at_ms=5)
+    verdict, _ = judge(wanted, [ARMED, FIRED, replied("model_error", 2), never, DONE])
+    assert (verdict.status, verdict.cause_named) == ("passed", True)
+
+
 def test_what_was_overcome_is_no_harm_elsewhere() -> None:
     verdict, _ = judge(FAIL, [ARMED, FIRED, *GOT_OVER, REFUSED, BAD, DONE])
     assert (verdict.status, verdict.cause_named) == ("passed", True)
@@ -150,6 +161,8 @@ def test_what_was_overcome_is_no_harm_elsewhere() -> None:
         ([ARMED, FIRED, *GOT_OVER, GOOD, DONE], "recovered"),
         ([ARMED, FIRED, replied(None, 3), PLANNED, GOOD, DONE], "not_needed"),
         ([*GOT_OVER, GOOD, DONE], "not_needed"),
+        # That was before the fault.
+        ([ARMED, replied("model_rate_limit", 0), PLANNED, FIRED, GOOD, DONE], "not_needed"),
     ],
 )
 def test_a_model_that_had_to_be_asked_again_is_a_recovery(events: list[Any], recovery: str) -> None:

@@ -82,6 +82,17 @@ def test_a_finding_explains_its_own_cause_only(
     assert known_finding(judged(given), [STUCK], services) == expected
 
 
+def test_trouble_that_was_overcome_is_no_second_defect_and_no_finding() -> None:
+    def overcome(given: Verdict) -> Verdict:
+        first, *others = given.attribution
+        gone = first.model_copy(update={"overcome": True})
+        return given.model_copy(update={"attribution": (gone, *others)})
+
+    with_repair = overcome(verdict(("plan", "cycle", "certain"), LIKELY))
+    assert known_finding(judged(with_repair), [STUCK], REAL) == "stays-running"
+    assert known_finding(judged(overcome(verdict(LIKELY))), [STUCK], REAL) is None
+
+
 @pytest.mark.parametrize(
     ("healed_at_ms", "expected"), [(40, "stays-running"), (60, None), (None, None)]
 )

@@ -11,7 +11,7 @@ import pytest
 from pytest_execgo.adapter.landing import land_text
 from pytest_execgo.chaos.answer_text import with_text
 from pytest_execgo.chaos.model_fault import ModelAction
-from pytest_execgo.chaos.model_proxy import Disturbance, Reply
+from pytest_execgo.chaos.model_proxy import Reply
 from pytest_execgo.models.context import PlanContext
 from pytest_execgo.registry import Registry
 
@@ -64,6 +64,34 @@ def test_the_text_is_changed_wherever_it_stands(form: str) -> None:
     assert json.loads(changed) == json.loads(expected)
 
 
+def test_thoughts_are_no_answer_and_of_two_tools_one_is_spoilt() -> None:
+    thought = {"type": "reasoning", "content": [{"type": "reasoning_text", "text": "hm"}]}
+    message = {"type": "message", "content": [{"type": "output_text", "text": TEXT}]}
+    changed = with_text(json.dumps({"output": [thought, message]}).encode(), str.upper)
+    assert changed is not None
+    assert [item["content"][0]["text"] for item in json.loads(changed)["output"]] == [
+        "hm",
+        TEXT.upper(),
+    ]
+    form = chat({"content": None, "tool_calls": [called(TEXT), called("{}")]})
+    changed = with_text(json.dumps(form).encode(), str.upper)
+    assert changed is not None
+    calls = json.loads(changed)["choices"][0]["message"]["tool_calls"]
+    assert [call["function"]["arguments"] for call in calls] == [TEXT.upper(), "{}"]
+
+
+@pytest.mark.parametrize("pieces", [2, 7, 1000])
+def test_an_answer_comes_in_as_many_pieces_as_it_says(pieces: int) -> None:
+    whole = answer()
+    slow = spoilt("slow_stream", whole, pieces=pieces, pause_ms=5)
+    if len(whole.body) < pieces:
+        assert slow is None
+        return
+    assert slow is not None
+    assert (len(slow.parts()), b"".join(slow.parts())) == (pieces, whole.body)
+    assert all(slow.parts())
+
+
 def stream(*pieces: str) -> bytes:
     events: list[dict[str, Any]] = [{"choices": [{"delta": {"role": "assistant", "content": ""}}]}]
     events += [{"choices": [{"delta": {"content": piece}}]} for piece in pieces]
@@ -104,6 +132,9 @@ def test_what_is_cut_off_says_so() -> None:
     [
         b"", b"{", b"hello", b"[]", b"{}", b'{"choices": []}', b'{"choices": [{"message": null}]}',
         b'{"choices": [{"message": {"content": null}}]}', b"data: {broken\n\n", b"\xff\xfe",
+        b'{"choices": [null]}', b'{"choices": [{"message": "x"}]}', b'{"output": "text"}',
+        b'{"output": [null]}', b'{"choices": [{"message": {"tool_calls": [null]}}]}',
+        b"[" * 100_000, b'{"a":' * 100_000,
     ],
 )  # fmt: skip
 def test_where_there_is_no_text_nothing_is_changed(body: bytes) -> None:
@@ -175,19 +206,3 @@ def test_a_body_that_is_cut_keeps_its_head() -> None:
     assert half is not None
     assert (half.status, half.headers) == (200, whole.headers)
     assert half.body == whole.body[: len(whole.body) // 2]
-
-
-def test_a_fault_leaves_some_requests_alone_and_hits_the_next_ones() -> None:
-    disturbance = Disturbance(lambda ask: Reply(503), after=2, times=2)
-    met = [disturbance.meet(answer) is not None for _ in range(6)]
-    assert met == [False, False, True, True, False, False]
-
-
-def test_a_request_that_cannot_be_spoilt_uses_nothing_up() -> None:
-    replies = iter([None, Reply(503), Reply(503)])
-    disturbance = Disturbance(lambda ask: next(replies), after=0, times=1)
-    assert disturbance.meet(answer) is None
-    assert disturbance.struck_at is None
-    assert disturbance.meet(answer) == Reply(503)
-    assert disturbance.struck_at is not None
-    assert disturbance.meet(answer) is None

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import socket
 import threading
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
-from email.utils import formatdate
 from typing import Any
 
 import pytest
@@ -17,7 +14,7 @@ from pytest_execgo.adapter.base import PlanTrace
 from pytest_execgo.adapter.budget import Budget
 from pytest_execgo.adapter.endpoint import Endpoint
 from pytest_execgo.adapter.recorded import DIVERGENCE, Recorded
-from pytest_execgo.adapter.wire import Heard, ModelWire
+from pytest_execgo.adapter.wire import Attempt, ModelWire
 from pytest_execgo.models.context import PlanBudget
 from pytest_execgo.services.httpd import Request, Response, Server, json_response
 
@@ -27,6 +24,12 @@ SAID = {
     "usage": {"prompt_tokens": 3, "completion_tokens": 2},
 }
 KEY = "sk-very-secret"
+
+
+def events(*bodies: Any) -> Response:
+    """A stream."""
+    lines = "".join(f"data: {json.dumps(body)}\n\n" for body in bodies)
+    return Response(200, lines.encode(), "text/event-stream")
 
 
 class Model:
@@ -66,16 +69,17 @@ def ask(wire: ModelWire, body: Any = ASKED) -> requests.Response:
 def live(
     model: Model,
     trace: PlanTrace | None = None,
-    heard: Callable[[Heard], None] = lambda one: None,
+    on_attempt: Callable[[Attempt], None] = lambda one: None,
     *,
     seconds: float = 5,
+    pause: Callable[[float], object] | None = lambda seconds: None,
     budget_seconds: float = 600,
     **limits: Any,
 ) -> ModelWire:
-    """A wire that waits no time of its own before it asks again."""
+    """A wire that does not really wait between two tries."""
     budget = Budget(PlanBudget(seconds=budget_seconds, **limits), 0)
     source = Endpoint(model.url, KEY, seconds)
-    return ModelWire(source, trace or PlanTrace(), budget, heard, first_wait_seconds=0)
+    return ModelWire(source, trace or PlanTrace(), budget, on_attempt, pause)
 
 
 def test_a_request_goes_on_with_the_key_and_both_are_kept_without_it(model: Model) -> None:
@@ -100,8 +104,20 @@ def test_a_request_goes_on_with_the_key_and_both_are_kept_without_it(model: Mode
         (json_response({"error": {"message": "slow down"}}, 429), "model_rate_limit", "slow down"),
         (json_response({"error": "boom"}, 500), "model_error", "500: boom"),
         (Response(200, b"<html>hello", "text/html"), "model_not_openai", "text/html"),
+        (
+            Response(308, headers={"Location": "https://other/v1/chat"}),
+            "model_not_openai",
+            "redirects (308) to https://other/v1/chat; give",
+        ),
         (Response(200, b'{"choi', "application/json"), "model_malformed", "6 characters"),
         (json_response({"status": "ok"}), "model_not_openai", "application/json"),
+        (events({"error": {"message": "overloaded"}}), "model_error", "overloaded"),
+        (
+            events({"choices": [{"delta": {"content": "{"}}]}),
+            "model_malformed",
+            "before the answer",
+        ),
+        (events(), "model_malformed", "ends its stream"),
         (json_response({"error": {"message": "overloaded"}}), "model_error", "overloaded"),
         (
             json_response({"error": {"message": f"no: {KEY}"}}, 401),
@@ -142,15 +158,17 @@ def test_what_passes_is_asked_again_and_the_framework_hears_only_the_answer(
     model: Model, status: int
 ) -> None:
     model.answers = [json_response({}, status), json_response({}, status), json_response(SAID)]
-    heard: list[Heard] = []
-    with live(model, heard=heard.append) as wire:
+    tries: list[Attempt] = []
+    waits: list[float] = []
+    with live(model, on_attempt=tries.append, pause=waits.append) as wire:
         assert ask(wire).json() == SAID
-    assert [(one.number, one.attempt, one.answer.status) for one in heard] == [
+    assert waits == [0.5, 1]
+    assert [(one.number, one.attempt, one.answer.status) for one in tries] == [
         (1, 1, status),
         (1, 2, status),
         (1, 3, 200),
     ]
-    assert [one.trouble is None for one in heard] == [False, False, True]
+    assert [one.trouble is None for one in tries] == [False, False, True]
     assert [exchange.status for exchange in wire.exchanges] == [200]
 
 
@@ -171,126 +189,92 @@ def test_what_is_left_of_trouble_tempts_no_sdk_to_ask_again(model: Model, answer
     assert wire.exchanges[0].status == answer.status
 
 
-def in_a_second() -> str:
-    return formatdate(datetime.now(UTC).timestamp() + 2, usegmt=True)
+def limited(retry_after: str) -> Response:
+    return Response(429, b"{}", "application/json", {"Retry-After": retry_after})
 
 
 @pytest.mark.parametrize(
-    ("headers", "least", "most"),
-    [
-        ({"Retry-After": "0"}, 0, 0),
-        ({"Retry-After": "0.25"}, 0.25, 0.25),
-        ({"retry-after-ms": "120", "Retry-After": "9"}, 0.12, 0.12),
-        ({"Retry-After": in_a_second}, 0, 2),
-        ({"Retry-After": "soon"}, 0, 0),
-        ({"Retry-After": "-3"}, 0, 0),
-        ({"Retry-After": "nan"}, 0, 0),
-    ],
+    ("retry_after", "waits"), [("0", [0]), ("30", [30]), ("31", []), ("3600", []), ("-3", [0.5])]
 )
-def test_retry_after_is_honoured(
-    model: Model, headers: dict[str, Any], least: float, most: float
+def test_retry_after_is_honoured_within_reason(
+    model: Model, retry_after: str, waits: list[float]
 ) -> None:
-    said = {name: value() if callable(value) else value for name, value in headers.items()}
-    model.answers = [Response(429, b"{}", "application/json", said), json_response(SAID)]
+    model.answers = [limited(retry_after), json_response(SAID)]
+    waited: list[float] = []
+    with live(model, pause=waited.append) as wire:
+        assert ask(wire).status_code == (200 if waits else 400)
+    assert waited == waits
+    assert len(model.asked) == 1 + len(waits)
+    if not waits:
+        said = f"the model's endpoint answers 429 (wait {retry_after} s): no reason"
+        assert str(wire.trouble) == said
+
+
+def test_a_wait_is_a_real_one(model: Model) -> None:
+    model.answers = [limited("0.2"), json_response(SAID)]
     trace = PlanTrace()
-    with live(model, trace) as wire:
+    with live(model, trace, pause=None) as wire:
         assert ask(wire).status_code == 200
-    (wait,) = [step for step in trace.steps if step["step"] == "wait"]
-    assert least <= wait["seconds"] <= most
     first, second = [step["at_ms"] for step in trace.steps if step["step"] == "model_answer"]
-    assert second - first >= wait["seconds"] * 1000
-    assert len(wire.exchanges) == 1
+    assert second - first >= 200
 
 
-def test_nobody_waits_for_an_hour(model: Model) -> None:
-    model.answers = [Response(429, b"{}", "application/json", {"Retry-After": "3600"})]
+def test_nothing_is_asked_after_the_planning_has_ended(model: Model) -> None:
+    """Neither by a request that waits for its next try, nor on a connection that is still open."""
+    model.answers = [limited("20"), json_response(SAID)]
+    waiting = threading.Event()
+    trace = PlanTrace()
+    told = []
+    with requests.Session() as session:
+        session.trust_env = False
+        with live(model, trace, lambda one: waiting.set(), pause=None) as wire:
+            url = f"{wire.url}/chat/completions"
+            asking = threading.Thread(target=lambda: told.append(session.post(url, json=ASKED)))
+            asking.start()
+            assert waiting.wait(10)
+        asking.join(10)
+        steps = len(trace.steps)
+        again = session.post(url, json=ASKED, timeout=10) if told else None
+    assert [reply.status_code for reply in (*told, again) if reply is not None] == [400, 400]
+    assert (len(model.asked), len(trace.steps)) == (1, steps)
+
+
+def test_trouble_that_was_recorded_replays_as_the_same(model: Model) -> None:
+    model.answers = [limited("60"), json_response(SAID)]
     with live(model) as wire:
         ask(wire)
-    assert str(wire.trouble) == "the model's endpoint answers 429 (wait 3600 s): no reason"
-    assert len(model.asked) == 1
+        live_trouble = str(wire.trouble)
+    tries: list[Attempt] = []
+    budget = Budget(PlanBudget(), 0)
+    with ModelWire(Recorded(wire.exchanges), PlanTrace(), budget, tries.append) as replay:
+        ask(replay)
+    assert str(replay.trouble) == live_trouble
+    assert len(tries) == 1, "a recording says the same however often it is asked"
 
 
-def test_a_model_that_says_nothing_in_time_is_told_so(model: Model) -> None:
+def test_a_silence_that_was_recorded_replays_as_one(model: Model) -> None:
     release = threading.Event()
     model.before = release.wait
     with live(model, seconds=0.1) as wire:
         ask(wire)
     release.set()
+    with ModelWire(Recorded(wire.exchanges), PlanTrace(), Budget(PlanBudget(), 0)) as replay:
+        ask(replay)
+    for one in (wire, replay):
+        assert one.trouble is not None
+        assert one.trouble.code == "model_timeout"
+
+
+def over(wire: ModelWire, what: str) -> str:
     assert wire.trouble is not None
-    assert wire.trouble.code == "model_timeout"
-    assert str(wire.trouble) == "the model gave no answer: none within 0.1 s"
-
-
-def dribbling(*pieces: bytes) -> tuple[str, threading.Event]:
-    """An endpoint that sends one piece after another, each but the first once it is told to."""
-    listener, more = socket.create_server(("127.0.0.1", 0)), threading.Event()
-
-    def serve() -> None:
-        connection, _ = listener.accept()
-        with listener, connection:
-            connection.recv(65536)
-            size = sum(map(len, pieces))
-            head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {size}\r\n\r\n"
-            connection.sendall(head.encode() + pieces[0])
-            for piece in pieces[1:]:
-                if not more.wait(5):
-                    return
-                connection.sendall(piece)
-
-    threading.Thread(target=serve, daemon=True).start()
-    return f"http://127.0.0.1:{listener.getsockname()[1]}/v1", more
-
-
-def test_an_answer_that_stands_still_in_its_middle_is_seen_to() -> None:
-    # Whole pieces of the size that the body is read in.
-    text = json.dumps(SAID | {"padding": " " * 1000}).encode()
-    url, more = dribbling(text[:512], text[512:])
-    threading.Timer(0.3, more.set).start()
-    answer = Endpoint(url, None, 5).answer(0, "/chat/completions", ASKED, 5)
-    assert (answer.status, answer.text) == (200, text.decode())
-    assert answer.stalled_ms >= 200
-
-
-def test_a_model_that_thinks_before_it_answers_does_not_stand_still() -> None:
-    text = json.dumps(SAID).encode()
-    url, more = dribbling(b" " * 256, text)
-    threading.Timer(0.3, more.set).start()
-    answer = Endpoint(url, None, 5).answer(0, "/chat/completions", ASKED, 5)
-    assert answer.status == 200
-    assert answer.stalled_ms == 0
-
-
-def test_an_answer_of_which_the_end_never_comes_is_late() -> None:
-    url, _ = dribbling(b"{" + b" " * 600, b"}")
-    answer = Endpoint(url, None, 0.2).answer(0, "/chat/completions", ASKED, 5)
-    assert (answer.status, answer.late) == (0, True)
-
-
-def test_an_answer_that_breaks_off_is_no_timeout() -> None:
-    listener = socket.create_server(("127.0.0.1", 0))
-
-    def serve() -> None:
-        connection, _ = listener.accept()
-        with listener, connection:
-            connection.recv(65536)
-            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\n{")
-
-    threading.Thread(target=serve, daemon=True).start()
-    url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
-    answer = Endpoint(url, None, 5).answer(0, "/chat/completions", ASKED, 5)
-    assert (answer.status, answer.late) == (0, False)
-
-
-def over(wire: ModelWire) -> str:
-    assert wire.trouble is not None
-    assert wire.trouble.code == "model_budget"
+    assert wire.trouble.code == f"budget_{what}"
     return str(wire.trouble)
 
 
 def test_tokens_that_are_used_up_buy_no_further_request(model: Model) -> None:
     with live(model, tokens=6) as wire:
         assert [ask(wire).status_code for _ in range(3)] == [200, 200, 400]
-    assert over(wire) == "10 tokens are used up (allowed: 6)"
+    assert over(wire, "tokens") == "10 tokens are used up (allowed: 6)"
     assert len(model.asked) == 2
 
 
@@ -298,7 +282,7 @@ def test_a_budget_of_tokens_that_nobody_counts_is_none(model: Model) -> None:
     model.answers = [json_response({"choices": SAID["choices"]})]
     with live(model, tokens=6) as wire:
         assert [ask(wire).status_code for _ in range(2)] == [200, 400]
-    assert "does not say how many tokens it used" in over(wire)
+    assert "does not say how many tokens it used" in over(wire, "tokens")
     assert wire.tokens is None
 
 
@@ -308,7 +292,7 @@ def test_time_that_is_up_ends_the_waiting_for_an_answer(model: Model) -> None:
     with live(model, PlanTrace(), budget_seconds=0.1) as wire:
         ask(wire)
     release.set()
-    assert over(wire) == "planning took more than 0.1 s"
+    assert over(wire, "time") == "planning took more than 0.1 s"
 
 
 def test_nobody_waits_longer_than_the_time_of_a_plan(model: Model) -> None:
@@ -323,15 +307,15 @@ def test_every_try_counts_as_a_request(model: Model) -> None:
     with live(model, requests=2) as wire:
         ask(wire)
     assert len(model.asked) == 2
-    assert "more than 2 times" in over(wire)
+    assert "more than 2 times" in over(wire, "requests")
+    assert (wire.requests, wire.answers) == (1, 0), "it asked, and nothing came of it"
 
 
 def test_a_framework_that_asks_for_ever_is_stopped(model: Model) -> None:
     with live(model, requests=2) as wire:
         assert [ask(wire).status_code for _ in range(3)] == [200, 200, 400]
-    assert wire.trouble is not None
-    assert wire.trouble.code == "model_budget"
-    assert len(model.asked) == 2
+    over(wire, "requests")
+    assert (len(model.asked), wire.requests) == (2, 3)
 
 
 def test_a_divergence_stays_whatever_comes_after(model: Model) -> None:
@@ -349,13 +333,37 @@ def test_odd_counts_of_tokens_are_no_trouble(model: Model) -> None:
     assert wire.tokens is None
 
 
-def test_tokens_of_a_stream_are_counted(model: Model) -> None:
-    events = [{"choices": [{"delta": {"content": "{}"}}]}, {"choices": [], "usage": SAID["usage"]}]
-    text = "".join(f"data: {json.dumps(event)}\n\n" for event in events) + "data: [DONE]\n\n"
-    model.answers = [Response(200, text.encode(), "text/event-stream")]
+STREAMS = [
+    events(
+        {"choices": [{"delta": {"content": "{}"}, "finish_reason": "stop"}]},
+        {"choices": [], "usage": SAID["usage"]},
+    ),
+    events(
+        {"type": "response.output_text.delta", "delta": "{}"},
+        {
+            "type": "response.completed",
+            "response": {"usage": {"input_tokens": 3, "output_tokens": 2}},
+        },
+    ),
+]
+
+
+@pytest.mark.parametrize("stream", STREAMS, ids=["chat", "responses"])
+def test_a_stream_that_comes_to_its_end_is_well_and_its_tokens_count(
+    model: Model, stream: Response
+) -> None:
+    model.answers = [stream]
     with live(model) as wire:
-        assert ask(wire).text == text
-    assert wire.tokens == (3, 2)
+        assert ask(wire).content == stream.body
+    assert (wire.trouble, wire.tokens) == (None, (3, 2))
+
+
+@pytest.mark.parametrize("error", [None, {}, {"message": None}, ""])
+def test_an_error_that_says_nothing_is_none(model: Model, error: Any) -> None:
+    model.answers = [json_response({**SAID, "error": error})]
+    with live(model) as wire:
+        assert ask(wire).status_code == 200
+    assert wire.trouble is None
 
 
 def test_an_endpoint_that_echoes_the_key_does_not_get_it_into_the_record(model: Model) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from random import Random
 from typing import Any
 
 from pydantic import Field
 
 from pytest_execgo.chaos.model_fault import ModelAction, ModelParams
-from pytest_execgo.chaos.model_proxy import Ask, Reply
+from pytest_execgo.chaos.model_proxy import Ask, Reply, error_reply
 
 
 class RateLimit(ModelAction):
@@ -30,12 +29,6 @@ class RateLimit(ModelAction):
 
     def spoil(self, ask: Ask, params: Any, dice: Random) -> Reply:
         """The model is not asked."""
-        error = {
-            "message": "Rate limit reached for requests",
-            "type": "requests",
-            "code": "rate_limit_exceeded",
-        }
-        headers = {"Content-Type": "application/json"}
-        if params.retry_after is not None:
-            headers["Retry-After"] = str(params.retry_after)
-        return Reply(429, json.dumps({"error": error}).encode(), headers)
+        after = params.retry_after
+        headers = {} if after is None else {"retry_after": str(after)}
+        return error_reply(429, "Rate limit reached for requests", "requests", **headers)

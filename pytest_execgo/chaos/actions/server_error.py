@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from random import Random
 from typing import Any
 
 from pydantic import Field
 
 from pytest_execgo.chaos.model_fault import ModelAction, ModelParams
-from pytest_execgo.chaos.model_proxy import Ask, Reply
+from pytest_execgo.chaos.model_proxy import Ask, Reply, error_reply
 
 
 class ServerError(ModelAction):
@@ -29,6 +28,4 @@ class ServerError(ModelAction):
 
     def spoil(self, ask: Ask, params: Any, dice: Random) -> Reply:
         """The model is not asked."""
-        error = {"message": "The server had an error", "type": "server_error", "code": None}
-        headers = {"Content-Type": "application/json"}
-        return Reply(params.status, json.dumps({"error": error}).encode(), headers)
+        return error_reply(params.status, "The server had an error", "server_error")

@@ -1,0 +1,242 @@
+"""Asking a real endpoint: what comes, when it comes, and what it says about coming back."""
+
+from __future__ import annotations
+
+import gzip
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from pytest_execgo.adapter import endpoint
+from pytest_execgo.adapter.answer import Answer
+from pytest_execgo.adapter.endpoint import Endpoint, read, retry_after
+from pytest_execgo.services.httpd import Request, Response, Server, json_response
+
+SAID = {"choices": [{"message": {"role": "assistant", "content": "{}"}}]}
+
+
+@contextmanager
+def server(handle: Callable[[Request], Response]) -> Iterator[str]:
+    running = Server("127.0.0.1", 0, handle)
+    threading.Thread(target=running.serve_forever, args=(0.02,), daemon=True).start()
+    try:
+        yield f"{running.url}/v1"
+    finally:
+        running.shutdown()
+        running.server_close()
+
+
+@contextmanager
+def raw(talk: Callable[[socket.socket], None]) -> Iterator[str]:
+    """An endpoint that says on its connection whatever it likes."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                # The whole request: what is left unread would reset the connection.
+                read_so_far = b""
+                while not read_so_far.endswith(b"}"):
+                    read_so_far += connection.recv(65536)
+                talk(connection)
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
+
+
+def ask(url: str, seconds: float = 10, key: str | None = None, left: float = 60) -> Answer:
+    return Endpoint(url, key, seconds).answer(0, "/chat/completions", {"model": "m"}, left)
+
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+
+
+def test_an_answer_of_any_encoding_comes_whole() -> None:
+    text = "".join(str(number) for number in range(200_000))
+
+    def zipped(request: Request) -> Response:
+        head = {"Content-Encoding": "gzip"}
+        return Response(200, gzip.compress(text.encode()), "application/json", head)
+
+    def chunked(connection: socket.socket) -> None:
+        connection.sendall(HEAD + b"Transfer-Encoding: chunked\r\n\r\n")
+        for at in range(0, len(text), 5000):
+            part = text[at : at + 5000].encode()
+            connection.sendall(b"%x\r\n%b\r\n" % (len(part), part))
+        connection.sendall(b"0\r\n\r\n")
+
+    def until_closed(connection: socket.socket) -> None:
+        connection.sendall(HEAD + b"Connection: close\r\n\r\n" + text.encode())
+
+    with server(zipped) as url:
+        assert ask(url).text == text
+    for talk in (chunked, until_closed):
+        with raw(talk) as url:
+            assert ask(url).text == text
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"",
+        HEAD + b"Content-Length: 900\r\n\r\n{",
+        HEAD + b"Transfer-Encoding: chunked\r\n\r\n5\r\n{",
+        b"no HTTP at all",
+    ],
+)
+def test_a_connection_that_breaks_is_no_answer_and_no_silence(said: bytes) -> None:
+    with raw(lambda connection: connection.sendall(said)) as url:
+        answer = ask(url)
+    assert (answer.status, answer.late) == (0, False)
+    assert answer.text
+
+
+@pytest.mark.parametrize("said", [b"", HEAD, HEAD + b"Content-Length: 9\r\n\r\n{"])
+@pytest.mark.parametrize("limits", [{"seconds": 0.1}, {"left": 0.1}], ids=["answer", "plan"])
+def test_a_silence_is_waited_for_and_told(said: bytes, limits: dict[str, float]) -> None:
+    over = threading.Event()
+
+    def talk(connection: socket.socket) -> None:
+        connection.sendall(said)
+        over.wait(10)
+
+    with raw(talk) as url:
+        answer = ask(url, **limits)
+    over.set()
+    assert (answer.status, answer.late, answer.text) == (0, True, "none within 0.1 s")
+
+
+def test_an_answer_that_never_ends_is_left_at_the_limit() -> None:
+    over = threading.Event()
+
+    def drip(connection: socket.socket) -> None:
+        connection.sendall(HEAD + b"Content-Length: 1000000\r\n\r\n")
+        while not over.wait(0.01):
+            connection.sendall(b" ")
+
+    with raw(drip) as url:
+        answer = ask(url, 0.2)
+    over.set()
+    assert (answer.status, answer.late) == (0, True)
+
+
+def test_a_piece_is_taken_when_it_comes_however_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reads that wait until they are full would see no pause in an answer as small as this."""
+    taken: list[bytes] = []
+    first = threading.Event()
+    original = endpoint._pieces
+
+    def watched(reply: Any) -> Iterator[bytes]:
+        for piece in original(reply):
+            taken.append(piece)
+            first.set()
+            yield piece
+
+    def talk(connection: socket.socket) -> None:
+        connection.sendall(HEAD + b"Content-Length: 2\r\n\r\n{")
+        first.wait(10)
+        connection.sendall(b"}")
+
+    monkeypatch.setattr(endpoint, "_pieces", watched)
+    with raw(talk) as url:
+        answer = ask(url)
+    assert (answer.text, taken) == ("{}", [b"{", b"}"])
+    assert answer.stalled_ms > 0
+
+
+class Clock:
+    """Moves by what each piece took to come."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def pieces(self, *pieces: tuple[float, bytes]) -> Iterator[bytes]:
+        for seconds, piece in pieces:
+            self.now += seconds
+            yield piece
+
+
+@pytest.mark.parametrize(
+    ("pieces", "longest"),
+    [
+        ([], 0),
+        ([(5, b"{}")], 0),
+        ([(5, b"{"), (0.1, b"a"), (2, b"b"), (0.3, b"}")], 2000),
+        # Blanks and comments keep a connection alive while a model thinks: it has not begun.
+        ([(1, b" "), (3, b"\n\n"), (4, b": thinking\n\n"), (5, b"{"), (0.2, b"}")], 200),
+        ([(1, b"{"), (3, b" "), (1, b"}")], 3000),
+    ],
+)
+def test_only_a_pause_in_the_middle_counts(
+    pieces: list[tuple[float, bytes]], longest: float
+) -> None:
+    clock = Clock()
+    whole, stalled_ms = read(clock.pieces(*pieces), 100, lambda: clock.now)
+    assert whole == b"".join(piece for _, piece in pieces)
+    assert stalled_ms == longest
+
+
+def test_what_comes_after_the_deadline_is_not_taken() -> None:
+    clock = Clock()
+    with pytest.raises(TimeoutError):
+        read(clock.pieces((5, b"{"), (6, b"}")), 10, lambda: clock.now)
+
+
+NOW = datetime(2026, 11, 25, 12, 0, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({}, None),
+        ({"Retry-After": "7"}, 7),
+        ({"Retry-After": "0.25"}, 0.25),
+        ({"retry-after-ms": "120", "Retry-After": "9"}, 0.12),
+        ({"retry-after-ms": "soon", "Retry-After": "9"}, 9),
+        ({"Retry-After": "Wed, 25 Nov 2026 12:00:20 GMT"}, 20),
+        ({"Retry-After": "Wed, 25 Nov 2026 12:00:20"}, 20),
+        ({"Retry-After": "Wed, 25 Nov 2026 11:00:00 GMT"}, 0),
+        ({"Retry-After": "soon"}, None),
+        ({"Retry-After": "-3"}, None),
+        ({"Retry-After": "nan"}, None),
+        ({"Retry-After": "inf"}, None),
+    ],
+)
+def test_retry_after_is_read(headers: dict[str, str], seconds: float | None) -> None:
+    assert retry_after(headers, lambda: NOW) == seconds
+
+
+def test_a_redirection_is_not_followed() -> None:
+    asked = []
+
+    def redirect(request: Request) -> Response:
+        asked.append(request.path)
+        return Response(307, headers={"Location": "/elsewhere"})
+
+    with server(redirect) as url:
+        answer = ask(url)
+    assert (answer.status, answer.text, len(asked)) == (307, "/elsewhere", 1)
+
+
+@pytest.mark.parametrize(
+    ("key", "status", "kept"),
+    [
+        ("sk-a-real-secret", 200, False),
+        ("sk-a-real-secret", 400, False),
+        # A word that people set where no key is needed, and that a plan may hold.
+        ("test", 200, True),
+        ("test", 400, False),
+    ],
+)
+def test_a_key_is_taken_out_of_what_comes_back(key: str, status: int, kept: bool) -> None:
+    def echo(request: Request) -> Response:
+        said: dict[str, Any] = {**SAID, "echo": f"run {key} now"}
+        return json_response(said, status)
+
+    with server(echo) as url:
+        assert (key in ask(url, key=key).text) is kept

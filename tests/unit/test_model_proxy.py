@@ -1,0 +1,200 @@
+"""Standing before a model: nobody notices, but for what is asked for."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+import requests
+
+from pytest_execgo.chaos.model_proxy import Ask, Disturbance, ModelProxy, Reply
+from pytest_execgo.services.httpd import Request, Response, Server, json_response
+
+PATH = "/v1/chat/completions"
+
+
+class Model:
+    """An endpoint that remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[Request] = []
+        self.response = json_response({"choices": []})
+        self._server = Server("127.0.0.1", 0, self._handle)
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
+        self.url = f"{self._server.url}/v1"
+
+    def _handle(self, request: Request) -> Response:
+        self.asked.append(request)
+        return self.response
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+@pytest.fixture
+def model() -> Iterator[Model]:
+    found = Model()
+    yield found
+    found.close()
+
+
+@contextmanager
+def standing(model: Model, *disturbances: Disturbance) -> Iterator[tuple[ModelProxy, str]]:
+    proxy = ModelProxy()
+    for disturbance in disturbances:
+        proxy.disturb(disturbance)
+    with proxy.before(model.url, 5) as url:
+        yield proxy, f"{url}/chat/completions"
+
+
+def ask(url: str, timeout: float = 5) -> requests.Response:
+    with requests.Session() as session:
+        session.trust_env = False
+        headers = {"Authorization": "Bearer key"}
+        return session.post(
+            url, json={"model": "m"}, headers=headers, timeout=timeout, allow_redirects=False
+        )
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        json_response({"choices": [1]}),
+        json_response({"error": {"message": "no"}}, 401),
+        Response(429, b"{}", "application/json", {"Retry-After": "7", "x-request-id": "a"}),
+        Response(308, headers={"Location": "http://127.0.0.1:9/"}),
+        Response(200, b"data: {}\n\n", "text/event-stream"),
+    ],
+)
+def test_without_a_fault_it_is_as_if_it_were_not_there(model: Model, response: Response) -> None:
+    model.response = response
+    with standing(model) as (_, url):
+        reply = ask(url)
+    direct = ask(f"{model.url}/chat/completions")
+    assert (reply.status_code, reply.content) == (direct.status_code, direct.content)
+    assert dict(reply.headers) == dict(direct.headers)
+    through, straight = model.asked
+    assert (through.path, through.body) == (straight.path, straight.body) == (PATH, straight.body)
+    same = ("authorization", "content-type", "user-agent", "accept")
+    assert [through.headers.get(n) for n in same] == [straight.headers.get(n) for n in same]
+
+
+def test_a_model_that_is_away_is_away(model: Model) -> None:
+    model.close()
+    with standing(model) as (_, url), pytest.raises(requests.ConnectionError):
+        ask(url)
+
+
+def test_a_model_that_is_silent_is_silent(model: Model) -> None:
+    proxy = ModelProxy()
+    over = threading.Event()
+    model._server.handle_one = lambda request: over.wait(10) and model.response
+    with proxy.before(model.url, 0.1) as url, pytest.raises(requests.ReadTimeout):
+        ask(f"{url}/chat/completions", timeout=0.4)
+    over.set()
+
+
+def fault(status: int, *, after: int = 0, times: int = 1) -> Disturbance:
+    return Disturbance(lambda ask: Reply(status), after, times)
+
+
+def statuses(url: str, count: int) -> list[int]:
+    return [ask(url).status_code for _ in range(count)]
+
+
+def test_a_fault_leaves_some_requests_alone_and_hits_the_next_ones(model: Model) -> None:
+    waiting = fault(503, after=2, times=2)
+    with standing(model, waiting) as (_, url):
+        assert statuses(url, 6) == [200, 200, 503, 503, 200, 200]
+    assert len(model.asked) == 4
+    assert waiting.struck_at is not None
+
+
+def test_of_two_faults_each_counts_all_requests(model: Model) -> None:
+    with standing(model, fault(429), fault(503, after=1)) as (_, url):
+        assert statuses(url, 3) == [429, 503, 200]
+
+
+def test_none_stands_for_all(model: Model) -> None:
+    with standing(model, fault(503, times=0)) as (_, url):
+        assert statuses(url, 4) == [503] * 4
+    assert model.asked == []
+
+
+def test_what_is_undone_hits_nobody_any_more(model: Model) -> None:
+    waiting = fault(503, times=0)
+    with standing(model, waiting) as (proxy, url):
+        assert statuses(url, 1) == [503]
+        proxy.restore(waiting)
+        assert statuses(url, 1) == [200]
+
+
+def test_a_request_that_cannot_be_spoilt_uses_nothing_up_and_is_asked_once(model: Model) -> None:
+    replies = iter([None, Reply(503)])
+
+    def spoil(ask: Ask) -> Reply | None:
+        ask()
+        return next(replies)
+
+    waiting = Disturbance(spoil, after=0, times=1)
+    with standing(model, waiting) as (_, url):
+        assert ask(url).status_code == 200
+        assert (waiting.struck_at, len(model.asked)) == (None, 1)
+        assert statuses(url, 2) == [503, 200]
+    assert waiting.struck_at is not None
+
+
+def test_of_two_requests_at_once_a_single_fault_hits_one(model: Model) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def spoil(ask: Ask) -> Reply | None:
+        begun.set()
+        go_on.wait(10)
+        return Reply(503)
+
+    found: list[int] = []
+    with standing(model, Disturbance(spoil, 0, 1)) as (_, url):
+        asking = threading.Thread(target=lambda: found.append(ask(url, 20).status_code))
+        asking.start()
+        assert begun.wait(10)
+        # While the first is still being spoilt.
+        assert ask(url).status_code == 200
+        go_on.set()
+        asking.join(10)
+    assert found == [503]
+
+
+def test_a_silence_ends_with_the_proxy(model: Model) -> None:
+    struck = threading.Event()
+    found: list[object] = []
+
+    def keep_silent(ask: Ask) -> Reply:
+        struck.set()
+        return Reply(0, silent=True)
+
+    def wait_for_it(url: str) -> None:
+        try:
+            ask(url, timeout=60)
+        except requests.ConnectionError as error:
+            found.append(error)
+
+    with standing(model, Disturbance(keep_silent, 0, 0)) as (_, url):
+        asking = threading.Thread(target=wait_for_it, args=(url,))
+        asking.start()
+        assert struck.wait(10)
+    asking.join(10)
+    assert len(found) == 1
+
+
+def test_a_client_that_loses_patience_is_let_go(
+    model: Model, capfd: pytest.CaptureFixture[str]
+) -> None:
+    waiting = Disturbance(lambda ask: Reply(0, silent=True), 0, 1)
+    with standing(model, waiting) as (_, url):
+        with pytest.raises(requests.ReadTimeout):
+            ask(url, timeout=0.1)
+        assert ask(url).status_code == 200
+    assert capfd.readouterr().err == ""
