@@ -226,9 +226,10 @@ class Execution:
     def _rerun(self, node_id: str | None) -> str:
         """The command that repeats just this trial."""
         settings, cell = self.settings, self.trial.cell
+        options = settings.options + (settings.live_options if cell.mode == "live" else ())
         if self.trial.caller:
             seed = ["--execgo-seed", str(settings.seed)]
-            return shlex.join(["pytest", self.trial.caller, *seed, *settings.options])
+            return shlex.join(["pytest", self.trial.caller, *seed, *options])
         if node_id is None:
             manifest = os.path.relpath(self.scenario.path, settings.root)
             node_id = f"{Path(manifest).as_posix()}::{self.trial.item_name}"
@@ -239,7 +240,7 @@ class Execution:
             words += ["--execgo-chaos", cell.chaos]
         if self.trial.repetition:
             words += ["--execgo-repetitions", str(self.trial.repetition + 1)]
-        return shlex.join([*words, "--execgo-seed", str(settings.seed), *settings.options])
+        return shlex.join([*words, "--execgo-seed", str(settings.seed), *options])
 
 
 def _sha256(path: Path) -> str | None:

@@ -4,6 +4,8 @@ model. Here adapters meet fleet, recordings and scripts; knows nothing of pytest
 from __future__ import annotations
 
 import os
+import signal
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, nullcontext
@@ -53,6 +55,26 @@ def recording_path(scenario: Scenario, framework: str) -> Path:
 
 def _diverged(answers: int, why: str) -> PlanError:
     return PlanError(DIVERGENCE, f"replay divergence after answer {answers}: {why}")
+
+
+@contextmanager
+def _ended_by_interrupt(wire: ModelWire) -> Iterator[None]:
+    """Ctrl-C ends the wire first: frameworks wait for a request that is under way, in loops and threads
+    of their own, and a model may think for minutes."""
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(before):
+        yield
+        return
+
+    def stop(number: int, frame: Any) -> None:
+        wire.stop()
+        before(number, frame)
+
+    signal.signal(signal.SIGINT, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _no_proxy() -> dict[str, str]:
@@ -201,11 +223,16 @@ class Planning:
         a framework found for it."""
         # What frameworks warn of is for their makers: it is kept, and fails nobody's trial.
         # And the wire is never behind a proxy that the user's environment names.
-        with warnings.catch_warnings(record=True) as warned, environment(**_no_proxy()):
+        with (
+            warnings.catch_warnings(record=True) as warned,
+            environment(**_no_proxy()),
+            _ended_by_interrupt(wire),
+        ):
             warnings.simplefilter("default")
             try:
                 plan: StandardPlan = adapter.plan(context, trace, None)
-            except Exception:
+            except Exception as error:
+                trace.add("raised", message=f"{type(error).__name__}: {error}")
                 if wire.trouble is not None:
                     raise wire.trouble from None
                 raise

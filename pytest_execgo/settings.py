@@ -18,7 +18,8 @@ DEFAULT_SEED = 7
 
 @dataclass(frozen=True)
 class RunSettings:
-    """Where and how one run takes place. ``options`` is what a rerun must repeat."""
+    """Where and how one run takes place. ``options`` is what a rerun must repeat, ``live_options`` what
+    one of a trial that asks a model must repeat as well."""
 
     root: Path
     reports: Path
@@ -27,6 +28,7 @@ class RunSettings:
     fleet: FleetSpec = field(default_factory=FleetSpec)
     workers: int = 1
     options: tuple[str, ...] = ()
+    live_options: tuple[str, ...] = ()
     record: bool = False
     """Whether what models say is kept beside the scenario."""
     repeats: bool = False

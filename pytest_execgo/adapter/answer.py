@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -17,8 +18,8 @@ _EVENT = "data:"
 class Answer:
     """A reply as it came.
 
-    ``status`` 0: none came, ``text`` says why, and ``late`` whether it was waited for in vain. Of a
-    redirection ``text`` is where it leads.
+    ``status`` 0: none came, ``text`` says why, ``late`` whether it was waited for in vain, and
+    ``permanent`` whether it will be so the next time. Of a redirection ``text`` is where it leads.
     ``retry_after`` in seconds, as the endpoint asks. ``stalled_ms``: the longest time that it stood
     still in the middle of its body.
     """
@@ -28,6 +29,7 @@ class Answer:
     text: str
     retry_after: float | None = None
     late: bool = False
+    permanent: bool = False
     stalled_ms: float = 0.0
 
     @property
@@ -46,9 +48,12 @@ class Source(Protocol):
         """The answer to request ``number`` (from 0), within ``seconds``; raises :class:`PlanError`."""
 
 
-def trouble(answer: Answer) -> PlanError | None:
-    """What an answer that is none means, in one line; ``None`` for one that is well."""
+def trouble(answer: Answer, asked: Any = None) -> PlanError | None:
+    """What an answer that is none means, in one line; ``None`` for one that is well. ``asked`` is the
+    body of the request."""
     said = next((words for words in map(_said, bodies(answer)) if words), "")
+    if not said and answer.status >= 400:
+        said = _said_otherwise(answer)
     status = answer.status
     if status == 0 and answer.late:
         return PlanError("model_timeout", f"the model gave no answer: {answer.text[:300]}")
@@ -57,7 +62,8 @@ def trouble(answer: Answer) -> PlanError | None:
     if status in (401, 403):
         return PlanError(
             "model_key_refused",
-            f"the model's endpoint refused the key ({status}: {said}); set OPENAI_API_KEY",
+            f"the model's endpoint refused the key ({status}: {said or 'no reason'}); "
+            "set OPENAI_API_KEY",
         )
     if status == 429:
         asks = "" if answer.retry_after is None else f" (wait {answer.retry_after:g} s)"
@@ -78,6 +84,8 @@ def trouble(answer: Answer) -> PlanError | None:
         return PlanError(
             "model_error", f"the model's endpoint answers {status}: {said or 'no reason'}"
         )
+    if answer.streamed and isinstance(asked, dict) and not asked.get("stream"):
+        return _malformed("answers with a stream, which was not asked for")
     return _trouble_of_stream(answer) if answer.streamed else _trouble_of_body(answer)
 
 
@@ -85,7 +93,10 @@ def _trouble_of_body(answer: Answer) -> PlanError | None:
     """An answer with a good status and a body that is not as it should be."""
     found = parsed(answer.text)
     if isinstance(found, dict) and ("choices" in found or "output" in found):
-        return None
+        holds = found.get("output") if "output" in found else found.get("choices")
+        if isinstance(holds, list) and holds and all(map(_is_part, holds)):
+            return None
+        return _malformed(f"answers {answer.status} without a message in it")
     if found is None and answer.content_type.startswith("application/json"):
         size = len(answer.text)
         return _malformed(f"answers {answer.status} with {size} characters that are no JSON")
@@ -94,6 +105,11 @@ def _trouble_of_body(answer: Answer) -> PlanError | None:
         f"the endpoint answers {answer.content_type or 'something'}, not as OpenAI's does; is the "
         "base URL right? it usually ends in /v1",
     )
+
+
+def _is_part(part: Any) -> bool:
+    """Whether it is a choice with a message, or an item of an output."""
+    return isinstance(part, dict) and ("type" in part or isinstance(part.get("message"), dict))
 
 
 def _trouble_of_stream(answer: Answer) -> PlanError | None:
@@ -118,8 +134,27 @@ def _malformed(what: str) -> PlanError:
 def _said(found: Any) -> str:
     """The words of an error, in one line; empty where there is none."""
     error = found.get("error") if isinstance(found, dict) else None
-    said = str((error.get("message") if isinstance(error, dict) else error) or "")
-    return " ".join(said.split())[:300]
+    return in_one_line((error.get("message") if isinstance(error, dict) else error) or "")
+
+
+def _said_otherwise(answer: Answer) -> str:
+    """The words of a refusal that is not in the form of OpenAI's API: as other servers and gateways say
+    it, or the title of a page."""
+    found = parsed(answer.text)
+    if isinstance(found, list) and found:
+        found = found[0]
+        if _said(found):
+            return _said(found)
+    if isinstance(found, dict):
+        return in_one_line(found.get("message") or found.get("detail") or "")
+    title = re.search(r"<title>(.*?)</title>", answer.text, re.DOTALL | re.IGNORECASE)
+    return in_one_line(title[1] if title else "")
+
+
+def in_one_line(said: Any) -> str:
+    """At most 300 characters that a terminal can show, in one line."""
+    text = "".join(c if c.isprintable() else " " for c in str(said)[:2000])
+    return " ".join(text.split())[:300]
 
 
 def bodies(answer: Answer) -> list[Any]:
@@ -144,11 +179,12 @@ def usage(answer: Answer) -> tuple[int, int] | None:
 
 
 def _tokens(found: dict[str, Any], *names: str) -> int | None:
-    return next((found[name] for name in names if isinstance(found.get(name), int)), None)
+    values = [found.get(name) for name in names]
+    return next((v for v in values if isinstance(v, int) and v is not True and v >= 0), None)
 
 
 def parsed(text: str) -> Any:
     """A text as JSON; ``None`` where it is none."""
-    with suppress(ValueError):
+    with suppress(ValueError, RecursionError):
         return json.loads(text)
     return None

@@ -79,7 +79,7 @@ def _kickoff(context: PlanContext, trace: PlanTrace) -> None:
         crew.kickoff()
     except Exception as error:
         # It says so when the guardrail was never satisfied; then what was judged says why.
-        if not trace.landings:
+        if len(trace.landings) <= context.max_repairs:
             raise
         trace.add("gave_up", message=str(error)[:300])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
@@ -12,11 +13,12 @@ from typing import Any
 import requests
 import urllib3
 
-from pytest_execgo.adapter.answer import Answer
-from pytest_execgo.direct_http import beside_us
+from pytest_execgo.adapter.answer import Answer, in_one_line, parsed
+from pytest_execgo.direct_http import session_for
 
 _PIECE_BYTES = 65536
 # "none", "test", "ollama": what people set where no key is needed, and words that answers are made of.
+# A short key that holds a digit is taken for a secret.
 _SHORTEST_SECRET = 12
 
 
@@ -28,9 +30,7 @@ class Endpoint:
 
     def __init__(self, base_url: str, key: str | None, seconds: float) -> None:
         self._base_url, self._seconds, self._key = base_url.rstrip("/"), seconds, key
-        self._session = requests.Session()
-        # Ours is beside us; a model elsewhere may have to be reached through the user's proxy.
-        self._session.trust_env = not beside_us(base_url)
+        self._session = session_for(base_url)
         if key:
             self._session.headers["Authorization"] = f"Bearer {key}"
 
@@ -47,14 +47,17 @@ class Endpoint:
             ) as reply:
                 body, stalled_ms = read(_pieces(reply), deadline)
         except (requests.Timeout, urllib3.exceptions.ReadTimeoutError, TimeoutError):
-            return Answer(0, "", f"none within {limit:g} s", late=True)
+            return Answer(0, "", f"none within {limit:.3g} s", late=True)
+        except requests.exceptions.SSLError as error:
+            return Answer(0, "", in_one_line(f"{type(error).__name__}: {error}"), permanent=True)
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-            return Answer(0, "", self._without_key(f"{type(error).__name__}: {error}"))
+            return Answer(0, "", self._without_key(in_one_line(f"{type(error).__name__}: {error}")))
         text = body.decode("utf-8", "replace")
         if 300 <= reply.status_code < 400:
             text = reply.headers.get("Location", "")
-        kind, wait = reply.headers.get("Content-Type", ""), retry_after(reply.headers)
+        kind = self._without_key(reply.headers.get("Content-Type", ""))
         text = self._without_key(text, quoted=reply.status_code == 200)
+        wait = retry_after(reply.headers)
         return Answer(reply.status_code, kind, text, wait, stalled_ms=stalled_ms)
 
     def close(self) -> None:
@@ -64,9 +67,25 @@ class Endpoint:
     def _without_key(self, text: str, *, quoted: bool = False) -> str:
         """Endpoints echo what they refuse. What is ``quoted`` from the model is left alone where the key
         is no secret but a word."""
-        if not self._key or (quoted and len(self._key) < _SHORTEST_SECRET):
+        key = self._key
+        if not key or (quoted and len(key) < _SHORTEST_SECRET and not any(map(str.isdigit, key))):
             return text
-        return text.replace(self._key, "[key]")
+        text = text.replace(key, "[key]")
+        found = parsed(text)
+        # JSON has more than one way to spell a text.
+        clean = _replaced(found, key)
+        return text if clean == found else json.dumps(clean)
+
+
+def _replaced(value: Any, key: str) -> Any:
+    """A JSON value without the key in any of its texts."""
+    if isinstance(value, str):
+        return value.replace(key, "[key]")
+    if isinstance(value, list):
+        return [_replaced(one, key) for one in value]
+    if isinstance(value, dict):
+        return {_replaced(name, key): _replaced(one, key) for name, one in value.items()}
+    return value
 
 
 def _pieces(reply: requests.Response) -> Iterator[bytes]:
@@ -109,7 +128,7 @@ def retry_after(
         return seconds
     try:
         when = parsedate_to_datetime(said)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     when = when if when.tzinfo else when.replace(tzinfo=UTC)
     return max(0.0, (when - now()).total_seconds())

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from pytest_execgo.adapter.base import PlanTrace
-from pytest_execgo.adapter.landing import PlanDraft, land, land_text
+from pytest_execgo.adapter.landing import Landing, PlanDraft, land, land_text
 from pytest_execgo.adapter.packages import missing
 from pytest_execgo.adapter.prompt import prompt
 from pytest_execgo.models.context import PlanContext
 from pytest_execgo.models.plan import Mode, StandardPlan
+from pytest_execgo.models.plan_rules import Problem
 
 
 class PydanticAIAdapter:
@@ -34,7 +35,7 @@ class PydanticAIAdapter:
 
 async def _run(context: PlanContext, trace: PlanTrace) -> None:
     from openai import AsyncOpenAI
-    from pydantic_ai import Agent, ModelRetry, ToolOutput, capture_run_messages
+    from pydantic_ai import Agent, ModelRetry, ToolOutput
     from pydantic_ai.exceptions import UnexpectedModelBehavior
 
     profile = context.model
@@ -59,27 +60,27 @@ async def _run(context: PlanContext, trace: PlanTrace) -> None:
                 raise ModelRetry(landing.message)
             return draft
 
-        with capture_run_messages() as messages:
-            try:
-                await agent.run(texts.task)
-            except UnexpectedModelBehavior as error:
-                # Its retries are used up: what was judged says why.
-                trace.add("gave_up", message=str(error))
-            finally:
-                # What the framework refused itself counts as well, so all answers are judged here.
-                for message in messages:
-                    parts = [type(part).__name__ for part in message.parts]
-                    trace.add("message", kind=message.kind, parts=parts)
-                    if message.kind == "response":
-                        trace.judged(land_text(_said(message), context))
+        try:
+            async with agent.iter(texts.task) as run:
+                async for node in run:
+                    trace.add("node", node=type(node).__name__)
+                    if Agent.is_call_tools_node(node):
+                        # Here, for the validator never sees what the framework refuses itself.
+                        trace.judged(_judged(node.model_response, context))
+        except UnexpectedModelBehavior as error:
+            # Its retries are used up: what was judged says why.
+            trace.add("gave_up", message=str(error))
 
 
-def _said(message: Any) -> str:
-    """The answer of a model: what it calls the tool with, or its text."""
-    for part in message.parts:
+def _judged(response: Any, context: PlanContext) -> Landing:
+    """What became of one answer: what it calls the tool with."""
+    for part in response.parts:
         if part.part_kind == "tool-call":
-            return str(part.args_as_json_str() if not isinstance(part.args, str) else part.args)
-    return "".join(part.content for part in message.parts if part.part_kind == "text")
+            # As it came: the framework has an envelope of its own for what is no JSON.
+            args = part.args if isinstance(part.args, str) else part.args_as_json_str()
+            return land_text(args, context)
+    message = "it is not what the tool was to be called with, as it was asked for"
+    return Landing(None, (Problem("no_tool_call", "answer", message),))
 
 
 def _model(context: PlanContext, client: Any) -> Any:

@@ -63,8 +63,9 @@ class ModelWire:
         """Why the last request came to nothing; a later one that is answered clears it."""
         self.divergence: PlanError | None = None
         """The first request that a recording has not; nothing clears it."""
+        self._number = 0
         self.requests = self.answers = 0
-        """How often the framework asked, and how often it got an answer that is well."""
+        """How often the framework asked (what a budget refused aside), and got a good answer."""
         self.tokens: tuple[int, int] | None = (0, 0)
         """Of prompts and of completions, as the endpoint counts them; ``None`` where it does not."""
         self._server = LoopbackServer(_handler(self))
@@ -78,13 +79,18 @@ class ModelWire:
         self._closed.set()
         self._server.__exit__(*exc)
 
+    def stop(self) -> None:
+        """Answer nothing any more, also to who waits already; may be called by a signal handler."""
+        self._closed.set()
+        self._server.hang_up()
+
     def ask(self, path: str, asked: Any) -> Answer:
         """Answer one request of the framework, and remember it."""
         with self._lock:
             if self._closed.is_set():
                 return _refusal(str(_over()))
-            self.requests += 1
-            number = self.requests
+            self._number += 1
+            number = self._number
             self._trace.add("model_request", number=number, path=path, body=asked)
             try:
                 answer = self._ask_with_retries(number, path, asked)
@@ -130,10 +136,11 @@ class ModelWire:
         while True:
             attempt += 1
             self._budget.spend_request()
+            self.requests += attempt == 1
             began = monotonic()
             left = self._budget.seconds_left()
             answer = self._source.answer(len(self.exchanges), path, asked, left)
-            self._note(number, attempt, answer, monotonic() - began)
+            self._note(number, attempt, asked, answer, monotonic() - began)
             if answer.late:
                 # If it was all the time there is, that is what there is to tell.
                 self._budget.check_time()
@@ -145,11 +152,11 @@ class ModelWire:
             if self._closed.is_set():
                 raise _over()
 
-    def _note(self, number: int, attempt: int, answer: Answer, seconds: float) -> None:
+    def _note(self, number: int, attempt: int, asked: Any, answer: Answer, seconds: float) -> None:
         if self._closed.is_set():
             raise _over()
         took_ms = round(seconds * 1000, 3)
-        self.trouble = trouble(answer)
+        self.trouble = trouble(answer, asked)
         facts = {"number": number, "attempt": attempt, "status": answer.status}
         body = parsed(answer.text) or answer.text
         self._trace.add("model_answer", **facts, body=body, took_ms=took_ms)
@@ -159,7 +166,7 @@ class ModelWire:
         """Seconds until the next try; ``None`` where that is of no use."""
         if self.trouble is None or not self._source.retryable or attempt > MOST_RETRIES:
             return None
-        if not _is_transient(answer.status):
+        if answer.permanent or not _is_transient(answer.status):
             return None
         wait = answer.retry_after
         if wait is None:

@@ -71,7 +71,8 @@ def _ms(value: float) -> float:
     return round(value, 3)
 
 
-_NEVER_LANDED = ("never_valid", "no_answer")
+_NEVER_LANDED = {"never_valid", "no_answer"}
+_TOO_EXPENSIVE = {"budget_requests", "budget_tokens"}
 
 
 def _landing(facts: Sequence[t.EvidenceEvent]) -> dict[str, Any]:
@@ -80,7 +81,9 @@ def _landing(facts: Sequence[t.EvidenceEvent]) -> dict[str, Any]:
     if not used:
         return {"repair_count": None}
     landed = any(isinstance(event, t.PlanReady) for event in facts)
-    never = any(isinstance(e, t.PlanFailed) and e.code in _NEVER_LANDED for e in facts)
+    codes = {e.code for e in facts if isinstance(e, t.PlanFailed)}
+    # Of a plan that became too expensive, answers say whether it was the model's fault.
+    never = bool(codes & _NEVER_LANDED or (codes & _TOO_EXPENSIVE and used[-1].answers))
     known = landed or never
     return {
         "repair_count": max(0, used[-1].answers - 1),

@@ -7,7 +7,7 @@ from pytest_execgo.models.benchmark import TrialResult
 
 def differences(before: TrialResult, after: TrialResult) -> tuple[str, ...]:
     """What is not equal: the verdict, the causes, what became of each fault and where it struck.
-    Times are not compared."""
+    Times are not compared, nor what was overcome before there was a plan: a repeat begins with it."""
     found = []
     for name, old, new in (
         ("verdict", before.verdict.status, after.verdict.status),
@@ -28,8 +28,9 @@ def _causes(result: TrialResult) -> str:
     named = {
         cause.layer if cause.layer in expected else f"{cause.layer}/{cause.code}"
         for cause in result.verdict.attribution
+        if not cause.overcome and cause.layer != "none"
     }
-    return ", ".join(sorted(named))
+    return ", ".join(sorted(named)) or "none/no_failure"
 
 
 def _faults(result: TrialResult) -> str:

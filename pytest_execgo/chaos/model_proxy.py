@@ -20,7 +20,7 @@ from typing import Any
 
 import requests
 
-from pytest_execgo.direct_http import LoopbackServer, beside_us
+from pytest_execgo.direct_http import LoopbackServer, session_for
 
 _LOOK_SECONDS = 0.05
 # Those of one connection, and what is made anew here.
@@ -81,16 +81,17 @@ class Disturbance:
         self._seen += 1
         return self._seen > self.after
 
-    def take(self) -> bool:
-        """Whether there is a hit left; it is used up until it is given back."""
-        if self.times and self._hits >= self.times:
+    def left(self) -> bool:
+        """Whether there are hits left."""
+        return not self.times or self._hits < self.times
+
+    def strike(self) -> bool:
+        """Use a hit up; false where another request was faster."""
+        if not self.left():
             return False
         self._hits += 1
+        self.struck_at = self.struck_at or time()
         return True
-
-    def give_back(self) -> None:
-        """The request could not be spoilt."""
-        self._hits -= 1
 
 
 class ModelProxy:
@@ -103,7 +104,6 @@ class ModelProxy:
         self._lock = threading.Lock()
         self._closed = threading.Event()
         self._disturbances: list[Disturbance] = []
-        self._session = requests.Session()
         self._patience = 0.0
         self.url = ""
 
@@ -116,8 +116,10 @@ class ModelProxy:
         """Stand before an endpoint; gives the base URL to ask instead. ``seconds``: how long whoever
         asks waits for an answer."""
         self._patience = seconds
-        self._session.trust_env = not beside_us(base_url)
-        with LoopbackServer(_handler(self, base_url.rstrip("/"))) as server, self._session:
+        with (
+            session_for(base_url) as self._session,
+            LoopbackServer(_handler(self, base_url.rstrip("/"))) as server,
+        ):
             self.url = server.url
             try:
                 yield self.url
@@ -134,21 +136,20 @@ class ModelProxy:
         with self._lock:
             self._disturbances.remove(disturbance)
 
-    def reply(self, ask: Ask) -> Reply:
-        """What one request is answered with: by the first disturbance that hits it, if any."""
+    def reply(self, ask: Ask, listens: Callable[[], bool]) -> Reply:
+        """What one request is answered with: by the first disturbance that hits it, if any. Who has hung
+        up in the meantime (``listens``) is hit by nothing."""
         with self._lock:
             waiting = [disturbance for disturbance in self._disturbances if disturbance.see()]
         for disturbance in waiting:
-            with self._lock:
-                if not disturbance.take():
-                    continue
-            # Not under the lock: a model takes its time, and an undo must not wait for it.
+            if not disturbance.left():
+                continue
+            # Not under the lock: a model takes its time, and neither an undo nor the next request, if
+            # this one was given up, must wait for it.
             spoilt = disturbance.spoil(ask)
-            if spoilt is not None:
-                disturbance.struck_at = disturbance.struck_at or time()
-                return spoilt
             with self._lock:
-                disturbance.give_back()
+                if spoilt is not None and listens() and disturbance.strike():
+                    return spoilt
         return ask()
 
     def pass_on(self, url: str, headers: dict[str, str], body: bytes) -> Reply:
@@ -178,9 +179,8 @@ def _handler(proxy: ModelProxy, base_url: str) -> type[BaseHTTPRequestHandler]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             headers = _end_to_end(self.headers)
-            reply = proxy.reply(
-                cache(lambda: proxy.pass_on(f"{base_url}{self.path}", headers, body))
-            )
+            ask = cache(lambda: proxy.pass_on(f"{base_url}{self.path}", headers, body))
+            reply = proxy.reply(ask, self._listens)
             if reply.status:
                 self._send(reply)
                 return
@@ -188,11 +188,13 @@ def _handler(proxy: ModelProxy, base_url: str) -> type[BaseHTTPRequestHandler]:
             if reply.silent:
                 self._say_nothing()
 
+        def _listens(self, seconds: float = 0.0) -> bool:
+            """Readable is a client that has hung up: it has nothing else to say."""
+            return not select.select([self.connection], [], [], seconds)[0]
+
         def _say_nothing(self) -> None:
-            while not proxy.wait(0):
-                # Readable is a client that has hung up: it has nothing else to say.
-                if select.select([self.connection], [], [], _LOOK_SECONDS)[0]:
-                    return
+            while not proxy.wait(0) and self._listens(_LOOK_SECONDS):
+                pass
 
         def _send(self, reply: Reply) -> None:
             self.send_response_only(reply.status)

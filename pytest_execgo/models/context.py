@@ -11,6 +11,7 @@ from pytest_execgo.models.plan import Mode
 
 DEFAULT_MAX_REPAIRS = 2
 DEFAULT_PLAN_SECONDS = 600.0
+MOST_SECONDS = 86400.0
 
 
 class PromptPack(Model):
@@ -29,9 +30,9 @@ class ModelProfile(Model):
     provider: str
     model: str
     base_url: str | None = None
-    temperature: float | None = None
-    max_tokens: int | None = None
-    model_timeout: float | None = Field(default=None, gt=0)
+    temperature: float | None = Field(default=None, ge=0)
+    max_tokens: int | None = Field(default=None, ge=1)
+    model_timeout: float | None = Field(default=None, gt=0, le=MOST_SECONDS)
 
 
 class PlanBudget(Model):
@@ -40,7 +41,7 @@ class PlanBudget(Model):
 
     requests: int | None = Field(default=None, ge=1)
     tokens: int | None = Field(default=None, ge=1)
-    seconds: float = Field(default=DEFAULT_PLAN_SECONDS, gt=0)
+    seconds: float = Field(default=DEFAULT_PLAN_SECONDS, gt=0, le=MOST_SECONDS)
 
 
 class PlanContext(Model):

@@ -34,11 +34,16 @@ def profiles_of(marker: pytest.Mark, config: pytest.Config) -> list[str]:
         _refuse(f"chaos must be the name of a profile or a list of names, got {chaos!r}")
     if not any(name == ALL or set(name) & set("*?[") for name in names):
         return list(names)
+    found, wrong = [], ""
     try:
         catalogue = PluginState.of(config).catalogue
-        return list(dict.fromkeys(one for name in names for one in catalogue.meant(name)))
+        found = list(dict.fromkeys(one for name in names for one in catalogue.meant(name)))
     except UsageError as error:
-        _refuse(str(error))
+        wrong = str(error)
+    if wrong:
+        # Not in the handler: it would be told twice.
+        _refuse(wrong)
+    return found
 
 
 def _refuse(text: str) -> NoReturn:

@@ -17,6 +17,7 @@ from pytest_execgo.conformance.findings import parse_accepted
 from pytest_execgo.errors import UsageError, unknown_name
 from pytest_execgo.harness.launchers.kept import KIND as KEPT_KIND
 from pytest_execgo.models.benchmark import BenchmarkRunRequest, TrialResult
+from pytest_execgo.models.context import MOST_SECONDS
 from pytest_execgo.models.document import load, parse
 from pytest_execgo.planning import SCRIPTED
 from pytest_execgo.plugin import options
@@ -51,6 +52,11 @@ def _url(text: str) -> str:
         raise UsageError(
             "--execgo-base-url holds a password; give the key in OPENAI_API_KEY instead"
         )
+    if parts.query or parts.fragment or parts.path.rstrip("/").endswith("/chat/completions"):
+        raise UsageError(
+            "--execgo-base-url: expected just the address below which /chat/completions is, as in "
+            f"{parts.scheme}://{parts.netloc}/v1: no query, no fragment, no path of a request"
+        )
     return text
 
 
@@ -75,13 +81,13 @@ def _decimal(name: str, text: str) -> float:
 
 def _seconds(name: str, text: str) -> float:
     number = _decimal(name, text)
-    if not number:
-        raise UsageError(f"{_flag(name)} {text!r}: expected more than 0 seconds")
+    if not 0 < number <= MOST_SECONDS:
+        raise UsageError(f"{_flag(name)} {text!r}: expected more than 0 seconds, and at most a day")
     return number
 
 
 def _whole(name: str, text: str) -> int:
-    if not text.isdigit() or int(text) < 1:
+    if not (text.isascii() and text.isdigit()) or int(text) < 1:
         raise UsageError(f"{_flag(name)} {text!r}: expected a whole number of at least 1")
     return int(text)
 
@@ -162,7 +168,17 @@ class RequestReader:
             base["known_findings"] = [f.model_dump() for f in parse_accepted(findings, flag)]
         if live and not base.get("model"):
             raise UsageError(NO_MODEL)
+        if not wanted:
+            self._refuse_what_is_for_live_mode()
         return parse(BenchmarkRunRequest, base, "command line")
+
+    def _refuse_what_is_for_live_mode(self) -> None:
+        """Nothing that was said on the command line is passed over in silence."""
+        for name in (*MODEL_OPTIONS, *BUDGET_OPTIONS, "record"):
+            if options.given(self.config, name) is not None:
+                raise UsageError(
+                    f"{_flag(name)} is for live mode, in which a model is asked; add --execgo-mode live"
+                )
 
     def _resumed_request(self) -> BenchmarkRunRequest:
         """A run is resumed as it was asked for: other options would mix two runs under one name."""
@@ -243,13 +259,15 @@ class RequestReader:
         """The model of live trials: options over the request file, that over the ini file. ``None`` for
         half a model where nobody may need one."""
         found: dict[str, Any] = dict(file or {})
-        # Who says another provider here does not mean the model of the other one.
+        # Who says another provider here does not mean the model of the other one; patience is no
+        # matter of the model.
         only_given = options.given(self.config, "provider") is not None
         if only_given:
             found = {}
         for name, read in MODEL_OPTIONS.items():
             said = options.given(self.config, name)
-            if said is None and "model" not in asked and not only_given:
+            kept = name == "model_timeout" or not only_given
+            if said is None and "model" not in asked and kept:
                 said = options.value(self.config, name)
             if said is not None:
                 found[name] = read(name, said)

@@ -82,6 +82,7 @@ class PluginState:
             fleet=self.fleet_spec,
             workers=int(worker.get("execgo_workers", 1)),
             options=self._rerun_options(),
+            live_options=self._live_options(),
             repeats=bool(self.recorded),
             record=bool(options.value(self.config, "record")),
             # Read once; no file, trace or framework is given it.
@@ -153,10 +154,17 @@ class PluginState:
         folder = scenario_folder(options.path(self.config, "scenarios"), self.config.rootpath)
         found = Catalogue(folder, self.registry, self.request)
         names = found.profile_names()
-        if self.settings.record and all(found.profile(name).disturbs_model for name in names):
+        if not all(found.profile(name).disturbs_model for name in names):
+            return found
+        faults = f"the faults of {', '.join(names)}"
+        if "live" not in self.request.modes:
             raise UsageError(
-                f"--execgo-record: the faults of {', '.join(names)} spoil what the model says, which is "
-                "not recorded then; add --execgo-chaos none"
+                f"{faults} strike a model, which is asked in live mode only; add --execgo-mode live"
+            )
+        if self.settings.record:
+            raise UsageError(
+                f"--execgo-record: {faults} spoil what the model says, which is not recorded then; add "
+                "--execgo-chaos none"
             )
         return found
 
@@ -203,6 +211,15 @@ class PluginState:
             words += ["--execgo-harness", self.fleet_spec.harness]
         for name, choice in sorted(self.request.services.items()):
             words += ["--execgo-service", f"{name}={choice}"]
+        if self.request.python_image:
+            words += ["--execgo-python-image", self.request.python_image]
+        for one in self.request.known_findings:
+            words += ["--execgo-known-findings", f"{one.id}={one.reason}"]
+        return tuple(words)
+
+    def _live_options(self) -> tuple[str, ...]:
+        """The same for trials that ask a model."""
+        words: list[str] = []
         model = self.request.model
         if model:
             said = model.model_dump(exclude_none=True)
@@ -215,10 +232,6 @@ class PluginState:
             value = getattr(self.request.budget, field)
             if value != getattr(PlanBudget(), field):
                 words += [f"--execgo-{name.replace('_', '-')}", str(value)]
-        if self.request.python_image:
-            words += ["--execgo-python-image", self.request.python_image]
-        for one in self.request.known_findings:
-            words += ["--execgo-known-findings", f"{one.id}={one.reason}"]
         return tuple(words)
 
 

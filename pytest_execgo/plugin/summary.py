@@ -121,6 +121,10 @@ def _replays(state: PluginState, results: list[TrialResult]) -> list[ReplayRecor
     for trial_id, (folder, before) in state.recorded.items():
         if chosen is not None and trial_id not in chosen:
             continue
+        before_profile = state.catalogue.profile(before.chaos)
+        if before_profile.disturbs_model:
+            # Skipped, and listed so: no model is asked.
+            continue
         after = repeated.get(trial_id)
         found = ("it was not repeated",) if after is None else differences(before, after)
         records.append(ReplayRecord(trial_id=trial_id, of=str(folder), differences=found))

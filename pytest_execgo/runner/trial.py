@@ -114,7 +114,8 @@ class TrialRunner:
         except BaseException as error:
             # Frameworks raise what they like, sys.exit() among it; for the trial each is a plan
             # that did not come.
-            self._plan_failed("adapter_raised", f"{type(error).__name__}: {error}", began)
+            said = str(error).strip().partition("\n")[0]
+            self._plan_failed("adapter_raised", f"{type(error).__name__}: {said}", began)
             return None
         finally:
             self._chaos.on_planned()

@@ -15,9 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from pytest_execgo.registry import Registry
-from pytest_execgo.services.httpd import Request, Response, Server
+from pytest_execgo.scenario.catalog import builtin_folder
+from pytest_execgo.services.httpd import Request, Response, Server, json_response
 
 ADAPTERS = Registry.build().adapters
 ASKING = [name for name, adapter in ADAPTERS.items() if getattr(adapter, "asks_model", False)]
@@ -121,6 +123,32 @@ def test_trouble_of_the_endpoint_is_told_by_the_wire_and_not_tried_again(
     cause = report["trials"][0]["verdict"]["attribution"][0]
     assert (cause["layer"], cause["code"]) == ("adapter", "model_unreachable"), said
     assert len([s for s in steps(tmp_path) if s["step"] == "model_request"]) == 1
+
+
+def test_a_legal_plan_in_plain_text_lands_or_says_what_it_lacks(
+    framework: str, tmp_path: Path
+) -> None:
+    """An endpoint that knows neither tools nor formats answers with a text, whatever it is asked for."""
+    plan = yaml.safe_load((builtin_folder() / "codegen_exec/plan.yaml").read_text())
+    said = {"role": "assistant", "content": json.dumps({"stages": plan["stages"]})}
+    answer = {"id": "1", "object": "chat.completion", "created": 0, "model": "m"}
+    answer["choices"] = [{"index": 0, "message": said, "finish_reason": "stop"}]
+    server = Server("127.0.0.1", 0, lambda request: json_response(answer))
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    base_url = f"{server.url}/v1"
+    words = ("--execgo-mode", "live", "--execgo-model", "m", "--execgo-base-url", base_url)
+    try:
+        _, report, printed = run(tmp_path, framework, *words)
+    finally:
+        server.shutdown()
+        server.server_close()
+    (trial,) = report["trials"]
+    metrics = trial["metrics"]
+    if framework == "pydantic-ai":
+        assert (metrics["landed"], trial["broken_rules"]) == (0, ["no_tool_call"]), printed
+    else:
+        assert (metrics["landed"], metrics["landed_at_first"]) == (1, 1), printed
+        assert metrics["prompt_tokens"] is None, "nobody counts them"
 
 
 def test_every_fault_of_a_model_strikes_and_is_named_through_the_framework(

@@ -168,14 +168,15 @@ def test_later_requests_can_be_hit(pytester: pytest.Pytester, tiny: Path) -> Non
     result.stdout.fnmatch_lines(["INCONCLUSIVE*server_error on model (nobody met the fault)*"])
 
 
-def test_where_no_model_is_asked_there_is_no_trial(pytester: pytest.Pytester, tiny: Path) -> None:
-    result = pytester.runpytest_subprocess("--execgo-matrix", "--execgo-chaos=model_*")
-    assert result.ret == pytest.ExitCode.NO_TESTS_COLLECTED
-    profiles = ("--execgo-chaos=model_down", "--execgo-chaos=none")
-    pytester.runpytest_subprocess(
-        "--execgo-matrix", "--execgo-framework=tiny", "--execgo-mode=live",
-        "--execgo-provider=scripted", "--execgo-mode=replay", "--execgo-record", *profiles,
-    )  # fmt: skip
+def test_where_no_model_is_asked_nothing_is_passed_over(
+    pytester: pytest.Pytester, tiny: Path
+) -> None:
+    result = pytester.runpytest_subprocess("--execgo-matrix", "--execgo-chaos=model_t*")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    said = "the faults of model_timeout, model_truncate strike a model, which is asked in live mode"
+    assert said in result.stderr.str()
+    words = (*SCRIPTED, "--execgo-mode=replay", "--execgo-record")
+    pytester.runpytest_subprocess(*words, "--execgo-chaos=model_down", "--execgo-chaos=none")
     left_out = latest(pytester.path)["not_applicable"]
     assert left_out == [
         {
@@ -188,6 +189,9 @@ def test_where_no_model_is_asked_there_is_no_trial(pytester: pytest.Pytester, ti
     ]
     markdown = (pytester.path / "reports/latest/benchmark.md").read_text()
     assert "model_down with tiny in mode replay is not applicable to demo" in markdown
+    # What is for live mode stands in the command of those trials alone.
+    for found in latest(pytester.path)["trials"]:
+        assert ("--execgo-provider" in found["rerun"]) is (found["mode"] == "live")
 
 
 @pytest.mark.parametrize(
@@ -217,7 +221,19 @@ def test_a_recorded_trial_whose_model_was_disturbed_is_not_repeated_as_something
     )
     result = pytester.runpytest_subprocess("--execgo-replay=reports/latest", "-rs")
     result.assert_outcomes(skipped=1)
+    assert result.ret == 0
     result.stdout.fnmatch_lines(["SKIPPED*the faults of model_truncate strike a model*"])
+
+
+def test_a_trial_that_needed_a_repair_is_repeated_as_equal(
+    pytester: pytest.Pytester, tiny: Path
+) -> None:
+    script(tiny, "twice", {"text": "no"}, {"plan": "../plan.yaml"})
+    pytester.runpytest_subprocess(*SCRIPTED, "--execgo-model=twice").assert_outcomes(passed=1)
+    result = pytester.runpytest_subprocess("--execgo-replay=reports/latest")
+    result.assert_outcomes(passed=1)
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["replay of *: equal: *"])
 
 
 def test_what_chaos_made_of_answers_is_not_recorded(pytester: pytest.Pytester, tiny: Path) -> None:

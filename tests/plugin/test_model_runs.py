@@ -6,6 +6,9 @@ from __future__ import annotations
 import json
 import shlex
 import shutil
+import signal
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -15,7 +18,7 @@ import yaml
 from pytest_execgo.services.httpd import Request, Response, Server, json_response
 from tests.conftest import ScenarioMaker
 from tests.e2e.test_metrics import OF_MODELS
-from tests.plugin.conftest import KEY, LIVE, SCRIPTED, latest, script, trial
+from tests.plugin.conftest import FRAMEWORK, KEY, LIVE, SCRIPTED, latest, script, trial
 
 
 def test_a_scripted_model_is_asked_and_its_plan_runs(pytester: pytest.Pytester, tiny: Path) -> None:
@@ -173,6 +176,68 @@ def test_ones_own_tests_ask_models_too(pytester: pytest.Pytester, tiny: Path) ->
     result.stdout.fnmatch_lines(["SKIPPED*a model is asked in live mode only*"])
 
 
+WAITING = """
+    def plan(self, context, trace, recording):
+        from concurrent.futures import ThreadPoolExecutor
+        print("asking", flush=True)
+        # As frameworks do: the way out waits for the thread, and that for the model.
+        with ThreadPoolExecutor() as pool:
+            url = f"{context.model.base_url}/chat/completions"
+            return pool.submit(requests.post, url, json={}).result()
+
+def pytest_execgo_adapters():
+"""
+
+
+# A suite that runs in the background of a shell ignores SIGINT, and hands that on.
+INTERRUPTIBLE = """
+import runpy, signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+runpy.run_module("pytest", run_name="__main__", alter_sys=True)
+"""
+
+
+def test_ctrl_c_does_not_wait_for_the_model(pytester: pytest.Pytester, tiny: Path) -> None:
+    pytester.makeconftest(
+        FRAMEWORK.replace("def pytest_execgo_adapters():\n", WAITING.lstrip("\n"))
+    )
+    asked, over = threading.Event(), threading.Event()
+
+    def hang(request: Request) -> Response:
+        asked.set()
+        over.wait(60)
+        return Response(drop=True)
+
+    server = Server("127.0.0.1", 0, hang)
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    words = (
+        *LIVE,
+        "--execgo-model=m",
+        f"--execgo-base-url={server.url}/v1",
+        "-p",
+        "no:cacheprovider",
+    )
+    child = subprocess.Popen(
+        [sys.executable, "-c", INTERRUPTIBLE, *words],
+        cwd=pytester.path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        assert asked.wait(60)
+        child.send_signal(signal.SIGINT)
+        # It ends while the model still says nothing.
+        said, _ = child.communicate(timeout=50)
+    finally:
+        over.set()
+        child.kill()
+        server.shutdown()
+        server.server_close()
+    assert child.returncode == pytest.ExitCode.INTERRUPTED, said
+    assert "Exception in thread" not in said
+
+
 BUDGETS = [
     ("--execgo-plan-requests=2", "the model was asked more than 2 times for one plan"),
     ("--execgo-plan-tokens=1", "tokens are used up (allowed: 1)"),
@@ -195,7 +260,9 @@ def test_a_plan_that_costs_too_much_is_none(
     assert (cause["layer"], cause["code"]) == ("adapter", f"budget_{what}")
     assert said in cause["message"]
     assert option.replace("=", " ") in found["rerun"]
-    assert found["metrics"]["landed"] is None
+    # Answers came, and none was legal; of one that never came nothing can be said.
+    assert found["metrics"]["landed"] == (None if what == "time" else 0)
+    assert found["metrics"]["model_requests"] == {"requests": 2, "tokens": 1, "time": 1}[what]
 
 
 def test_a_budget_that_was_not_touched_is_repeated_as_it_was_said(
@@ -317,6 +384,16 @@ def test_the_key_is_in_no_file_though_the_endpoint_echoes_it(
         ((*SCRIPTED, "--execgo-plan-seconds=soon"), "--execgo-plan-seconds 'soon': expected a"),
         ((*SCRIPTED, "--execgo-plan-tokens=-1"), "--execgo-plan-tokens '-1': expected a whole"),
         ((*SCRIPTED, "--execgo-plan-requests=0"), "at least 1"),
+        ((*SCRIPTED, "--execgo-plan-requests=²"), "expected a whole number of at least 1"),
+        ((*SCRIPTED, "--execgo-plan-seconds=1e12"), "at most a day"),
+        ((*LIVE, "--execgo-model=m", "--execgo-base-url=http://h/v1?key=a"), "no query"),
+        (
+            (*LIVE, "--execgo-model=m", "--execgo-base-url=http://h/v1/chat/completions"),
+            "expected just the address below which /chat/completions is, as in http://h/v1",
+        ),
+        (("--execgo-provider=scripted",), "--execgo-provider is for live mode"),
+        (("--execgo-record",), "--execgo-record is for live mode"),
+        (("--execgo-plan-tokens=9",), "add --execgo-mode live"),
         (("--execgo-max-repairs=-1",), "--execgo-max-repairs '-1': expected a whole number"),
         (
             ("--execgo-framework=reference", "--execgo-mode=live", "--execgo-provider=scripted"),

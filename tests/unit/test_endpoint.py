@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import gzip
+import json
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +17,7 @@ import pytest
 from pytest_execgo.adapter import endpoint
 from pytest_execgo.adapter.answer import Answer
 from pytest_execgo.adapter.endpoint import Endpoint, read, retry_after
+from pytest_execgo.direct_http import session_for
 from pytest_execgo.services.httpd import Request, Response, Server, json_response
 
 SAID = {"choices": [{"message": {"role": "assistant", "content": "{}"}}]}
@@ -205,10 +208,55 @@ NOW = datetime(2026, 11, 25, 12, 0, 0, tzinfo=UTC)
         ({"Retry-After": "-3"}, None),
         ({"Retry-After": "nan"}, None),
         ({"Retry-After": "inf"}, None),
+        ({"Retry-After": "Wed, 21 Oct 2015 07:28:00 +99999999999999"}, None),
     ],
 )
 def test_retry_after_is_read(headers: dict[str, str], seconds: float | None) -> None:
     assert retry_after(headers, lambda: NOW) == seconds
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        (b'{"a": "Bearer sk-a/real-secret"}', "application/json"),
+        (b'{"a": ["\\u0073k-a/real-secret"]}', "application/json"),
+        (b'{"sk-a\\/real-secret": 1}', "application/json"),
+        (b"data: Bearer sk-a/real-secret", "text/event-stream; key=sk-a/real-secret"),
+    ],
+)
+def test_a_key_comes_back_in_no_spelling(body: bytes, kind: str) -> None:
+    with server(lambda request: Response(200, body, kind)) as url:
+        answer = ask(url, key="sk-a/real-secret")
+    said = answer.text if "stream" in kind else str(json.loads(answer.text))
+    assert "real-secret" not in said + answer.content_type
+    assert "[key]" in said
+
+
+def test_the_key_is_what_is_sent_whatever_is_in_netrc(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("default login bob password secret\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    monkeypatch.setattr("pytest_execgo.direct_http.beside_us", lambda url: False)
+    seen: list[str | None] = []
+
+    def look(request: Request) -> Response:
+        seen.append(request.headers.get("authorization"))
+        return json_response(SAID)
+
+    with server(look) as url:
+        ask(url, key="sk-a-real-secret")
+        ask(url)
+    assert seen == ["Bearer sk-a-real-secret", None]
+
+
+def test_certificates_of_the_user_count_beside_us_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/some/bundle.pem")
+    assert session_for("https://localhost:1/v1").verify == "/some/bundle.pem"
+    monkeypatch.delenv("REQUESTS_CA_BUNDLE")
+    monkeypatch.delenv("CURL_CA_BUNDLE", raising=False)
+    assert session_for("https://localhost:1/v1").verify is True
 
 
 def test_a_redirection_is_not_followed() -> None:
@@ -230,6 +278,8 @@ def test_a_redirection_is_not_followed() -> None:
         ("sk-a-real-secret", 400, False),
         # A word that people set where no key is needed, and that a plan may hold.
         ("test", 200, True),
+        # Short, and hardly a word.
+        ("sk-short1", 200, False),
         ("test", 400, False),
     ],
 )

@@ -23,6 +23,7 @@ SAID = {
     "choices": [{"message": {"role": "assistant", "content": "{}"}}],
     "usage": {"prompt_tokens": 3, "completion_tokens": 2},
 }
+STREAMED = {**ASKED, "stream": True}
 KEY = "sk-very-secret"
 
 
@@ -111,6 +112,17 @@ def test_a_request_goes_on_with_the_key_and_both_are_kept_without_it(model: Mode
         ),
         (Response(200, b'{"choi', "application/json"), "model_malformed", "6 characters"),
         (json_response({"status": "ok"}), "model_not_openai", "application/json"),
+        (json_response({"choices": []}), "model_malformed", "without a message in it"),
+        (json_response({"choices": [None]}), "model_malformed", "without a message in it"),
+        (json_response({"choices": "x"}), "model_malformed", "without a message in it"),
+        (
+            json_response({"detail": "no\x1b[31m such\nthing"}, 422),
+            "model_error",
+            "no [31m such thing",
+        ),
+        (json_response({"object": "error", "message": "too long"}, 400), "model_error", "too long"),
+        (json_response([{"error": {"message": "listed"}}], 400), "model_error", "400: listed"),
+        (Response(502, b"<html><title>Bad\nGateway</title>"), "model_error", "502: Bad Gateway"),
         (events({"error": {"message": "overloaded"}}), "model_error", "overloaded"),
         (
             events({"choices": [{"delta": {"content": "{"}}]}),
@@ -131,7 +143,7 @@ def test_an_answer_that_is_none_is_told_in_one_line(
 ) -> None:
     model.answers = [answer]
     with live(model) as wire:
-        ask(wire)
+        ask(wire, STREAMED if answer.content_type == "text/event-stream" else ASKED)
     assert wire.trouble is not None
     assert (wire.trouble.code, said in str(wire.trouble)) == (code, True)
     assert "\n" not in str(wire.trouble)
@@ -219,24 +231,32 @@ def test_a_wait_is_a_real_one(model: Model) -> None:
     assert second - first >= 200
 
 
-def test_nothing_is_asked_after_the_planning_has_ended(model: Model) -> None:
-    """Neither by a request that waits for its next try, nor on a connection that is still open."""
+@pytest.mark.parametrize("how", ["stop", "leave"])
+def test_nothing_is_asked_after_the_planning_has_ended(model: Model, how: str) -> None:
+    """Who waits for the next try learns that there is none, and the try is not made."""
     model.answers = [limited("20"), json_response(SAID)]
-    waiting = threading.Event()
-    trace = PlanTrace()
-    told = []
-    with requests.Session() as session:
-        session.trust_env = False
-        with live(model, trace, lambda one: waiting.set(), pause=None) as wire:
-            url = f"{wire.url}/chat/completions"
-            asking = threading.Thread(target=lambda: told.append(session.post(url, json=ASKED)))
-            asking.start()
-            assert waiting.wait(10)
-        asking.join(10)
-        steps = len(trace.steps)
-        again = session.post(url, json=ASKED, timeout=10) if told else None
-    assert [reply.status_code for reply in (*told, again) if reply is not None] == [400, 400]
-    assert (len(model.asked), len(trace.steps)) == (1, steps)
+    waiting, trace = threading.Event(), PlanTrace()
+    told: list[object] = []
+
+    def wait_for_it(wire: ModelWire) -> None:
+        try:
+            told.append(ask(wire))
+        except requests.ConnectionError as error:
+            told.append(error)
+
+    with live(model, trace, lambda one: waiting.set(), pause=None) as wire:
+        asking = threading.Thread(target=wait_for_it, args=(wire,))
+        asking.start()
+        assert waiting.wait(10)
+        if how == "stop":
+            wire.stop()
+            asking.join(10)
+            assert ask(wire).status_code == 400
+    asking.join(10)
+    (last,) = told
+    refused = isinstance(last, requests.Response) and last.status_code == 400
+    assert refused or isinstance(last, requests.ConnectionError)
+    assert len(model.asked) == 1
 
 
 def test_trouble_that_was_recorded_replays_as_the_same(model: Model) -> None:
@@ -315,7 +335,7 @@ def test_a_framework_that_asks_for_ever_is_stopped(model: Model) -> None:
     with live(model, requests=2) as wire:
         assert [ask(wire).status_code for _ in range(3)] == [200, 200, 400]
     over(wire, "requests")
-    assert (len(model.asked), wire.requests) == (2, 3)
+    assert (len(model.asked), wire.requests) == (2, 2)
 
 
 def test_a_divergence_stays_whatever_comes_after(model: Model) -> None:
@@ -326,8 +346,10 @@ def test_a_divergence_stays_whatever_comes_after(model: Model) -> None:
     assert wire.divergence is not None
 
 
-def test_odd_counts_of_tokens_are_no_trouble(model: Model) -> None:
-    model.answers = [json_response({**SAID, "usage": {"prompt_tokens": "many"}})]
+@pytest.mark.parametrize("count", ["many", -5, True, None])
+def test_odd_counts_of_tokens_are_no_trouble(model: Model, count: Any) -> None:
+    usage = {"prompt_tokens": count, "completion_tokens": 1}
+    model.answers = [json_response({**SAID, "usage": usage})]
     with live(model) as wire:
         assert ask(wire).status_code == 200
     assert wire.tokens is None
@@ -354,8 +376,17 @@ def test_a_stream_that_comes_to_its_end_is_well_and_its_tokens_count(
 ) -> None:
     model.answers = [stream]
     with live(model) as wire:
-        assert ask(wire).content == stream.body
+        assert ask(wire, STREAMED).content == stream.body
     assert (wire.trouble, wire.tokens) == (None, (3, 2))
+
+
+def test_a_stream_that_was_not_asked_for_is_no_answer(model: Model) -> None:
+    model.answers = [STREAMS[0]]
+    with live(model) as wire:
+        assert ask(wire).status_code == 400
+    assert (
+        str(wire.trouble) == "the model's endpoint answers with a stream, which was not asked for"
+    )
 
 
 @pytest.mark.parametrize("error", [None, {}, {"message": None}, ""])
