@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from time import monotonic, sleep
@@ -19,7 +18,8 @@ import pytest
 from pytest_execgo.errors import HarnessError, UsageError
 from pytest_execgo.harness.fleet import Fleet, FleetSpec
 from pytest_execgo.registry import Registry
-from pytest_execgo.services.httpd import Server, json_response
+from pytest_execgo.services.httpd import json_response
+from tests.endpoints import serving
 
 LAUNCHERS = Registry.build().launchers
 
@@ -279,11 +279,8 @@ def test_another_program_behind_the_url_is_told_apart() -> None:
 @pytest.fixture
 def newer_engine() -> Iterator[str]:
     """The URL of a server that says it is another major version of ExecGo."""
-    server = Server("127.0.0.1", 0, lambda request: json_response({"version": "v2.3.0"}))
-    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-    yield server.url
-    server.shutdown()
-    server.server_close()
+    with serving(lambda request: json_response({"version": "v2.3.0"})) as url:
+        yield url
 
 
 def test_a_version_that_speaks_another_contract_is_one_line(newer_engine: str) -> None:

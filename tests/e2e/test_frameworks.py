@@ -10,7 +10,6 @@ import json
 import os
 import subprocess
 import sys
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,8 @@ import yaml
 
 from pytest_execgo.registry import Registry
 from pytest_execgo.scenario.catalog import builtin_folder
-from pytest_execgo.services.httpd import Request, Response, Server, json_response
+from pytest_execgo.services.httpd import Request, Response, json_response
+from tests.endpoints import serving
 
 ADAPTERS = Registry.build().adapters
 ASKING = [name for name, adapter in ADAPTERS.items() if getattr(adapter, "asks_model", False)]
@@ -133,15 +133,9 @@ def test_a_legal_plan_in_plain_text_lands_or_says_what_it_lacks(
     said = {"role": "assistant", "content": json.dumps({"stages": plan["stages"]})}
     answer = {"id": "1", "object": "chat.completion", "created": 0, "model": "m"}
     answer["choices"] = [{"index": 0, "message": said, "finish_reason": "stop"}]
-    server = Server("127.0.0.1", 0, lambda request: json_response(answer))
-    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-    base_url = f"{server.url}/v1"
-    words = ("--execgo-mode", "live", "--execgo-model", "m", "--execgo-base-url", base_url)
-    try:
-        _, report, printed = run(tmp_path, framework, *words)
-    finally:
-        server.shutdown()
-        server.server_close()
+    words = ("--execgo-mode", "live", "--execgo-model", "m", "--execgo-base-url")
+    with serving(lambda request: json_response(answer)) as url:
+        _, report, printed = run(tmp_path, framework, *words, f"{url}/v1")
     (trial,) = report["trials"]
     metrics = trial["metrics"]
     if framework == "pydantic-ai":
@@ -183,13 +177,8 @@ def test_nothing_is_asked_of_anybody_else(framework: str, tmp_path: Path) -> Non
         calls.append(request.path)
         return Response(502)
 
-    server = Server("127.0.0.1", 0, count)
-    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     names = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
-    try:
-        status, _, said = run(tmp_path, framework, *SCRIPTED, **dict.fromkeys(names, server.url))
-    finally:
-        server.shutdown()
-        server.server_close()
+    with serving(count) as url:
+        status, _, said = run(tmp_path, framework, *SCRIPTED, **dict.fromkeys(names, url))
     assert status == 0, said
     assert calls == []

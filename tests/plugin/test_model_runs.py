@@ -15,9 +15,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pytest_execgo.services.httpd import Request, Response, Server, json_response
+from pytest_execgo.services.httpd import Request, Response, json_response
 from tests.conftest import ScenarioMaker
 from tests.e2e.test_metrics import OF_MODELS
+from tests.endpoints import serving
 from tests.plugin.conftest import FRAMEWORK, KEY, LIVE, SCRIPTED, latest, script, trial
 
 
@@ -208,32 +209,23 @@ def test_ctrl_c_does_not_wait_for_the_model(pytester: pytest.Pytester, tiny: Pat
         over.wait(60)
         return Response(drop=True)
 
-    server = Server("127.0.0.1", 0, hang)
-    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-    words = (
-        *LIVE,
-        "--execgo-model=m",
-        f"--execgo-base-url={server.url}/v1",
-        "-p",
-        "no:cacheprovider",
-    )
-    child = subprocess.Popen(
-        [sys.executable, "-c", INTERRUPTIBLE, *words],
-        cwd=pytester.path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    try:
-        assert asked.wait(60)
-        child.send_signal(signal.SIGINT)
-        # It ends while the model still says nothing.
-        said, _ = child.communicate(timeout=50)
-    finally:
-        over.set()
-        child.kill()
-        server.shutdown()
-        server.server_close()
+    with serving(hang) as url:
+        words = (*LIVE, "--execgo-model=m", f"--execgo-base-url={url}/v1", "-p", "no:cacheprovider")
+        child = subprocess.Popen(
+            [sys.executable, "-c", INTERRUPTIBLE, *words],
+            cwd=pytester.path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        try:
+            assert asked.wait(60)
+            child.send_signal(signal.SIGINT)
+            # It ends while the model still says nothing.
+            said, _ = child.communicate(timeout=50)
+        finally:
+            over.set()
+            child.kill()
     assert child.returncode == pytest.ExitCode.INTERRUPTED, said
     assert "Exception in thread" not in said
 
@@ -354,14 +346,9 @@ def test_the_key_is_in_no_file_though_the_endpoint_echoes_it(
         }
         return json_response(said)
 
-    server = Server("127.0.0.1", 0, answer)
-    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-    words = (*LIVE, "--execgo-model=m", f"--execgo-base-url={server.url}/v1", "--execgo-record")
-    try:
+    with serving(answer) as url:
+        words = (*LIVE, "--execgo-model=m", f"--execgo-base-url={url}/v1", "--execgo-record")
         pytester.runpytest_subprocess(*words).assert_outcomes(passed=1)
-    finally:
-        server.shutdown()
-        server.server_close()
     assert "[key]" in (tiny / "traces/tiny.json").read_text()
     for path in [*(pytester.path / "reports").rglob("*"), *tiny.rglob("*")]:
         if path.is_file():

@@ -18,20 +18,10 @@ from pytest_execgo.adapter import endpoint
 from pytest_execgo.adapter.answer import Answer
 from pytest_execgo.adapter.endpoint import Endpoint, read, retry_after
 from pytest_execgo.direct_http import session_for
-from pytest_execgo.services.httpd import Request, Response, Server, json_response
+from pytest_execgo.services.httpd import Request, Response, json_response
+from tests.endpoints import serving
 
 SAID = {"choices": [{"message": {"role": "assistant", "content": "{}"}}]}
-
-
-@contextmanager
-def server(handle: Callable[[Request], Response]) -> Iterator[str]:
-    running = Server("127.0.0.1", 0, handle)
-    threading.Thread(target=running.serve_forever, args=(0.02,), daemon=True).start()
-    try:
-        yield f"{running.url}/v1"
-    finally:
-        running.shutdown()
-        running.server_close()
 
 
 @contextmanager
@@ -49,11 +39,11 @@ def raw(talk: Callable[[socket.socket], None]) -> Iterator[str]:
                 talk(connection)
 
         threading.Thread(target=serve, daemon=True).start()
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
 def ask(url: str, seconds: float = 10, key: str | None = None, left: float = 60) -> Answer:
-    return Endpoint(url, key, seconds).answer(0, "/chat/completions", {"model": "m"}, left)
+    return Endpoint(f"{url}/v1", key, seconds).answer(0, "/chat/completions", {"model": "m"}, left)
 
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
@@ -76,7 +66,7 @@ def test_an_answer_of_any_encoding_comes_whole() -> None:
     def until_closed(connection: socket.socket) -> None:
         connection.sendall(HEAD + b"Connection: close\r\n\r\n" + text.encode())
 
-    with server(zipped) as url:
+    with serving(zipped) as url:
         assert ask(url).text == text
     for talk in (chunked, until_closed):
         with raw(talk) as url:
@@ -225,7 +215,7 @@ def test_retry_after_is_read(headers: dict[str, str], seconds: float | None) -> 
     ],
 )
 def test_a_key_comes_back_in_no_spelling(body: bytes, kind: str) -> None:
-    with server(lambda request: Response(200, body, kind)) as url:
+    with serving(lambda request: Response(200, body, kind)) as url:
         answer = ask(url, key="sk-a/real-secret")
     said = answer.text if "stream" in kind else str(json.loads(answer.text))
     assert "real-secret" not in said + answer.content_type
@@ -245,7 +235,7 @@ def test_the_key_is_what_is_sent_whatever_is_in_netrc(
         seen.append(request.headers.get("authorization"))
         return json_response(SAID)
 
-    with server(look) as url:
+    with serving(look) as url:
         ask(url, key="sk-a-real-secret")
         ask(url)
     assert seen == ["Bearer sk-a-real-secret", None]
@@ -266,7 +256,7 @@ def test_a_redirection_is_not_followed() -> None:
         asked.append(request.path)
         return Response(307, headers={"Location": "/elsewhere"})
 
-    with server(redirect) as url:
+    with serving(redirect) as url:
         answer = ask(url)
     assert (answer.status, answer.text, len(asked)) == (307, "/elsewhere", 1)
 
@@ -288,5 +278,5 @@ def test_a_key_is_taken_out_of_what_comes_back(key: str, status: int, kept: bool
         said: dict[str, Any] = {**SAID, "echo": f"run {key} now"}
         return json_response(said, status)
 
-    with server(echo) as url:
+    with serving(echo) as url:
         assert (key in ask(url, key=key).text) is kept

@@ -10,33 +10,15 @@ import pytest
 import requests
 
 from pytest_execgo.chaos.model_proxy import Ask, Disturbance, ModelProxy, Reply
-from pytest_execgo.services.httpd import Request, Response, Server, json_response
+from pytest_execgo.services.httpd import Response, json_response
+from tests.endpoints import Model
 
 PATH = "/v1/chat/completions"
 
 
-class Model:
-    """An endpoint that remembers what it was asked."""
-
-    def __init__(self) -> None:
-        self.asked: list[Request] = []
-        self.response = json_response({"choices": []})
-        self._server = Server("127.0.0.1", 0, self._handle)
-        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
-        self.url = f"{self._server.url}/v1"
-
-    def _handle(self, request: Request) -> Response:
-        self.asked.append(request)
-        return self.response
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-
-
 @pytest.fixture
 def model() -> Iterator[Model]:
-    found = Model()
+    found = Model(json_response({"choices": []}))
     yield found
     found.close()
 
@@ -70,7 +52,7 @@ def ask(url: str, timeout: float = 5) -> requests.Response:
     ],
 )
 def test_without_a_fault_it_is_as_if_it_were_not_there(model: Model, response: Response) -> None:
-    model.response = response
+    model.answers = [response]
     with standing(model) as (_, url):
         reply = ask(url)
     direct = ask(f"{model.url}/chat/completions")
@@ -91,7 +73,7 @@ def test_a_model_that_is_away_is_away(model: Model) -> None:
 def test_a_model_that_is_silent_is_silent(model: Model) -> None:
     proxy = ModelProxy()
     over = threading.Event()
-    model._server.handle_one = lambda request: over.wait(10) and model.response
+    model.before = lambda: over.wait(10)
     with proxy.before(model.url, 0.1) as url, pytest.raises(requests.ReadTimeout):
         ask(f"{url}/chat/completions", timeout=0.4)
     over.set()

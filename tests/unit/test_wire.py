@@ -16,7 +16,8 @@ from pytest_execgo.adapter.endpoint import Endpoint
 from pytest_execgo.adapter.recorded import DIVERGENCE, Recorded
 from pytest_execgo.adapter.wire import Attempt, ModelWire
 from pytest_execgo.models.context import PlanBudget
-from pytest_execgo.services.httpd import Request, Response, Server, json_response
+from pytest_execgo.services.httpd import Response, json_response
+from tests.endpoints import Model
 
 ASKED = {"model": "m", "messages": [{"role": "user", "content": "plan"}]}
 SAID = {
@@ -33,30 +34,9 @@ def events(*bodies: Any) -> Response:
     return Response(200, lines.encode(), "text/event-stream")
 
 
-class Model:
-    """An endpoint that answers from a list; the last answer repeats."""
-
-    def __init__(self) -> None:
-        self.answers: list[Response] = [json_response(SAID)]
-        self.asked: list[Request] = []
-        self.before: Callable[[], object] = lambda: None
-        self._server = Server("127.0.0.1", 0, self._handle)
-        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
-        self.url = f"{self._server.url}/v1"
-
-    def _handle(self, request: Request) -> Response:
-        self.asked.append(request)
-        self.before()
-        return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-
-
 @pytest.fixture
 def model() -> Iterator[Model]:
-    found = Model()
+    found = Model(json_response(SAID))
     yield found
     found.close()
 

@@ -1,0 +1,44 @@
+"""Endpoints of a few lines for tests: real HTTP, and whatever answers a test needs."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from pytest_execgo.services.httpd import Request, Response, Server
+
+
+@contextmanager
+def serving(handle: Callable[[Request], Response]) -> Iterator[str]:
+    """A server that answers with what ``handle`` makes of each request; gives its URL."""
+    server = Server("127.0.0.1", 0, handle)
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    try:
+        yield server.url
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+class Model:
+    """An endpoint that answers from a list, of which the last one repeats, and remembers what it was
+    asked. ``before`` is called with each request, to hold it up."""
+
+    def __init__(self, *answers: Response) -> None:
+        self.answers = list(answers)
+        self.asked: list[Request] = []
+        self.before: Callable[[], object] = lambda: None
+        self._serving = serving(self._handle)
+        self.url = f"{self._serving.__enter__()}/v1"
+
+    def _handle(self, request: Request) -> Response:
+        self.asked.append(request)
+        self.before()
+        return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+
+    def close(self) -> None:
+        """From now on nobody is there; calling it twice is harmless."""
+        serving, self._serving = self._serving, None
+        if serving is not None:
+            serving.__exit__(None, None, None)
