@@ -153,9 +153,14 @@ class PluginState:
         self.fleet_spec.resolve(self.registry.launchers, names_only=names_only)
         folder = scenario_folder(options.path(self.config, "scenarios"), self.config.rootpath)
         found = Catalogue(folder, self.registry, self.request)
-        names = found.profile_names()
-        if not all(found.profile(name).disturbs_model for name in names):
-            return found
+        self._check_faults_of_models(found)
+        return found
+
+    def _check_faults_of_models(self, catalogue: Catalogue) -> None:
+        """Where nothing else is asked for, a run without them would come to nothing."""
+        names = catalogue.profile_names()
+        if not all(catalogue.profile(name).disturbs_model for name in names):
+            return
         faults = f"the faults of {', '.join(names)}"
         if "live" not in self.request.modes:
             raise UsageError(
@@ -166,7 +171,6 @@ class PluginState:
                 f"--execgo-record: {faults} spoil what the model says, which is not recorded then; add "
                 "--execgo-chaos none"
             )
-        return found
 
     @cached_property
     def shard(self) -> Shard | None:
