@@ -48,7 +48,7 @@ class Source(Protocol):
         """The answer to request ``number`` (from 0), within ``seconds``; raises :class:`PlanError`."""
 
 
-def trouble(answer: Answer, asked: Any = None) -> PlanError | None:
+def trouble(answer: Answer, asked: Any) -> PlanError | None:
     """What an answer that is none means, in one line; ``None`` for one that is well. ``asked`` is the
     body of the request."""
     said = next((words for words in map(_said, bodies(answer)) if words), "")
