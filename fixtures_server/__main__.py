@@ -8,7 +8,7 @@ from pathlib import Path
 
 from fixtures_server import VERSION
 from fixtures_server.app import App
-from pytest_execgo.services import httpd
+from pytest_execgo.emulators import httpd
 
 
 def main(argv: list[str] | None = None) -> int:

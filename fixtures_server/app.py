@@ -13,7 +13,7 @@ from fixtures_server import VERSION, scripted_model
 from fixtures_server.access import AccessLog
 from fixtures_server.faults import FaultBook
 from fixtures_server.scripted_model import ScriptBook
-from pytest_execgo.services.httpd import Request, Response, json_response
+from pytest_execgo.emulators.httpd import Request, Response, json_response
 
 ADVISORIES: dict[str, Any] = json.loads(
     Path(__file__).with_name("advisories.json").read_text(encoding="utf-8")

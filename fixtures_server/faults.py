@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from pytest_execgo.services.httpd import Response
+from pytest_execgo.emulators.httpd import Response
 
 
 def error(response: Response, params: dict[str, Any]) -> Response:

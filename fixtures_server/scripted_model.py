@@ -11,7 +11,7 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
-from pytest_execgo.services.httpd import Request, Response, json_response
+from pytest_execgo.emulators.httpd import Request, Response, json_response
 
 MODEL = "scripted"
 

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from pytest_execgo.services.httpd import Request, Response, Server
+from pytest_execgo.emulators.httpd import Request, Response, Server
 
 
 @contextmanager

@@ -1,5 +1,5 @@
 """Imports go one way: models and errors, then the layers (never each other), then wiring, then the
-two fronts. The services import nothing of the package but themselves; only the plugin knows pytest."""
+two fronts. The emulators import nothing of the package but themselves; only the plugin knows pytest."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ ALLOWED = {
     "run_id": set(),
     "run_options": set(),
     **dict.fromkeys(WIRING, WIRING | LAYERS | BASE),
-    "services": {"services"},
+    "emulators": {"emulators"},
     "plugin": {"plugin"} | WIRING | LAYERS | BASE | LIGHT,
     "cli": {"cli", "plugin"} | WIRING | LAYERS | BASE | LIGHT,
     "__main__": {"cli"},
-    "fixtures_server": {"services", "fixtures_server"},
+    "fixtures_server": {"emulators", "fixtures_server"},
 }
 
 
@@ -115,11 +115,11 @@ def test_no_private_pytest() -> None:
     assert not [p for p in modules() if any(n.startswith("_pytest") for n in imports(p))]
 
 
-def test_services_need_the_standard_library_alone() -> None:
+def test_emulators_need_the_standard_library_alone() -> None:
     import sys
 
     for path in modules():
-        if own_part(path) in ("services", "fixtures_server"):
+        if own_part(path) in ("emulators", "fixtures_server"):
             foreign = {
                 name.split(".")[0]
                 for name in imports(path)

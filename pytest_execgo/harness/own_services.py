@@ -9,8 +9,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 MODULES = {
-    "execgo": "pytest_execgo.services.execgo",
-    "runtime": "pytest_execgo.services.runtime",
+    "execgo": "pytest_execgo.emulators.execgo",
+    "runtime": "pytest_execgo.emulators.runtime",
     "fixtures": "fixtures_server",
 }
 

@@ -132,7 +132,7 @@ def test_conformance_of_something_else_says_what_differs(cli, tmp_path: Path) ->
     program.write_text(
         f"#!{sys.executable}\n"
         "import os\n"
-        "from pytest_execgo.services import httpd\n"
+        "from pytest_execgo.emulators import httpd\n"
         "host, port = httpd.parse_addr(os.environ['EXECGO_ADDR'])\n"
         "answer = httpd.json_response({'status': 'ok', 'version': 'v0'})\n"
         "raise SystemExit(httpd.run('x', 'v0', httpd.Server(host, port, lambda request: answer),"

@@ -15,10 +15,10 @@ from time import monotonic, sleep
 import psutil
 import pytest
 
+from pytest_execgo.emulators.httpd import json_response
 from pytest_execgo.errors import HarnessError, UsageError
 from pytest_execgo.harness.fleet import Fleet, FleetSpec
 from pytest_execgo.registry import Registry
-from pytest_execgo.services.httpd import json_response
 from tests.endpoints import serving
 
 LAUNCHERS = Registry.build().launchers
@@ -167,7 +167,8 @@ def test_a_program_that_ends_at_once_says_why(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("signal_", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize(
-    "module", ["pytest_execgo.services.execgo", "pytest_execgo.services.runtime", "fixtures_server"]
+    "module",
+    ["pytest_execgo.emulators.execgo", "pytest_execgo.emulators.runtime", "fixtures_server"],
 )
 def test_a_service_runs_alone_and_ends_at_a_signal(
     module: str, signal_: signal.Signals, tmp_path: Path
@@ -292,7 +293,7 @@ def test_a_version_that_speaks_another_contract_is_one_line(newer_engine: str) -
 
 def test_the_header_names_path_version_and_digest(tmp_path: Path) -> None:
     script = tmp_path / "execgo"
-    script.write_text(f"#!/bin/sh\nexec {sys.executable} -m pytest_execgo.services.execgo\n")
+    script.write_text(f"#!/bin/sh\nexec {sys.executable} -m pytest_execgo.emulators.execgo\n")
     script.chmod(0o755)
     digest = hashlib.sha256(script.read_bytes()).hexdigest()
     described = LAUNCHERS["binary"].describe("execgo", str(script))

@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 import yaml
 
+from pytest_execgo.emulators.httpd import Request, Response, json_response
 from pytest_execgo.registry import Registry
 from pytest_execgo.scenario.catalog import builtin_folder
-from pytest_execgo.services.httpd import Request, Response, json_response
 from tests.endpoints import serving
 
 ADAPTERS = Registry.build().adapters

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pytest_execgo.services.httpd import Request, Response, json_response
+from pytest_execgo.emulators.httpd import Request, Response, json_response
 from tests.conftest import ScenarioMaker
 from tests.e2e.test_metrics import OF_MODELS
 from tests.endpoints import serving

@@ -18,7 +18,7 @@ from pytest_execgo.adapter import endpoint
 from pytest_execgo.adapter.answer import Answer
 from pytest_execgo.adapter.endpoint import Endpoint, read, retry_after
 from pytest_execgo.direct_http import session_for
-from pytest_execgo.services.httpd import Request, Response, json_response
+from pytest_execgo.emulators.httpd import Request, Response, json_response
 from tests.endpoints import serving
 
 SAID = {"choices": [{"message": {"role": "assistant", "content": "{}"}}]}

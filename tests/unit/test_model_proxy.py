@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from pytest_execgo.chaos.model_proxy import Ask, Disturbance, ModelProxy, Reply
-from pytest_execgo.services.httpd import Response, json_response
+from pytest_execgo.emulators.httpd import Response, json_response
 from tests.endpoints import Model
 
 PATH = "/v1/chat/completions"

@@ -15,8 +15,8 @@ from pytest_execgo.adapter.budget import Budget
 from pytest_execgo.adapter.endpoint import Endpoint
 from pytest_execgo.adapter.recorded import DIVERGENCE, Recorded
 from pytest_execgo.adapter.wire import Attempt, ModelWire
+from pytest_execgo.emulators.httpd import Response, json_response
 from pytest_execgo.models.context import PlanBudget
-from pytest_execgo.services.httpd import Response, json_response
 from tests.endpoints import Model
 
 ASKED = {"model": "m", "messages": [{"role": "user", "content": "plan"}]}

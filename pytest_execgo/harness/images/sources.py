@@ -175,9 +175,9 @@ def digest(image: Any) -> str:
 
 def _own_folders() -> dict[str, Path]:
     """What goes into our images, by the path it has there."""
-    services = own_services.folder("pytest_execgo.services")
+    services = own_services.folder("pytest_execgo.emulators")
     return {
-        "pytest_execgo/services": services,
+        "pytest_execgo/emulators": services,
         "fixtures_server": own_services.folder("fixtures_server"),
     }
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from pytest_execgo.services.httpd import Request, Response, json_response
-from pytest_execgo.services.runtime import SPEAKS, documents
-from pytest_execgo.services.runtime.request import RequestError, ShapeError, read_submission
-from pytest_execgo.services.runtime.supervisor import Supervisor
+from pytest_execgo.emulators.httpd import Request, Response, json_response
+from pytest_execgo.emulators.runtime import SPEAKS, documents
+from pytest_execgo.emulators.runtime.request import RequestError, ShapeError, read_submission
+from pytest_execgo.emulators.runtime.supervisor import Supervisor
 
 
 class Api:

@@ -17,10 +17,10 @@ from time import monotonic
 from typing import Any
 from urllib.parse import urlsplit
 
-from pytest_execgo.services.execgo.commands import CommandResult, run_command
-from pytest_execgo.services.execgo.gojson import JsonError, Shape, read_struct
-from pytest_execgo.services.execgo.graph import ABSENT
-from pytest_execgo.services.execgo.outcome import Attempt, Outcome, failure
+from pytest_execgo.emulators.execgo.commands import CommandResult, run_command
+from pytest_execgo.emulators.execgo.gojson import JsonError, Shape, read_struct
+from pytest_execgo.emulators.execgo.graph import ABSENT
+from pytest_execgo.emulators.execgo.outcome import Attempt, Outcome, failure
 
 MAX_SLEEP_MS = 600_000
 MAX_DIAL_MS = 60_000

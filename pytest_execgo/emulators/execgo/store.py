@@ -11,8 +11,8 @@ from pathlib import Path
 from time import time_ns
 from typing import Any
 
-from pytest_execgo.services.execgo.graph import ABSENT, TaskSpec
-from pytest_execgo.services.httpd import log
+from pytest_execgo.emulators.execgo.graph import ABSENT, TaskSpec
+from pytest_execgo.emulators.httpd import log
 
 
 def now() -> str:

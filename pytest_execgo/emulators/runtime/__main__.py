@@ -1,4 +1,4 @@
-"""``python -m pytest_execgo.services.runtime``: takes execgo-runtime's ``serve`` flags."""
+"""``python -m pytest_execgo.emulators.runtime``: takes execgo-runtime's ``serve`` flags."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import argparse
 import sys
 from pathlib import Path
 
-from pytest_execgo.services import httpd
-from pytest_execgo.services.runtime import VERSION
-from pytest_execgo.services.runtime.documents import Settings
-from pytest_execgo.services.runtime.server import Api
-from pytest_execgo.services.runtime.supervisor import Supervisor
+from pytest_execgo.emulators import httpd
+from pytest_execgo.emulators.runtime import VERSION
+from pytest_execgo.emulators.runtime.documents import Settings
+from pytest_execgo.emulators.runtime.server import Api
+from pytest_execgo.emulators.runtime.supervisor import Supervisor
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -41,7 +41,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m pytest_execgo.services.runtime")
+    parser = argparse.ArgumentParser(prog="python -m pytest_execgo.emulators.runtime")
     parser.add_argument("--listen-addr", default="127.0.0.1:8080")
     parser.add_argument("--data-dir", default="data")
     parser.add_argument("--max-running-tasks", type=int, default=4)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from time import time_ns
 from typing import Any
 
-from pytest_execgo.services.execgo import graph
-from pytest_execgo.services.execgo.gojson import (
+from pytest_execgo.emulators.execgo import graph
+from pytest_execgo.emulators.execgo.gojson import (
     JsonError,
     Shape,
     clean,
@@ -17,8 +17,8 @@ from pytest_execgo.services.execgo.gojson import (
     read_members,
     read_struct,
 )
-from pytest_execgo.services.execgo.graph import ABSENT, GraphError, TaskSpec, quote
-from pytest_execgo.services.execgo.store import Record
+from pytest_execgo.emulators.execgo.graph import ABSENT, GraphError, TaskSpec, quote
+from pytest_execgo.emulators.execgo.store import Record
 
 SCHEMA = "adapter.v1"
 PROFILES = ["generic", "claudecode", "codex", "openclaw"]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pytest_execgo.services.execgo.commands import run_command
-from pytest_execgo.services.execgo.gojson import JsonError, Shape, members, read_struct
-from pytest_execgo.services.execgo.graph import ABSENT
-from pytest_execgo.services.execgo.outcome import Attempt, Outcome, failure
+from pytest_execgo.emulators.execgo.commands import run_command
+from pytest_execgo.emulators.execgo.gojson import JsonError, Shape, members, read_struct
+from pytest_execgo.emulators.execgo.graph import ABSENT
+from pytest_execgo.emulators.execgo.outcome import Attempt, Outcome, failure
 
 _SHAPE = Shape("executor.CLISkillInput", {"command": (str, "string"), "args": (list, "[]string")})
 

@@ -17,10 +17,10 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, BinaryIO
 
-from pytest_execgo.services.httpd import log
-from pytest_execgo.services.runtime import documents
-from pytest_execgo.services.runtime.documents import Settings
-from pytest_execgo.services.runtime.request import RequestError, Submission
+from pytest_execgo.emulators.httpd import log
+from pytest_execgo.emulators.runtime import documents
+from pytest_execgo.emulators.runtime.documents import Settings
+from pytest_execgo.emulators.runtime.request import RequestError, Submission
 
 FINAL = frozenset({"success", "failed", "cancelled"})
 PASSED_ENVIRONMENT = ("PATH", "HOME", "LANG", "TMPDIR", "USER")

@@ -6,11 +6,11 @@ import threading
 from time import time_ns
 from typing import Any
 
-from pytest_execgo.services.execgo.gojson import Shape, decode, members, read_struct
-from pytest_execgo.services.execgo.graph import ABSENT
-from pytest_execgo.services.execgo.outcome import Attempt, Outcome
-from pytest_execgo.services.execgo.runtime_client import POLL_SECONDS
-from pytest_execgo.services.execgo.store import now
+from pytest_execgo.emulators.execgo.gojson import Shape, decode, members, read_struct
+from pytest_execgo.emulators.execgo.graph import ABSENT
+from pytest_execgo.emulators.execgo.outcome import Attempt, Outcome
+from pytest_execgo.emulators.execgo.runtime_client import POLL_SECONDS
+from pytest_execgo.emulators.execgo.store import now
 
 _CALL = Shape(
     "mcp.CallRequest",

@@ -1,4 +1,4 @@
-"""``python -m pytest_execgo.services.execgo``: takes ExecGo's environment and flags."""
+"""``python -m pytest_execgo.emulators.execgo``: takes ExecGo's environment and flags."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import sys
 import threading
 from pathlib import Path
 
-from pytest_execgo.services import httpd
-from pytest_execgo.services.execgo import VERSION
-from pytest_execgo.services.execgo.mcp import Handles
-from pytest_execgo.services.execgo.runtime_client import RuntimeSettings
-from pytest_execgo.services.execgo.scheduler import Scheduler
-from pytest_execgo.services.execgo.server import Api
-from pytest_execgo.services.execgo.store import Store
+from pytest_execgo.emulators import httpd
+from pytest_execgo.emulators.execgo import VERSION
+from pytest_execgo.emulators.execgo.mcp import Handles
+from pytest_execgo.emulators.execgo.runtime_client import RuntimeSettings
+from pytest_execgo.emulators.execgo.scheduler import Scheduler
+from pytest_execgo.emulators.execgo.server import Api
+from pytest_execgo.emulators.execgo.store import Store
 
 SAVE_EVERY_SECONDS = 30.0
 DEFAULT_CONCURRENCY = 10
@@ -48,7 +48,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     env = os.environ.get
-    parser = argparse.ArgumentParser(prog="python -m pytest_execgo.services.execgo")
+    parser = argparse.ArgumentParser(prog="python -m pytest_execgo.emulators.execgo")
     parser.add_argument("-addr", "--addr", default=env("EXECGO_ADDR", ":8080"))
     parser.add_argument("-data-dir", "--data-dir", default=env("EXECGO_DATA_DIR", "data"))
     parser.add_argument(

@@ -8,13 +8,13 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Any
 
-from pytest_execgo.services.execgo import cli_skills, os_tools
-from pytest_execgo.services.execgo.graph import ABSENT, TaskSpec
-from pytest_execgo.services.execgo.mcp import Handles
-from pytest_execgo.services.execgo.outcome import Attempt, Outcome, failure
-from pytest_execgo.services.execgo.runtime_client import RuntimeExecutor, RuntimeSettings
-from pytest_execgo.services.execgo.store import Record, Store, now
-from pytest_execgo.services.httpd import log
+from pytest_execgo.emulators.execgo import cli_skills, os_tools
+from pytest_execgo.emulators.execgo.graph import ABSENT, TaskSpec
+from pytest_execgo.emulators.execgo.mcp import Handles
+from pytest_execgo.emulators.execgo.outcome import Attempt, Outcome, failure
+from pytest_execgo.emulators.execgo.runtime_client import RuntimeExecutor, RuntimeSettings
+from pytest_execgo.emulators.execgo.store import Record, Store, now
+from pytest_execgo.emulators.httpd import log
 
 MAX_BACKOFF_SECONDS = 10.0
 Executor = Callable[[Attempt], Outcome]

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from pytest_execgo.services.execgo.gojson import (
+from pytest_execgo.emulators.execgo.gojson import (
     JsonError,
     Shape,
     decode,

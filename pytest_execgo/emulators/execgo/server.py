@@ -9,13 +9,13 @@ from dataclasses import replace
 from time import monotonic
 from typing import Any
 
-from pytest_execgo.services.execgo import SPEAKS, adapters
-from pytest_execgo.services.execgo.gojson import JsonError
-from pytest_execgo.services.execgo.graph import GraphError, check_type, normalise, read_graph
-from pytest_execgo.services.execgo.mcp import Handles
-from pytest_execgo.services.execgo.scheduler import Scheduler
-from pytest_execgo.services.execgo.store import Store, dumps
-from pytest_execgo.services.httpd import Request, Response
+from pytest_execgo.emulators.execgo import SPEAKS, adapters
+from pytest_execgo.emulators.execgo.gojson import JsonError
+from pytest_execgo.emulators.execgo.graph import GraphError, check_type, normalise, read_graph
+from pytest_execgo.emulators.execgo.mcp import Handles
+from pytest_execgo.emulators.execgo.scheduler import Scheduler
+from pytest_execgo.emulators.execgo.store import Store, dumps
+from pytest_execgo.emulators.httpd import Request, Response
 
 _NOSNIFF = {"X-Content-Type-Options": "nosniff"}
 _TEXT = "text/plain; charset=utf-8"

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
 
-from pytest_execgo.services.execgo.graph import ABSENT, TaskSpec
+from pytest_execgo.emulators.execgo.graph import ABSENT, TaskSpec
 
 
 @dataclass

@@ -8,7 +8,7 @@ import signal
 import subprocess
 from dataclasses import dataclass
 
-from pytest_execgo.services.execgo.outcome import Attempt
+from pytest_execgo.emulators.execgo.outcome import Attempt
 
 _LOOK_SECONDS = 0.02
 

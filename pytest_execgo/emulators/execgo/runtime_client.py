@@ -11,9 +11,9 @@ from time import monotonic
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
-from pytest_execgo.services.execgo.gojson import JsonError, decode
-from pytest_execgo.services.execgo.graph import ABSENT, TaskSpec
-from pytest_execgo.services.execgo.outcome import Attempt, Outcome, failure
+from pytest_execgo.emulators.execgo.gojson import JsonError, decode
+from pytest_execgo.emulators.execgo.graph import ABSENT, TaskSpec
+from pytest_execgo.emulators.execgo.outcome import Attempt, Outcome, failure
 
 POLL_SECONDS = 0.1
 REQUEST_TIMEOUT_SECONDS = 15.0

@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pytest_execgo.services.runtime import SPEAKS, VERSION
-from pytest_execgo.services.runtime.request import Submission
+from pytest_execgo.emulators.runtime import SPEAKS, VERSION
+from pytest_execgo.emulators.runtime.request import Submission
 
 STABLE = (
     "submit",
