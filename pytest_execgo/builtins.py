@@ -37,11 +37,11 @@ from pytest_execgo.chaos.actions.truncate import Truncate
 from pytest_execgo.chaos.actions.unknown_tool import UnknownTool
 from pytest_execgo.chaos.actions.wrong_schema import WrongSchema
 from pytest_execgo.chaos.actions.wrong_value import FixtureWrongValue
-from pytest_execgo.harness.launchers.binary import BinaryLauncher
-from pytest_execgo.harness.launchers.container import ContainerLauncher
-from pytest_execgo.harness.launchers.embedded import EmbeddedLauncher
-from pytest_execgo.harness.launchers.external import ExternalLauncher
-from pytest_execgo.harness.launchers.kept import KeptLauncher
+from pytest_execgo.harness.containers.launcher import ContainerLauncher
+from pytest_execgo.harness.containers.persistent_launcher import KeptLauncher
+from pytest_execgo.harness.external import ExternalLauncher
+from pytest_execgo.harness.processes.binary import BinaryLauncher
+from pytest_execgo.harness.processes.embedded import EmbeddedLauncher
 from pytest_execgo.harness.service import Launcher
 
 hookimpl = HookimplMarker("pytest")

@@ -12,7 +12,7 @@ from pytest_execgo.conformance.matching import Differences
 from pytest_execgo.conformance.peer import Peer
 from pytest_execgo.conformance.runner import CaseRunner, closed_address
 from pytest_execgo.errors import HarnessError
-from pytest_execgo.harness.process import ProcessService
+from pytest_execgo.harness.processes.service import ProcessService
 from pytest_execgo.harness.service import Launcher, Service, Site, Unwatched
 
 ENGINE_VARIABLES = ("EXECGO_SHELL_POLICY", "EXECGO_RUNTIME_TENANT", "EXECGO_RUNTIME_OWNER")

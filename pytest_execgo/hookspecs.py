@@ -74,7 +74,7 @@ def pytest_execgo_launchers() -> list[Launcher]:  # type: ignore[empty-body]
 
     .. code-block:: python
 
-        from pytest_execgo.harness.launchers.embedded import EmbeddedLauncher
+        from pytest_execgo.harness.processes.embedded import EmbeddedLauncher
 
         class Mine(EmbeddedLauncher):
             kind = "mine"

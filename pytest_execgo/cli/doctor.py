@@ -138,9 +138,11 @@ def _execgo() -> Iterator[Finding]:
 def _docker() -> Iterator[Finding]:
     """What ``--execgo-harness=container`` needs: an engine whose containers can be reached, and a Python
     image or what was built from one."""
-    from pytest_execgo.harness import container_limits, docker_engine, kept
-    from pytest_execgo.harness.images import builder
-    from pytest_execgo.harness.images.sources import DEFAULT_PYTHON_IMAGE, Own
+    from pytest_execgo.harness.containers import engine as docker_engine
+    from pytest_execgo.harness.containers import limits as container_limits
+    from pytest_execgo.harness.containers import persistent as kept
+    from pytest_execgo.harness.containers.images import builder
+    from pytest_execgo.harness.containers.images.sources import DEFAULT_PYTHON_IMAGE, Own
 
     what = "Docker engine"
     try:

@@ -12,11 +12,11 @@ from dataclasses import asdict
 from tabulate import tabulate
 
 from pytest_execgo.errors import HarnessError, UsageError, unknown_name
-from pytest_execgo.harness import kept
-from pytest_execgo.harness.docker_engine import told_as
+from pytest_execgo.harness.containers import persistent as kept
+from pytest_execgo.harness.containers.engine import told_as
+from pytest_execgo.harness.containers.images.builder import remove_built
+from pytest_execgo.harness.containers.persistent import ServiceStatus
 from pytest_execgo.harness.fleet import FleetSpec
-from pytest_execgo.harness.images.builder import remove_built
-from pytest_execgo.harness.kept import ServiceStatus
 from pytest_execgo.harness.readiness import DEFAULT_TIMEOUT_SECONDS
 from pytest_execgo.harness.service import SERVICE_NAMES, LaunchSettings
 from pytest_execgo.registry import Registry

@@ -81,7 +81,7 @@ def main(argv: list[str]) -> int:
     sweep(token)
     try:
         if "--containers" in flags and last != _ALL_GONE:
-            from pytest_execgo.harness.leftovers import remove_fleet
+            from pytest_execgo.harness.containers.leftovers import remove_fleet
 
             remove_fleet(token)
     finally:

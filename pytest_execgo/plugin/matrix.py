@@ -10,7 +10,7 @@ from typing import Any, TextIO
 import pytest
 
 from pytest_execgo.errors import HarnessError, UsageError
-from pytest_execgo.harness.launchers.kept import KIND as KEPT_KIND
+from pytest_execgo.harness.containers.persistent_launcher import KIND as KEPT_KIND
 from pytest_execgo.plugin import options
 from pytest_execgo.plugin.collection import ScenarioFile, find_argument, trial_id_of
 from pytest_execgo.plugin.events import EventsOut, EventStream

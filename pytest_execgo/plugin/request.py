@@ -15,7 +15,7 @@ import pytest
 from pytest_execgo.catalogue import NO_MODEL
 from pytest_execgo.conformance.findings import parse_accepted
 from pytest_execgo.errors import UsageError, unknown_name
-from pytest_execgo.harness.launchers.kept import KIND as KEPT_KIND
+from pytest_execgo.harness.containers.persistent_launcher import KIND as KEPT_KIND
 from pytest_execgo.models.benchmark import BenchmarkRunRequest, TrialResult
 from pytest_execgo.models.context import MOST_SECONDS
 from pytest_execgo.models.document import load, parse

@@ -20,11 +20,12 @@ import requests
 from pytest_execgo.chaos.action import Injection, ServiceAction
 from pytest_execgo.direct_http import request
 from pytest_execgo.errors import HarnessError, UsageError
-from pytest_execgo.harness import docker_engine, leftovers
-from pytest_execgo.harness.container import ContainerService
+from pytest_execgo.harness.containers import engine as docker_engine
+from pytest_execgo.harness.containers import leftovers
+from pytest_execgo.harness.containers.images.sources import Own
+from pytest_execgo.harness.containers.network import ContainerNetwork
+from pytest_execgo.harness.containers.service import ContainerService
 from pytest_execgo.harness.fleet import Fleet
-from pytest_execgo.harness.images.sources import Own
-from pytest_execgo.harness.network import ContainerNetwork
 from pytest_execgo.harness.service import SERVICE_NAMES
 from pytest_execgo.registry import Registry
 from tests import containers
@@ -476,7 +477,7 @@ def test_a_network_whose_subnet_is_taken_in_between_is_made_on_another(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Two fleets are given the same free subnet; the second to ask for it tries again."""
-    from pytest_execgo.harness import network as module
+    from pytest_execgo.harness.containers import network as module
 
     labels = leftovers.owned(f"execgo-fleet-{os.getpid()}-twice", Path("/nowhere"))
     create, taken = module._create, []
@@ -557,7 +558,7 @@ def test_layers_of_a_build_that_was_killed_are_cleared_away(tmp_path: Path) -> N
 )
 def test_a_firewall_between_containers_and_this_machine_is_named() -> None:
     """The default of some desktops: what comes from Docker's bridges is dropped."""
-    from pytest_execgo.harness.container import ContainerService as Service
+    from pytest_execgo.harness.containers.service import ContainerService as Service
 
     own = containers.fleet(("fixtures", "embedded"))
     reaches = Service.reaches

@@ -18,8 +18,9 @@ import pytest
 
 from pytest_execgo import direct_http
 from pytest_execgo.errors import UsageError
-from pytest_execgo.harness import kept, leftovers
-from pytest_execgo.harness.docker_engine import engine
+from pytest_execgo.harness.containers import leftovers
+from pytest_execgo.harness.containers import persistent as kept
+from pytest_execgo.harness.containers.engine import engine
 from pytest_execgo.harness.fleet import Fleet, FleetSpec
 from tests import containers
 from tests.containers import PYTHON_IMAGE

@@ -12,7 +12,7 @@ from pytest_execgo.conformance.model import Delete, Draft, Model, Submit, order
 from pytest_execgo.conformance.peer import Peer
 from pytest_execgo.conformance.search import curl, search, smaller
 from pytest_execgo.engines import Engines
-from pytest_execgo.harness.launchers.embedded import EmbeddedLauncher
+from pytest_execgo.harness.processes.embedded import EmbeddedLauncher
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_execgo.harness import leftovers
+from pytest_execgo.harness.containers import leftovers
 from tests import containers
 from tests.conftest import ScenarioMaker
 from tests.containers import PYTHON_IMAGE

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from docker.errors import APIError, DockerException
 
-from pytest_execgo.harness import docker_engine
-from pytest_execgo.harness.docker_engine import explain
+from pytest_execgo.harness.containers import engine as docker_engine
+from pytest_execgo.harness.containers.engine import explain
 
 
 def unreachable(inner: OSError) -> DockerException:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_execgo.harness.images.sources import Checkout, Own
+from pytest_execgo.harness.containers.images.sources import Checkout, Own
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from pytest_execgo.harness import leftovers
-from pytest_execgo.harness.leftovers import _identity, _is_dead
+from pytest_execgo.harness.containers import leftovers
+from pytest_execgo.harness.containers.leftovers import _identity, _is_dead
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux only")
 

@@ -19,9 +19,9 @@ from docker.utils import parse_repository_tag
 from testcontainers.core.config import testcontainers_config
 
 from pytest_execgo.errors import UsageError
-from pytest_execgo.harness.docker_engine import TROUBLE, engine, explain, told_as
-from pytest_execgo.harness.leftovers import IMAGE
-from pytest_execgo.harness.locks import BUILDING, held
+from pytest_execgo.harness.containers.engine import TROUBLE, engine, explain, told_as
+from pytest_execgo.harness.containers.leftovers import IMAGE
+from pytest_execgo.harness.containers.locks import BUILDING, held
 from pytest_execgo.harness.service import Say
 
 _OF = "pytest-execgo.of"

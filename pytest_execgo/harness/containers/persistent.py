@@ -22,14 +22,14 @@ from docker.errors import NotFound
 from testcontainers.core.config import testcontainers_config
 
 from pytest_execgo.errors import HarnessError, UsageError, unknown_name
-from pytest_execgo.harness import leftovers
-from pytest_execgo.harness.container import ContainerService
-from pytest_execgo.harness.docker_engine import engine
+from pytest_execgo.harness.containers import leftovers
+from pytest_execgo.harness.containers.engine import engine
+from pytest_execgo.harness.containers.launcher import ContainerLauncher
+from pytest_execgo.harness.containers.leftovers import KEPT, ROOT, SERVICE
+from pytest_execgo.harness.containers.locks import held, taken
+from pytest_execgo.harness.containers.network import ContainerNetwork
+from pytest_execgo.harness.containers.service import ContainerService
 from pytest_execgo.harness.fleet import FleetSpec
-from pytest_execgo.harness.launchers.container import ContainerLauncher
-from pytest_execgo.harness.leftovers import KEPT, ROOT, SERVICE
-from pytest_execgo.harness.locks import held, taken
-from pytest_execgo.harness.network import ContainerNetwork
 from pytest_execgo.harness.readiness import probe_json
 from pytest_execgo.harness.service import HEALTH, SERVICE_NAMES, Launcher, Say, Site, Unwatched
 

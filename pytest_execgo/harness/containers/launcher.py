@@ -26,8 +26,8 @@ from pytest_execgo.harness.service import (
 )
 
 if TYPE_CHECKING:
-    from pytest_execgo.harness.container import ContainerService
-    from pytest_execgo.harness.images.sources import Source
+    from pytest_execgo.harness.containers.images.sources import Source
+    from pytest_execgo.harness.containers.service import ContainerService
 
 SIBLING = Path("../execgo")
 BUILD = "build:"
@@ -62,7 +62,7 @@ class ContainerLauncher:
 
     def check(self, service: str, target: str) -> None:
         """There must be an engine; a Dockerfile where one is to be built, or a name that can be one."""
-        from pytest_execgo.harness.docker_engine import engine
+        from pytest_execgo.harness.containers.engine import engine
 
         if ":" in tempfile.gettempdir():
             raise UsageError(
@@ -83,9 +83,9 @@ class ContainerLauncher:
 
     def open_network(self, target: str, token: str, root: Path, *, severable: bool) -> Network:
         """A private network; what dead runs have left is cleared away first."""
-        from pytest_execgo.harness import leftovers
-        from pytest_execgo.harness.docker_engine import told_as
-        from pytest_execgo.harness.network import ContainerNetwork
+        from pytest_execgo.harness.containers import leftovers
+        from pytest_execgo.harness.containers.engine import told_as
+        from pytest_execgo.harness.containers.network import ContainerNetwork
 
         with told_as(HarnessError, "what dead runs have left cannot be cleared away"):
             leftovers.remove_orphans()
@@ -93,8 +93,8 @@ class ContainerLauncher:
 
     def launch(self, service: str, target: str, site: Site) -> Service:
         """Make its container, and wait until it is ready."""
-        from pytest_execgo.harness import leftovers
-        from pytest_execgo.harness.docker_engine import told_as
+        from pytest_execgo.harness.containers import leftovers
+        from pytest_execgo.harness.containers.engine import told_as
 
         labels = leftovers.owned(site.token, site.root)
         with told_as(HarnessError, f"{service} could not be started"):
@@ -109,10 +109,11 @@ class ContainerLauncher:
         published: int | None = None,
     ) -> ContainerService:
         """The same with other labels; ``published``: also reachable on that port of the loopback."""
-        from pytest_execgo.harness import leftovers, own_services
-        from pytest_execgo.harness.container import ContainerService, ContainerSpec
-        from pytest_execgo.harness.images.sources import Own, digest
-        from pytest_execgo.harness.network import ContainerNetwork
+        from pytest_execgo.harness import embedded_programs
+        from pytest_execgo.harness.containers import leftovers
+        from pytest_execgo.harness.containers.images.sources import Own, digest
+        from pytest_execgo.harness.containers.network import ContainerNetwork
+        from pytest_execgo.harness.containers.service import ContainerService, ContainerSpec
 
         network = site.network
         assert isinstance(network, ContainerNetwork)
@@ -124,7 +125,7 @@ class ContainerLauncher:
             leftovers.IMAGE_NAME: name,
             leftovers.PORT: str(port),
             leftovers.PATH: source.path or "",
-            leftovers.VERSION: own_services.version(service) if own else "",
+            leftovers.VERSION: embedded_programs.version(service) if own else "",
         }
         container = ContainerService(
             service,
@@ -160,7 +161,7 @@ class ContainerLauncher:
 
     def _image(self, service: str, target: str, say: Say) -> Any:
         """The image of a service: found or made once, and the same for all of a run."""
-        from pytest_execgo.harness.images import builder
+        from pytest_execgo.harness.containers.images import builder
 
         known = self._settings.images.get(service)
         found = builder.find(known) if known else None
@@ -171,7 +172,7 @@ class ContainerLauncher:
         return found
 
     def _source(self, service: str, target: str) -> Source:
-        from pytest_execgo.harness.images import sources
+        from pytest_execgo.harness.containers.images import sources
 
         python_image = self._settings.python_image or sources.DEFAULT_PYTHON_IMAGE
         if target.startswith(BUILD):
@@ -198,7 +199,7 @@ def _silent(line: str) -> None:
 
 def _port(service: str, image: Any) -> int:
     """The port that an image listens on: that of ExecGo is set by us, others say so by EXPOSE."""
-    from pytest_execgo.harness.images.sources import PORT
+    from pytest_execgo.harness.containers.images.sources import PORT
 
     exposed = [name.partition("/") for name in image.attrs["Config"].get("ExposedPorts") or {}]
     ports = [int(number) for number, _, protocol in exposed if protocol == "tcp"]
@@ -214,7 +215,7 @@ def _port(service: str, image: Any) -> int:
 
 def _environment(service: str, site: Site) -> dict[str, str]:
     """What a container is told: nothing of this machine's environment but ExecGo's own settings."""
-    from pytest_execgo.harness.images.sources import PORT
+    from pytest_execgo.harness.containers.images.sources import PORT
 
     scratch = str(site.root / "tmp")
     common = {"HOME": scratch, "TMPDIR": scratch}

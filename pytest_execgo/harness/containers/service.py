@@ -17,10 +17,16 @@ from testcontainers.core.container import DockerContainer
 from urllib3.exceptions import HTTPError
 
 from pytest_execgo.errors import HarnessError
-from pytest_execgo.harness import container_limits
-from pytest_execgo.harness.docker_engine import CLIENT_SETTINGS, TROUBLE, explain, facts, told_as
-from pytest_execgo.harness.leftovers import SERVICE
-from pytest_execgo.harness.network import ContainerNetwork
+from pytest_execgo.harness.containers import limits as container_limits
+from pytest_execgo.harness.containers.engine import (
+    CLIENT_SETTINGS,
+    TROUBLE,
+    explain,
+    facts,
+    told_as,
+)
+from pytest_execgo.harness.containers.leftovers import SERVICE
+from pytest_execgo.harness.containers.network import ContainerNetwork
 from pytest_execgo.harness.proxy import FaultProxy
 from pytest_execgo.harness.readiness import await_ready, probe_json
 from pytest_execgo.harness.service import HEALTH, Watcher, refuse_other_version

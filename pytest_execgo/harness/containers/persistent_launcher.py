@@ -23,30 +23,30 @@ class KeptLauncher:
 
     def check(self, service: str, target: str) -> None:
         """There must be a fleet of that name."""
-        from pytest_execgo.harness import kept
-        from pytest_execgo.harness.docker_engine import told_as
+        from pytest_execgo.harness.containers import persistent as kept
+        from pytest_execgo.harness.containers.engine import told_as
 
         with told_as(UsageError, f"fleet {target}"):
             kept.check(target)
 
     def describe(self, service: str, target: str) -> str:
         """Fleet and image."""
-        from pytest_execgo.harness import kept
+        from pytest_execgo.harness.containers import persistent as kept
 
         return f"{KIND} {kept.describe(target, service)}"
 
     def open_network(self, target: str, token: str, root: Path, *, severable: bool) -> Network:
         """The network it has; raises :class:`HarnessError` while another run uses the fleet."""
-        from pytest_execgo.harness import kept
-        from pytest_execgo.harness.docker_engine import told_as
+        from pytest_execgo.harness.containers import persistent as kept
+        from pytest_execgo.harness.containers.engine import told_as
 
         with told_as(HarnessError, f"fleet {target}"):
             return kept.KeptNetwork(target)
 
     def launch(self, service: str, target: str, site: Site) -> Service:
         """Take the container over for the time of a run."""
-        from pytest_execgo.harness import kept
-        from pytest_execgo.harness.docker_engine import told_as
+        from pytest_execgo.harness.containers import persistent as kept
+        from pytest_execgo.harness.containers.engine import told_as
 
         with told_as(HarnessError, f"{service} of fleet {target} cannot be used"):
             return kept.attach(service, site)

@@ -17,9 +17,9 @@ from typing import Any
 from docker.errors import APIError, NotFound
 
 from pytest_execgo.errors import HarnessError
-from pytest_execgo.harness.docker_engine import TROUBLE, engine
+from pytest_execgo.harness.containers.engine import TROUBLE, engine
+from pytest_execgo.harness.containers.locks import BUILDING, held_if_free
 from pytest_execgo.harness.files import remove_tree
-from pytest_execgo.harness.locks import BUILDING, held_if_free
 
 FLEET = "pytest-execgo.fleet"
 SERVICE = "pytest-execgo.service"

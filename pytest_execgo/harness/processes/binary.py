@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_execgo.errors import HarnessError, UsageError
-from pytest_execgo.harness.process import ProcessService, Program
+from pytest_execgo.harness.processes.service import ProcessService, Program
 from pytest_execgo.harness.readiness import DEFAULT_TIMEOUT_SECONDS, probe_json
 from pytest_execgo.harness.service import (
     HEALTH,

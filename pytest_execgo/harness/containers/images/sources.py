@@ -16,9 +16,9 @@ from typing import Any, Protocol
 from docker.utils import exclude_paths
 
 from pytest_execgo.errors import UsageError
-from pytest_execgo.harness import own_services
-from pytest_execgo.harness.images import builder
-from pytest_execgo.harness.images.builder import Recipe
+from pytest_execgo.harness import embedded_programs
+from pytest_execgo.harness.containers.images import builder
+from pytest_execgo.harness.containers.images.builder import Recipe
 from pytest_execgo.harness.service import Say
 
 DEFAULT_PYTHON_IMAGE = "python:3.13-slim"
@@ -57,17 +57,17 @@ class Own:
     @property
     def path(self) -> str:
         """Its module."""
-        return own_services.MODULES[self.service]
+        return embedded_programs.MODULES[self.service]
 
     @property
     def tag(self) -> str:
         """Name and content hash."""
         total = hashlib.sha256(self.python_image.encode())
-        package = own_services.folder("pytest_execgo")
+        package = embedded_programs.folder("pytest_execgo")
         for path in (_HERE / "Dockerfile", _HERE / "install.py", package / "__init__.py"):
             total.update(path.read_bytes())
         for folder in _own_folders().values():
-            total.update(own_services.digest_of(folder).encode())
+            total.update(embedded_programs.digest_of(folder).encode())
         for name in _LIBRARIES:
             total.update(distribution(name).version.encode())
         return f"pytest-execgo/{self.service}:{total.hexdigest()[:12]}"
@@ -78,7 +78,7 @@ class Own:
 
     def describe(self) -> str:
         """It is one of ours, whatever it runs in."""
-        return f"embedded {own_services.version(self.service)} {self.tag}"
+        return f"embedded {embedded_programs.version(self.service)} {self.tag}"
 
     def image(self, say: Say) -> Any:
         """Built from the Python image, unless it has been."""
@@ -175,10 +175,10 @@ def digest(image: Any) -> str:
 
 def _own_folders() -> dict[str, Path]:
     """What goes into our images, by the path it has there."""
-    services = own_services.folder("pytest_execgo.emulators")
+    services = embedded_programs.folder("pytest_execgo.emulators")
     return {
         "pytest_execgo/emulators": services,
-        "fixtures_server": own_services.folder("fixtures_server"),
+        "fixtures_server": embedded_programs.folder("fixtures_server"),
     }
 
 
@@ -186,7 +186,7 @@ def _copy_own(context: Path) -> None:
     for name, folder in _own_folders().items():
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(folder, context / name, ignore=ignored)
-    package = own_services.folder("pytest_execgo")
+    package = embedded_programs.folder("pytest_execgo")
     for file, to in (
         (package / "__init__.py", "pytest_execgo/__init__.py"),
         (_HERE / "Dockerfile", "Dockerfile"),

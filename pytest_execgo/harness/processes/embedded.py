@@ -6,9 +6,9 @@ import sys
 from typing import Any
 
 from pytest_execgo.errors import HarnessError, UsageError
-from pytest_execgo.harness import own_services
-from pytest_execgo.harness.own_services import MODULES, digest
-from pytest_execgo.harness.process import ProcessService, Program
+from pytest_execgo.harness import embedded_programs
+from pytest_execgo.harness.embedded_programs import MODULES, digest
+from pytest_execgo.harness.processes.service import ProcessService, Program
 from pytest_execgo.harness.readiness import probe_json, ready_line
 from pytest_execgo.harness.service import HEALTH, Service, Site
 from pytest_execgo.models.benchmark import ServiceInfo
@@ -29,7 +29,7 @@ class EmbeddedLauncher:
     def describe(self, service: str, target: str) -> str:
         """Version, the contract it speaks, module and digest."""
         name = MODULES[service]
-        return f"embedded {own_services.version(service)} {name} sha256 {digest(name)[:12]}"
+        return f"embedded {embedded_programs.version(service)} {name} sha256 {digest(name)[:12]}"
 
     def launch(self, service: str, target: str, site: Site) -> Service:
         """Start ``python -m <module>`` and wait for its ready line."""

@@ -20,7 +20,7 @@ from docker.errors import APIError, NotFound
 from docker.types import EndpointConfig, IPAMConfig, IPAMPool
 
 from pytest_execgo.errors import HarnessError
-from pytest_execgo.harness.docker_engine import TROUBLE, engine, explain, told_as
+from pytest_execgo.harness.containers.engine import TROUBLE, engine, explain, told_as
 from pytest_execgo.harness.service import SERVICE_NAMES
 
 _ATTEMPTS = 20

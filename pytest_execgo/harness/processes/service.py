@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from pytest_execgo.errors import HarnessError
-from pytest_execgo.harness import limits
-from pytest_execgo.harness.limits import Lift
+from pytest_execgo.harness.processes import limits
+from pytest_execgo.harness.processes.limits import Lift
 from pytest_execgo.harness.proxy import FaultProxy
 from pytest_execgo.harness.readiness import DEFAULT_TIMEOUT_SECONDS, await_ready, probe_json
 from pytest_execgo.harness.service import Site

@@ -1,0 +1,1 @@
+"""Services that are containers. Only this package imports ``docker`` and ``testcontainers``."""

@@ -1,0 +1,1 @@
+"""Services that are processes of this machine: the emulators, and real executables."""
