@@ -17,7 +17,7 @@ from time import monotonic
 
 from tabulate import tabulate
 
-from pytest_execgo.registry import Registry
+from pytest_execgo.extensions.registry import Registry
 
 ROOT = Path(__file__).parent.parent
 IMPORTS = {

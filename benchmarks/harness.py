@@ -16,9 +16,9 @@ from time import monotonic
 
 from tabulate import tabulate
 
+from pytest_execgo.extensions.registry import Registry
 from pytest_execgo.harness.fleet import Fleet, FleetSpec
 from pytest_execgo.harness.service import SERVICE_NAMES, LaunchSettings
-from pytest_execgo.registry import Registry
 
 READY = "fleet ready"
 PROXIED = "fleet ready, links under fault proxies"

@@ -17,6 +17,7 @@ from pytest_execgo.catalogue import Catalogue
 from pytest_execgo.chaos.action import ServiceHandle
 from pytest_execgo.chaos.controller import ChaosController
 from pytest_execgo.chaos.model_proxy import ModelProxy
+from pytest_execgo.extensions.registry import LoadedProfile
 from pytest_execgo.harness.files import remove_tree
 from pytest_execgo.harness.fleet import Fleet
 from pytest_execgo.models.benchmark import TrialResult
@@ -33,7 +34,6 @@ from pytest_execgo.observability.artifacts import (
 from pytest_execgo.observability.health import HealthProber, ServiceMonitor
 from pytest_execgo.observability.recorder import Recorder
 from pytest_execgo.planning import Planning
-from pytest_execgo.registry import LoadedProfile
 from pytest_execgo.runner.client import ExecgoClient
 from pytest_execgo.runner.trial import TrialIdentity, TrialRunner
 from pytest_execgo.scenario.checks import TrialView, evaluate

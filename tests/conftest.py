@@ -11,8 +11,8 @@ import yaml
 
 from pytest_execgo.catalogue import Catalogue
 from pytest_execgo.cli.scaffold import new_scenario
+from pytest_execgo.extensions.registry import Registry
 from pytest_execgo.models.benchmark import BenchmarkRunRequest
-from pytest_execgo.registry import Registry
 from pytest_execgo.session import RunSession
 from pytest_execgo.settings import RunSettings
 

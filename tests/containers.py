@@ -18,12 +18,12 @@ import pytest
 from docker.errors import DockerException, ImageNotFound
 
 from pytest_execgo.errors import UsageError
+from pytest_execgo.extensions.registry import Registry
 from pytest_execgo.harness.containers import leftovers
 from pytest_execgo.harness.containers.engine import engine
 from pytest_execgo.harness.containers.images.sources import DEFAULT_PYTHON_IMAGE
 from pytest_execgo.harness.fleet import Fleet, FleetSpec
 from pytest_execgo.harness.service import SERVICE_NAMES, LaunchSettings
-from pytest_execgo.registry import Registry
 
 PYTHON_IMAGE = os.environ.get("EXECGO_TEST_PYTHON_IMAGE", DEFAULT_PYTHON_IMAGE)
 LAUNCHERS = Registry.build().launchers

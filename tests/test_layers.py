@@ -22,9 +22,7 @@ LAYERS = {
 }
 LIGHT = {"run_id", "run_options"}
 WIRING = {
-    "hookspecs",
-    "builtins",
-    "registry",
+    "extensions",
     "catalogue",
     "controls",
     "settings",

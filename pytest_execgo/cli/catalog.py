@@ -12,7 +12,7 @@ from typing import Any
 from tabulate import tabulate
 
 from pytest_execgo.errors import UsageError, unknown_name
-from pytest_execgo.registry import Registry
+from pytest_execgo.extensions.registry import Registry
 from pytest_execgo.scenario import catalog
 from pytest_execgo.scenario.manifest import load_scenario
 

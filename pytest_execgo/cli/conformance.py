@@ -19,10 +19,10 @@ from pytest_execgo.conformance.peer import Peer
 from pytest_execgo.conformance.search import Found, search
 from pytest_execgo.engines import Engines
 from pytest_execgo.errors import HarnessError, UsageError, unknown_name
+from pytest_execgo.extensions.registry import Registry
 from pytest_execgo.harness.fleet import FleetSpec
 from pytest_execgo.harness.service import Networked
 from pytest_execgo.models.finding import Finding
-from pytest_execgo.registry import Registry
 
 State = Literal["passed", "differs", "deliberate", "not_run"]
 DEAD_ENGINE = 3

@@ -19,8 +19,8 @@ from packaging.requirements import Requirement
 from tabulate import tabulate
 
 from pytest_execgo.errors import HarnessError, UsageError
+from pytest_execgo.extensions.registry import Registry
 from pytest_execgo.harness.fleet import Fleet, FleetSpec
-from pytest_execgo.registry import Registry
 
 DISTRIBUTION = "pytest-execgo"
 

@@ -12,6 +12,7 @@ from dataclasses import asdict
 from tabulate import tabulate
 
 from pytest_execgo.errors import HarnessError, UsageError, unknown_name
+from pytest_execgo.extensions.registry import Registry
 from pytest_execgo.harness.containers import persistent as kept
 from pytest_execgo.harness.containers.engine import told_as
 from pytest_execgo.harness.containers.images.builder import remove_built
@@ -19,7 +20,6 @@ from pytest_execgo.harness.containers.persistent import ServiceStatus
 from pytest_execgo.harness.fleet import FleetSpec
 from pytest_execgo.harness.readiness import DEFAULT_TIMEOUT_SECONDS
 from pytest_execgo.harness.service import SERVICE_NAMES, LaunchSettings
-from pytest_execgo.registry import Registry
 
 _PORTS = range(1, 65536)
 

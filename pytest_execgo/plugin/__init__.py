@@ -45,7 +45,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
     """The extension points, for a ``conftest.py``."""
-    from pytest_execgo import hookspecs
+    from pytest_execgo.extensions import hookspecs
 
     pluginmanager.add_hookspecs(hookspecs)
 

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from pytest_execgo import builtins
 from pytest_execgo.benchmark.gates import Gate
 from pytest_execgo.benchmark.matrix import Shard
 from pytest_execgo.catalogue import Catalogue
 from pytest_execgo.errors import UsageError
+from pytest_execgo.extensions import builtin_parts as builtin_parts
+from pytest_execgo.extensions.registry import ENTRY_POINTS, Registry
 from pytest_execgo.harness.fleet import FleetSpec
 from pytest_execgo.harness.readiness import DEFAULT_TIMEOUT_SECONDS
 from pytest_execgo.harness.service import SERVICE_NAMES, LaunchSettings
@@ -24,7 +25,6 @@ from pytest_execgo.models.context import DEFAULT_MAX_REPAIRS, PlanBudget
 from pytest_execgo.models.document import load
 from pytest_execgo.plugin import options
 from pytest_execgo.plugin.request import BUDGET_OPTIONS, MODEL_OPTIONS, RequestReader
-from pytest_execgo.registry import ENTRY_POINTS, Registry
 from pytest_execgo.scenario.catalog import scenario_folder
 from pytest_execgo.session import RunSession
 from pytest_execgo.settings import DEFAULT_SEED, RunSettings
@@ -140,8 +140,8 @@ class PluginState:
     def registry(self) -> Registry:
         """Built-in parts, entry points, and the hooks of every ``conftest.py`` known so far."""
         manager = self.config.pluginmanager
-        if not manager.is_registered(builtins):
-            manager.register(builtins, "execgo-builtins")
+        if not manager.is_registered(builtin_parts):
+            manager.register(builtin_parts, "execgo-builtin_parts")
             manager.load_setuptools_entrypoints(ENTRY_POINTS)
         return Registry.from_hook(self.config.hook)
 

@@ -17,8 +17,8 @@ import pytest
 
 from pytest_execgo.emulators.httpd import json_response
 from pytest_execgo.errors import HarnessError, UsageError
+from pytest_execgo.extensions.registry import Registry
 from pytest_execgo.harness.fleet import Fleet, FleetSpec
-from pytest_execgo.registry import Registry
 from tests.endpoints import serving
 
 LAUNCHERS = Registry.build().launchers

@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from pytest_execgo.emulators.httpd import Request, Response, json_response
-from pytest_execgo.registry import Registry
+from pytest_execgo.extensions.registry import Registry
 from pytest_execgo.scenario.catalog import builtin_folder
 from tests.endpoints import serving
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import requests
 
+from pytest_execgo.extensions.registry import Registry
 from pytest_execgo.harness.fleet import Fleet, FleetSpec
-from pytest_execgo.registry import Registry
 
 
 @pytest.fixture(scope="module")

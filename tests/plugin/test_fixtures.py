@@ -7,7 +7,7 @@ import textwrap
 
 import pytest
 
-from pytest_execgo import hookspecs
+from pytest_execgo.extensions import hookspecs
 from tests.conftest import ScenarioMaker
 from tests.plugin.conftest import latest
 

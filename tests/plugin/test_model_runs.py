@@ -403,8 +403,8 @@ def test_options_that_cannot_work_are_one_line(
 def test_an_endpoint_that_does_not_answer_is_told_by_the_wire(
     pytester: pytest.Pytester, tiny: Path, url: str, code: str
 ) -> None:
+    from pytest_execgo.extensions.registry import Registry
     from pytest_execgo.harness.fleet import Fleet, FleetSpec
-    from pytest_execgo.registry import Registry
 
     with Fleet(FleetSpec(), Registry.build().launchers) as fleet:
         # Something answers there, and has no such model.
@@ -420,7 +420,7 @@ def test_an_endpoint_that_does_not_answer_is_told_by_the_wire(
 def test_without_any_framework_live_mode_says_what_to_install(
     pytester: pytest.Pytester, project: ScenarioMaker
 ) -> None:
-    from pytest_execgo.registry import Registry
+    from pytest_execgo.extensions.registry import Registry
 
     installed = [
         name for name, adapter in Registry.build().adapters.items() if not adapter.missing()

@@ -12,8 +12,8 @@ from pytest_execgo.adapter.landing import land_text
 from pytest_execgo.chaos.answer_text import with_text
 from pytest_execgo.chaos.model_fault import ModelAction
 from pytest_execgo.chaos.model_proxy import Reply
+from pytest_execgo.extensions.registry import Registry
 from pytest_execgo.models.context import PlanContext
-from pytest_execgo.registry import Registry
 
 ACTIONS = Registry.build().actions
 CONTEXT = PlanContext(scenario_id="s", framework="f", mode="live", capabilities=("sleep",))

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from pytest_execgo.chaos.action import Change, PlanAction, Site
+from pytest_execgo.extensions.registry import Registry
 from pytest_execgo.models.plan import StandardPlan
-from pytest_execgo.registry import Registry
 
 ACTIONS = Registry.build().actions
 EVERYWHERE = Site("*", "*")

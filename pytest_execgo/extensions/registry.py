@@ -9,13 +9,14 @@ from typing import Any
 
 import pluggy
 
-from pytest_execgo import builtins, hookspecs
 from pytest_execgo.adapter.base import Adapter
 from pytest_execgo.benchmark.reports.base import ReportFormat
 from pytest_execgo.chaos.action import Action
 from pytest_execgo.chaos.controller import LoadedFault
 from pytest_execgo.chaos.model_fault import MODEL
 from pytest_execgo.errors import UsageError, unknown_name
+from pytest_execgo.extensions import builtin_parts as builtin_parts
+from pytest_execgo.extensions import hookspecs
 from pytest_execgo.harness.service import Launcher
 from pytest_execgo.models.chaos import ChaosProfile, Fault
 from pytest_execgo.models.document import load, parse, shown
@@ -55,7 +56,7 @@ class Registry:
         """Built-in parts, those of entry points ``pytest_execgo``, and those of ``plugins``."""
         manager = pluggy.PluginManager("pytest")
         manager.add_hookspecs(hookspecs)
-        manager.register(builtins)
+        manager.register(builtin_parts)
         manager.load_setuptools_entrypoints(ENTRY_POINTS)
         for plugin in plugins:
             if not manager.is_registered(plugin):
