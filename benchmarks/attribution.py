@@ -25,7 +25,7 @@ from pytest_execgo.chaos.model_fault import MODEL
 from pytest_execgo.models.benchmark import BenchmarkResult, TrialResult
 from pytest_execgo.models.chaos import ChaosProfile
 from pytest_execgo.models.document import load
-from pytest_execgo.scenario.catalog import builtin_folder, list_profiles
+from pytest_execgo.scenario.library import builtin_folder, list_profiles
 
 
 def main() -> int:

@@ -14,7 +14,6 @@ from typing import Literal
 from tabulate import tabulate
 
 from pytest_execgo.conformance.cases import Case, load_cases
-from pytest_execgo.conformance.findings import check_accepted, load_findings, parse_accepted
 from pytest_execgo.conformance.peer import Peer
 from pytest_execgo.conformance.search import Found, search
 from pytest_execgo.engines import Engines
@@ -23,6 +22,7 @@ from pytest_execgo.extensions.registry import Registry
 from pytest_execgo.harness.fleet import FleetSpec
 from pytest_execgo.harness.service import Networked
 from pytest_execgo.models.finding import Finding
+from pytest_execgo.scenario.findings import check_accepted, load_findings, parse_accepted
 
 State = Literal["passed", "differs", "deliberate", "not_run"]
 DEAD_ENGINE = 3

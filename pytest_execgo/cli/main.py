@@ -199,13 +199,13 @@ def _replay(options: argparse.Namespace) -> int:
 
 
 def _scenario_list(options: argparse.Namespace) -> int:
-    from pytest_execgo.cli.catalog import list_scenarios
+    from pytest_execgo.cli.listings import list_scenarios
 
     return list_scenarios(options)
 
 
 def _scenario_validate(options: argparse.Namespace) -> int:
-    from pytest_execgo.cli.catalog import validate_scenarios
+    from pytest_execgo.cli.listings import validate_scenarios
 
     return validate_scenarios(options)
 
@@ -217,13 +217,13 @@ def _scenario_new(options: argparse.Namespace) -> int:
 
 
 def _chaos_list(options: argparse.Namespace) -> int:
-    from pytest_execgo.cli.catalog import list_profiles
+    from pytest_execgo.cli.listings import list_profiles
 
     return list_profiles(options)
 
 
 def _chaos_validate(options: argparse.Namespace) -> int:
-    from pytest_execgo.cli.catalog import validate_profiles
+    from pytest_execgo.cli.listings import validate_profiles
 
     return validate_profiles(options)
 

@@ -15,8 +15,7 @@ from pytest_execgo.chaos.action import Action
 from pytest_execgo.chaos.controller import LoadedFault
 from pytest_execgo.chaos.model_fault import MODEL
 from pytest_execgo.errors import UsageError, unknown_name
-from pytest_execgo.extensions import builtin_parts as builtin_parts
-from pytest_execgo.extensions import hookspecs
+from pytest_execgo.extensions import builtin_parts, hookspecs
 from pytest_execgo.harness.service import Launcher
 from pytest_execgo.models.chaos import ChaosProfile, Fault
 from pytest_execgo.models.document import load, parse, shown

@@ -15,7 +15,7 @@ from pytest_execgo.plugin import options
 from pytest_execgo.plugin.collection import ScenarioFile, find_argument, trial_id_of
 from pytest_execgo.plugin.events import EventsOut, EventStream
 from pytest_execgo.plugin.state import PluginState
-from pytest_execgo.scenario.catalog import MANIFEST
+from pytest_execgo.scenario.library import MANIFEST
 from pytest_execgo.settings import open_run
 
 

@@ -15,7 +15,7 @@ from pytest_execgo.benchmark.gates import Gate
 from pytest_execgo.benchmark.matrix import Shard
 from pytest_execgo.catalogue import Catalogue
 from pytest_execgo.errors import UsageError
-from pytest_execgo.extensions import builtin_parts as builtin_parts
+from pytest_execgo.extensions import builtin_parts
 from pytest_execgo.extensions.registry import ENTRY_POINTS, Registry
 from pytest_execgo.harness.fleet import FleetSpec
 from pytest_execgo.harness.readiness import DEFAULT_TIMEOUT_SECONDS
@@ -25,7 +25,7 @@ from pytest_execgo.models.context import DEFAULT_MAX_REPAIRS, PlanBudget
 from pytest_execgo.models.document import load
 from pytest_execgo.plugin import options
 from pytest_execgo.plugin.request import BUDGET_OPTIONS, MODEL_OPTIONS, RequestReader
-from pytest_execgo.scenario.catalog import scenario_folder
+from pytest_execgo.scenario.library import scenario_folder
 from pytest_execgo.session import RunSession
 from pytest_execgo.settings import DEFAULT_SEED, RunSettings
 

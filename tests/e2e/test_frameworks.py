@@ -18,7 +18,7 @@ import yaml
 
 from pytest_execgo.emulators.httpd import Request, Response, json_response
 from pytest_execgo.extensions.registry import Registry
-from pytest_execgo.scenario.catalog import builtin_folder
+from pytest_execgo.scenario.library import builtin_folder
 from tests.endpoints import serving
 
 ADAPTERS = Registry.build().adapters

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pytest_execgo.models.benchmark import TrialMetrics, TrialResult
-from pytest_execgo.scenario.catalog import builtin_folder
+from pytest_execgo.scenario.library import builtin_folder
 from pytest_execgo.session import RunSession
 from tests.conftest import ScenarioMaker
 

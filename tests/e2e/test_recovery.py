@@ -15,7 +15,7 @@ from pytest_execgo.models.benchmark import TrialResult
 from pytest_execgo.models.document import Model
 from pytest_execgo.models.timeline import ChaosEvent, EvidenceEvent, TaskLost, evidence
 from pytest_execgo.observability.recorder import read_timeline
-from pytest_execgo.scenario.catalog import builtin_folder
+from pytest_execgo.scenario.library import builtin_folder
 from pytest_execgo.session import RunSession
 from pytest_execgo.verdict.attribute import attribute
 from tests.conftest import ScenarioMaker

@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 
 from pytest_execgo.cli.schema import schemas
-from pytest_execgo.scenario.catalog import list_profiles
+from pytest_execgo.scenario.library import list_profiles
 from tests.conftest import ScenarioMaker
 from tests.plugin.conftest import latest
 

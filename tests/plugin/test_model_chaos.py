@@ -12,7 +12,7 @@ import yaml
 
 from pytest_execgo.models.timeline import ModelReplied
 from pytest_execgo.observability.recorder import read_timeline
-from pytest_execgo.scenario.catalog import builtin_folder
+from pytest_execgo.scenario.library import builtin_folder
 from tests.conftest import ScenarioMaker
 from tests.plugin.conftest import FRAMEWORK, SCRIPTED, latest, script, trial
 

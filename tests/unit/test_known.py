@@ -9,11 +9,11 @@ import pytest
 
 from pytest_execgo.conformance import search
 from pytest_execgo.conformance.cases import load_cases
-from pytest_execgo.conformance.findings import load_findings
 from pytest_execgo.models import timeline as t
 from pytest_execgo.models.benchmark import Attribution, FaultRecord, ServiceInfo, Verdict
 from pytest_execgo.models.cause import ExpectedCause
 from pytest_execgo.models.finding import Finding
+from pytest_execgo.scenario.findings import load_findings
 from pytest_execgo.verdict.known import JudgedTrial, known_finding
 
 STUCK = Finding.model_validate(

@@ -18,7 +18,7 @@ from pytest_execgo.models.document import load
 from pytest_execgo.models.plan import StandardPlan
 from pytest_execgo.models.recording import Recording
 from pytest_execgo.runner.trial import plan_shape
-from pytest_execgo.scenario.catalog import builtin_folder, list_scenarios
+from pytest_execgo.scenario.library import builtin_folder, list_scenarios
 from pytest_execgo.scenario.manifest import load_scenario
 
 SCENARIOS = list_scenarios(builtin_folder())

@@ -13,7 +13,7 @@ from tabulate import tabulate
 
 from pytest_execgo.errors import UsageError, unknown_name
 from pytest_execgo.extensions.registry import Registry
-from pytest_execgo.scenario import catalog
+from pytest_execgo.scenario import library
 from pytest_execgo.scenario.manifest import load_scenario
 
 
@@ -22,7 +22,7 @@ def list_scenarios(options: argparse.Namespace) -> int:
     folder = _folder(options)
     rows = []
     broken = 0
-    for path in catalog.list_scenarios(folder).values():
+    for path in library.list_scenarios(folder).values():
         try:
             scenario = load_scenario(path)
         except UsageError as error:
@@ -48,7 +48,7 @@ def list_profiles(options: argparse.Namespace) -> int:
     registry = Registry.build()
     folder = _folder(options)
     rows = []
-    for path in catalog.list_profiles(folder).values():
+    for path in library.list_profiles(folder).values():
         profile = registry.load_profile(path).profile
         faults = [f"{fault.action} {fault.target}" for fault in profile.faults]
         rows.append(
@@ -59,21 +59,21 @@ def list_profiles(options: argparse.Namespace) -> int:
                 "description": profile.description,
             }
         )
-    return _show(rows, options.json, f"in {folder / catalog.CHAOS_FOLDER} and built in")
+    return _show(rows, options.json, f"in {folder / library.CHAOS_FOLDER} and built in")
 
 
 def validate_scenarios(options: argparse.Namespace) -> int:
     """Exit 0 if all are well, else one line per broken one and exit 2."""
     folder = _folder(options)
-    known = catalog.list_scenarios(folder)
-    paths = [_find(name, known, "scenario", catalog.MANIFEST) for name in options.names]
+    known = library.list_scenarios(folder)
+    paths = [_find(name, known, "scenario", library.MANIFEST) for name in options.names]
     return _validate(paths or list(known.values()), load_scenario, options.json)
 
 
 def validate_profiles(options: argparse.Namespace) -> int:
     """The same for chaos profiles."""
     folder = _folder(options)
-    known = catalog.list_profiles(folder)
+    known = library.list_profiles(folder)
     paths = [_find(name, known, "chaos profile", None) for name in options.names]
     registry = Registry.build()
     return _validate(paths or list(known.values()), registry.load_profile, options.json)
@@ -81,7 +81,7 @@ def validate_profiles(options: argparse.Namespace) -> int:
 
 def _folder(options: argparse.Namespace) -> Path:
     explicit = Path(options.scenarios) if options.scenarios else None
-    return catalog.scenario_folder(explicit, Path.cwd())
+    return library.scenario_folder(explicit, Path.cwd())
 
 
 def _find(name: str, known: dict[str, Path], kind: str, inside: str | None) -> Path:

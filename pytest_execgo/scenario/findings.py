@@ -9,7 +9,7 @@ from pytest_execgo.errors import UsageError, unknown_name
 from pytest_execgo.models.document import load
 from pytest_execgo.models.finding import AcceptedFinding, Finding, FindingsBook
 
-BUILTIN = Path(__file__).resolve().parent.parent / "findings.yaml"
+BUILTIN = Path(__file__).resolve().with_name("findings.yaml")
 FILE = "findings.yaml"
 
 
