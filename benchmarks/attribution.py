@@ -20,7 +20,7 @@ from pathlib import Path
 
 from tabulate import tabulate
 
-from pytest_execgo.benchmark.statistics import clopper_pearson_lower
+from pytest_execgo.benchmark.intervals import clopper_pearson_lower
 from pytest_execgo.chaos.model_fault import MODEL
 from pytest_execgo.models.benchmark import BenchmarkResult, TrialResult
 from pytest_execgo.models.chaos import ChaosProfile

@@ -21,14 +21,14 @@ _PUBLIC = {
     "BenchmarkRunRequest": "pytest_execgo.models.benchmark",
     "Binding": "pytest_execgo.models.plan",
     "ChaosProfile": "pytest_execgo.models.chaos",
-    "ExecgoClient": "pytest_execgo.runner.client",
+    "ExecgoClient": "pytest_execgo.runner.engine",
     "ExecgoError": "pytest_execgo.errors",
     "Fleet": "pytest_execgo.harness.fleet",
     "HarnessError": "pytest_execgo.errors",
     "Launcher": "pytest_execgo.harness.service",
     "PlanContext": "pytest_execgo.models.context",
     "PlanStage": "pytest_execgo.models.plan",
-    "RunSession": "pytest_execgo.session",
+    "RunSession": "pytest_execgo.run.session",
     "Scenario": "pytest_execgo.scenario.manifest",
     "ScenarioFailure": "pytest_execgo.errors",
     "StandardPlan": "pytest_execgo.models.plan",
@@ -67,7 +67,7 @@ if TYPE_CHECKING:
     from pytest_execgo.models.plan import StandardPlan as StandardPlan
     from pytest_execgo.models.plan import SubmitPolicy as SubmitPolicy
     from pytest_execgo.models.task import Task as Task
-    from pytest_execgo.runner.client import ExecgoClient as ExecgoClient
+    from pytest_execgo.run.session import RunSession as RunSession
+    from pytest_execgo.runner.engine import ExecgoClient as ExecgoClient
     from pytest_execgo.scenario.checks import TrialView as TrialView
     from pytest_execgo.scenario.manifest import Scenario as Scenario
-    from pytest_execgo.session import RunSession as RunSession

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pytest_execgo.catalogue import Catalogue
 from pytest_execgo.cli.scaffold import new_scenario
 from pytest_execgo.extensions.registry import Registry
 from pytest_execgo.models.benchmark import BenchmarkRunRequest
-from pytest_execgo.session import RunSession
-from pytest_execgo.settings import RunSettings
+from pytest_execgo.run.matrix import Catalogue
+from pytest_execgo.run.session import RunSession
+from pytest_execgo.run.settings import RunSettings
 
 Edit = Callable[[dict], None]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = "pytest_execgo"
-BASE = {"errors", "models", "direct_http"}
+BASE = {"errors", "models", "transport"}
 LAYERS = {
     "scenario",
     "adapter",
@@ -18,30 +18,23 @@ LAYERS = {
     "observability",
     "verdict",
     "benchmark",
-    "conformance",
 }
+# What pytest loads in every project: it costs nothing to import.
 LIGHT = {"run_id", "run_options"}
-WIRING = {
-    "extensions",
-    "catalogue",
-    "controls",
-    "settings",
-    "planning",
-    "execution",
-    "session",
-    "engines",
-}
+WIRING = {"extensions", "run"}
 ALLOWED = {
     "errors": set(),
-    "direct_http": set(),
+    "transport": {"transport"},
     "models": {"errors", "models"},
     **{layer: {layer} | BASE for layer in LAYERS},
     "run_id": set(),
     "run_options": set(),
-    **dict.fromkeys(WIRING, WIRING | LAYERS | BASE),
+    "extensions": {"extensions"} | LAYERS | BASE,
+    "run": WIRING | LAYERS | BASE,
+    "conformance": {"conformance"} | WIRING | LAYERS | BASE,
     "emulators": {"emulators"},
     "plugin": {"plugin"} | WIRING | LAYERS | BASE | LIGHT,
-    "cli": {"cli", "plugin"} | WIRING | LAYERS | BASE | LIGHT,
+    "cli": {"cli", "plugin", "conformance"} | WIRING | LAYERS | BASE | LIGHT,
     "__main__": {"cli"},
     "fixtures_server": {"emulators", "fixtures_server"},
 }

@@ -14,7 +14,7 @@ import requests
 import urllib3
 
 from pytest_execgo.adapter.answer import Answer, in_one_line, parsed
-from pytest_execgo.direct_http import session_for
+from pytest_execgo.transport.local import session_for
 
 _PIECE_BYTES = 65536
 # "none", "test", "ollama": what people set where no key is needed, and words that answers are made of.

@@ -21,9 +21,9 @@ from pytest_execgo.adapter.answer import Answer, Source, parsed, trouble, usage
 from pytest_execgo.adapter.base import PlanTrace
 from pytest_execgo.adapter.budget import Budget
 from pytest_execgo.adapter.recorded import DIVERGENCE
-from pytest_execgo.direct_http import LoopbackServer
 from pytest_execgo.errors import PlanError
 from pytest_execgo.models.recording import Exchange
+from pytest_execgo.transport.local import LoopbackServer
 
 MOST_RETRIES = 2
 LONGEST_WAIT_SECONDS = 30.0

@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from math import floor
 from typing import Any
 
-from pytest_execgo.benchmark.matrix import Cell
-from pytest_execgo.benchmark.statistics import (
+from pytest_execgo.benchmark.intervals import (
     clopper_pearson_lower,
     median,
     pass_at_k,
@@ -35,6 +34,7 @@ from pytest_execgo.models.benchmark import (
     TrialResult,
     UnfinishedTrial,
 )
+from pytest_execgo.models.trial import Cell
 
 MAX_K = 10
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pytest_execgo.benchmark.statistics import median
+from pytest_execgo.benchmark.intervals import median
 from pytest_execgo.errors import UsageError, unknown_name
 from pytest_execgo.models.benchmark import BenchmarkResult
 

@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from pytest_execgo.chaos.action import Injection, ServiceAction, ServiceHandle
-from pytest_execgo.direct_http import request
 from pytest_execgo.models.document import Model
+from pytest_execgo.transport.local import request
 
 _TIMEOUT_SECONDS = 5.0
 

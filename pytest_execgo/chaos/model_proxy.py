@@ -20,7 +20,7 @@ from typing import Any
 
 import requests
 
-from pytest_execgo.direct_http import LoopbackServer, session_for
+from pytest_execgo.transport.local import LoopbackServer, session_for
 
 _LOOK_SECONDS = 0.05
 # Those of one connection, and what is made anew here.

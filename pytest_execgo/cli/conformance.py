@@ -14,9 +14,9 @@ from typing import Literal
 from tabulate import tabulate
 
 from pytest_execgo.conformance.cases import Case, load_cases
+from pytest_execgo.conformance.engines import Engines
 from pytest_execgo.conformance.peer import Peer
 from pytest_execgo.conformance.search import Found, search
-from pytest_execgo.engines import Engines
 from pytest_execgo.errors import HarnessError, UsageError, unknown_name
 from pytest_execgo.extensions.registry import Registry
 from pytest_execgo.harness.fleet import FleetSpec

@@ -19,8 +19,8 @@ from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pytest_execgo.conformance.model import Delete, Draft, Model, Program, Submit
-from pytest_execgo.direct_http import request
 from pytest_execgo.errors import UsageError
+from pytest_execgo.transport.local import request
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy

@@ -7,11 +7,11 @@ from urllib.parse import urlsplit
 
 import requests
 
-from pytest_execgo.direct_http import request
 from pytest_execgo.errors import HarnessError, UsageError
 from pytest_execgo.harness.proxy import FaultProxy
 from pytest_execgo.harness.service import HEALTH, Service, Site, refuse_other_version
 from pytest_execgo.models.benchmark import ServiceInfo
+from pytest_execgo.transport.local import request
 
 _TIMEOUT_SECONDS = 5.0
 

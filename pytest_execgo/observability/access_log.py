@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import requests
 
-from pytest_execgo.direct_http import request
 from pytest_execgo.models.timeline import FixtureRequest
 from pytest_execgo.observability.recorder import Recorder
+from pytest_execgo.transport.local import request
 
 _TIMEOUT_SECONDS = 5.0
 

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from pytest_execgo.benchmark.matrix import Trial
 from pytest_execgo.errors import HarnessError, ScenarioFailure, UsageError
+from pytest_execgo.models.trial import Trial
 from pytest_execgo.plugin.state import PluginState
+from pytest_execgo.run.session import RunSession, TrialSkipped
 from pytest_execgo.scenario.manifest import MANIFEST, Scenario
-from pytest_execgo.session import RunSession, TrialSkipped
 from pytest_execgo.verdict.failure_text import failure_text
 
 

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from pytest_execgo.harness.fleet import Fleet
     from pytest_execgo.models.benchmark import TrialResult
     from pytest_execgo.models.plan import Mode
-    from pytest_execgo.runner.client import ExecgoClient
-    from pytest_execgo.session import RunSession
+    from pytest_execgo.run.session import RunSession
+    from pytest_execgo.runner.engine import ExecgoClient
 
 
 @pytest.fixture(scope="session")
@@ -58,7 +58,7 @@ def execgo_fleet(execgo_ready: RunSession) -> Fleet:
 @pytest.fixture
 def execgo_client(execgo_fleet: Fleet) -> Iterator[ExecgoClient]:
     """A client of the fleet's ExecGo."""
-    from pytest_execgo.runner.client import ExecgoClient
+    from pytest_execgo.runner.engine import ExecgoClient
 
     with ExecgoClient(execgo_fleet.url("execgo")) as client:
         yield client
@@ -84,7 +84,7 @@ def execgo_run(
     """
     from pytest_execgo.errors import HarnessError, UsageError
     from pytest_execgo.plugin.marker import scenario_of
-    from pytest_execgo.session import TrialSkipped
+    from pytest_execgo.run.session import TrialSkipped
 
     marker = request.node.get_closest_marker("execgo")
     default = scenario_of(marker) if marker else None

@@ -6,9 +6,9 @@ from typing import NoReturn
 
 import pytest
 
-from pytest_execgo.catalogue import ALL
 from pytest_execgo.errors import UsageError, did_you_mean
 from pytest_execgo.plugin.state import PluginState
+from pytest_execgo.run.matrix import ALL
 
 KEYS = ("scenario", "chaos")
 

@@ -15,8 +15,8 @@ from pytest_execgo.plugin import options
 from pytest_execgo.plugin.collection import ScenarioFile, find_argument, trial_id_of
 from pytest_execgo.plugin.events import EventsOut, EventStream
 from pytest_execgo.plugin.state import PluginState
+from pytest_execgo.run.settings import open_run
 from pytest_execgo.scenario.library import MANIFEST
-from pytest_execgo.settings import open_run
 
 
 def _events_out(config: pytest.Config) -> TextIO | None:

@@ -12,14 +12,14 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from pytest_execgo.catalogue import NO_MODEL
 from pytest_execgo.errors import UsageError, unknown_name
 from pytest_execgo.harness.containers.persistent_launcher import KIND as KEPT_KIND
 from pytest_execgo.models.benchmark import BenchmarkRunRequest, TrialResult
 from pytest_execgo.models.context import MOST_SECONDS
 from pytest_execgo.models.document import load, parse
-from pytest_execgo.planning import SCRIPTED
 from pytest_execgo.plugin import options
+from pytest_execgo.run.matrix import NO_MODEL
+from pytest_execgo.run.planning import SCRIPTED
 from pytest_execgo.scenario.findings import parse_accepted
 
 REQUEST = "request.json"

@@ -12,8 +12,6 @@ from pathlib import Path
 import pytest
 
 from pytest_execgo.benchmark.gates import Gate
-from pytest_execgo.benchmark.matrix import Shard
-from pytest_execgo.catalogue import Catalogue
 from pytest_execgo.errors import UsageError
 from pytest_execgo.extensions import builtin_parts
 from pytest_execgo.extensions.registry import ENTRY_POINTS, Registry
@@ -23,11 +21,13 @@ from pytest_execgo.harness.service import SERVICE_NAMES, LaunchSettings
 from pytest_execgo.models.benchmark import BenchmarkResult, BenchmarkRunRequest, TrialResult
 from pytest_execgo.models.context import DEFAULT_MAX_REPAIRS, PlanBudget
 from pytest_execgo.models.document import load
+from pytest_execgo.models.trial import Shard
 from pytest_execgo.plugin import options
 from pytest_execgo.plugin.request import BUDGET_OPTIONS, MODEL_OPTIONS, RequestReader
+from pytest_execgo.run.matrix import Catalogue
+from pytest_execgo.run.session import RunSession
+from pytest_execgo.run.settings import DEFAULT_SEED, RunSettings
 from pytest_execgo.scenario.library import scenario_folder
-from pytest_execgo.session import RunSession
-from pytest_execgo.settings import DEFAULT_SEED, RunSettings
 
 
 class PluginState:

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from pytest_execgo.benchmark.aggregate import RunFacts, aggregate
-from pytest_execgo.benchmark.matrix import Cell
 from pytest_execgo.benchmark.replay import differences
 from pytest_execgo.benchmark.reports.table import (
     cell_table,
@@ -28,6 +27,7 @@ from pytest_execgo.models.benchmark import (
     UnfinishedTrial,
 )
 from pytest_execgo.models.document import load
+from pytest_execgo.models.trial import Cell
 from pytest_execgo.observability.artifacts import write_model, write_text
 from pytest_execgo.plugin import options
 from pytest_execgo.plugin.state import PluginState

@@ -26,7 +26,7 @@ from pytest_execgo.models.timeline import (
     TaskError,
     TaskLost,
 )
-from pytest_execgo.runner.client import (
+from pytest_execgo.runner.engine import (
     REQUEST_TIMEOUT_SECONDS,
     ExecgoClient,
     ProtocolError,

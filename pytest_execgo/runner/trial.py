@@ -23,7 +23,7 @@ from pytest_execgo.models.timeline import (
     TrialStarted,
 )
 from pytest_execgo.runner import bindings
-from pytest_execgo.runner.client import EngineError, ExecgoClient, Unreachable
+from pytest_execgo.runner.engine import EngineError, ExecgoClient, Unreachable
 from pytest_execgo.runner.protocols import Chaos, Recorder, Services
 from pytest_execgo.runner.stage import StageRunner
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from pytest_execgo.conformance.engines import Engines
 from pytest_execgo.conformance.peer import Peer
-from pytest_execgo.engines import Engines
 from pytest_execgo.plugin.state import PluginState
 
 

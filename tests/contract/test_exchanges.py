@@ -10,7 +10,7 @@ import pytest
 
 from pytest_execgo.conformance.cases import Case, load_cases
 from pytest_execgo.conformance.differences import DIFFERENCES
-from pytest_execgo.engines import Engines
+from pytest_execgo.conformance.engines import Engines
 
 
 @pytest.mark.parametrize("case", load_cases(), ids=str)

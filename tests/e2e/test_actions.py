@@ -16,11 +16,11 @@ import pytest
 import requests
 
 from pytest_execgo.chaos.action import Injection, ServiceAction
-from pytest_execgo.direct_http import request
 from pytest_execgo.errors import UsageError
 from pytest_execgo.extensions.registry import Registry
 from pytest_execgo.harness.fleet import Fleet, FleetSpec
 from pytest_execgo.harness.service import SERVICE_NAMES
+from pytest_execgo.transport.local import request
 
 REGISTRY = Registry.build()
 LINUX = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux only")

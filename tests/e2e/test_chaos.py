@@ -8,8 +8,8 @@ from typing import Any
 from pytest_execgo.models.benchmark import TrialResult
 from pytest_execgo.models.timeline import ChaosArmed, ChaosFired, ChaosHealed, ServiceExited
 from pytest_execgo.observability.recorder import read_timeline
+from pytest_execgo.run.session import RunSession
 from pytest_execgo.scenario.library import builtin_folder
-from pytest_execgo.session import RunSession
 from tests.conftest import ScenarioMaker
 
 MakeSession = Callable[..., RunSession]

@@ -18,7 +18,6 @@ import pytest
 import requests
 
 from pytest_execgo.chaos.action import Injection, ServiceAction
-from pytest_execgo.direct_http import request
 from pytest_execgo.errors import HarnessError, UsageError
 from pytest_execgo.extensions.registry import Registry
 from pytest_execgo.harness.containers import engine as docker_engine
@@ -28,6 +27,7 @@ from pytest_execgo.harness.containers.network import ContainerNetwork
 from pytest_execgo.harness.containers.service import ContainerService
 from pytest_execgo.harness.fleet import Fleet
 from pytest_execgo.harness.service import SERVICE_NAMES
+from pytest_execgo.transport.local import request
 from tests import containers
 from tests.containers import ALL_LINKS, PYTHON_IMAGE, await_
 

@@ -16,12 +16,12 @@ from typing import Any
 
 import pytest
 
-from pytest_execgo import direct_http
 from pytest_execgo.errors import UsageError
 from pytest_execgo.harness.containers import leftovers
 from pytest_execgo.harness.containers import persistent as kept
 from pytest_execgo.harness.containers.engine import engine
 from pytest_execgo.harness.fleet import Fleet, FleetSpec
+from pytest_execgo.transport import local as direct_http
 from tests import containers
 from tests.containers import PYTHON_IMAGE
 

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from pytest_execgo.models.benchmark import TrialMetrics, TrialResult
+from pytest_execgo.run.session import RunSession
 from pytest_execgo.scenario.library import builtin_folder
-from pytest_execgo.session import RunSession
 from tests.conftest import ScenarioMaker
 
 # Those of models move in tests/plugin/test_model_runs.py: `reference` asks none.

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from pytest_execgo.chaos.action import Injection, ServiceAction
-from pytest_execgo.direct_http import request
 from pytest_execgo.models.benchmark import TrialResult
 from pytest_execgo.models.document import Model
 from pytest_execgo.models.timeline import ChaosEvent, EvidenceEvent, TaskLost, evidence
 from pytest_execgo.observability.recorder import read_timeline
+from pytest_execgo.run.session import RunSession
 from pytest_execgo.scenario.library import builtin_folder
-from pytest_execgo.session import RunSession
+from pytest_execgo.transport.local import request
 from pytest_execgo.verdict.attribute import attribute
 from tests.conftest import ScenarioMaker
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from pytest_execgo.conformance.engines import Engines
 from pytest_execgo.conformance.model import Delete, Draft, Model, Submit, order
 from pytest_execgo.conformance.peer import Peer
 from pytest_execgo.conformance.search import curl, search, smaller
-from pytest_execgo.engines import Engines
 from pytest_execgo.harness.processes.embedded import EmbeddedLauncher
 
 

@@ -151,7 +151,7 @@ def test_a_control_that_could_not_be_made_is_made_when_the_run_is_resumed(
     project("demo")
     pytester.makeconftest("""
         import pathlib
-        from pytest_execgo import execution
+        from pytest_execgo.run import trial as execution
         from pytest_execgo.errors import HarnessError
 
         original = execution.Execution.run

@@ -17,8 +17,8 @@ import pytest
 from pytest_execgo.adapter import endpoint
 from pytest_execgo.adapter.answer import Answer
 from pytest_execgo.adapter.endpoint import Endpoint, read, retry_after
-from pytest_execgo.direct_http import session_for
 from pytest_execgo.emulators.httpd import Request, Response, json_response
+from pytest_execgo.transport.local import session_for
 from tests.endpoints import serving
 
 SAID = {"choices": [{"message": {"role": "assistant", "content": "{}"}}]}
@@ -228,7 +228,7 @@ def test_the_key_is_what_is_sent_whatever_is_in_netrc(
     netrc = tmp_path / "netrc"
     netrc.write_text("default login bob password secret\n")
     monkeypatch.setenv("NETRC", str(netrc))
-    monkeypatch.setattr("pytest_execgo.direct_http.beside_us", lambda url: False)
+    monkeypatch.setattr("pytest_execgo.transport.local.beside_us", lambda url: False)
     seen: list[str | None] = []
 
     def look(request: Request) -> Response:

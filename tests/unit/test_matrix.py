@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_execgo.benchmark.matrix import Cell, Shard, trials_of
 from pytest_execgo.errors import UsageError
+from pytest_execgo.models.trial import Cell, Shard, trials_of
 
 CELLS = [Cell(f"s{i}", "pydantic-ai", "replay", "none") for i in range(5)]
 

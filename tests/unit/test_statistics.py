@@ -6,7 +6,7 @@ from itertools import combinations
 
 import pytest
 
-from pytest_execgo.benchmark.statistics import (
+from pytest_execgo.benchmark.intervals import (
     clopper_pearson_lower,
     median,
     pass_at_k,

@@ -24,10 +24,7 @@ from pytest_execgo.adapter.packages import environment, versions
 from pytest_execgo.adapter.recorded import DIVERGENCE, Recorded
 from pytest_execgo.adapter.script import answers
 from pytest_execgo.adapter.wire import Attempt, ModelWire
-from pytest_execgo.benchmark.matrix import Trial
-from pytest_execgo.catalogue import Catalogue
 from pytest_execgo.chaos.model_proxy import ModelProxy
-from pytest_execgo.direct_http import request
 from pytest_execgo.errors import HarnessError, PlanError, UsageError
 from pytest_execgo.harness.fleet import Fleet
 from pytest_execgo.models.context import ModelProfile, PlanBudget, PlanContext
@@ -35,11 +32,14 @@ from pytest_execgo.models.document import SCHEMA_VERSION, load, without_surrogat
 from pytest_execgo.models.plan import StandardPlan
 from pytest_execgo.models.recording import Recording
 from pytest_execgo.models.timeline import AnswerJudged, ModelReplied, ModelUsed
+from pytest_execgo.models.trial import Trial
 from pytest_execgo.observability.artifacts import write_json, write_model
 from pytest_execgo.observability.recorder import Recorder
+from pytest_execgo.run.matrix import Catalogue
+from pytest_execgo.run.settings import RunSettings
 from pytest_execgo.runner.trial import plan_digest
 from pytest_execgo.scenario.manifest import Scenario
-from pytest_execgo.settings import RunSettings
+from pytest_execgo.transport.local import request
 
 SCRIPTED = "scripted"
 _MODEL_TIMEOUT_SECONDS = 120.0

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import get_args
 
 from pytest_execgo.adapter.base import asks_model
-from pytest_execgo.benchmark.matrix import Cell, Shard, Trial, trials_of
 from pytest_execgo.errors import UsageError, unknown_name
 from pytest_execgo.extensions.registry import LoadedProfile, Registry
 from pytest_execgo.models.benchmark import BenchmarkRunRequest, NotApplicable
 from pytest_execgo.models.document import shown
 from pytest_execgo.models.plan import Mode
+from pytest_execgo.models.trial import Cell, Shard, Trial, trials_of
 from pytest_execgo.scenario.findings import check_accepted, load_findings
 from pytest_execgo.scenario.library import MANIFEST, list_profiles, list_scenarios
 from pytest_execgo.scenario.manifest import Scenario, load_scenario

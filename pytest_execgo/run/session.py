@@ -12,22 +12,22 @@ from pathlib import Path
 from time import monotonic
 
 from pytest_execgo.adapter.base import asks_model
-from pytest_execgo.benchmark.matrix import Cell, Trial
-from pytest_execgo.catalogue import Catalogue
 from pytest_execgo.chaos.controller import all_left_out
-from pytest_execgo.controls import CONTROLS, Control
 from pytest_execgo.errors import ExecgoError, HarnessError, UsageError
-from pytest_execgo.execution import Execution
 from pytest_execgo.extensions.registry import LoadedProfile
 from pytest_execgo.harness.fleet import Fleet
 from pytest_execgo.models.benchmark import TrialResult
 from pytest_execgo.models.document import shown
 from pytest_execgo.models.plan import Mode
 from pytest_execgo.models.plan_rules import uses_placeholder
+from pytest_execgo.models.trial import Cell, Trial
 from pytest_execgo.observability.artifacts import write_model
-from pytest_execgo.planning import recording_path
+from pytest_execgo.run.controls import CONTROLS, Control
+from pytest_execgo.run.matrix import Catalogue
+from pytest_execgo.run.planning import recording_path
+from pytest_execgo.run.settings import RunSettings, open_run
+from pytest_execgo.run.trial import Execution
 from pytest_execgo.scenario.manifest import Scenario
-from pytest_execgo.settings import RunSettings, open_run
 
 
 class TrialSkipped(ExecgoError):

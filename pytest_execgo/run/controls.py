@@ -11,10 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from pytest_execgo.benchmark.matrix import Cell, Trial
 from pytest_execgo.extensions.registry import LoadedProfile, Registry
 from pytest_execgo.models.benchmark import ControlRecord, TrialResult
 from pytest_execgo.models.chaos import ChaosProfile
+from pytest_execgo.models.trial import Cell, Trial
 from pytest_execgo.scenario.manifest import Scenario, load_scenario
 
 _FOLDER = Path(__file__).parent / "control_scenarios"

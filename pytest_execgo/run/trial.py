@@ -11,9 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pytest_execgo.benchmark.matrix import Trial
 from pytest_execgo.benchmark.metrics import outcome_digest, plan_facts, trial_metrics
-from pytest_execgo.catalogue import Catalogue
 from pytest_execgo.chaos.action import ServiceHandle
 from pytest_execgo.chaos.controller import ChaosController
 from pytest_execgo.chaos.model_proxy import ModelProxy
@@ -24,6 +22,7 @@ from pytest_execgo.models.benchmark import TrialResult
 from pytest_execgo.models.finding import AcceptedFinding
 from pytest_execgo.models.plan import StandardPlan
 from pytest_execgo.models.timeline import ArtifactSeen, HarnessTrouble
+from pytest_execgo.models.trial import Trial
 from pytest_execgo.observability.access_log import collect_access_log
 from pytest_execgo.observability.artifacts import (
     LogSlices,
@@ -33,12 +32,13 @@ from pytest_execgo.observability.artifacts import (
 )
 from pytest_execgo.observability.health import HealthProber, ServiceMonitor
 from pytest_execgo.observability.recorder import Recorder
-from pytest_execgo.planning import Planning
-from pytest_execgo.runner.client import ExecgoClient
+from pytest_execgo.run.matrix import Catalogue
+from pytest_execgo.run.planning import Planning
+from pytest_execgo.run.settings import RunSettings
+from pytest_execgo.runner.engine import ExecgoClient
 from pytest_execgo.runner.trial import TrialIdentity, TrialRunner
 from pytest_execgo.scenario.checks import TrialView, evaluate
 from pytest_execgo.scenario.manifest import Scenario
-from pytest_execgo.settings import RunSettings
 from pytest_execgo.verdict.known import JudgedTrial, known_finding
 from pytest_execgo.verdict.verify import judge
 

@@ -1,0 +1,1 @@
+"""A run without pytest: its trials, its fleet, its controls. Here the layers meet."""
