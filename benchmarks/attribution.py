@@ -96,7 +96,7 @@ def _report(faulty: BenchmarkResult, clean: BenchmarkResult) -> str:
             f"abstained in {score.abstained}",
             f"- **{quiet.false_causes} of {quiet.clean}** clean trials with a cause named "
             f"(lower 95 % bound of their silence {clopper_pearson_lower(silent, quiet.clean):.4f}); "
-            f"trouble with a model overcome in {quiet.overcome}; "
+            f"trouble with a model overcome in {quiet.mitigated}; "
             f"{len(clean.trials) - quiet.clean} clean trials did not pass",
             "",
             _per_kind(faulty),

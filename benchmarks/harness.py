@@ -36,7 +36,7 @@ def main() -> int:
     options = parser.parse_args()
     launchers = Registry.build().launchers
     settings = LaunchSettings(options.python_image)
-    FleetSpec("container", settings=settings).prepare(launchers, _say)
+    FleetSpec("container", settings=settings).prepare(launchers, _progress)
     times: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for _ in range(options.rounds):
         for harness in HARNESSES:
@@ -76,7 +76,7 @@ def _cycle(fleet: Fleet, how: str) -> float:
     return monotonic() - began
 
 
-def _say(line: str) -> None:
+def _progress(line: str) -> None:
     print(line, file=sys.stderr)
 
 

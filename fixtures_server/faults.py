@@ -73,8 +73,8 @@ class ArmedFault:
     params: dict[str, Any] = field(default_factory=dict)
     path_prefix: str = "/"
     times: int = 0
-    hits: int = 0
-    first_hit_at: float | None = None
+    injections: int = 0
+    first_injected_at: float | None = None
 
     def wire(self) -> dict[str, Any]:
         """The fault as the control plane shows it; ``first_hit_at`` in seconds since the epoch."""
@@ -140,19 +140,19 @@ class FaultBook:
 
     def apply(self, scope: str, path: str, response: Response, at: float) -> Response:
         """The reply after all faults that match; each hit is counted. ``at``: when it was asked."""
-        hit = []
+        affected = []
         with self._lock:
             for fault in self._faults.values():
-                spent = fault.times and fault.hits >= fault.times
+                spent = fault.times and fault.injections >= fault.times
                 if fault.scope != scope or not path.startswith(fault.path_prefix) or spent:
                     continue
-                fault.hits += 1
-                fault.first_hit_at = fault.first_hit_at or at
-                hit.append(fault)
-            if hit:
+                fault.injections += 1
+                fault.first_injected_at = fault.first_injected_at or at
+                affected.append(fault)
+            if affected:
                 self._save()
         # Outside of the lock: a slow answer must not make all others slow.
-        for fault in hit:
+        for fault in affected:
             response = EFFECTS[fault.effect](response, fault.params)
         return response
 

@@ -74,7 +74,7 @@ def ours() -> set[str]:
     client = docker.from_env()
     try:
         found: set[str] = set()
-        for label in (leftovers.FLEET, leftovers.KEPT):
+        for label in (leftovers.FLEET, leftovers.PERSISTENT):
             filters = {"label": label}
             containers = client.containers.list(all=True, filters=filters, ignore_removed=True)
             found |= {one.name for one in containers}

@@ -21,7 +21,7 @@ def serving(handle: Callable[[Request], Response]) -> Iterator[str]:
         server.server_close()
 
 
-class Model:
+class Document:
     """An endpoint that answers from a list, of which the last one repeats, and remembers what it was
     asked. ``before`` is called with each request, to hold it up."""
 

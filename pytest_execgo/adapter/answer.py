@@ -38,7 +38,7 @@ class Answer:
         return self.content_type.startswith(_EVENT_STREAM)
 
 
-class Source(Protocol):
+class AnswerSource(Protocol):
     """Where answers come from."""
 
     retryable: bool
@@ -48,12 +48,12 @@ class Source(Protocol):
         """The answer to request ``number`` (from 0), within ``seconds``; raises :class:`PlanError`."""
 
 
-def trouble(answer: Answer, asked: Any) -> PlanError | None:
+def problem(answer: Answer, asked: Any) -> PlanError | None:
     """What an answer that is none means, in one line; ``None`` for one that is well. ``asked`` is the
     body of the request."""
-    said = next((words for words in map(_said, bodies(answer)) if words), "")
-    if not said and answer.status >= 400:
-        said = _said_otherwise(answer)
+    reported = next((words for words in map(_reported, bodies(answer)) if words), "")
+    if not reported and answer.status >= 400:
+        reported = _reported_otherwise(answer)
     status = answer.status
     if status == 0 and answer.late:
         return PlanError("model_timeout", f"the model gave no answer: {answer.text[:300]}")
@@ -62,17 +62,17 @@ def trouble(answer: Answer, asked: Any) -> PlanError | None:
     if status in (401, 403):
         return PlanError(
             "model_key_refused",
-            f"the model's endpoint refused the key ({status}: {said or 'no reason'}); "
+            f"the model's endpoint refused the key ({status}: {reported or 'no reason'}); "
             "set OPENAI_API_KEY",
         )
     if status == 429:
         asks = "" if answer.retry_after is None else f" (wait {answer.retry_after:g} s)"
         return PlanError(
-            "model_rate_limit", f"the model's endpoint answers 429{asks}: {said or 'no reason'}"
+            "model_rate_limit", f"the model's endpoint answers 429{asks}: {reported or 'no reason'}"
         )
     if status == 404:
         return PlanError(
-            "model_unknown", f"the model's endpoint answers 404: {said or 'not found'}"
+            "model_unknown", f"the model's endpoint answers 404: {reported or 'not found'}"
         )
     if 300 <= status < 400:
         return PlanError(
@@ -80,16 +80,16 @@ def trouble(answer: Answer, asked: Any) -> PlanError | None:
             f"the endpoint redirects ({status}) to {answer.text[:300] or 'nowhere'}; give the address "
             "that answers itself as --execgo-base-url",
         )
-    if status >= 400 or said:
+    if status >= 400 or reported:
         return PlanError(
-            "model_error", f"the model's endpoint answers {status}: {said or 'no reason'}"
+            "model_error", f"the model's endpoint answers {status}: {reported or 'no reason'}"
         )
     if answer.streamed and isinstance(asked, dict) and not asked.get("stream"):
         return _malformed("answers with a stream, which was not asked for")
-    return _trouble_of_stream(answer) if answer.streamed else _trouble_of_body(answer)
+    return _problem_of_stream(answer) if answer.streamed else _problem_of_body(answer)
 
 
-def _trouble_of_body(answer: Answer) -> PlanError | None:
+def _problem_of_body(answer: Answer) -> PlanError | None:
     """An answer with a good status and a body that is not as it should be."""
     found = parsed(answer.text)
     if isinstance(found, dict) and ("choices" in found or "output" in found):
@@ -112,7 +112,7 @@ def _is_part(part: Any) -> bool:
     return isinstance(part, dict) and ("type" in part or isinstance(part.get("message"), dict))
 
 
-def _trouble_of_stream(answer: Answer) -> PlanError | None:
+def _problem_of_stream(answer: Answer) -> PlanError | None:
     """A stream says itself when it has come to its end."""
     if any(_ends(body) for body in bodies(answer)):
         return None
@@ -131,29 +131,29 @@ def _malformed(what: str) -> PlanError:
     return PlanError("model_malformed", f"the model's endpoint {what}")
 
 
-def _said(found: Any) -> str:
+def _reported(found: Any) -> str:
     """The words of an error, in one line; empty where there is none."""
     error = found.get("error") if isinstance(found, dict) else None
     return in_one_line((error.get("message") if isinstance(error, dict) else error) or "")
 
 
-def _said_otherwise(answer: Answer) -> str:
+def _reported_otherwise(answer: Answer) -> str:
     """The words of a refusal that is not in the form of OpenAI's API: as other servers and gateways say
     it, or the title of a page."""
     found = parsed(answer.text)
     if isinstance(found, list) and found:
         found = found[0]
-        if _said(found):
-            return _said(found)
+        if _reported(found):
+            return _reported(found)
     if isinstance(found, dict):
         return in_one_line(found.get("message") or found.get("detail") or "")
     title = re.search(r"<title>(.*?)</title>", answer.text, re.DOTALL | re.IGNORECASE)
     return in_one_line(title[1] if title else "")
 
 
-def in_one_line(said: Any) -> str:
+def in_one_line(reported: Any) -> str:
     """At most 300 characters that a terminal can show, in one line."""
-    text = "".join(c if c.isprintable() else " " for c in str(said)[:2000])
+    text = "".join(c if c.isprintable() else " " for c in str(reported)[:2000])
     return " ".join(text.split())[:300]
 
 

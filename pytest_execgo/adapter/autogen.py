@@ -68,8 +68,8 @@ def _critic(context: PlanContext, trace: PlanTrace) -> Any:
 
         async def on_messages(self, messages: Sequence[BaseChatMessage], token: Any) -> Response:
             landing = trace.judged(land_text(messages[-1].to_text(), context))
-            said = _APPROVED if landing.plan else f"The plan breaks rules:\n{landing.message}"
-            return Response(chat_message=TextMessage(content=said, source=self.name))
+            reported = _APPROVED if landing.plan else f"The plan breaks rules:\n{landing.message}"
+            return Response(chat_message=TextMessage(content=reported, source=self.name))
 
         async def on_reset(self, token: Any) -> None:
             """It remembers nothing."""

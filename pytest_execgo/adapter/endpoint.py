@@ -122,12 +122,12 @@ def retry_after(
     exact = _number(headers.get("retry-after-ms", ""))
     if exact is not None:
         return exact / 1000
-    said = headers.get("Retry-After", "")
-    seconds = _number(said)
-    if seconds is not None or not said:
+    reported = headers.get("Retry-After", "")
+    seconds = _number(reported)
+    if seconds is not None or not reported:
         return seconds
     try:
-        when = parsedate_to_datetime(said)
+        when = parsedate_to_datetime(reported)
     except (ValueError, OverflowError):
         return None
     when = when if when.tzinfo else when.replace(tzinfo=UTC)

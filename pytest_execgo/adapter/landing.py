@@ -10,13 +10,13 @@ from typing import Any
 from pydantic import ValidationError
 
 from pytest_execgo.models.context import PlanContext
-from pytest_execgo.models.document import Model
+from pytest_execgo.models.document import Document
 from pytest_execgo.models.messages import explain
 from pytest_execgo.models.plan import PlanStage, StandardPlan
 from pytest_execgo.models.plan_rules import Problem, plan_problems
 
 
-class PlanDraft(Model):
+class PlanDraft(Document):
     """What a model is asked for: the stages of a plan. Its names and origin are ours to add."""
 
     stages: tuple[PlanStage, ...]

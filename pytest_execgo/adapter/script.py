@@ -9,7 +9,7 @@ from typing import Any
 from pytest_execgo.errors import UsageError
 from pytest_execgo.models.document import load, shown
 from pytest_execgo.models.plan import StandardPlan
-from pytest_execgo.models.script import Fault, Script
+from pytest_execgo.models.script import PlanDefect, Script
 
 SCRIPTS = "scripts"
 DEFAULT = "default"
@@ -38,7 +38,7 @@ def answers(scenario: Path, name: str, reference_plan: Path | None) -> list[str]
     return found
 
 
-def _text(path: Path, broken: Fault | None, where: str) -> str:
+def _text(path: Path, broken: PlanDefect | None, where: str) -> str:
     plan = load(StandardPlan, path)
     stages = [stage.model_dump(mode="json", exclude_defaults=True) for stage in plan.stages]
     if broken == "broken_json":
@@ -48,7 +48,7 @@ def _text(path: Path, broken: Fault | None, where: str) -> str:
     return json.dumps({"stages": stages})
 
 
-def _break(stages: list[dict[str, Any]], how: Fault) -> bool:
+def _break(stages: list[dict[str, Any]], how: PlanDefect) -> bool:
     """Break the stages in place; whether there was anything to break."""
     tasks = [task for stage in stages for task in stage["task_graph"]["tasks"]]
     if how == "unknown_task_type":

@@ -67,8 +67,8 @@ class RunFacts:
         trials it claims to rest on); and where faults fired, controls were run and came out as they
         must."""
         whole = all(u.state == "skipped" for u in self.unfinished)
-        struck = any(f.status == "fired" for trial in self.trials for f in trial.faults)
-        return whole and all(c.ok for c in self.controls) and (bool(self.controls) or not struck)
+        fired = any(f.status == "fired" for trial in self.trials for f in trial.faults)
+        return whole and all(c.ok for c in self.controls) and (bool(self.controls) or not fired)
 
 
 def aggregate(run: RunFacts) -> BenchmarkResult:
@@ -199,11 +199,11 @@ def attribution_score(trials: Sequence[TrialResult]) -> AttributionScore:
     # Where a known finding struck as well, what was injected is not all that was wrong.
     judged = [t for t in trials if t.verdict.cause_named is not None and not t.known_finding]
     correct = sum(t.verdict.cause_named is True for t in judged)
-    struck = {t.trial_id for t in trials if any(fault.status == "fired" for fault in t.faults)}
-    clean = [t for t in trials if t.trial_id not in struck and t.verdict.status == "passed"]
+    fired = {t.trial_id for t in trials if any(fault.status == "fired" for fault in t.faults)}
+    clean = [t for t in trials if t.trial_id not in fired and t.verdict.status == "passed"]
     confusion: dict[str, Counter[str]] = defaultdict(Counter)
     for trial in trials:
-        injected = "none" if trial.trial_id not in struck else trial.verdict.expected_cause
+        injected = "none" if trial.trial_id not in fired else trial.verdict.expected_cause
         if injected is not None:
             confusion[injected][_first_named(trial)] += 1
     return AttributionScore(
@@ -212,7 +212,7 @@ def attribution_score(trials: Sequence[TrialResult]) -> AttributionScore:
         abstained=sum(_first_named(t).startswith(("unknown/", "none/")) for t in judged),
         clean=len(clean),
         false_causes=sum(any(_blames(c) for c in t.verdict.attribution) for t in clean),
-        overcome=sum(any(c.overcome for c in t.verdict.attribution) for t in clean),
+        mitigated=sum(any(c.mitigated for c in t.verdict.attribution) for t in clean),
         accuracy=correct / len(judged) if judged else None,
         lower_95=_bound(correct, len(judged)) if judged else None,
         confusion={key: dict(sorted(row.items())) for key, row in sorted(confusion.items())},
@@ -225,14 +225,14 @@ def _first_named(trial: TrialResult) -> str:
     blamed = [cause for cause in causes if _blames(cause)]
     injected = (trial.verdict.expected_cause or "").split(" + ")
     layers = {one.partition("/")[0] for one in injected}
-    met = [cause for cause in causes if cause.overcome and cause.layer in layers]
+    met = [cause for cause in causes if cause.mitigated and cause.layer in layers]
     calm = [cause for cause in causes if cause.layer == "none"]
     first = next(iter([*blamed, *met, *calm]), None)
     return f"{first.layer}/{first.code}" if first else "none/no_failure"
 
 
 def _blames(cause: Attribution) -> bool:
-    return cause.layer != "none" and not cause.overcome
+    return cause.layer != "none" and not cause.mitigated
 
 
 def _bound(count: int, of: int) -> float:

@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from pytest_execgo.models import timeline as t
+from pytest_execgo.models import events as t
 from pytest_execgo.models.benchmark import TrialMetrics, Verdict
 
 Events = Sequence[t.EvidenceEvent | t.ChaosEvent]
@@ -167,12 +167,12 @@ def _reaction(events: Events, verdict: Verdict) -> dict[str, Any]:
     """``detection_ms``: fault to first evidence; ``recovery_ms``: fault to the success of the stage
     in which it was seen, or to the plan, for trials that had to recover."""
     ordered = sorted(events, key=lambda event: event.at_ms)
-    struck = next((e.at_ms for e in ordered if isinstance(e, t.ChaosFired)), None)
+    fired_at = next((e.at_ms for e in ordered if isinstance(e, t.ChaosFired)), None)
     shown = None
-    if struck is not None:
-        later = (e for e in ordered if e.at_ms >= struck)
+    if fired_at is not None:
+        later = (e for e in ordered if e.at_ms >= fired_at)
         shown = next((e for e in later if _is_evidence(e)), None)
-    if struck is None or shown is None:
+    if fired_at is None or shown is None:
         return {"detection_ms": None, "recovery_ms": None}
     recovered = None
     if verdict.recovery == "recovered":
@@ -181,8 +181,8 @@ def _reaction(events: Events, verdict: Verdict) -> dict[str, Any]:
         ends = (e for e in ordered if isinstance(e, kind) and e.at_ms > shown.at_ms)
         recovered = next((e.at_ms for e in ends if _went_well(e)), None)
     return {
-        "detection_ms": _ms(shown.at_ms - struck),
-        "recovery_ms": None if recovered is None else _ms(recovered - struck),
+        "detection_ms": _ms(shown.at_ms - fired_at),
+        "recovery_ms": None if recovered is None else _ms(recovered - fired_at),
     }
 
 
@@ -190,7 +190,7 @@ def _went_well(event: t.PlanReady | t.StageFinished) -> bool:
     return isinstance(event, t.PlanReady) or event.outcome == "succeeded"
 
 
-_TROUBLE = (
+_PROBLEMS = (
     t.TaskLost, t.EngineUnreachable, t.SubmitRejected, t.BindingMissing, t.ServiceExited,
     t.ServiceStopped, t.ServiceSilent, t.ServiceLimited, t.LinkDegraded,
 )  # fmt: skip
@@ -206,4 +206,4 @@ def _is_evidence(event: t.EvidenceEvent | t.ChaosEvent) -> bool:
         return event.code is not None or event.slow
     if isinstance(event, t.AnswerJudged):
         return bool(event.rules)
-    return isinstance(event, _TROUBLE)
+    return isinstance(event, _PROBLEMS)

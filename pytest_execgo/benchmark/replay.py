@@ -28,7 +28,7 @@ def _causes(result: TrialResult) -> str:
     named = {
         cause.layer if cause.layer in expected else f"{cause.layer}/{cause.code}"
         for cause in result.verdict.attribution
-        if not cause.overcome and cause.layer != "none"
+        if not cause.mitigated and cause.layer != "none"
     }
     return ", ".join(sorted(named)) or "none/no_failure"
 

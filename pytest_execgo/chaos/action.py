@@ -10,7 +10,7 @@ from random import Random
 from typing import Any, ClassVar, Protocol
 
 from pytest_execgo.models.chaos import Phase, When
-from pytest_execgo.models.document import Model
+from pytest_execgo.models.document import Document
 from pytest_execgo.models.plan import PlanStage, StandardPlan
 from pytest_execgo.models.plan_rules import uses_placeholder
 from pytest_execgo.models.task import Task
@@ -20,17 +20,17 @@ class Struck(Protocol):
     """Something that waits until a client feels it."""
 
     @property
-    def struck_at(self) -> float | None:
+    def injected_at(self) -> float | None:
         """Seconds since the epoch; ``None`` while nobody has."""
 
 
 class Link(Protocol):
     """The way to a service, where it can be made to fail."""
 
-    def disturb(self, kind: Any, latency_ms: float, jitter_ms: float, seed: int) -> Struck:
+    def inject(self, kind: Any, latency_ms: float, jitter_ms: float, seed: int) -> Struck:
         """``latency``, ``reset`` or ``partition``, from now on."""
 
-    def restore(self) -> None:
+    def heal(self) -> None:
         """As it was before."""
 
 
@@ -60,7 +60,7 @@ class Action(ABC):
     phases: ClassVar[frozenset[Phase]]
     needs_link: ClassVar[bool] = False
     """Whether the target must be reached through a fault proxy."""
-    Params: ClassVar[type[Model]]
+    Params: ClassVar[type[Document]]
 
     def not_applicable(self, plan: StandardPlan, target: str, params: Any) -> str | None:
         """Why this fault cannot touch ``plan``, decided before anything runs; ``None`` if it can."""
@@ -97,7 +97,9 @@ class PlanAction(Action):
     phases = frozenset({"plan", "submit"})
 
     @abstractmethod
-    def change(self, plan: StandardPlan, site: Site, params: Any, dice: Random) -> Change | None:
+    def change(
+        self, plan: StandardPlan, scope: PlanScope, params: Any, rng: Random
+    ) -> Change | None:
         """The changed plan, or ``None`` if nothing at ``site`` can be changed."""
 
 
@@ -110,8 +112,8 @@ class Injection:
     """
 
     detail: str
-    undo: Callable[[], str]
-    struck: Callable[[], float | None] | None = None
+    heal: Callable[[], str]
+    injected_at: Callable[[], float | None] | None = None
 
 
 class ServiceAction(Action):
@@ -130,7 +132,7 @@ class ServiceAction(Action):
         return f"{self.name} cannot be done to {target.name} from here"
 
     @abstractmethod
-    def inject(self, target: ServiceHandle, trial_id: str, params: Any, dice: Random) -> Injection:
+    def inject(self, target: ServiceHandle, trial_id: str, params: Any, rng: Random) -> Injection:
         """Put the fault in place; the returned ``undo`` is called exactly once."""
 
     def heals_after_ms(self, params: Any) -> int | None:
@@ -139,7 +141,7 @@ class ServiceAction(Action):
 
 
 @dataclass(frozen=True)
-class Site:
+class PlanScope:
     """The part of a plan that a fault may touch, as shell patterns."""
 
     stage: str

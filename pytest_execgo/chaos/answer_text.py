@@ -50,8 +50,8 @@ def _changed(documents: list[dict[str, Any]], change: Change, cut_off: bool) -> 
     places = [place for document in documents for place in _places(document)]
     tools = [place for place in places if place.key == "arguments"]
     places = tools or places
-    said = "".join(place.holder[place.key] for place in places)
-    new = change(said) if said else None
+    reported = "".join(place.holder[place.key] for place in places)
+    new = change(reported) if reported else None
     if new is None:
         return False
     for place in places:
@@ -66,10 +66,10 @@ def _changed(documents: list[dict[str, Any]], change: Change, cut_off: bool) -> 
 def _places(document: dict[str, Any]) -> Iterator[_Place]:
     """Where the answer stands: what the first tool is called with, or the text."""
     for choice in (document.get("choices") or [])[:1]:
-        said = choice.get("message") or choice.get("delta") or {}
-        calls = said.get("tool_calls") or []
+        reported = choice.get("message") or choice.get("delta") or {}
+        calls = reported.get("tool_calls") or []
         yield from _place(calls[0].get("function") or {}, "arguments") if calls else ()
-        yield from _place(said, "content")
+        yield from _place(reported, "content")
     output = document.get("output") or []
     for item in [item for item in output if item.get("type") == "function_call"][:1]:
         yield from _place(item, "arguments")

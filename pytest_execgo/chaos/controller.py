@@ -19,15 +19,13 @@ from pytest_execgo.chaos.action import (
     Action,
     Injection,
     PlanAction,
+    PlanScope,
     ServiceAction,
     ServiceHandle,
-    Site,
 )
 from pytest_execgo.chaos.schedule import Schedule
 from pytest_execgo.models.chaos import Fault
-from pytest_execgo.models.plan import PlanStage, StandardPlan
-from pytest_execgo.models.task import EngineTask, TaskGraph
-from pytest_execgo.models.timeline import (
+from pytest_execgo.models.events import (
     ChaosArmed,
     ChaosFired,
     ChaosHealed,
@@ -35,6 +33,8 @@ from pytest_execgo.models.timeline import (
     ChaosNotFired,
     Event,
 )
+from pytest_execgo.models.plan import PlanStage, StandardPlan
+from pytest_execgo.models.task import EngineTask, TaskGraph
 
 E = TypeVar("E", bound=Event)
 
@@ -69,10 +69,10 @@ _Waiting = tuple[Injection, str | None, str | None]
 class _Armed:
     index: int
     loaded: LoadedFault
-    dice: Random
+    rng: Random
     seed: str
     exercised: bool
-    strikes: int = 0
+    injections: int = 0
     busy: bool = False
     """It is in place, or about to be: it strikes again only once it is healed."""
     settled: bool = False
@@ -83,8 +83,8 @@ class _Armed:
         return self.loaded.fault
 
     @property
-    def site(self) -> Site:
-        return Site(self.fault.when.stage, self.fault.when.task)
+    def scope(self) -> PlanScope:
+        return PlanScope(self.fault.when.stage, self.fault.when.task)
 
     def facts(self) -> dict[str, Any]:
         return {"fault": self.index, "action": self.fault.action, "target": self.fault.target}
@@ -95,25 +95,25 @@ class _InPlace:
     armed: _Armed
     injection: Injection
     returns: bool
-    undone: bool = False
+    healed: bool = False
 
 
-def dice_seed(seed: str, dice_id: str, index: int) -> str:
+def rng_seed(seed: str, rng_key: str, index: int) -> str:
     """What the dice of one fault of one trial are thrown from."""
-    return f"{seed}:{dice_id}:{index}"
+    return f"{seed}:{rng_key}:{index}"
 
 
-def throw(loaded: LoadedFault, seed: str) -> tuple[Random, str, bool]:
+def draw(loaded: LoadedFault, seed: str) -> tuple[Random, str, bool]:
     """The dice after the throw that decides whether the fault is exercised, its seed, the answer."""
-    dice = Random(seed)
-    exercised = dice.random() < loaded.fault.probability
-    return dice, seed, exercised
+    rng = Random(seed)
+    exercised = rng.random() < loaded.fault.probability
+    return rng, seed, exercised
 
 
-def all_left_out(faults: Sequence[LoadedFault], seed: str, dice_id: str) -> bool:
+def all_left_out(faults: Sequence[LoadedFault], seed: str, rng_key: str) -> bool:
     """Whether the dice leave every fault of this trial out."""
-    thrown = [throw(f, dice_seed(seed, dice_id, i))[2] for i, f in enumerate(faults)]
-    return bool(thrown) and not any(thrown)
+    drawn = [draw(f, rng_seed(seed, rng_key, i))[2] for i, f in enumerate(faults)]
+    return bool(drawn) and not any(drawn)
 
 
 class ChaosController:
@@ -126,7 +126,7 @@ class ChaosController:
         recorder: Recorder,
         *,
         trial_id: str,
-        dice_id: str,
+        rng_key: str,
         seed: str,
     ) -> None:
         self._services, self._recorder, self._trial_id = services, recorder, trial_id
@@ -138,7 +138,7 @@ class ChaosController:
         self._healed = False
         self.heal_failed = False
         self._armed = [
-            _Armed(index, loaded, *throw(loaded, dice_seed(seed, dice_id, index)))
+            _Armed(index, loaded, *draw(loaded, rng_seed(seed, rng_key, index)))
             for index, loaded in enumerate(faults)
         ]
 
@@ -147,7 +147,7 @@ class ChaosController:
         for armed in self._armed:
             self._recorder.add(ChaosArmed(**armed.facts(), seed=armed.seed))
             if not armed.exercised:
-                self._not_fired(armed, "dice", f"probability {armed.fault.probability}")
+                self._not_fired(armed, "random_draw", f"probability {armed.fault.probability}")
 
     def returning(self, service: str) -> bool:
         """Whether a service that is down now will come back during the trial."""
@@ -165,7 +165,7 @@ class ChaosController:
         """The model is asked no more: what was done to it is undone."""
         for placed in reversed(self._in_place):
             if placed.armed.fault.when.phase == "plan":
-                self._undo(placed)
+                self._heal(placed)
         for armed in self._armed:
             if armed.fault.when.phase == "plan":
                 self._settle(armed)
@@ -184,10 +184,10 @@ class ChaosController:
                 current = stage.model_copy(update={"task_graph": graph})
                 small = StandardPlan(plan_id="-", scenario_id="-", stages=(current,))
                 graph = self._change(armed, small).stages[0].task_graph
-            elif armed.site.matches(stage.stage_id):
+            elif armed.scope.matches(stage.stage_id):
                 self._trigger(armed, stage.stage_id, None)
         for armed in self._ready("runtime", "phase_start"):
-            if armed.site.matches(stage.stage_id):
+            if armed.scope.matches(stage.stage_id):
                 self._trigger(armed, stage.stage_id, None)
         return graph
 
@@ -195,9 +195,9 @@ class ChaosController:
         """Whether a fault waits for the state of a task of this stage."""
         return any(
             armed.exercised
-            and armed.strikes < armed.fault.when.times
+            and armed.injections < armed.fault.when.times
             and armed.fault.when.waits_for_a_task
-            and armed.site.matches(stage_id)
+            and armed.scope.matches(stage_id)
             for armed in self._armed
         )
 
@@ -208,10 +208,10 @@ class ChaosController:
             return
         for phase in ("runtime", "poll"):
             for armed in self._ready(phase, after):
-                if armed.site.matches(stage_id, task_id):
+                if armed.scope.matches(stage_id, task_id):
                     self._trigger(armed, stage_id, task_id)
         for armed in self._ready("poll", "phase_start"):
-            if armed.site.matches(stage_id, task_id):
+            if armed.scope.matches(stage_id, task_id):
                 self._trigger(armed, stage_id, task_id)
 
     def on_verify(self) -> None:
@@ -227,13 +227,13 @@ class ChaosController:
         self._schedule.close()
         # Undone first: a service that was taken away must be back to tell what it saw.
         for placed in reversed(self._in_place):
-            self._undo(placed)
+            self._heal(placed)
         for armed in self._armed:
             self._settle(armed)
             if not armed.settled:
                 met = "its condition was met, but the trial ended before the delay had passed"
                 never = f"no stage or task met its condition: {_condition(armed.fault)}"
-                message = met if armed.strikes else never
+                message = met if armed.injections else never
                 self._not_fired(armed, "condition_never_met", message)
 
     # -- striking
@@ -245,7 +245,7 @@ class ChaosController:
             if armed.exercised
             and armed.fault.when.phase == phase
             and armed.fault.when.after == after
-            and armed.strikes < armed.fault.when.times
+            and armed.injections < armed.fault.when.times
             and not armed.busy
         ]
 
@@ -253,21 +253,21 @@ class ChaosController:
         action = armed.loaded.action
         assert isinstance(action, PlanAction)
         try:
-            change = action.change(plan, armed.site, armed.loaded.params, armed.dice)
+            change = action.change(plan, armed.scope, armed.loaded.params, armed.rng)
         except Exception as error:
             # Whatever an action raises: the plan is as it was, and the record must say so.
-            armed.strikes += 1
+            armed.injections += 1
             self._not_fired(armed, "inject_failed", f"{type(error).__name__}: {error}")
             return plan
         if change is None:
             return plan
-        armed.strikes += 1
+        armed.injections += 1
         self._fired(armed, change.detail, change.stage_id, change.task_id, None)
         return change.plan
 
     def _trigger(self, armed: _Armed, stage_id: str | None, task_id: str | None) -> None:
         """The condition is met: strike now, or after the delay."""
-        armed.strikes += 1
+        armed.injections += 1
         armed.busy = True
         delay = armed.fault.when.delay_ms
         if delay or _takes_long(armed):
@@ -285,7 +285,7 @@ class ChaosController:
         at_ms = self._recorder.elapsed_ms()
         try:
             with self._at_target[target.name]:
-                injection = action.inject(target, self._trial_id, params, armed.dice)
+                injection = action.inject(target, self._trial_id, params, armed.rng)
         except Exception as error:
             # Whatever an action raises: the fault is not in place, and the record must say so.
             if heals_after is not None:
@@ -295,12 +295,12 @@ class ChaosController:
             return
         placed = _InPlace(armed, injection, returns=heals_after is not None)
         self._in_place.append(placed)
-        if injection.struck is None:
+        if injection.injected_at is None:
             self._fired(armed, injection.detail, stage_id, task_id, at_ms)
         else:
             armed.waiting.append((injection, stage_id, task_id))
         if heals_after is not None:
-            self._schedule.after(heals_after, lambda: self._undo(placed))
+            self._schedule.after(heals_after, lambda: self._heal(placed))
 
     def _settle(self, armed: _Armed) -> None:
         """Ask for whom the faults that waited have struck."""
@@ -309,9 +309,9 @@ class ChaosController:
 
     def _ask_struck(self, armed: _Armed, waiting: _Waiting) -> None:
         injection, stage_id, task_id = waiting
-        assert injection.struck is not None
+        assert injection.injected_at is not None
         try:
-            seconds = injection.struck()
+            seconds = injection.injected_at()
         except Exception as error:
             self._not_fired(armed, "inject_failed", f"cannot tell: {type(error).__name__}: {error}")
             return
@@ -320,16 +320,16 @@ class ChaosController:
             return
         self._fired(armed, injection.detail, stage_id, task_id, self._recorder.at_wall(seconds))
 
-    def _undo(self, placed: _InPlace) -> None:
+    def _heal(self, placed: _InPlace) -> None:
         target = placed.armed.fault.target
         with self._at_target[target]:
-            if placed.undone:
+            if placed.healed:
                 return
-            placed.undone = True
+            placed.healed = True
             placed.armed.busy = False
             facts = placed.armed.facts()
             try:
-                detail = placed.injection.undo()
+                detail = placed.injection.heal()
             except Exception as error:
                 self.heal_failed = True
                 message = f"{type(error).__name__}: {error}"

@@ -9,13 +9,13 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from pytest_execgo.chaos.action import Injection, ServiceAction, ServiceHandle
-from pytest_execgo.models.document import Model
+from pytest_execgo.models.document import Document
 from pytest_execgo.transport.local import request
 
 _TIMEOUT_SECONDS = 5.0
 
 
-class FixtureParams(Model):
+class FixtureParams(Document):
     """``path_prefix`` as the fixtures server sees it, e.g. ``/advisories``; ``times`` 0: every
     request."""
 
@@ -30,10 +30,10 @@ class FixtureAction(ServiceAction):
     effect: ClassVar[str]
 
     @abstractmethod
-    def says(self, params: Any) -> str:
+    def description(self, params: Any) -> str:
         """What fixtures does, in words."""
 
-    def inject(self, target: ServiceHandle, trial_id: str, params: Any, dice: Random) -> Injection:
+    def inject(self, target: ServiceHandle, trial_id: str, params: Any, rng: Random) -> Injection:
         """Arm the fault at the server; it strikes with the first request that fits."""
         own = params.model_dump(exclude=set(FixtureParams.model_fields))
         wanted = {
@@ -50,22 +50,22 @@ class FixtureAction(ServiceAction):
 
         last: dict[str, Any] = {}
 
-        def struck() -> float | None:
+        def injected_at() -> float | None:
             if last:
-                return _first_hit(last)
+                return _first_injection(last)
             found = request("GET", fault, timeout=_TIMEOUT_SECONDS)
             found.raise_for_status()
-            return _first_hit(found.json())
+            return _first_injection(found.json())
 
-        def undo() -> str:
+        def heal() -> str:
             gone = request("DELETE", fault, timeout=_TIMEOUT_SECONDS)
             gone.raise_for_status()
             last.update(gone.json())
             return "fixtures answers as usual"
 
-        return Injection(f"{self.says(params)} on {params.path_prefix}", undo, struck)
+        return Injection(f"{self.description(params)} on {params.path_prefix}", heal, injected_at)
 
 
-def _first_hit(fault: dict[str, Any]) -> float | None:
-    found: float | None = fault["first_hit_at"]
+def _first_injection(fault: dict[str, Any]) -> float | None:
+    found: float | None = fault["first_injected_at"]
     return found

@@ -11,14 +11,14 @@ from pydantic import Field
 
 from pytest_execgo.chaos.action import Injection, ServiceAction, ServiceHandle
 from pytest_execgo.chaos.answer_text import with_text
-from pytest_execgo.chaos.model_proxy import Ask, Disturbance, ModelProxy, Reply
+from pytest_execgo.chaos.model_proxy import Ask, ModelFault, ModelProxy, Reply
 from pytest_execgo.models.chaos import When
-from pytest_execgo.models.document import Model
+from pytest_execgo.models.document import Document
 
 MODEL = "model"
 
 
-class ModelParams(Model):
+class ModelParams(Document):
     """``after``: how many requests pass unharmed first; ``times``: how many are hit then (0: all)."""
 
     after: int = Field(default=0, ge=0)
@@ -32,11 +32,11 @@ class ModelAction(ServiceAction):
     phases = frozenset({"plan"})
 
     @abstractmethod
-    def says(self, params: Any) -> str:
+    def description(self, params: Any) -> str:
         """What becomes of answers, in words."""
 
     @abstractmethod
-    def spoil(self, ask: Ask, params: Any, dice: Random) -> Reply | None:
+    def faulty_reply(self, ask: Ask, params: Any, rng: Random) -> Reply | None:
         """The reply to one request; ``None`` if this one cannot be spoilt."""
 
     def misplaced(self, when: When) -> str | None:
@@ -45,20 +45,20 @@ class ModelAction(ServiceAction):
             return None
         return "a model is asked before there are stages and tasks; leave out stage and task"
 
-    def inject(self, target: ServiceHandle, trial_id: str, params: Any, dice: Random) -> Injection:
+    def inject(self, target: ServiceHandle, trial_id: str, params: Any, rng: Random) -> Injection:
         """Wait for requests; it strikes with the first that is hit."""
         assert isinstance(target, ModelProxy)
         proxy = target
-        disturbance = Disturbance(
-            lambda ask: self.spoil(ask, params, dice), params.after, params.times
+        fault = ModelFault(
+            lambda ask: self.faulty_reply(ask, params, rng), params.after, params.times
         )
-        proxy.disturb(disturbance)
+        proxy.inject(fault)
 
-        def undo() -> str:
-            proxy.restore(disturbance)
+        def heal() -> str:
+            proxy.heal(fault)
             return "the model answers as usual"
 
-        return Injection(self.says(params), undo, lambda: disturbance.struck_at)
+        return Injection(self.description(params), heal, lambda: fault.injected_at)
 
 
 class AnswerAction(ModelAction):
@@ -68,15 +68,15 @@ class AnswerAction(ModelAction):
     """Whether the answer ends as one that was too long."""
 
     @abstractmethod
-    def change(self, text: str, params: Any, dice: Random) -> str | None:
+    def change(self, text: str, params: Any, rng: Random) -> str | None:
         """The changed text; ``None`` if this one cannot be changed."""
 
-    def spoil(self, ask: Ask, params: Any, dice: Random) -> Reply | None:
+    def faulty_reply(self, ask: Ask, params: Any, rng: Random) -> Reply | None:
         """Change the text of a good answer."""
         reply = ask()
         if reply.status != 200:
             return None
         body = with_text(
-            reply.body, lambda text: self.change(text, params, dice), cut_off=self.cut_off
+            reply.body, lambda text: self.change(text, params, rng), cut_off=self.cut_off
         )
         return None if body is None else replace(reply, body=body)

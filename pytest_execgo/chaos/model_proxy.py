@@ -59,18 +59,18 @@ def error_reply(status: int, message: str, kind: str, **headers: str) -> Reply:
 
 Ask = Callable[[], Reply]
 """Asks the model; however often it is called, once."""
-Spoil = Callable[[Ask], Reply | None]
+FaultyReply = Callable[[Ask], Reply | None]
 """What becomes of one request; ``None`` where this one cannot be spoilt."""
 
 
 @dataclass
-class Disturbance:
+class ModelFault:
     """A fault that waits for requests: ``after`` pass unharmed, then ``times`` are hit (0: all)."""
 
-    spoil: Spoil
+    faulty_reply: FaultyReply
     after: int
     times: int
-    struck_at: float | None = None
+    injected_at: float | None = None
     """Seconds since the epoch of the first hit."""
 
     _seen: int = 0
@@ -85,12 +85,12 @@ class Disturbance:
         """Whether there are hits left."""
         return not self.times or self._hits < self.times
 
-    def strike(self) -> bool:
+    def mark_injected(self) -> bool:
         """Use a hit up; false where another request was faster."""
         if not self.left():
             return False
         self._hits += 1
-        self.struck_at = self.struck_at or time()
+        self.injected_at = self.injected_at or time()
         return True
 
 
@@ -103,7 +103,7 @@ class ModelProxy:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._closed = threading.Event()
-        self._disturbances: list[Disturbance] = []
+        self._faults: list[ModelFault] = []
         self._patience = 0.0
         self.url = ""
 
@@ -126,30 +126,30 @@ class ModelProxy:
             finally:
                 self._closed.set()
 
-    def disturb(self, disturbance: Disturbance) -> None:
+    def inject(self, fault: ModelFault) -> None:
         """From now on."""
         with self._lock:
-            self._disturbances.append(disturbance)
+            self._faults.append(fault)
 
-    def restore(self, disturbance: Disturbance) -> None:
+    def heal(self, fault: ModelFault) -> None:
         """No longer."""
         with self._lock:
-            self._disturbances.remove(disturbance)
+            self._faults.remove(fault)
 
     def reply(self, ask: Ask, listens: Callable[[], bool]) -> Reply:
         """What one request is answered with: by the first disturbance that hits it, if any. Who has hung
         up in the meantime (``listens``) is hit by nothing."""
         with self._lock:
-            waiting = [disturbance for disturbance in self._disturbances if disturbance.see()]
-        for disturbance in waiting:
-            if not disturbance.left():
+            waiting = [fault for fault in self._faults if fault.see()]
+        for fault in waiting:
+            if not fault.left():
                 continue
             # Not under the lock: a model takes its time, and neither an undo nor the next request, if
             # this one was given up, must wait for it.
-            spoilt = disturbance.spoil(ask)
+            faulty = fault.faulty_reply(ask)
             with self._lock:
-                if spoilt is not None and listens() and disturbance.strike():
-                    return spoilt
+                if faulty is not None and listens() and fault.mark_injected():
+                    return faulty
         return ask()
 
     def pass_on(self, url: str, headers: dict[str, str], body: bytes) -> Reply:
@@ -172,7 +172,7 @@ def _end_to_end(headers: Any) -> dict[str, str]:
 
 
 def _handler(proxy: ModelProxy, base_url: str) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
+    class ModelProxyHandler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = True
 
@@ -211,4 +211,4 @@ def _handler(proxy: ModelProxy, base_url: str) -> type[BaseHTTPRequestHandler]:
         def log_message(self, format: str, *args: Any) -> None:
             """What it does is on record."""
 
-    return Handler
+    return ModelProxyHandler

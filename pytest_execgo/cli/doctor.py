@@ -26,7 +26,7 @@ DISTRIBUTION = "pytest-execgo"
 
 
 @dataclass(frozen=True)
-class Finding:
+class DoctorFinding:
     """One row. ``missing`` is no trouble for the default run; ``broken`` is."""
 
     what: str
@@ -38,7 +38,7 @@ class Finding:
 def doctor(options: argparse.Namespace) -> int:
     """Exit 0 if the default run can work, else 1."""
     registry = Registry.build()
-    probes: list[Callable[[], Iterator[Finding]]] = [
+    probes: list[Callable[[], Iterator[DoctorFinding]]] = [
         _python,
         _requirements,
         lambda: _adapters(registry),
@@ -59,13 +59,15 @@ def doctor(options: argparse.Namespace) -> int:
     return 1 if broken else 0
 
 
-def _python() -> Iterator[Finding]:
+def _python() -> Iterator[DoctorFinding]:
     found = ".".join(map(str, sys.version_info[:3]))
     ok = sys.version_info >= (3, 11)
-    yield Finding("Python", "ok" if ok else "broken", found, "" if ok else "install Python >= 3.11")
+    yield DoctorFinding(
+        "Python", "ok" if ok else "broken", found, "" if ok else "install Python >= 3.11"
+    )
 
 
-def _requirements() -> Iterator[Finding]:
+def _requirements() -> Iterator[DoctorFinding]:
     """Everything the package itself requires, in a version that will do."""
     wrong = []
     for text in requires(DISTRIBUTION) or []:
@@ -78,64 +80,70 @@ def _requirements() -> Iterator[Finding]:
         except PackageNotFoundError:
             wrong.append(f"{requirement.name} (absent)")
     if wrong:
-        yield Finding("packages", "broken", ", ".join(wrong), f"pip install -U {DISTRIBUTION}")
+        yield DoctorFinding(
+            "packages", "broken", ", ".join(wrong), f"pip install -U {DISTRIBUTION}"
+        )
     else:
-        yield Finding("packages", "ok", f"{DISTRIBUTION} {version(DISTRIBUTION)} and what it needs")
+        yield DoctorFinding(
+            "packages", "ok", f"{DISTRIBUTION} {version(DISTRIBUTION)} and what it needs"
+        )
 
 
-def _adapters(registry: Registry) -> Iterator[Finding]:
+def _adapters(registry: Registry) -> Iterator[DoctorFinding]:
     for name, adapter in registry.adapters.items():
         install = adapter.missing()
         if install:
-            yield Finding(f"framework {name}", "missing", "not installed", install)
+            yield DoctorFinding(f"framework {name}", "missing", "not installed", install)
         else:
-            yield Finding(f"framework {name}", "ok", "/".join(sorted(adapter.modes)))
+            yield DoctorFinding(f"framework {name}", "ok", "/".join(sorted(adapter.modes)))
 
 
-def _ports() -> Iterator[Finding]:
+def _ports() -> Iterator[DoctorFinding]:
     try:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
-            yield Finding("loopback ports", "ok", f"port {probe.getsockname()[1]} was free")
+            yield DoctorFinding("loopback ports", "ok", f"port {probe.getsockname()[1]} was free")
     except OSError as error:
-        yield Finding("loopback ports", "broken", str(error), "allow binding to 127.0.0.1")
+        yield DoctorFinding("loopback ports", "broken", str(error), "allow binding to 127.0.0.1")
 
 
-def _write_access(reports: Path) -> Iterator[Finding]:
+def _write_access(reports: Path) -> Iterator[DoctorFinding]:
     folder = reports if reports.exists() else reports.absolute().parent
     if folder.is_dir() and os.access(folder, os.W_OK):
-        yield Finding("reports folder", "ok", str(reports))
+        yield DoctorFinding("reports folder", "ok", str(reports))
     else:
         mend = "make it writable, or choose another: --execgo-reports DIR"
-        yield Finding(
+        yield DoctorFinding(
             "reports folder", "broken", f"{folder} is no folder that can be written to", mend
         )
 
 
-def _fleet(registry: Registry) -> Iterator[Finding]:
+def _fleet(registry: Registry) -> Iterator[DoctorFinding]:
     began = monotonic()
     try:
         with Fleet(FleetSpec(), registry.launchers):
             took = monotonic() - began
     except HarnessError as error:
-        yield Finding("embedded fleet", "broken", str(error), "see the message")
+        yield DoctorFinding("embedded fleet", "broken", str(error), "see the message")
     else:
-        yield Finding("embedded fleet", "ok", f"three services ready in {took:.2f} s")
+        yield DoctorFinding("embedded fleet", "ok", f"three services ready in {took:.2f} s")
 
 
-def _execgo() -> Iterator[Finding]:
+def _execgo() -> Iterator[DoctorFinding]:
     binary, checkout = shutil.which("execgo"), Path("../execgo")
     if binary:
-        yield Finding("real ExecGo", "ok", f"use --execgo-service execgo=binary:{binary}")
+        yield DoctorFinding("real ExecGo", "ok", f"use --execgo-service execgo=binary:{binary}")
     elif (checkout / "go.mod").exists():
         mend = f"go build -C {checkout} -o execgo ./cmd/execgo"
-        yield Finding("real ExecGo", "missing", f"a checkout at {checkout}, not built", mend)
+        yield DoctorFinding("real ExecGo", "missing", f"a checkout at {checkout}, not built", mend)
     else:
         mend = "build ExecGo, then --execgo-service execgo=binary:PATH"
-        yield Finding("real ExecGo", "missing", "no execgo on PATH, no checkout ../execgo", mend)
+        yield DoctorFinding(
+            "real ExecGo", "missing", "no execgo on PATH, no checkout ../execgo", mend
+        )
 
 
-def _docker() -> Iterator[Finding]:
+def _docker() -> Iterator[DoctorFinding]:
     """What ``--execgo-harness=container`` needs: an engine whose containers can be reached, and a Python
     image or what was built from one."""
     from pytest_execgo.harness.containers import engine as docker_engine
@@ -146,23 +154,23 @@ def _docker() -> Iterator[Finding]:
 
     what = "Docker engine"
     try:
-        with docker_engine.told_as(UsageError, what):
+        with docker_engine.raised_as(UsageError, what):
             facts = docker_engine.facts()
             base = builder.find(DEFAULT_PYTHON_IMAGE)
             built = builder.find(Own("runtime", DEFAULT_PYTHON_IMAGE).tag)
             fleets = kept.names()
     except UsageError as error:
-        trouble, _, mend = str(error).partition(": ")
-        yield Finding(what, "missing", trouble, mend or "only containers need it")
+        problem, _, mend = str(error).partition(": ")
+        yield DoctorFinding(what, "missing", problem, mend or "only containers need it")
         return
     unsupported = container_limits.unsupported
     limits = [name for name in ("cpu", "memory", "pids") if unsupported(name, facts) is None]
-    yield Finding(what, "ok", f"version {facts['ServerVersion']}, limits {', '.join(limits)}")
+    yield DoctorFinding(what, "ok", f"version {facts['ServerVersion']}, limits {', '.join(limits)}")
     if base or built:
-        yield Finding("Python image", "ok", DEFAULT_PYTHON_IMAGE)
+        yield DoctorFinding("Python image", "ok", DEFAULT_PYTHON_IMAGE)
     else:
         mend = f"docker pull {DEFAULT_PYTHON_IMAGE}, or --execgo-python-image IMAGE"
-        yield Finding("Python image", "missing", f"{DEFAULT_PYTHON_IMAGE} is not here", mend)
+        yield DoctorFinding("Python image", "missing", f"{DEFAULT_PYTHON_IMAGE} is not here", mend)
     if fleets:
         mend = "python -m pytest_execgo harness status"
-        yield Finding("fleets that are kept", "ok", ", ".join(fleets), mend)
+        yield DoctorFinding("fleets that are kept", "ok", ", ".join(fleets), mend)

@@ -13,8 +13,8 @@ from tabulate import tabulate
 
 from pytest_execgo.errors import HarnessError, UsageError, unknown_name
 from pytest_execgo.extensions.registry import Registry
-from pytest_execgo.harness.containers import persistent as kept
-from pytest_execgo.harness.containers.engine import told_as
+from pytest_execgo.harness.containers import persistent
+from pytest_execgo.harness.containers.engine import raised_as
 from pytest_execgo.harness.containers.images.builder import remove_built
 from pytest_execgo.harness.containers.persistent import ServiceStatus
 from pytest_execgo.harness.fleet import FleetSpec
@@ -37,9 +37,9 @@ def up(options: argparse.Namespace) -> int:
     # Whoever ends it: what is half up goes.
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
-    with told_as(HarnessError, f"fleet {options.name}"):
-        kept.up(options.name, spec, Registry.build().launchers, published, _say)
-        found = kept.status(options.name)
+    with raised_as(HarnessError, f"fleet {options.name}"):
+        persistent.up(options.name, spec, Registry.build().launchers, published, _progress)
+        found = persistent.status(options.name)
     _show(found, options.json)
     if not options.json:
         print(f"\nuse it:  pytest --execgo-matrix --execgo-fleet {options.name}")
@@ -49,8 +49,8 @@ def up(options: argparse.Namespace) -> int:
 
 def status(options: argparse.Namespace) -> int:
     """Show what is up; exit 1 unless all of it is ready."""
-    with told_as(HarnessError, "the fleets that are kept"):
-        found = kept.status(options.name)
+    with raised_as(HarnessError, "the fleets that are kept"):
+        found = persistent.status(options.name)
     _show(found, options.json)
     return 0 if all(service.state == "ready" for service in found) else 1
 
@@ -59,13 +59,14 @@ def down(options: argparse.Namespace) -> int:
     """Take down one fleet, or all."""
     if options.all and options.name:
         raise UsageError("harness down: give a NAME or --all, not both")
-    chosen = kept.names() if options.all else [options.name] if options.name else []
+    chosen = persistent.names() if options.all else [options.name] if options.name else []
     if not chosen and not (options.all or options.images):
         raise UsageError(
-            f"harness down: give a NAME ({', '.join(kept.names()) or 'none is up'}), --all or --images"
+            f"harness down: give a NAME ({', '.join(persistent.names()) or 'none is up'}), "
+            "--all or --images"
         )
     for name in chosen:
-        kept.down(name)
+        persistent.down(name)
         print(f"fleet {name} is down")
     if options.images:
         gone = remove_built()
@@ -113,5 +114,5 @@ def _port(word: str) -> tuple[str, int]:
     return name, int(value)
 
 
-def _say(line: str) -> None:
+def _progress(line: str) -> None:
     print(line, file=sys.stderr, flush=True)

@@ -15,9 +15,9 @@ from pytest_execgo.models.benchmark import (
     TrialResult,
 )
 from pytest_execgo.models.chaos import ChaosProfile
+from pytest_execgo.models.events import EVENT
 from pytest_execgo.models.finding import FindingsBook
 from pytest_execgo.models.plan import StandardPlan
-from pytest_execgo.models.timeline import EVENT
 from pytest_execgo.scenario.manifest import ScenarioManifest
 
 _READ: dict[str, type[BaseModel]] = {

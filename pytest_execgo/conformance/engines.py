@@ -13,7 +13,7 @@ from pytest_execgo.conformance.peer import Peer
 from pytest_execgo.conformance.runner import CaseRunner, closed_address
 from pytest_execgo.errors import HarnessError
 from pytest_execgo.harness.processes.service import ProcessService
-from pytest_execgo.harness.service import Launcher, Service, Site, Unwatched
+from pytest_execgo.harness.service import Launcher, LaunchSite, Service, Unwatched
 
 ENGINE_VARIABLES = ("EXECGO_SHELL_POLICY", "EXECGO_RUNTIME_TENANT", "EXECGO_RUNTIME_OWNER")
 
@@ -107,7 +107,7 @@ class Engines:
             for name, value in needs.env
         }
         runtime_url = extra.pop("EXECGO_RUNTIME_URL", self.peer.url)
-        site = Site(root, environment | extra, Unwatched(), {"runtime": runtime_url})
+        site = LaunchSite(root, environment | extra, Unwatched(), {"runtime": runtime_url})
         service = self.launcher.launch("execgo", self.target, site)
         self.versions.add(service.info.version)
         return EngineUnderTest(service, site.data_dir("execgo"))

@@ -70,7 +70,7 @@ class Expected:
 
 
 @dataclass
-class Model:
+class ReferenceModel:
     """The state after the steps so far."""
 
     known: dict[str, Expected] = field(default_factory=dict)

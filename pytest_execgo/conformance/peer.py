@@ -13,7 +13,7 @@ KEPT_HEADERS = ("content-type", "x-execgo-owner")
 
 
 @dataclass
-class Exchange:
+class PeerExchange:
     """One request that the peer got; identical ones in a row are counted, not repeated."""
 
     method: str
@@ -45,27 +45,27 @@ class Peer:
     """A server whose replies are programmed for each case; use it as a context manager."""
 
     _routes: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
-    _seen: list[Exchange] = field(default_factory=list)
+    _seen: list[PeerExchange] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __enter__(self) -> Peer:
         peer = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class PeerHandler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
             def _answer(self) -> None:
                 length = int(self.headers.get("Content-Length") or 0)
                 body = self.rfile.read(length).decode("utf-8", "replace")
                 headers = {n: self.headers[n] for n in KEPT_HEADERS if n in self.headers}
-                peer._reply(self, Exchange(self.command, self.path, headers, body))
+                peer._reply(self, PeerExchange(self.command, self.path, headers, body))
 
             do_GET = do_POST = do_DELETE = do_HEAD = do_PUT = _answer
 
             def log_message(self, format: str, *args: Any) -> None:
                 pass
 
-        self._server = _Server(("127.0.0.1", 0), Handler)
+        self._server = _Server(("127.0.0.1", 0), PeerHandler)
         self._server.daemon_threads = True
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
         return self
@@ -94,7 +94,7 @@ class Peer:
         """The requests that mention ``needle``, in order, folded."""
         with self._lock:
             found = [e for e in self._seen if needle in e.path or needle in e.body]
-        folded: list[Exchange] = []
+        folded: list[PeerExchange] = []
         for exchange in found:
             last = folded[-1] if folded else None
             if last and (last.method, last.path, last.headers, last.body) == (
@@ -105,10 +105,10 @@ class Peer:
             ):
                 last.times += 1
             else:
-                folded.append(Exchange(**{**vars(exchange), "times": 1}))
+                folded.append(PeerExchange(**{**vars(exchange), "times": 1}))
         return [exchange.observed() for exchange in folded]
 
-    def _reply(self, handler: BaseHTTPRequestHandler, exchange: Exchange) -> None:
+    def _reply(self, handler: BaseHTTPRequestHandler, exchange: PeerExchange) -> None:
         with self._lock:
             self._seen.append(exchange)
             replies = self._routes.get(f"{exchange.method} {exchange.path}")

@@ -18,7 +18,7 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pytest_execgo.conformance.model import Delete, Draft, Model, Program, Submit
+from pytest_execgo.conformance.model import Delete, Draft, Program, ReferenceModel, Submit
 from pytest_execgo.errors import UsageError
 from pytest_execgo.transport.local import request
 
@@ -53,7 +53,7 @@ class Found:
     curl: tuple[str, ...]
 
 
-class Engines(Protocol):
+class EngineSource(Protocol):
     """Where the programs run."""
 
     def living(self) -> str:
@@ -64,7 +64,10 @@ class Engines(Protocol):
 
 
 def search(
-    engines: Engines, examples: int, seed: int, tell: Callable[[int], None] = lambda number: None
+    engines: EngineSource,
+    examples: int,
+    seed: int,
+    tell: Callable[[int], None] = lambda number: None,
 ) -> tuple[int, list[Found]]:
     """Run programs; how many, and what was violated: one entry per invariant, smallest program.
     ``tell`` gets the number of each program that begins.
@@ -108,7 +111,7 @@ def search(
 class _Rounds:
     """What was seen over all rounds."""
 
-    def __init__(self, engines: Engines, tell: Callable[[int], None]) -> None:
+    def __init__(self, engines: EngineSource, tell: Callable[[int], None]) -> None:
         self._engines, self._tell = engines, tell
         self.programs = 0
         self.aside: set[str] = set()
@@ -235,7 +238,7 @@ class _Run:
     def __init__(self, url: str, folder: str) -> None:
         self._url, self._folder = url, folder
         self._prefix = f"s{secrets.token_hex(4)}-"
-        self._model = Model()
+        self._model = ReferenceModel()
         self._before = self._get("/metrics")
 
     def execute(self, program: Program) -> None:

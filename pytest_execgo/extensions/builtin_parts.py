@@ -38,7 +38,7 @@ from pytest_execgo.chaos.actions.unknown_tool import UnknownTool
 from pytest_execgo.chaos.actions.wrong_schema import WrongSchema
 from pytest_execgo.chaos.actions.wrong_value import FixtureWrongValue
 from pytest_execgo.harness.containers.launcher import ContainerLauncher
-from pytest_execgo.harness.containers.persistent_launcher import KeptLauncher
+from pytest_execgo.harness.containers.persistent_launcher import PersistentLauncher
 from pytest_execgo.harness.external import ExternalLauncher
 from pytest_execgo.harness.processes.binary import BinaryLauncher
 from pytest_execgo.harness.processes.embedded import EmbeddedLauncher
@@ -97,7 +97,7 @@ def pytest_execgo_launchers() -> list[Launcher]:
         BinaryLauncher(),
         ContainerLauncher(),
         ExternalLauncher(),
-        KeptLauncher(),
+        PersistentLauncher(),
     ]
 
 

@@ -36,7 +36,7 @@ class LoadedProfile:
         return frozenset(f.fault.target for f in self.faults if f.action.needs_link)
 
     @property
-    def disturbs_model(self) -> bool:
+    def targets_model(self) -> bool:
         """Whether a fault strikes the model, which must then be asked."""
         return any(f.fault.target == MODEL for f in self.faults)
 

@@ -9,7 +9,7 @@ import requests
 
 from pytest_execgo.errors import HarnessError, UsageError
 from pytest_execgo.harness.proxy import FaultProxy
-from pytest_execgo.harness.service import HEALTH, Service, Site, refuse_other_version
+from pytest_execgo.harness.service import HEALTH, LaunchSite, Service, refuse_other_version
 from pytest_execgo.models.benchmark import ServiceInfo
 from pytest_execgo.transport.local import request
 
@@ -70,7 +70,7 @@ class ExternalLauncher:
         except HarnessError:
             return f"external {target}"
 
-    def launch(self, service: str, target: str, site: Site) -> Service:
+    def launch(self, service: str, target: str, site: LaunchSite) -> Service:
         """Ask it for its health; raises :class:`HarnessError` with what it answered instead."""
         url = target.rstrip("/")
         external = ExternalService(service, url, _version(service, url))

@@ -13,24 +13,24 @@ from urllib.parse import urlsplit
 
 from pytest_execgo.errors import HarnessError, UsageError, unknown_name
 from pytest_execgo.harness.files import remove_tree
-from pytest_execgo.harness.proxy import FaultProxy, Severable
+from pytest_execgo.harness.proxy import FaultProxy, Partitionable
 from pytest_execgo.harness.readiness import DEFAULT_TIMEOUT_SECONDS
 from pytest_execgo.harness.reaper import Reaper
 from pytest_execgo.harness.service import (
     SERVICE_NAMES,
     Configurable,
-    Disturbable,
+    FaultReporting,
     Inside,
     Launcher,
     LaunchSettings,
+    LaunchSite,
     Located,
     LogSource,
-    Network,
     Networked,
     Preparing,
-    Say,
+    Progress,
     Service,
-    Site,
+    ServiceNetwork,
     Watcher,
 )
 from pytest_execgo.models.benchmark import ServiceInfo
@@ -100,11 +100,11 @@ class FleetSpec:
             )
         return resolved
 
-    def prepare(self, launchers: Mapping[str, Launcher], say: Say) -> None:
+    def prepare(self, launchers: Mapping[str, Launcher], progress: Progress) -> None:
         """Make ready what is slow and the same for all fleets of a run; raises :class:`UsageError`."""
         for name, (launcher, target) in self.resolve(launchers).items():
             if isinstance(launcher, Preparing):
-                launcher.prepare(name, target, say)
+                launcher.prepare(name, target, progress)
 
     def _configured(self, launcher: Launcher) -> Launcher:
         if isinstance(launcher, Configurable):
@@ -126,7 +126,7 @@ class Fleet:
         self._spec, self._renew = spec, renew
         self.services: dict[str, Service] = {}
         self._watchers: list[Watcher] = []
-        self._networks: dict[str, Network] = {}
+        self._networks: dict[str, ServiceNetwork] = {}
         self._token = ""
         self._root: Path | None = None
         self._reaper: Reaper | None = None
@@ -190,7 +190,7 @@ class Fleet:
         if services:
             with ThreadPoolExecutor(len(services)) as pool:
                 list(pool.map(_take_down, services))
-        left = [trouble for network in self._networks.values() if (trouble := _close(network))]
+        left = [problem for network in self._networks.values() if (problem := _close(network))]
         self._networks.clear()
         reaper, self._reaper = self._reaper, None
         if reaper is not None:
@@ -228,11 +228,11 @@ class Fleet:
         missing = [name for name in SERVICE_NAMES if name not in self.services]
         return missing + [name for name, service in self.services.items() if not service.ready()]
 
-    def abnormal(self) -> list[str]:
+    def active_faults(self) -> list[str]:
         """What is still done to the services or to the way to them, in words; empty if nothing."""
         found = []
         for name, service in self.services.items():
-            if isinstance(service, Disturbable) and (state := service.abnormal()):
+            if isinstance(service, FaultReporting) and (state := service.active_faults()):
                 found.append(state)
             if service.link is not None and service.link.fault is not None:
                 found.append(f"the link to {name} is still under {service.link.fault.kind}")
@@ -265,7 +265,7 @@ class Fleet:
         assert self._root is not None
         for kind, (launcher, target) in self._networked().items():
             network = launcher.open_network(
-                target, self._token, self._root, severable=bool(self.links)
+                target, self._token, self._root, partitionable=bool(self.links)
             )
             self._networks[kind] = network
             if network.root is not None:
@@ -287,7 +287,7 @@ class Fleet:
                     "or run without faults of the network and without services outside of containers"
                 )
 
-    def _network_of(self, name: str) -> Network | None:
+    def _network_of(self, name: str) -> ServiceNetwork | None:
         """The network that a service stands on, if it has one."""
         return self._networks.get(self._launchers[name][0].kind)
 
@@ -309,7 +309,7 @@ class Fleet:
         for variable in ("PYTEST_ADDOPTS", "PYTEST_CURRENT_TEST", "PYTEST_XDIST_WORKER"):
             environment.pop(variable, None)
         urls = {known: self.url(known) for known in dict(self.services)}
-        site = Site(
+        site = LaunchSite(
             root=self._root,
             environment=environment,
             watcher=self,
@@ -332,16 +332,19 @@ class Fleet:
         wanted = service.name in self.links and not self._out_of_reach(service)
         if not (far or wanted):
             return None
-        beneath = service if isinstance(service, Severable) else None
+        inside = service if isinstance(service, Partitionable) else None
         listen_on = network.gateway if network else "127.0.0.1"
         clients = network.subnet if network else None
-        return FaultProxy(service.url, listen_on, clients=clients, beneath=beneath)
+        return FaultProxy(service.url, listen_on, clients=clients, inside=inside)
 
     def _out_of_reach(self, service: Service) -> bool:
         """Whether clients of a service cannot be led through a proxy: an ExecGo that was started by
         somebody else has been told where its runtime is; and a proxy of bytes knows neither TLS nor
         a path before the API's own."""
-        if service.name == "runtime" and self._launchers["execgo"][0].kind in ("external", "kept"):
+        if service.name == "runtime" and self._launchers["execgo"][0].kind in (
+            "external",
+            "persistent",
+        ):
             return True
         parts = urlsplit(service.url)
         return parts.scheme != "http" or parts.path not in ("", "/")
@@ -353,7 +356,7 @@ def _take_down(service: Service) -> None:
         service.link.close()
 
 
-def _close(network: Network) -> str | None:
+def _close(network: ServiceNetwork) -> str | None:
     """What was in the way of taking a network down; ``None`` if nothing."""
     try:
         network.close()

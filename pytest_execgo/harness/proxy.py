@@ -39,17 +39,17 @@ class LinkFault:
 
 
 @dataclass
-class Disturbance:
+class InjectedLinkFault:
     """A fault that was put in place. ``struck_at``: when the first client felt it, in seconds since
     the epoch; ``None`` while nobody has."""
 
     fault: LinkFault
-    struck_at: float | None = None
+    injected_at: float | None = None
 
-    def strike(self, *, probe: bool) -> None:
+    def mark_injected(self, *, probe: bool) -> None:
         """Somebody feels it; health checks do not count."""
-        if not probe and self.struck_at is None:
-            self.struck_at = time.time()
+        if not probe and self.injected_at is None:
+            self.injected_at = time.time()
 
 
 @dataclass
@@ -61,13 +61,13 @@ class _Line:
 
 
 @runtime_checkable
-class Severable(Protocol):
+class Partitionable(Protocol):
     """A service whose network can be taken from it."""
 
-    def sever(self) -> None:
+    def partition(self) -> None:
         """It is there, and nobody reaches it."""
 
-    def rejoin(self) -> None:
+    def heal_partition(self) -> None:
         """Back under the same address."""
 
 
@@ -87,10 +87,10 @@ class FaultProxy:
         listen_on: str = "127.0.0.1",
         *,
         clients: str | None = None,
-        beneath: Severable | None = None,
+        inside: Partitionable | None = None,
     ) -> None:
         parts = urlsplit(upstream)
-        self._listen_on, self._beneath = listen_on, beneath
+        self._listen_on, self._beneath = listen_on, inside
         self._clients = ip_network(clients) if clients else None
         self._upstream = (parts.hostname or "127.0.0.1", parts.port or 80)
         self._loop = asyncio.new_event_loop()
@@ -98,8 +98,8 @@ class FaultProxy:
         self._tasks: set[asyncio.Task[None]] = set()
         self._open = asyncio.Event()
         self._open.set()
-        self._dice = Random(0)
-        self._current: Disturbance | None = None
+        self._rng = Random(0)
+        self._current: InjectedLinkFault | None = None
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
         self._servers: list[asyncio.Server] = []
@@ -115,27 +115,27 @@ class FaultProxy:
         """What is in place now."""
         return self._current.fault if self._current else None
 
-    def disturb(
+    def inject(
         self, kind: LinkFaultKind, latency_ms: float = 0.0, jitter_ms: float = 0.0, seed: int = 0
-    ) -> Disturbance:
+    ) -> InjectedLinkFault:
         """Put a fault in place; it holds when this returns. One at a time: undoing one would undo
         both."""
         if self.fault is not None:
             raise RuntimeError(f"the link is under {self.fault.kind} already")
-        disturbance = Disturbance(LinkFault(kind, latency_ms, jitter_ms, seed))
-        self._call(self._set(disturbance))
+        injected = InjectedLinkFault(LinkFault(kind, latency_ms, jitter_ms, seed))
+        self._call(self._set(injected))
         if kind == "partition" and self._beneath is not None:
             try:
-                self._beneath.sever()
+                self._beneath.partition()
             except BaseException:
                 self._call(self._set(None))
                 raise
-        return disturbance
+        return injected
 
-    def restore(self) -> None:
+    def heal(self) -> None:
         """Take it away; data that was held back goes on."""
         if self.fault and self.fault.kind == "partition" and self._beneath is not None:
-            self._beneath.rejoin()
+            self._beneath.heal_partition()
         self._call(self._set(None))
 
     def close(self) -> None:
@@ -157,20 +157,20 @@ class FaultProxy:
     def _call(self, work: Coroutine[Any, Any, Any]) -> Any:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
-    async def _set(self, disturbance: Disturbance | None) -> None:
-        self._current = disturbance
+    async def _set(self, injected: InjectedLinkFault | None) -> None:
+        self._current = injected
         fault = self.fault
-        self._dice = Random(fault.seed if fault else 0)
+        self._rng = Random(fault.seed if fault else 0)
         if fault and fault.kind == "partition":
             self._open.clear()
         else:
             self._open.set()
-        if disturbance and disturbance.fault.kind == "reset":
+        if injected and injected.fault.kind == "reset":
             # Idle ones are reset when they are used: what a client may be sending just now over one that
             # was reset before would fail for a reason that nobody here has seen.
             for line in {id(line): line for line in self._connections.values()}.values():
                 if line.asking:
-                    self._reset_line(line, disturbance)
+                    self._reset_line(line, injected)
 
     async def _shut(self) -> None:
         for server in self._servers:
@@ -180,9 +180,9 @@ class FaultProxy:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _reset_line(self, line: _Line, disturbance: Disturbance) -> None:
+    def _reset_line(self, line: _Line, injected: InjectedLinkFault) -> None:
         """Both halves of a connection, and its client has felt it."""
-        disturbance.strike(probe=line.probe)
+        injected.mark_injected(probe=line.probe)
         for writer in [writer for writer, own in self._connections.items() if own is line]:
             _reset(writer)
 
@@ -226,7 +226,7 @@ class FaultProxy:
     ) -> None:
         await self._passable(line.probe)
         if self._current and self._current.fault.kind == "reset":
-            self._current.strike(probe=line.probe)
+            self._current.mark_injected(probe=line.probe)
             _reset(writer)
             return
         try:
@@ -271,16 +271,16 @@ class FaultProxy:
 
     async def _passable(self, probe: bool) -> None:
         if self._current and not self._open.is_set():
-            self._current.strike(probe=probe)
+            self._current.mark_injected(probe=probe)
         await self._open.wait()
 
     async def _hold(self, probe: bool) -> None:
         await self._passable(probe)
         current = self._current
         if current and current.fault.kind == "latency":
-            current.strike(probe=probe)
+            current.mark_injected(probe=probe)
             fault = current.fault
-            jitter = self._dice.uniform(-fault.jitter_ms, fault.jitter_ms)
+            jitter = self._rng.uniform(-fault.jitter_ms, fault.jitter_ms)
             await asyncio.sleep(max(0.0, fault.latency_ms + jitter) / 1000)
 
 

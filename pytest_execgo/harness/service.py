@@ -80,10 +80,10 @@ class Service(Protocol):
 
 
 @runtime_checkable
-class Disturbable(Protocol):
+class FaultReporting(Protocol):
     """A service to which something can be done that must be undone."""
 
-    def abnormal(self) -> str | None:
+    def active_faults(self) -> str | None:
         """What is still done to it, in words; ``None`` if nothing."""
 
 
@@ -94,7 +94,7 @@ class LogSource(Protocol):
     log_path: Path
 
 
-class Network(Protocol):
+class ServiceNetwork(Protocol):
     """A network that services of one launcher share, apart from this machine's own."""
 
     gateway: str
@@ -117,7 +117,7 @@ class Network(Protocol):
 
 
 @dataclass(frozen=True)
-class Site:
+class LaunchSite:
     """Where a service is launched: folders, environment, and the addresses it needs."""
 
     root: Path
@@ -125,7 +125,7 @@ class Site:
     watcher: Watcher
     urls: dict[str, str] = field(default_factory=dict)
     token: str = ""
-    network: Network | None = None
+    network: ServiceNetwork | None = None
     ready_within_seconds: float = DEFAULT_TIMEOUT_SECONDS
     renew: bool = False
     """A service that is there already is to be started anew."""
@@ -171,7 +171,7 @@ class Launcher(Protocol):
         """A few words for the header: version, path or URL, sha256. May ask the service itself;
         what cannot be found out is left out, for :meth:`launch` will say it."""
 
-    def launch(self, service: str, target: str, site: Site) -> Service:
+    def launch(self, service: str, target: str, site: LaunchSite) -> Service:
         """Start it and wait until it is ready; raises :class:`HarnessError`."""
 
 
@@ -183,7 +183,7 @@ def absolute(what: str, path: str, base: Path) -> str:
         raise UsageError(f"{what}: {error}") from None
 
 
-Say = Callable[[str], None]
+Progress = Callable[[str], None]
 """Where progress goes, a line at a time."""
 
 
@@ -195,7 +195,9 @@ class Networked(Protocol):
     kind: str
     whole_fleet: bool
 
-    def open_network(self, target: str, token: str, root: Path, *, severable: bool) -> Network:
+    def open_network(
+        self, target: str, token: str, root: Path, *, partitionable: bool
+    ) -> ServiceNetwork:
         """The network of the fleet ``token``, whose files are below ``root``. ``severable``: a service
         may be cut off it, and must then still be seen from outside."""
 
@@ -212,7 +214,7 @@ class Inside(Protocol):
 class Preparing(Protocol):
     """A launcher that has something slow to make ready, once for all fleets of a run."""
 
-    def prepare(self, service: str, target: str, say: Say) -> None:
+    def prepare(self, service: str, target: str, progress: Progress) -> None:
         """Make it ready now; raises :class:`UsageError`. Doing it twice costs little."""
 
 

@@ -10,7 +10,7 @@ from pydantic import Field
 from pytest_execgo.models.cause import Layer
 from pytest_execgo.models.chaos import Expectation
 from pytest_execgo.models.context import DEFAULT_MAX_REPAIRS, ModelProfile, PlanBudget
-from pytest_execgo.models.document import Document, Model
+from pytest_execgo.models.document import Document, VersionedDocument
 from pytest_execgo.models.finding import AcceptedFinding
 from pytest_execgo.models.plan import Mode
 
@@ -20,7 +20,7 @@ FaultStatus = Literal["fired", "not_fired", "not_exercised"]
 RecoveryOutcome = Literal["not_needed", "recovered", "degraded", "stuck", "lost"]
 
 
-class BenchmarkRunRequest(Document):
+class BenchmarkRunRequest(VersionedDocument):
     """What a run was asked for. Empty lists mean: all scenarios, all installed frameworks.
 
     ``harness`` and ``services`` are launchers, ``KIND`` or ``KIND:TARGET``; ``python_image`` is what
@@ -43,7 +43,7 @@ class BenchmarkRunRequest(Document):
     known_findings: tuple[AcceptedFinding, ...] = ()
 
 
-class TrialMetrics(Model):
+class TrialMetrics(Document):
     """Measured on one trial. Times in milliseconds; rates from 0 to 1; null where the trial gives
     no value (nothing had to recover, nothing was submitted).
 
@@ -87,7 +87,7 @@ class TrialMetrics(Model):
     completion_tokens: int | None = None
 
 
-class FaultRecord(Model):
+class FaultRecord(Document):
     """What became of one fault of the profile.
 
     ``strikes`` counts how often it struck; ``at_ms`` is the first time, ``healed_at_ms`` the last
@@ -99,7 +99,7 @@ class FaultRecord(Model):
     target: str
     phase: str
     status: FaultStatus
-    strikes: int = 0
+    injections: int = 0
     detail: str | None = None
     stage_id: str | None = None
     task_id: str | None = None
@@ -110,7 +110,7 @@ class FaultRecord(Model):
     events: tuple[str, ...] = ()
 
 
-class CheckRecord(Model):
+class CheckRecord(Document):
     kind: str
     ok: bool
     message: str
@@ -118,7 +118,7 @@ class CheckRecord(Model):
     got: Any = None
 
 
-class Attribution(Model):
+class Attribution(Document):
     """One named cause: layer, stable code, and the events that show it. ``overcome``: it was there, and
     the trial got over it (the model was asked again) before anything came of it."""
 
@@ -127,21 +127,21 @@ class Attribution(Model):
     confidence: Confidence
     evidence: tuple[str, ...]
     message: str
-    overcome: bool = False
+    mitigated: bool = False
 
     @property
     def name(self) -> str:
         """``layer/code``, and whether it was overcome."""
-        return f"{self.layer}/{self.code}{' (overcome)' if self.overcome else ''}"
+        return f"{self.layer}/{self.code}{' (mitigated)' if self.mitigated else ''}"
 
 
-class ExplanationStep(Model):
+class ExplanationStep(Document):
     at_ms: float
     text: str
     events: tuple[str, ...]
 
 
-class Verdict(Model):
+class Verdict(Document):
     """``outcome`` is one line: what happened, next to what was expected."""
 
     status: VerdictStatus
@@ -155,7 +155,7 @@ class Verdict(Model):
     explanation: tuple[ExplanationStep, ...]
 
 
-class TrialResult(Document):
+class TrialResult(VersionedDocument):
     """One trial: an element of ``benchmark.json`` and the whole of ``result.json``.
 
     ``plan_shape``: the digest of the plan without its names. ``model``: the provider and model that made
@@ -173,7 +173,7 @@ class TrialResult(Document):
     chaos: str
     repetition: int
     seed: int
-    dice_id: str = ""
+    rng_key: str = ""
     started_at: datetime
     outcome_digest: str
     plan_shape: str | None = None
@@ -186,7 +186,7 @@ class TrialResult(Document):
     rerun: str
 
 
-class Rate(Model):
+class Rate(Document):
     """A proportion with its Wilson 95 % interval; ``value`` is null where ``of`` is 0."""
 
     count: int
@@ -196,7 +196,7 @@ class Rate(Model):
     high: float | None
 
 
-class Distribution(Model):
+class Distribution(Document):
     """Order statistics over the trials of a cell that gave a value."""
 
     count: int
@@ -205,7 +205,7 @@ class Distribution(Model):
     max: float | None
 
 
-class CellRates(Model):
+class CellRates(Document):
     """``success`` leaves trials with harness errors out, ``success_errors_as_failures`` counts them.
 
     ``pass_at`` and ``pass_hat`` map k to the unbiased estimates that at least one of k, or all of
@@ -227,7 +227,7 @@ class CellRates(Model):
     plan_shapes: int | None = None
 
 
-class CellResult(Model):
+class CellResult(Document):
     """Counts of one cell. ``failed`` leaves out what a known finding explains, which is counted in
     ``known_findings``; it is no success all the same."""
 
@@ -247,7 +247,7 @@ class CellResult(Model):
     metrics: dict[str, Distribution]
 
 
-class AttributionScore(Model):
+class AttributionScore(Document):
     """How often attribution named the layer that was hit, over the trials whose fault fired.
 
     ``lower_95`` is the one-sided Clopper-Pearson bound. ``abstained`` counts those of which it said
@@ -261,13 +261,13 @@ class AttributionScore(Model):
     abstained: int = 0
     clean: int = 0
     false_causes: int = 0
-    overcome: int = 0
+    mitigated: int = 0
     accuracy: float | None
     lower_95: float | None
     confusion: dict[str, dict[str, int]]
 
 
-class CoverageRow(Model):
+class CoverageRow(Document):
     framework: str
     action: str
     phase: str
@@ -276,7 +276,7 @@ class CoverageRow(Model):
     not_exercised: int
 
 
-class NotApplicable(Model):
+class NotApplicable(Document):
     """A scenario and chaos profile that make no trial, and why; with one framework in one mode, where
     the others do (else null)."""
 
@@ -287,7 +287,7 @@ class NotApplicable(Model):
     mode: Mode | None = None
 
 
-class UnfinishedTrial(Model):
+class UnfinishedTrial(Document):
     """A planned trial without a result: a harness error, a skip, or the run ended before it."""
 
     trial_id: str
@@ -296,7 +296,7 @@ class UnfinishedTrial(Model):
     reason: str
 
 
-class ControlRecord(Model):
+class ControlRecord(Document):
     """A trial whose outcome was known beforehand; ``ok`` is false where it came out otherwise, ``ran``
     where a harness error kept it from being made at all."""
 
@@ -307,7 +307,7 @@ class ControlRecord(Model):
     ran: bool = True
 
 
-class ReplayRecord(Model):
+class ReplayRecord(Document):
     """A trial that was repeated, and how it differs from the recorded one (empty: not at all)."""
 
     trial_id: str
@@ -315,7 +315,7 @@ class ReplayRecord(Model):
     differences: tuple[str, ...]
 
 
-class FindingSeen(Model):
+class FindingSeen(Document):
     """A finding that the run takes as known, and the trials that met it (perhaps none)."""
 
     id: str
@@ -324,7 +324,7 @@ class FindingSeen(Model):
     trials: tuple[str, ...]
 
 
-class ServiceInfo(Model):
+class ServiceInfo(Document):
     """One service of the fleet; ``digest`` is the sha256 of the binary or of the program's files.
     ``proxied``: its clients reach it through a fault proxy, which costs each request a little."""
 
@@ -337,7 +337,7 @@ class ServiceInfo(Model):
     proxied: bool = False
 
 
-class Environment(Document):
+class Environment(VersionedDocument):
     """Where a run took place (``environment.json``)."""
 
     pytest_execgo: str
@@ -351,7 +351,7 @@ class Environment(Document):
     packages: dict[str, str]
 
 
-class BenchmarkResult(Document):
+class BenchmarkResult(VersionedDocument):
     """The whole run."""
 
     run_id: str

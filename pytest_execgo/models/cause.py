@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pytest_execgo.models.document import Model
+from pytest_execgo.models.document import Document
 
 Layer = Literal[
     "adapter",
@@ -22,7 +22,7 @@ Layer = Literal[
 ]
 
 
-class ExpectedCause(Model):
+class ExpectedCause(Document):
     """What attribution must find; without ``code`` the layer alone is compared. A list of codes: any of
     them, for a fault that shows otherwise from one kind of fleet to the other."""
 

@@ -7,14 +7,14 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from pytest_execgo.models.cause import ExpectedCause
-from pytest_execgo.models.document import Document, Model, free_name
+from pytest_execgo.models.document import Document, VersionedDocument, free_name
 from pytest_execgo.models.finding import AcceptedFinding
 
 Expectation = Literal["not_applicable", "should_recover", "expected_failure", "measure"]
 Phase = Literal["plan", "submit", "runtime", "poll", "verify"]
 
 
-class When(Model):
+class When(Document):
     """The condition under which a fault strikes.
 
     ``stage`` and ``task`` are shell patterns over plan ids. ``after`` is the event that is waited
@@ -49,7 +49,7 @@ class When(Model):
         return self.after != "phase_start" or (self.phase == "poll" and self.task != "*")
 
 
-class Fault(Model):
+class Fault(Document):
     """One fault. ``params`` belong to the action and are checked by it when it is loaded."""
 
     action: str
@@ -59,7 +59,7 @@ class Fault(Model):
     probability: float = Field(default=1.0, gt=0.0, le=1.0)
 
 
-class ChaosProfile(Document):
+class ChaosProfile(VersionedDocument):
     """One YAML file of ``scenarios/chaos``. ``expected_cause`` is a list where faults are combined."""
 
     id: str = Field(pattern="^[a-z0-9_]+$")

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import Field
 
-from pytest_execgo.models.document import Model
+from pytest_execgo.models.document import Document
 from pytest_execgo.models.plan import Mode
 
 DEFAULT_MAX_REPAIRS = 2
@@ -14,7 +14,7 @@ DEFAULT_PLAN_SECONDS = 600.0
 MOST_SECONDS = 86400.0
 
 
-class PromptPack(Model):
+class PromptPack(Document):
     """The texts of a scenario's ``prompts``, already read; an absent prompt is an empty string."""
 
     system: str = ""
@@ -22,7 +22,7 @@ class PromptPack(Model):
     constraints: str = ""
 
 
-class ModelProfile(Model):
+class ModelProfile(Document):
     """The model that a live adapter asks; ``temperature`` as the provider defines it, ``model_timeout``
     in seconds: how long one answer is waited for. What an adapter is given has the ``base_url`` of the
     wire, which needs no key."""
@@ -35,7 +35,7 @@ class ModelProfile(Model):
     model_timeout: float | None = Field(default=None, gt=0, le=MOST_SECONDS)
 
 
-class PlanBudget(Model):
+class PlanBudget(Document):
     """What one plan may cost: ``requests`` to the model (null: 20, or twice for each answer that it may
     ask for), ``tokens`` of prompts and answers together (null: any number), ``seconds``."""
 
@@ -44,7 +44,7 @@ class PlanBudget(Model):
     seconds: float = Field(default=DEFAULT_PLAN_SECONDS, gt=0, le=MOST_SECONDS)
 
 
-class PlanContext(Model):
+class PlanContext(Document):
     """The task of an adapter. It never holds the reference plan: a live adapter must not see it. The
     wire keeps to the ``budget``; an SDK should wait as long as it allows."""
 

@@ -34,7 +34,7 @@ class _Loader(_Base):  # type: ignore[misc]
         return super().construct_mapping(node, deep)
 
 
-class Model(BaseModel):
+class Document(BaseModel):
     """A frozen value; an unknown key is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -45,7 +45,7 @@ def _require_version(schema: dict[str, Any]) -> None:
     schema["required"] = ["schema_version", *schema.get("required", [])]
 
 
-class Document(Model):
+class VersionedDocument(Document):
     """A value that is written to disk on its own; carries the version of its format."""
 
     model_config = ConfigDict(json_schema_extra=_require_version)

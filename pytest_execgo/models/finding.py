@@ -8,12 +8,12 @@ from typing import Literal
 from pydantic import Field
 
 from pytest_execgo.models.cause import ExpectedCause
-from pytest_execgo.models.document import Document, Model
+from pytest_execgo.models.document import Document, VersionedDocument
 
 FINDING_ID = "^[a-z0-9]+(-[a-z0-9]+)*$"
 
 
-class Finding(Model):
+class Finding(Document):
     """A defect of one service, and by what it is recognised.
 
     ``versions`` are shell patterns over the version that the service itself reports. ``causes`` is
@@ -34,13 +34,13 @@ class Finding(Model):
         return any(fnmatchcase(version, pattern) for pattern in self.versions)
 
 
-class FindingsBook(Document):
+class FindingsBook(VersionedDocument):
     """A ``findings.yaml``: the package has one, a folder of scenarios may have another."""
 
     findings: tuple[Finding, ...]
 
 
-class AcceptedFinding(Model):
+class AcceptedFinding(Document):
     """A finding that a run or a chaos profile takes as known, and why."""
 
     id: str = Field(pattern=FINDING_ID)

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
-from pytest_execgo.models.document import Document, Model
+from pytest_execgo.models.document import Document, VersionedDocument
 from pytest_execgo.models.path import check_path
 from pytest_execgo.models.task import TaskGraph
 
@@ -14,7 +14,7 @@ Mode = Literal["live", "replay"]
 _A_DAY_MS = 86_400_000
 
 
-class Binding(Model):
+class Binding(Document):
     """Carries one value from a finished task of an earlier stage into a task of this stage.
 
     ``source_path`` is a JMESPath expression over the source task as ExecGo returned it (with
@@ -42,7 +42,7 @@ class Binding(Model):
         return value
 
 
-class SubmitPolicy(Model):
+class SubmitPolicy(Document):
     """How a stage is submitted, watched and recovered; times in milliseconds."""
 
     poll_interval_ms: int = Field(default=5, ge=1, le=_A_DAY_MS)
@@ -60,7 +60,7 @@ def inside_workspace(path: str) -> str:
     return path
 
 
-class ExpectedArtifact(Model):
+class ExpectedArtifact(Document):
     """A file that a stage leaves in the workspace, by its relative path."""
 
     path: str = Field(min_length=1)
@@ -72,7 +72,7 @@ class ExpectedArtifact(Model):
         return inside_workspace(value)
 
 
-class PlanStage(Model):
+class PlanStage(Document):
     """A task graph that is submitted in one piece."""
 
     stage_id: str = Field(min_length=1)
@@ -83,7 +83,7 @@ class PlanStage(Model):
     annotations: dict[str, str] = {}
 
 
-class StandardPlan(Document):
+class StandardPlan(VersionedDocument):
     """Stages in order. ExecGo's ``depends_on`` orders tasks and never carries results, so every
     "result of one task into a parameter of another" is a binding between two stages."""
 

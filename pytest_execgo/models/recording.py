@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from pytest_execgo.models.document import Document, Model
+from pytest_execgo.models.document import Document, VersionedDocument
 
 
-class Exchange(Model):
+class Exchange(Document):
     """One request to a model and its answer. ``path`` is below the base URL; ``asked`` the body as JSON;
     ``answer`` the body as text. Keys and headers are never kept, but for ``retry_after`` (seconds).
     ``status`` 0: there was none, and ``late`` says whether it was waited for in vain."""
@@ -21,7 +21,7 @@ class Exchange(Model):
     late: bool = False
 
 
-class Recording(Document):
+class Recording(VersionedDocument):
     """One planning. ``provider`` and ``model`` say with what it was recorded (``scripted`` is no model);
     ``plan_digest`` is the sha256 of what the plan submits."""
 

@@ -6,17 +6,17 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from pytest_execgo.models.document import Document, Model
+from pytest_execgo.models.document import Document, VersionedDocument
 
-Fault = Literal["broken_json", "cycle", "unknown_task_type", "missing_binding"]
+PlanDefect = Literal["broken_json", "cycle", "unknown_task_type", "missing_binding"]
 
 
-class ScriptedAnswer(Model):
+class ScriptedAnswer(Document):
     """One answer: a ``plan`` (a file beside the script), perhaps broken in a named way, or a
     ``text``."""
 
     plan: str | None = None
-    broken: Fault | None = None
+    broken: PlanDefect | None = None
     text: str | None = None
 
     @model_validator(mode="after")
@@ -28,7 +28,7 @@ class ScriptedAnswer(Model):
         return self
 
 
-class Script(Document):
+class Script(VersionedDocument):
     """The answers in order; the last one repeats."""
 
     answers: tuple[ScriptedAnswer, ...] = Field(min_length=1)

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from pytest_execgo.models.document import Model
+from pytest_execgo.models.document import Document
 
 TASK_TYPES = ("os", "runtime", "mcp", "cli-skills")
 LEGACY_TYPES = ("shell", "file", "http", "dns", "tcp", "sleep", "noop")
@@ -16,7 +16,7 @@ TaskStatus = Literal["pending", "running", "success", "failed", "skipped"]
 TERMINAL = frozenset({"success", "failed", "skipped"})
 
 
-class Task(Model):
+class Task(Document):
     """One task of a plan, with ExecGo's own member names.
 
     ``timeout`` is in milliseconds and starts anew with each attempt; ``retry`` N allows N + 1
@@ -39,7 +39,7 @@ class Task(Model):
         return self.model_dump(mode="json", exclude_defaults=True)
 
 
-class TaskGraph(Model):
+class TaskGraph(Document):
     """What ``POST /tasks`` takes."""
 
     tasks: tuple[Task, ...]

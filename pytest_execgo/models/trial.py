@@ -39,13 +39,13 @@ class Trial:
 
     cell: Cell
     repetition: int
-    dice: str = ""
+    rng: str = ""
     caller: str = ""
 
     @property
-    def dice_id(self) -> str:
+    def rng_key(self) -> str:
         """By default its id: the same trial sees the same faults."""
-        return self.dice or self.trial_id
+        return self.rng or self.trial_id
 
     @property
     def trial_id(self) -> str:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import requests
 
-from pytest_execgo.models.timeline import FixtureRequest
-from pytest_execgo.observability.recorder import Recorder
+from pytest_execgo.models.events import FixtureRequest
+from pytest_execgo.observability.recorder import TimelineRecorder
 from pytest_execgo.transport.local import request
 
 _TIMEOUT_SECONDS = 5.0
 
 
-def collect_access_log(fixtures_url: str, trial_id: str, recorder: Recorder) -> bool:
+def collect_access_log(fixtures_url: str, trial_id: str, recorder: TimelineRecorder) -> bool:
     """Record each request of the trial at the time it was served; false if fixtures is silent."""
     url = f"{fixtures_url}/__control/access"
     try:

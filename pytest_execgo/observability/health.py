@@ -10,17 +10,17 @@ from time import monotonic
 from typing import Protocol
 from urllib.parse import urlsplit
 
-from pytest_execgo.models.timeline import (
+from pytest_execgo.models.events import (
     EvidenceEvent,
     LinkDegraded,
     ServiceExited,
+    ServiceHealthy,
     ServiceLimited,
     ServiceReady,
     ServiceSilent,
     ServiceStopped,
-    ServiceWell,
 )
-from pytest_execgo.observability.recorder import Recorder
+from pytest_execgo.observability.recorder import TimelineRecorder
 
 PROBE_EVERY_SECONDS = 0.08
 PROBE_TIMEOUT_SECONDS = 0.3
@@ -28,7 +28,7 @@ PROBE_TIMEOUT_SECONDS = 0.3
 LINK_TIMEOUT_SECONDS = 0.6
 # A busy machine can make one check late; what is named as a cause has to be seen more than once.
 IN_A_ROW = 2
-WELL_IN_A_ROW = 3
+HEALTHY_IN_A_ROW = 3
 STARVED_SECONDS = 0.15
 SLOWER_BY_MS = 150.0
 
@@ -36,7 +36,7 @@ SLOWER_BY_MS = 150.0
 class ServiceMonitor:
     """Watches a fleet on behalf of one trial; the fleet calls it from its own threads."""
 
-    def __init__(self, recorder: Recorder) -> None:
+    def __init__(self, recorder: TimelineRecorder) -> None:
         self._recorder = recorder
 
     def service_exited(self, service: str, pid: int, exit_status: int) -> None:
@@ -69,7 +69,7 @@ class Probed(Protocol):
 
 
 @dataclass(frozen=True)
-class Answer:
+class ProbeResult:
     """One health check: its time, or why nothing came back."""
 
     ms: float | None
@@ -86,7 +86,7 @@ class HealthProber:
     """
 
     def __init__(
-        self, services: Sequence[Probed], links: dict[str, str], recorder: Recorder
+        self, services: Sequence[Probed], links: dict[str, str], recorder: TimelineRecorder
     ) -> None:
         self._lock = threading.Lock()
         self._recorder = recorder
@@ -143,34 +143,34 @@ class _Watch:
             self.silent = self.broken = self.slow = self.good = 0
             self.answered_at = monotonic()
             return []
-        events, odd = self._process(pid) if pid is not None else ([], False)
+        events, unhealthy = self._process(pid) if pid is not None else ([], False)
         direct = ask(self.service.health_url)
         events += self._silence(direct, starved=starved)
-        odd = odd or direct.ms is None
+        unhealthy = unhealthy or direct.ms is None
         if direct.ms is None:
             self.broken = self.slow = 0
         elif self.link is not None:
             found, worse = self._through_link(self.link, direct.ms, starved=starved)
-            events, odd = events + found, odd or worse
-        return events + self._well(odd=odd)
+            events, unhealthy = events + found, unhealthy or worse
+        return events + self._recovered(unhealthy=unhealthy)
 
     def _process(self, pid: int) -> tuple[list[EvidenceEvent], bool]:
         events: list[EvidenceEvent] = []
-        name, odd = self.service.name, False
+        name, unhealthy = self.service.name, False
         stopped, limits = self.service.state()
         if stopped:
-            odd = True
+            unhealthy = True
             if self._first("stopped"):
                 events.append(ServiceStopped(service=name, pid=pid))
         for resource, limit in limits.items():
             if self.limits.get(resource, limit) == limit:
                 continue
-            odd = True
+            unhealthy = True
             if self._first(resource):
                 events.append(ServiceLimited(service=name, resource=resource, limit=limit))
-        return events, odd
+        return events, unhealthy
 
-    def _silence(self, answer: Answer, *, starved: bool) -> list[EvidenceEvent]:
+    def _silence(self, answer: ProbeResult, *, starved: bool) -> list[EvidenceEvent]:
         if answer.ms is not None:
             self.silent, self.answered_at, self.answered = 0, monotonic(), True
             self.answering = self.service.pid
@@ -203,8 +203,8 @@ class _Watch:
         self.broken = self.broken + 1 if answer.ms is None else 0
         self.slow = self.slow + 1 if slow else 0
         # A reset is told at once: load does not make it. That something is late has to be seen again.
-        sure = bool(self.broken) and not answer.timed_out
-        if (sure or self.broken >= IN_A_ROW) and self._first("broken"):
+        confidence = bool(self.broken) and not answer.timed_out
+        if (confidence or self.broken >= IN_A_ROW) and self._first("broken"):
             return [self._degraded("broken", direct_ms, answer)], True
         if self.slow >= IN_A_ROW and self._first("slow"):
             return [self._degraded("slow", direct_ms, answer)], True
@@ -212,7 +212,7 @@ class _Watch:
             self.reached_at = monotonic()
         return [], late or answer.ms is None
 
-    def _degraded(self, how: str, direct_ms: float, link: Answer) -> LinkDegraded:
+    def _degraded(self, how: str, direct_ms: float, link: ProbeResult) -> LinkDegraded:
         return LinkDegraded.model_validate(
             {
                 "service": self.service.name,
@@ -224,11 +224,11 @@ class _Watch:
             }
         )
 
-    def _well(self, *, odd: bool) -> list[EvidenceEvent]:
-        self.good = 0 if odd else self.good + 1
-        if self.told and self.good >= WELL_IN_A_ROW:
+    def _recovered(self, *, unhealthy: bool) -> list[EvidenceEvent]:
+        self.good = 0 if unhealthy else self.good + 1
+        if self.told and self.good >= HEALTHY_IN_A_ROW:
             self.told.clear()
-            return [ServiceWell(service=self.service.name)]
+            return [ServiceHealthy(service=self.service.name)]
         return []
 
     def _first(self, what: str) -> bool:
@@ -237,7 +237,7 @@ class _Watch:
         return new
 
 
-def ask(url: str, timeout: float = PROBE_TIMEOUT_SECONDS) -> Answer:
+def ask(url: str, timeout: float = PROBE_TIMEOUT_SECONDS) -> ProbeResult:
     """One GET on a connection of its own; anything that is answered is an answer."""
     parts = urlsplit(url)
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
@@ -247,9 +247,9 @@ def ask(url: str, timeout: float = PROBE_TIMEOUT_SECONDS) -> Answer:
         connection.request("GET", parts.path)
         connection.getresponse().read()
     except TimeoutError:
-        return Answer(None, f"no answer within {timeout * 1000:.0f} ms", True)
+        return ProbeResult(None, f"no answer within {timeout * 1000:.0f} ms", True)
     except (OSError, http.client.HTTPException) as error:
-        return Answer(None, type(error).__name__)
+        return ProbeResult(None, type(error).__name__)
     finally:
         connection.close()
-    return Answer(round((monotonic() - began) * 1000, 3))
+    return ProbeResult(round((monotonic() - began) * 1000, 3))

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pytest_execgo.models.document import without_surrogates
-from pytest_execgo.models.timeline import EVENT, ChaosEvent, Event, EvidenceEvent
+from pytest_execgo.models.events import EVENT, ChaosEvent, Event, EvidenceEvent
 
 E = TypeVar("E", bound=Event)
 
 
-class Recorder:
+class TimelineRecorder:
     """Safe to use from many threads. Times count from its creation, on a monotonic clock."""
 
     def __init__(self, folder: Path) -> None:

@@ -62,7 +62,7 @@ class ScenarioFile(pytest.File):
             raise self.CollectError(str(error)) from None
         if state.recorded:
             trials = [
-                replace(trial, dice=state.recorded[trial.trial_id][1].dice_id)
+                replace(trial, rng=state.recorded[trial.trial_id][1].rng_key)
                 for trial in trials
                 if trial.trial_id in state.recorded
             ]

@@ -38,14 +38,14 @@ def execgo_ready(execgo_session: RunSession) -> RunSession:
     """The session with a fleet in which every service answers; a broken one is replaced first."""
     from pytest_execgo.errors import HarnessError
 
-    trouble = None
+    problem = None
     try:
         execgo_session.ensure_fleet()
     except HarnessError as error:
-        trouble = str(error)
-    if trouble is not None:
+        problem = str(error)
+    if problem is not None:
         # Outside of the handler, or pytest would print the error twice.
-        pytest.fail(trouble, pytrace=False)
+        pytest.fail(problem, pytrace=False)
     return execgo_session
 
 
@@ -113,7 +113,7 @@ def execgo_run(
         except TrialSkipped as skipped:
             pytest.skip(str(skipped))
         except (UsageError, HarnessError) as error:
-            trouble = str(error)
-        pytest.fail(trouble, pytrace=False)
+            problem = str(error)
+        pytest.fail(problem, pytrace=False)
 
     return run

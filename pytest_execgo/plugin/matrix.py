@@ -10,7 +10,7 @@ from typing import Any, TextIO
 import pytest
 
 from pytest_execgo.errors import HarnessError, UsageError
-from pytest_execgo.harness.containers.persistent_launcher import KIND as KEPT_KIND
+from pytest_execgo.harness.containers.persistent_launcher import KIND as PERSISTENT_KIND
 from pytest_execgo.plugin import options
 from pytest_execgo.plugin.collection import ScenarioFile, find_argument, trial_id_of
 from pytest_execgo.plugin.events import EventsOut, EventStream
@@ -48,7 +48,7 @@ class MatrixPlugin:
         if config.getoption("dist", "no") == "each":
             raise UsageError("--dist each would run every trial twice into one folder; use -n N")
         self._check_reports(config)
-        self._check_kept(config)
+        self._check_persistent(config)
         sources = pytest.Config.ArgsSource
         if config.args_source in (sources.INVOCATION_DIR, sources.TESTPATHS):
             config.args[:] = [str(path) for path in catalogue.selected().values()]
@@ -60,10 +60,10 @@ class MatrixPlugin:
         for name, text in self._markers():
             config.addinivalue_line("markers", f"{name}: {text}")
 
-    def _check_kept(self, config: pytest.Config) -> None:
+    def _check_persistent(self, config: pytest.Config) -> None:
         """A fleet that is kept is one fleet, and every worker needs its own."""
         asked = self._state.request
-        kept = f"{KEPT_KIND}:"
+        kept = f"{PERSISTENT_KIND}:"
         wanted = [
             name for name in (asked.harness, *asked.services.values()) if name.startswith(kept)
         ]
@@ -107,7 +107,7 @@ class MatrixPlugin:
         if state.is_worker or session.config.option.collectonly:
             return
         try:
-            state.fleet_spec.prepare(state.registry.launchers, state.say)
+            state.fleet_spec.prepare(state.registry.launchers, state.progress)
             session.config.stash[options.IMAGES] = state.fleet_spec.settings.images
         except UsageError as error:
             raise pytest.UsageError(f"execgo: {error}") from None

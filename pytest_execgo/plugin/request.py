@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from pytest_execgo.errors import UsageError, unknown_name
-from pytest_execgo.harness.containers.persistent_launcher import KIND as KEPT_KIND
+from pytest_execgo.harness.containers.persistent_launcher import KIND as PERSISTENT_KIND
 from pytest_execgo.models.benchmark import BenchmarkRunRequest, TrialResult
 from pytest_execgo.models.context import MOST_SECONDS
 from pytest_execgo.models.document import load, parse
@@ -147,7 +147,7 @@ class RequestReader:
                 found = options.value(self.config, name)
             if found:
                 base[field] = _number(name, found) if name in _NUMBERS else found
-        kept = self._kept(asked)
+        kept = self._persistent(asked)
         if kept:
             base["harness"] = kept
         services = self._services(asked)
@@ -235,7 +235,7 @@ class RequestReader:
             "repetitions": max(r.repetition for r in results) + 1,
             "seed": results[0].seed,
         }
-        harness = self._kept(set()) or options.given(self.config, "harness")
+        harness = self._persistent(set()) or options.given(self.config, "harness")
         services = self._services(set())
         if harness:
             update |= {"harness": harness, "services": {}}
@@ -265,12 +265,12 @@ class RequestReader:
         if only_given:
             found = {}
         for name, read in MODEL_OPTIONS.items():
-            said = options.given(self.config, name)
+            reported = options.given(self.config, name)
             kept = name == "model_timeout" or not only_given
-            if said is None and "model" not in asked and kept:
-                said = options.value(self.config, name)
-            if said is not None:
-                found[name] = read(name, said)
+            if reported is None and "model" not in asked and kept:
+                reported = options.value(self.config, name)
+            if reported is not None:
+                found[name] = read(name, reported)
         if not found:
             return None
         provider = found.setdefault("provider", OPENAI)
@@ -291,14 +291,14 @@ class RequestReader:
         """What a plan may cost: options over the request file, that over the ini file."""
         found = dict(file or {})
         for name, (field, read) in BUDGET_OPTIONS.items():
-            said = options.given(self.config, name)
-            if said is None and "budget" not in asked:
-                said = options.value(self.config, name)
-            if said is not None:
-                found[field] = read(name, said)
+            reported = options.given(self.config, name)
+            if reported is None and "budget" not in asked:
+                reported = options.value(self.config, name)
+            if reported is not None:
+                found[field] = read(name, reported)
         return found
 
-    def _kept(self, asked: set[str]) -> str | None:
+    def _persistent(self, asked: set[str]) -> str | None:
         """``--execgo-fleet NAME`` as a harness."""
         name = options.given(self.config, "fleet")
         if name is None and not asked & {"harness", "services"}:
@@ -310,7 +310,7 @@ class RequestReader:
                 raise UsageError(
                     f"--execgo-fleet {name} has its services already; leave out --execgo-{other}"
                 )
-        return f"{KEPT_KIND}:{name}"
+        return f"{PERSISTENT_KIND}:{name}"
 
     def _services(self, asked: set[str]) -> dict[str, str] | None:
         words = self._chosen("service", asked, "services")

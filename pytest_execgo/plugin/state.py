@@ -48,7 +48,7 @@ class PluginState:
             config.stash[_STATE] = cls(config)
         return config.stash[_STATE]
 
-    def say(self, line: str) -> None:
+    def progress(self, line: str) -> None:
         """Progress of something slow, on the terminal; a worker has none."""
         reporter = self.config.pluginmanager.get_plugin("terminalreporter")
         capture = self.config.pluginmanager.get_plugin("capturemanager")
@@ -112,9 +112,9 @@ class PluginState:
 
     def _service_base(self) -> Path:
         """What paths of services are relative to: those of the ini file to the root folder."""
-        said = self.config.getini("execgo_service") or self.config.getini("execgo_harness")
+        reported = self.config.getini("execgo_service") or self.config.getini("execgo_harness")
         given = [options.given(self.config, name) for name in ("service", "harness", "request")]
-        if said and not any(given):
+        if reported and not any(given):
             return self.config.rootpath
         return self.config.invocation_params.dir
 
@@ -159,7 +159,7 @@ class PluginState:
     def _check_faults_of_models(self, catalogue: Catalogue) -> None:
         """Where nothing else is asked for, a run without them would come to nothing."""
         names = catalogue.profile_names()
-        if not all(catalogue.profile(name).disturbs_model for name in names):
+        if not all(catalogue.profile(name).targets_model for name in names):
             return
         faults = f"the faults of {', '.join(names)}"
         if "live" not in self.request.modes:
@@ -181,7 +181,7 @@ class PluginState:
     @cached_property
     def session(self) -> RunSession:
         """The session that runs trials in this process."""
-        return RunSession(self.settings, self.catalogue, self.say)
+        return RunSession(self.settings, self.catalogue, self.progress)
 
     @cached_property
     def recorded(self) -> dict[str, tuple[Path, TrialResult]]:
@@ -226,10 +226,10 @@ class PluginState:
         words: list[str] = []
         model = self.request.model
         if model:
-            said = model.model_dump(exclude_none=True)
+            reported = model.model_dump(exclude_none=True)
             for name in MODEL_OPTIONS:
-                if name in said:
-                    words += [f"--execgo-{name.replace('_', '-')}", str(said[name])]
+                if name in reported:
+                    words += [f"--execgo-{name.replace('_', '-')}", str(reported[name])]
         if model and self.request.max_repairs != DEFAULT_MAX_REPAIRS:
             words += ["--execgo-max-repairs", str(self.request.max_repairs)]
         for name, (field, _) in BUDGET_OPTIONS.items() if model else ():

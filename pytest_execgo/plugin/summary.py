@@ -122,7 +122,7 @@ def _replays(state: PluginState, results: list[TrialResult]) -> list[ReplayRecor
         if chosen is not None and trial_id not in chosen:
             continue
         before_profile = state.catalogue.profile(before.chaos)
-        if before_profile.disturbs_model:
+        if before_profile.targets_model:
             # Skipped, and listed so: no model is asked.
             continue
         after = repeated.get(trial_id)

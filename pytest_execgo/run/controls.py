@@ -53,9 +53,9 @@ class Control:
             ok=self.holds(result),
         )
 
-    def failed(self, trouble: str) -> ControlRecord:
+    def failed(self, problem: str) -> ControlRecord:
         """It could not even be run."""
-        got = f"harness error: {trouble}"
+        got = f"harness error: {problem}"
         return ControlRecord(name=self.name, expected=self.expected, got=got, ok=False, ran=False)
 
 

@@ -131,9 +131,9 @@ class Catalogue:
         """Why these make no trial, decided from the plan; ``None`` if they do."""
         if not scenario.allows(profile.profile.id):
             return f"allowed_chaos of the scenario leaves {profile.profile.id} out"
-        if profile.disturbs_model and mode != "live":
+        if profile.targets_model and mode != "live":
             return "a model is asked in live mode only"
-        if profile.disturbs_model and not asks_model(self.registry.adapter(framework)):
+        if profile.targets_model and not asks_model(self.registry.adapter(framework)):
             return f"{framework} asks no model"
         if scenario.plan is None:
             return None

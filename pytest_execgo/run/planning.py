@@ -15,26 +15,26 @@ from typing import Any
 
 import requests
 
-from pytest_execgo.adapter.answer import Source
+from pytest_execgo.adapter.answer import AnswerSource
 from pytest_execgo.adapter.base import PlanTrace, asks_model
 from pytest_execgo.adapter.budget import Budget
 from pytest_execgo.adapter.endpoint import Endpoint
+from pytest_execgo.adapter.gateway import ModelAttempt, ModelGateway
 from pytest_execgo.adapter.landing import Landing
 from pytest_execgo.adapter.packages import environment, versions
 from pytest_execgo.adapter.recorded import DIVERGENCE, Recorded
 from pytest_execgo.adapter.script import answers
-from pytest_execgo.adapter.wire import Attempt, ModelWire
 from pytest_execgo.chaos.model_proxy import ModelProxy
 from pytest_execgo.errors import HarnessError, PlanError, UsageError
 from pytest_execgo.harness.fleet import Fleet
 from pytest_execgo.models.context import ModelProfile, PlanBudget, PlanContext
 from pytest_execgo.models.document import SCHEMA_VERSION, load, without_surrogates
+from pytest_execgo.models.events import AnswerJudged, ModelReplied, ModelUsed
 from pytest_execgo.models.plan import StandardPlan
 from pytest_execgo.models.recording import Recording
-from pytest_execgo.models.timeline import AnswerJudged, ModelReplied, ModelUsed
 from pytest_execgo.models.trial import Trial
 from pytest_execgo.observability.artifacts import write_json, write_model
-from pytest_execgo.observability.recorder import Recorder
+from pytest_execgo.observability.recorder import TimelineRecorder
 from pytest_execgo.run.matrix import Catalogue
 from pytest_execgo.run.settings import RunSettings
 from pytest_execgo.runner.trial import plan_digest
@@ -58,7 +58,7 @@ def _diverged(answers: int, why: str) -> PlanError:
 
 
 @contextmanager
-def _ended_by_interrupt(wire: ModelWire) -> Iterator[None]:
+def _ended_by_interrupt(gateway: ModelGateway) -> Iterator[None]:
     """Ctrl-C ends the wire first: frameworks wait for a request that is under way, in loops and threads
     of their own, and a model may think for minutes."""
     before = signal.getsignal(signal.SIGINT)
@@ -67,7 +67,7 @@ def _ended_by_interrupt(wire: ModelWire) -> Iterator[None]:
         return
 
     def stop(number: int, frame: Any) -> None:
-        wire.stop()
+        gateway.stop()
         before(number, frame)
 
     signal.signal(signal.SIGINT, stop)
@@ -79,8 +79,8 @@ def _ended_by_interrupt(wire: ModelWire) -> Iterator[None]:
 
 def _no_proxy() -> dict[str, str]:
     """What the user exempts from proxies, and this machine."""
-    said = os.environ.get("NO_PROXY") or os.environ.get("no_proxy") or ""
-    value = ",".join(part for part in (said, "127.0.0.1", "localhost") if part)
+    reported = os.environ.get("NO_PROXY") or os.environ.get("no_proxy") or ""
+    value = ",".join(part for part in (reported, "127.0.0.1", "localhost") if part)
     return {"NO_PROXY": value, "no_proxy": value}
 
 
@@ -95,7 +95,7 @@ class Planning:
     scenario: Scenario
     fleet: Fleet
     folder: Path
-    recorder: Recorder
+    recorder: TimelineRecorder
     proxy: ModelProxy | None = None
     recording: Recording | None = field(default=None, init=False)
 
@@ -113,12 +113,12 @@ class Planning:
                 "scenario_id": cell.scenario,
                 "framework": cell.framework,
                 "mode": cell.mode,
-                "model": self._said_model(),
+                "model": self._used_model(),
                 "steps": without_surrogates(trace.steps),
             }
             write_json(self.folder / "adapter_trace.json", document)
 
-    def _said_model(self) -> dict[str, str] | None:
+    def _used_model(self) -> dict[str, str] | None:
         profile = self.catalogue.request.model
         if self.trial.cell.mode != "live" or profile is None:
             return None
@@ -140,11 +140,11 @@ class Planning:
         budget = Budget(self.catalogue.request.budget, repairs)
         with (
             self._endpoint(profile) as source,
-            ModelWire(source, trace, budget, self._attempted) as wire,
+            ModelGateway(source, trace, budget, self._attempted) as gateway,
         ):
-            given = profile.model_copy(update={"model": asked, "base_url": wire.url})
+            given = profile.model_copy(update={"model": asked, "base_url": gateway.url})
             context = self._context(workspace, given, repairs)
-            plan = self._through(wire, adapter, context, trace, profile)
+            plan = self._through(gateway, adapter, context, trace, profile)
         # What chaos made of its answers is nothing that the model said.
         if self.settings.record and self.proxy is None:
             self.recording = Recording(
@@ -154,7 +154,7 @@ class Planning:
                 provider=profile.provider,
                 model=profile.model,
                 max_repairs=self.catalogue.request.max_repairs,
-                exchanges=tuple(wire.exchanges),
+                exchanges=tuple(gateway.exchanges),
                 plan_digest=plan_digest(plan),
             )
         return plan
@@ -178,23 +178,23 @@ class Planning:
         # As many as there are; it is for the recording to say that one more is a divergence.
         limits = PlanBudget(requests=len(recording.exchanges) + 1)
         source, budget = Recorded(recording.exchanges), Budget(limits, repairs)
-        with ModelWire(source, trace, budget, self._attempted) as wire:
-            given = profile.model_copy(update={"base_url": wire.url})
+        with ModelGateway(source, trace, budget, self._attempted) as gateway:
+            given = profile.model_copy(update={"base_url": gateway.url})
             context = self._context(workspace, given, repairs)
             try:
-                plan = self._through(wire, adapter, context, trace, profile)
+                plan = self._through(gateway, adapter, context, trace, profile)
             except Exception as error:
                 # A recording ends in a legal plan: whatever comes instead is another way to go.
-                raise wire.divergence or _diverged(len(wire.exchanges), str(error)) from None
-        if wire.divergence is not None:
-            raise wire.divergence
-        if len(wire.exchanges) < len(recording.exchanges):
+                raise gateway.divergence or _diverged(len(gateway.exchanges), str(error)) from None
+        if gateway.divergence is not None:
+            raise gateway.divergence
+        if len(gateway.exchanges) < len(recording.exchanges):
             count = len(recording.exchanges)
             raise _diverged(
-                len(wire.exchanges), f"the recording has {count}, and the framework asks no more"
+                len(gateway.exchanges), f"the recording has {count}, and the framework asks no more"
             )
         if plan_digest(plan) != recording.plan_digest:
-            raise _diverged(len(wire.exchanges), "it makes another plan than the recorded one")
+            raise _diverged(len(gateway.exchanges), "it makes another plan than the recorded one")
         return plan
 
     def _recording(self, framework: str) -> Recording:
@@ -213,7 +213,7 @@ class Planning:
 
     def _through(
         self,
-        wire: ModelWire,
+        gateway: ModelGateway,
         adapter: Any,
         context: PlanContext,
         trace: PlanTrace,
@@ -226,27 +226,27 @@ class Planning:
         with (
             warnings.catch_warnings(record=True) as warned,
             environment(**_no_proxy()),
-            _ended_by_interrupt(wire),
+            _ended_by_interrupt(gateway),
         ):
             warnings.simplefilter("default")
             try:
                 plan: StandardPlan = adapter.plan(context, trace, None)
             except Exception as error:
                 trace.add("raised", message=f"{type(error).__name__}: {error}")
-                if wire.trouble is not None:
-                    raise wire.trouble from None
+                if gateway.problem is not None:
+                    raise gateway.problem from None
                 raise
             finally:
                 for one in warned:
                     trace.add("warning", category=one.category.__name__, message=str(one.message))
-                self._used(wire, profile)
+                self._used(gateway, profile)
         return plan
 
     def _judged(self, attempt: int, landing: Landing) -> None:
         self.recorder.add(AnswerJudged(attempt=attempt, rules=landing.rules))
 
-    def _attempted(self, one: Attempt) -> None:
-        trouble = one.trouble
+    def _attempted(self, one: ModelAttempt) -> None:
+        problem = one.problem
         self.recorder.add(
             ModelReplied(
                 number=one.number,
@@ -254,26 +254,26 @@ class Planning:
                 status=one.answer.status,
                 took_ms=one.took_ms,
                 stalled_ms=one.answer.stalled_ms,
-                code=trouble.code if trouble else None,
-                message=str(trouble) if trouble else "",
+                code=problem.code if problem else None,
+                message=str(problem) if problem else "",
             )
         )
 
-    def _used(self, wire: ModelWire, profile: ModelProfile) -> None:
-        prompt, completion = wire.tokens or (None, None)
+    def _used(self, gateway: ModelGateway, profile: ModelProfile) -> None:
+        prompt, completion = gateway.tokens or (None, None)
         self.recorder.add(
             ModelUsed(
                 provider=profile.provider,
                 model=profile.model,
-                requests=wire.requests,
-                answers=wire.answers,
+                requests=gateway.requests,
+                answers=gateway.answers,
                 prompt_tokens=prompt,
                 completion_tokens=completion,
             )
         )
 
     @contextmanager
-    def _endpoint(self, profile: ModelProfile) -> Iterator[Source]:
+    def _endpoint(self, profile: ModelProfile) -> Iterator[AnswerSource]:
         """The model to ask, behind the proxy of chaos where there is one."""
         scripted = profile.provider == SCRIPTED
         base_url = self._scripted() if scripted else profile.base_url

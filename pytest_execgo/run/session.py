@@ -38,12 +38,15 @@ class RunSession:
     """Runs trials one after another on a fleet that it brings up when it is first needed."""
 
     def __init__(
-        self, settings: RunSettings, catalogue: Catalogue, say: Callable[[str], None] | None = None
+        self,
+        settings: RunSettings,
+        catalogue: Catalogue,
+        progress: Callable[[str], None] | None = None,
     ) -> None:
         self.settings, self.catalogue = settings, catalogue
-        self._say = say or (lambda line: None)
+        self._progress = progress or (lambda line: None)
         self._fleet: Fleet | None = None
-        self._spoilt = False
+        self._needs_renewal = False
         self._controlled = False
         self._calls: Counter[str] = Counter()
 
@@ -57,7 +60,10 @@ class RunSession:
         in its place. ``links`` names the services that must be reached through a fault proxy."""
         fleet, renew = self._fleet, False
         if fleet is not None and (
-            self._spoilt or not links <= fleet.links or fleet.abnormal() or fleet.unready()
+            self._needs_renewal
+            or not links <= fleet.links
+            or fleet.active_faults()
+            or fleet.unready()
         ):
             self.close()
             renew = True
@@ -73,8 +79,8 @@ class RunSession:
             began = monotonic()
             fleet.start()
             if fleet.slow_to_start:
-                self._say(f"fleet ready in {monotonic() - began:.1f} s")
-            self._fleet, self._spoilt = fleet, False
+                self._progress(f"fleet ready in {monotonic() - began:.1f} s")
+            self._fleet, self._needs_renewal = fleet, False
             self._write_environment(fleet)
             return fleet
         return self._fleet
@@ -103,8 +109,8 @@ class RunSession:
             raise TrialSkipped(f"{found.id} × {chaos} is not applicable: {reason}")
         cell = Cell(found.id, framework, mode, chaos)
         self._calls[caller] += 1
-        dice = f"{caller}:{self._calls[caller]}" if caller else ""
-        trial = Trial(cell, 0, dice, caller)
+        rng = f"{caller}:{self._calls[caller]}" if caller else ""
+        trial = Trial(cell, 0, rng, caller)
         open_run(self.settings, self.catalogue.request)
         while True:
             try:
@@ -120,7 +126,7 @@ class RunSession:
         """Run one trial and write its folder; raises :class:`TrialSkipped`, :class:`HarnessError`."""
         profile = self.catalogue.profile(trial.cell.chaos)
         self._check_possible(trial, scenario)
-        self._check_dice(trial, profile)
+        self._check_random_draw(trial, profile)
         if profile.faults and not self._controlled:
             self._run_controls(profile.links)
         fleet = self.ensure_fleet(profile.links)
@@ -174,10 +180,10 @@ class RunSession:
         try:
             return execution.run(node_id)
         except HarnessError:
-            self._spoilt = True
+            self._needs_renewal = True
             raise
         finally:
-            self._spoilt = self._spoilt or not execution.clean
+            self._needs_renewal = self._needs_renewal or not execution.clean
 
     def _check_possible(self, trial: Trial, scenario: Scenario) -> None:
         adapter = self.catalogue.registry.adapter(trial.cell.framework)
@@ -186,7 +192,7 @@ class RunSession:
             raise TrialSkipped(f"{adapter.name} is not installed; install it with: {install}")
         if adapter.name == "reference" and scenario.reference_plan is None:
             raise TrialSkipped(f"scenario {scenario.id} has no reference_plan to replay")
-        if self.settings.repeats and self.catalogue.profile(trial.cell.chaos).disturbs_model:
+        if self.settings.repeats and self.catalogue.profile(trial.cell.chaos).targets_model:
             raise TrialSkipped(
                 f"the faults of {trial.cell.chaos} strike a model, and a recorded trial is repeated "
                 "without asking one"
@@ -205,11 +211,11 @@ class RunSession:
                     "--execgo-mode live --execgo-provider … --execgo-record"
                 )
 
-    def _check_dice(self, trial: Trial, profile: LoadedProfile) -> None:
+    def _check_random_draw(self, trial: Trial, profile: LoadedProfile) -> None:
         """A trial without any of its faults would be a vacuous pass (`measure` has none)."""
         if profile.profile.expectation == "measure":
             return
-        if all_left_out(profile.faults, self.settings.chaos_seed(profile.profile), trial.dice_id):
+        if all_left_out(profile.faults, self.settings.chaos_seed(profile.profile), trial.rng_key):
             odds = ", ".join(f"{loaded.fault.probability}" for loaded in profile.faults)
             raise TrialSkipped(
                 f"{profile.profile.id}: the dice left its faults out (probability {odds}, "

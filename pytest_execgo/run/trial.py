@@ -19,9 +19,9 @@ from pytest_execgo.extensions.registry import LoadedProfile
 from pytest_execgo.harness.files import remove_tree
 from pytest_execgo.harness.fleet import Fleet
 from pytest_execgo.models.benchmark import TrialResult
+from pytest_execgo.models.events import ArtifactSeen, HarnessProblem
 from pytest_execgo.models.finding import AcceptedFinding
 from pytest_execgo.models.plan import StandardPlan
-from pytest_execgo.models.timeline import ArtifactSeen, HarnessTrouble
 from pytest_execgo.models.trial import Trial
 from pytest_execgo.observability.access_log import collect_access_log
 from pytest_execgo.observability.artifacts import (
@@ -31,7 +31,7 @@ from pytest_execgo.observability.artifacts import (
     write_model,
 )
 from pytest_execgo.observability.health import HealthProber, ServiceMonitor
-from pytest_execgo.observability.recorder import Recorder
+from pytest_execgo.observability.recorder import TimelineRecorder
 from pytest_execgo.run.matrix import Catalogue
 from pytest_execgo.run.planning import Planning
 from pytest_execgo.run.settings import RunSettings
@@ -101,8 +101,8 @@ class Execution:
             remove_tree(workspace)
 
     @contextmanager
-    def _recorder(self) -> Iterator[Recorder]:
-        recorder = Recorder(self.folder)
+    def _recorder(self) -> Iterator[TimelineRecorder]:
+        recorder = TimelineRecorder(self.folder)
         monitor = ServiceMonitor(recorder)
         self.fleet.watch(monitor)
         services = list(self.fleet.services.values())
@@ -115,9 +115,9 @@ class Execution:
             self.fleet.unwatch(monitor)
             recorder.close()
 
-    def _execute(self, workspace: Path, recorder: Recorder) -> None:
+    def _execute(self, workspace: Path, recorder: TimelineRecorder) -> None:
         seed = self.settings.seed
-        proxy = ModelProxy() if self.profile.disturbs_model else None
+        proxy = ModelProxy() if self.profile.targets_model else None
         targets: dict[str, ServiceHandle] = {**self.fleet.services}
         if proxy is not None:
             targets[proxy.name] = proxy
@@ -126,7 +126,7 @@ class Execution:
             targets,
             recorder,
             trial_id=self.trial.trial_id,
-            dice_id=self.trial.dice_id,
+            rng_key=self.trial.rng_key,
             seed=self.settings.chaos_seed(self.profile.profile),
         )
         chaos.arm()
@@ -160,7 +160,7 @@ class Execution:
                 raise
         fixtures = self.fleet.services["fixtures"].url
         if not collect_access_log(fixtures, self.trial.trial_id, recorder):
-            recorder.add(HarnessTrouble(message="the access log of fixtures cannot be read"))
+            recorder.add(HarnessProblem(message="the access log of fixtures cannot be read"))
 
     def _placeholders(self, workspace: Path) -> dict[str, str]:
         known = {
@@ -177,7 +177,7 @@ class Execution:
         plan: StandardPlan,
         results: Mapping[str, dict[str, Any]],
         workspace: Path,
-        recorder: Recorder,
+        recorder: TimelineRecorder,
     ) -> None:
         for stage in plan.stages:
             for artifact in stage.expected_artifacts:
@@ -193,7 +193,7 @@ class Execution:
         for event in evaluate(self.scenario, view):
             recorder.add(event)
 
-    def _judge(self, recorder: Recorder, node_id: str | None) -> TrialResult:
+    def _judge(self, recorder: TimelineRecorder, node_id: str | None) -> TrialResult:
         events = recorder.events()
         verdict, faults = judge(self.profile.profile, events)
         cell = self.trial.cell
@@ -212,7 +212,7 @@ class Execution:
             chaos=cell.chaos,
             repetition=self.trial.repetition,
             seed=self.settings.seed,
-            dice_id=self.trial.dice_id,
+            rng_key=self.trial.rng_key,
             started_at=recorder.started_at,
             outcome_digest=outcome_digest(events, verdict),
             **plan_facts(events),

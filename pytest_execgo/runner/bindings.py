@@ -8,10 +8,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from pytest_execgo.models.events import BindingMissing, BindingProblem, BindingResolved
 from pytest_execgo.models.path import PathError, search
 from pytest_execgo.models.plan import Binding, PlanStage
 from pytest_execgo.models.task import TaskGraph
-from pytest_execgo.models.timeline import BindingMissing, BindingProblem, BindingResolved
 
 
 class Unresolved(Exception):

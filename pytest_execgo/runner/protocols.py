@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any, Protocol, TypeVar
 
+from pytest_execgo.models.events import Event
 from pytest_execgo.models.plan import PlanStage, StandardPlan
 from pytest_execgo.models.task import EngineTask, TaskGraph
-from pytest_execgo.models.timeline import Event
 
 E = TypeVar("E", bound=Event)
 
 
-class Recorder(Protocol):
+class TimelineRecorder(Protocol):
     """Where facts go, at once and for good."""
 
     def add(self, event: E, at_ms: float | None = None) -> E:

@@ -9,9 +9,7 @@ from datetime import UTC, datetime
 from time import monotonic, sleep
 from typing import Any, Literal
 
-from pytest_execgo.models.plan import PlanStage
-from pytest_execgo.models.task import EngineTask, Task, TaskGraph
-from pytest_execgo.models.timeline import (
+from pytest_execgo.models.events import (
     EngineProtocolError,
     EngineReachable,
     EngineUnreachable,
@@ -26,6 +24,8 @@ from pytest_execgo.models.timeline import (
     TaskError,
     TaskLost,
 )
+from pytest_execgo.models.plan import PlanStage
+from pytest_execgo.models.task import EngineTask, Task, TaskGraph
 from pytest_execgo.runner.engine import (
     REQUEST_TIMEOUT_SECONDS,
     ExecgoClient,
@@ -34,7 +34,7 @@ from pytest_execgo.runner.engine import (
     SeenTask,
     Unreachable,
 )
-from pytest_execgo.runner.protocols import Chaos, Recorder, Services
+from pytest_execgo.runner.protocols import Chaos, Services, TimelineRecorder
 
 MAX_ID_LENGTH = 200
 _BACKOFF_FACTOR = 1.5
@@ -110,7 +110,7 @@ class StageRunner:
     def __init__(
         self,
         client: ExecgoClient,
-        recorder: Recorder,
+        recorder: TimelineRecorder,
         services: Services,
         chaos: Chaos,
         prefix: str,

@@ -9,11 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from pytest_execgo.errors import HarnessError, PlanError
-from pytest_execgo.models.plan import PlanStage, StandardPlan
-from pytest_execgo.models.plan_rules import fill_placeholders, plan_problems
-from pytest_execgo.models.task import TaskGraph
-from pytest_execgo.models.timeline import (
-    HarnessTrouble,
+from pytest_execgo.models.events import (
+    HarnessProblem,
     LeftoverFound,
     PlanFailed,
     PlanReady,
@@ -22,9 +19,12 @@ from pytest_execgo.models.timeline import (
     TrialFinished,
     TrialStarted,
 )
+from pytest_execgo.models.plan import PlanStage, StandardPlan
+from pytest_execgo.models.plan_rules import fill_placeholders, plan_problems
+from pytest_execgo.models.task import TaskGraph
 from pytest_execgo.runner import bindings
 from pytest_execgo.runner.engine import EngineError, ExecgoClient, Unreachable
-from pytest_execgo.runner.protocols import Chaos, Recorder, Services
+from pytest_execgo.runner.protocols import Chaos, Services, TimelineRecorder
 from pytest_execgo.runner.stage import StageRunner
 
 _TIDY_TIMEOUT_SECONDS = 2.0
@@ -57,7 +57,7 @@ class TrialRunner:
     """Executes one trial. All collaborators are arguments; nothing here knows pytest."""
 
     def __init__(
-        self, client: ExecgoClient, recorder: Recorder, services: Services, chaos: Chaos
+        self, client: ExecgoClient, recorder: TimelineRecorder, services: Services, chaos: Chaos
     ) -> None:
         self._client, self._recorder = client, recorder
         self._services, self._chaos = services, chaos
@@ -91,7 +91,7 @@ class TrialRunner:
                 self._chaos.on_verify()
                 verify(plan, stages.results)
         except HarnessError as error:
-            self._recorder.add(HarnessTrouble(message=str(error)))
+            self._recorder.add(HarnessProblem(message=str(error)))
             raise
         finally:
             # Healing and tidying up are our business, not the trial's: they cost it no time.
@@ -114,8 +114,8 @@ class TrialRunner:
         except BaseException as error:
             # Frameworks raise what they like, sys.exit() among it; for the trial each is a plan
             # that did not come.
-            said = str(error).strip().partition("\n")[0]
-            self._plan_failed("adapter_raised", f"{type(error).__name__}: {said}", began)
+            reported = str(error).strip().partition("\n")[0]
+            self._plan_failed("adapter_raised", f"{type(error).__name__}: {reported}", began)
             return None
         finally:
             self._chaos.on_planned()

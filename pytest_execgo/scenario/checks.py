@@ -18,9 +18,9 @@ from typing import Any
 import jsonschema
 
 from pytest_execgo.models.document import read_data
+from pytest_execgo.models.events import CheckEvaluated
 from pytest_execgo.models.path import PathError, search
 from pytest_execgo.models.plan import StandardPlan
-from pytest_execgo.models.timeline import CheckEvaluated
 from pytest_execgo.scenario.manifest import (
     FileCheck,
     JsonSchemaCheck,

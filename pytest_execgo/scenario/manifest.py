@@ -15,7 +15,7 @@ from pytest_execgo.errors import UsageError, did_you_mean
 from pytest_execgo.models.context import PromptPack
 from pytest_execgo.models.document import (
     Document,
-    Model,
+    VersionedDocument,
     free_name,
     load,
     read_data,
@@ -30,7 +30,7 @@ from pytest_execgo.models.plan_rules import plan_problems
 MANIFEST = "scenario.yaml"
 
 
-class TaskCheck(Model):
+class TaskCheck(Document):
     """The task ended in this status."""
 
     kind: Literal["task"]
@@ -38,7 +38,7 @@ class TaskCheck(Model):
     status: Literal["success", "failed", "skipped"]
 
 
-class _ResultCheck(Model):
+class _ResultCheck(Document):
     task: str
     path: str
 
@@ -90,7 +90,7 @@ class JsonSchemaCheck(_ResultCheck):
     schema_file: str = Field(alias="schema")
 
 
-class FileCheck(Model):
+class FileCheck(Document):
     """A file in the workspace after the run. Without ``sha256`` and ``equals_file`` it only has to
     be there; ``absent: true`` means that it must not be."""
 
@@ -106,7 +106,7 @@ class FileCheck(Model):
         return inside_workspace(value)
 
 
-class PythonCheck(Model):
+class PythonCheck(Document):
     """``module:function`` in the scenario's folder, called with a :class:`TrialView`."""
 
     kind: Literal["python"]
@@ -118,7 +118,7 @@ Check = Annotated[
 ]
 
 
-class Prompts(Model):
+class Prompts(Document):
     """Files with the texts for live adapters."""
 
     system: str | None = None
@@ -126,7 +126,7 @@ class Prompts(Model):
     constraints: str | None = None
 
 
-class ScenarioManifest(Document):
+class ScenarioManifest(VersionedDocument):
     """The content of ``scenario.yaml``; all paths are relative to its folder."""
 
     id: str = Field(pattern="^[a-z0-9_]+$")

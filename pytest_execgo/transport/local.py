@@ -23,7 +23,7 @@ def request(method: str, url: str, **options: Any) -> requests.Response:
         return session.request(method, url, **options)
 
 
-def beside_us(url: str) -> bool:
+def is_local(url: str) -> bool:
     """Whether a URL leads to this machine, and no proxy is to be asked for it."""
     return urlsplit(url).hostname in ("127.0.0.1", "localhost", "::1")
 
@@ -32,10 +32,10 @@ def session_for(url: str) -> requests.Session:
     """A session for an endpoint that may be anywhere: it goes through the user's proxy unless it is
     beside us, takes the user's certificates, and nothing of the user's ``.netrc``."""
     session = requests.Session()
-    if beside_us(url):
+    if is_local(url):
         session.trust_env = False
-        said = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
-        session.verify = said or True
+        reported = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
+        session.verify = reported or True
     # Without it, requests puts what .netrc has for the host in the place of any other authorization.
     session.auth = lambda request: request
     return session

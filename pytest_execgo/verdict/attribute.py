@@ -13,7 +13,7 @@ from math import inf
 
 from pytest_execgo.models.benchmark import Attribution, Confidence
 from pytest_execgo.models.cause import Layer
-from pytest_execgo.models.timeline import (
+from pytest_execgo.models.events import (
     AnswerJudged,
     BindingMissing,
     CheckEvaluated,
@@ -21,7 +21,7 @@ from pytest_execgo.models.timeline import (
     EngineUnreachable,
     EvidenceEvent,
     FixtureRequest,
-    HarnessTrouble,
+    HarnessProblem,
     ModelReplied,
     PlanFailed,
     PlanReady,
@@ -65,15 +65,15 @@ def attribute(events: Sequence[EvidenceEvent]) -> tuple[Attribution, ...]:
         for cause in rule(evidence):
             found.setdefault((cause.layer, cause.code), cause)
     causes = list(found.values())
-    trouble = [e for e in evidence.of(StageFinished) if e.outcome != "succeeded"]
-    if trouble and all(cause.overcome for cause in causes):
-        ids = tuple(event.event_id for event in trouble)
-        names = ", ".join(f"{event.stage_id} {event.outcome}" for event in trouble)
+    problem = [e for e in evidence.of(StageFinished) if e.outcome != "succeeded"]
+    if problem and all(cause.mitigated for cause in causes):
+        ids = tuple(event.event_id for event in problem)
+        names = ", ".join(f"{event.stage_id} {event.outcome}" for event in problem)
         message = f"no rule explains: {names}"
         causes.append(_cause("unknown", "unexplained", "possible", ids, message))
     if not causes:
         return (_cause("none", "no_failure", "certain", (), "nothing failed"),)
-    return tuple(sorted(causes, key=lambda c: (c.overcome, _ORDER.index(c.confidence))))
+    return tuple(sorted(causes, key=lambda c: (c.mitigated, _ORDER.index(c.confidence))))
 
 
 _ORDER: tuple[Confidence, ...] = ("certain", "likely", "possible")
@@ -85,7 +85,7 @@ def _cause(
     confidence: Confidence,
     events: tuple[str, ...],
     message: str,
-    overcome: bool = False,
+    mitigated: bool = False,
 ) -> Attribution:
     return Attribution(
         layer=layer,
@@ -93,13 +93,13 @@ def _cause(
         confidence=confidence,
         evidence=events,
         message=message,
-        overcome=overcome,
+        mitigated=mitigated,
     )
 
 
 def _harness(evidence: Evidence) -> Iterator[Attribution]:
-    for event in evidence.of(HarnessTrouble):
-        yield _cause("harness", "trouble", "certain", (event.event_id,), event.message)
+    for event in evidence.of(HarnessProblem):
+        yield _cause("harness", "problem", "certain", (event.event_id,), event.message)
 
 
 def _plan(evidence: Evidence) -> Iterator[Attribution]:
@@ -126,22 +126,22 @@ def _model(evidence: Evidence) -> Iterator[Attribution]:
         longest = max(reply.stalled_ms for reply in slow) / 1000
         message = f"the model's answer stood still for {longest:.1f} s in its middle"
         ids = tuple(reply.event_id for reply in slow)
-        overcome = "budget_time" not in failed
-        yield _cause("adapter", "model_slow", "likely", ids, message, overcome)
+        mitigated = "budget_time" not in failed
+        yield _cause("adapter", "model_slow", "likely", ids, message, mitigated)
     if "never_valid" not in failed:
         yield from _broken_answers(evidence, planned, bool(failed & _BUDGETS))
 
 
 def _broken_answers(evidence: Evidence, planned: bool, used_up: bool) -> Iterator[Attribution]:
     """A plan that failed by something else did not fail by these, unless they used its budget up."""
-    sure: Confidence = "certain" if planned or used_up else "possible"
+    confidence: Confidence = "certain" if planned or used_up else "possible"
     judged = evidence.of(AnswerJudged)
     for rule in dict.fromkeys(rule for answer in judged for rule in answer.rules):
         broken = [answer for answer in judged if rule in answer.rules]
         which = ", ".join(str(answer.attempt) for answer in broken)
         message = f"the model's answer {which} breaks {rule}"
         ids = tuple(answer.event_id for answer in broken)
-        yield _cause("plan", rule, sure, ids, message, planned)
+        yield _cause("plan", rule, confidence, ids, message, planned)
 
 
 def _binding(evidence: Evidence) -> Iterator[Attribution]:
@@ -152,7 +152,7 @@ def _binding(evidence: Evidence) -> Iterator[Attribution]:
         ids = (event.event_id,)
         if event.code == "unreadable":
             # The binding did its part: there is a text, and it is not what it should be.
-            if not any(w.start <= event.at_ms for w in evidence.troubles("fixtures")):
+            if not any(w.start <= event.at_ms for w in evidence.unhealthy_windows("fixtures")):
                 message = f"task {event.source_task_id} succeeded with output that {event.reason}"
                 yield _cause("task", "bad_output", "certain", ids, message)
             continue
@@ -163,7 +163,7 @@ def _binding(evidence: Evidence) -> Iterator[Attribution]:
 def _is_symptom(evidence: Evidence, missing: BindingMissing) -> bool:
     seen = [e for e in evidence.of(TaskChanged) if e.task_id == missing.source_task_id]
     succeeded = bool(seen) and seen[-1].status == "success"
-    return not succeeded and evidence.trouble_at() < missing.at_ms
+    return not succeeded and evidence.first_failure_at() < missing.at_ms
 
 
 def _rejection(evidence: Evidence) -> Iterator[Attribution]:
@@ -222,16 +222,16 @@ def _services(evidence: Evidence) -> Iterator[Attribution]:
     """What was seen of the services from outside."""
     for service, layer in _LAYERS.items():
         seen = evidence.health(service)
-        surer = [event for event in seen if not isinstance(event, ServiceSilent)]
-        for event in surer or seen:
+        surer_ones = [event for event in seen if not isinstance(event, ServiceSilent)]
+        for event in surer_ones or seen:
             # A process that has ended, or starts again, is silent: that has its own rule.
             if isinstance(event, ServiceSilent) and evidence.exits(service):
                 continue
-            code, sure, message = _told(event)
-            yield _cause(layer, code, sure, (event.event_id,), message)
+            code, confidence, message = _describe(event)
+            yield _cause(layer, code, confidence, (event.event_id,), message)
 
 
-def _told(event: Health) -> tuple[str, Confidence, str]:
+def _describe(event: Health) -> tuple[str, Confidence, str]:
     name = event.service
     if isinstance(event, ServiceStopped):
         return "process_stopped", "certain", f"the process of {name} was stopped for a while"
@@ -300,36 +300,39 @@ def _fixture(evidence: Evidence) -> Iterator[Attribution]:
 
 
 def _failed_with_fixture(evidence: Evidence) -> bool:
-    since = min((window.start for window in evidence.troubles("fixtures")), default=inf)
+    since = min((window.start for window in evidence.unhealthy_windows("fixtures")), default=inf)
     return any(e.at_ms >= since and _runtime_code(e) is None for e in evidence.failures())
 
 
 def _task(evidence: Evidence) -> Iterator[Attribution]:
-    troubles = evidence.troubles("fixtures") + evidence.troubles("runtime")
+    unhealthy_windows = evidence.unhealthy_windows("fixtures") + evidence.unhealthy_windows(
+        "runtime"
+    )
     for failed in evidence.failures():
         if _runtime_code(failed) is not None:
             continue
         layer, code = _task_code(failed)
         # A task that fails while a service is not itself is its symptom; what ExecGo itself refuses
         # to run is not.
-        if layer == "task" and any(w.start <= failed.at_ms <= w.end for w in troubles):
+        if layer == "task" and any(w.start <= failed.at_ms <= w.end for w in unhealthy_windows):
             continue
         if _cancelled(evidence, failed):
             continue
         # One that was submitted before the trouble ended may still be.
         late = any(
-            w.start <= failed.at_ms and evidence.submitted_at(failed) <= w.end for w in troubles
+            w.start <= failed.at_ms and evidence.submitted_at(failed) <= w.end
+            for w in unhealthy_windows
         )
-        first = failed.at_ms <= evidence.trouble_at() and not (layer == "task" and late)
-        sure: Confidence = "certain" if first else "possible"
+        first = failed.at_ms <= evidence.first_failure_at() and not (layer == "task" and late)
+        confidence: Confidence = "certain" if first else "possible"
         message = f"task {failed.task_id}: {_words(failed)}"
         if code == "retry_refused":
-            sure = "likely"
+            confidence = "likely"
             message += (
                 "; ExecGo's retry sent an id that the runtime has had, so the error of the first "
                 "attempt is lost: use max_resubmits instead of retry"
             )
-        yield _cause(layer, code, sure, (failed.event_id,), message)
+        yield _cause(layer, code, confidence, (failed.event_id,), message)
 
 
 def _cancelled(evidence: Evidence, failed: TaskChanged) -> bool:
@@ -337,7 +340,7 @@ def _cancelled(evidence: Evidence, failed: TaskChanged) -> bool:
     only when ExecGo is back, so ExecGo's own time of the failure counts."""
     exits = evidence.exits("execgo")
     words = _words(failed)
-    if any(said in words for said in ("context canceled", "shutting down")):
+    if any(reported in words for reported in ("context canceled", "shutting down")):
         return bool(exits)
     if "signal: killed" not in words:
         return False
@@ -368,8 +371,8 @@ def _checks(evidence: Evidence) -> Iterator[Attribution]:
     for event in failed:
         if event.raised:
             # After a stage that failed, a check may trip over what is not there.
-            sure: Confidence = "certain" if evidence.trouble_at() == inf else "possible"
-            yield _cause("verifier", "check_raised", sure, (event.event_id,), event.message)
+            confidence: Confidence = "certain" if evidence.first_failure_at() == inf else "possible"
+            yield _cause("verifier", "check_raised", confidence, (event.event_id,), event.message)
     plain = [event for event in failed if not event.raised]
     stages = evidence.of(StageFinished)
     if plain and stages and all(event.outcome == "succeeded" for event in stages):

@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from math import inf
 from typing import TypeVar
 
-from pytest_execgo.models.timeline import (
+from pytest_execgo.models.events import (
     Event,
     EvidenceEvent,
     FixtureRequest,
     LinkDegraded,
     ServiceExited,
+    ServiceHealthy,
     ServiceLimited,
     ServiceReady,
     ServiceSilent,
     ServiceStopped,
-    ServiceWell,
     StageFinished,
     Submitted,
     TaskChanged,
@@ -64,7 +64,7 @@ class Evidence:
                 seen.setdefault(event.engine_task_id, event)
         return list(seen.values())
 
-    def trouble_at(self) -> float:
+    def first_failure_at(self) -> float:
         """When the first stage ended otherwise than in success; infinity if none did. What fails
         after that may be a consequence."""
         ends = (e.at_ms for e in self.of(StageFinished) if e.outcome != "succeeded")
@@ -74,10 +74,10 @@ class Evidence:
         """What was seen of a service from outside, in order of time."""
         return [e for e in self.events if isinstance(e, _HEALTH) and e.service == service]
 
-    def troubles(self, service: str) -> list[Window]:
+    def unhealthy_windows(self, service: str) -> list[Window]:
         """When a service was not itself: from the last moment it was seen well to the first word
         that it is so again."""
-        well = [e.at_ms for e in self.of(ServiceWell) if e.service == service]
+        well = [e.at_ms for e in self.of(ServiceHealthy) if e.service == service]
         found = []
         for event in self.health(service):
             end = next((at for at in well if at > event.at_ms), inf)

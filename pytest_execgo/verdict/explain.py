@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from pytest_execgo.models import timeline as t
+from pytest_execgo.models import events as t
 from pytest_execgo.models.benchmark import ExplanationStep
 
 MAX_STEPS = 40
@@ -32,11 +32,11 @@ def explain(
 
 def _ending(ordered: Sequence[Any], text: str) -> Iterator[ExplanationStep]:
     """The last success of a stage, and how long after the first fault it came."""
-    struck = next((e.at_ms for e in ordered if isinstance(e, t.ChaosFired)), None)
+    fired_at = next((e.at_ms for e in ordered if isinstance(e, t.ChaosFired)), None)
     ends = [e for e in ordered if isinstance(e, t.StageFinished) and e.outcome == "succeeded"]
-    if ends and struck is not None and ends[-1].at_ms > struck:
+    if ends and fired_at is not None and ends[-1].at_ms > fired_at:
         last = ends[-1]
-        seconds = (last.at_ms - struck) / 1000
+        seconds = (last.at_ms - fired_at) / 1000
         words = f"{text}; the last stage ended {seconds:.2f} s after the fault"
         yield ExplanationStep(at_ms=last.at_ms, text=words, events=(last.event_id,))
 
@@ -50,8 +50,8 @@ def _steps(events: Sequence[Any]) -> Iterator[ExplanationStep]:
         if skipped:
             yield _skips(skipped)
             skipped = []
-        teller = _TELLERS.get(type(event))
-        text = teller(event) if teller else None
+        sentence = _SENTENCES.get(type(event))
+        text = sentence(event) if sentence else None
         if text:
             yield ExplanationStep(at_ms=event.at_ms, text=text, events=(event.event_id,))
     if skipped:
@@ -124,7 +124,7 @@ def _replied(event: t.ModelReplied) -> str | None:
     )
 
 
-_TELLERS: dict[type, Callable[[Any], str | None]] = {
+_SENTENCES: dict[type, Callable[[Any], str | None]] = {
     t.AnswerJudged: lambda e: (
         f"answer {e.attempt} of the model breaks {', '.join(e.rules)}" if e.rules else None
     ),
@@ -157,11 +157,11 @@ _TELLERS: dict[type, Callable[[Any], str | None]] = {
     t.LinkDegraded: lambda e: (
         f"{e.service} answers directly; the way to it is {e.how} ({e.message})"
     ),
-    t.ServiceWell: lambda e: f"{e.service} is well again",
+    t.ServiceHealthy: lambda e: f"{e.service} is well again",
     t.FixtureRequest: _request,
     t.CheckEvaluated: _check,
     t.LeftoverFound: lambda e: f"left over: {e.engine_task_id} is still {e.status} on ExecGo",
-    t.HarnessTrouble: lambda e: f"harness: {e.message}",
+    t.HarnessProblem: lambda e: f"harness: {e.message}",
     t.ChaosFired: _fired,
     t.ChaosNotFired: lambda e: f"fault did not fire: {e.action} {e.target}: {e.message}",
     t.ChaosHealed: lambda e: f"healed: {e.detail}",

@@ -17,7 +17,7 @@ def failure_text(result: TrialResult, folder: str) -> str:
     lines = [f"{STATUS_WORDS[verdict.status]:12} {verdict.outcome}"]
     for cause in verdict.attribution:
         events = f" [{', '.join(cause.evidence)}]" if cause.evidence else ""
-        head = "overcome" if cause.overcome else "cause"
+        head = "mitigated" if cause.mitigated else "cause"
         lines.append(
             f"{head:12} {cause.layer} · {cause.code} ({cause.confidence}): {cause.message}{events}"
         )

@@ -8,8 +8,8 @@ from math import inf
 
 from pytest_execgo.models.benchmark import Attribution, FaultRecord, ServiceInfo, Verdict
 from pytest_execgo.models.cause import ExpectedCause
+from pytest_execgo.models.events import ChaosEvent, EvidenceEvent, TaskChanged
 from pytest_execgo.models.finding import Finding
-from pytest_execgo.models.timeline import ChaosEvent, EvidenceEvent, TaskChanged
 
 
 @dataclass(frozen=True)
@@ -38,12 +38,12 @@ def known_finding(
         info = services.get(finding.service)
         if info is None or not finding.concerns(info.version):
             continue
-        blamed = [cause for cause in trial.verdict.attribution if not cause.overcome]
+        blamed = [cause for cause in trial.verdict.attribution if not cause.mitigated]
         met = [c for c in blamed if _is(c, finding.causes)]
         met = [cause for cause in met if cause.confidence != "possible"]
-        hit = {one.layer for one in trial.expected}
+        affected = {one.layer for one in trial.expected}
         certain = [c for c in blamed if c.confidence == "certain"]
-        alone = all(_is(c, finding.causes) or c.layer in hit for c in certain)
+        alone = all(_is(c, finding.causes) or c.layer in affected for c in certain)
         if met and alone and _on_its_own(trial, finding, met):
             return finding.id
     return None
@@ -55,8 +55,10 @@ def _is(cause: Attribution, wanted: Sequence[ExpectedCause]) -> bool:
 
 def _on_its_own(trial: JudgedTrial, finding: Finding, met: Sequence[Attribution]) -> bool:
     """Whether the tasks that show it were first seen after all faults of that service were healed."""
-    hit = [f for f in trial.faults if f.status == "fired" and f.target == finding.service]
-    healed = max((inf if f.healed_at_ms is None else f.healed_at_ms for f in hit), default=-inf)
+    affected = [f for f in trial.faults if f.status == "fired" and f.target == finding.service]
+    healed = max(
+        (inf if f.healed_at_ms is None else f.healed_at_ms for f in affected), default=-inf
+    )
     shown = {event for cause in met for event in cause.evidence}
     tasks = {
         e.engine_task_id for e in trial.events if isinstance(e, TaskChanged) and e.event_id in shown
@@ -64,4 +66,4 @@ def _on_its_own(trial: JudgedTrial, finding: Finding, met: Sequence[Attribution]
     begun = [
         e.at_ms for e in trial.events if isinstance(e, TaskChanged) and e.engine_task_id in tasks
     ]
-    return not hit or (bool(begun) and min(begun) > healed)
+    return not affected or (bool(begun) and min(begun) > healed)

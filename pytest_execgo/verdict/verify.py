@@ -16,7 +16,7 @@ from pytest_execgo.models.benchmark import (
 )
 from pytest_execgo.models.cause import ExpectedCause
 from pytest_execgo.models.chaos import ChaosProfile
-from pytest_execgo.models.timeline import (
+from pytest_execgo.models.events import (
     AnswerJudged,
     ChaosArmed,
     ChaosEvent,
@@ -27,7 +27,7 @@ from pytest_execgo.models.timeline import (
     CheckEvaluated,
     EngineUnreachable,
     EvidenceEvent,
-    HarnessTrouble,
+    HarnessProblem,
     ModelReplied,
     PlanFailed,
     Resubmitted,
@@ -100,14 +100,14 @@ def names_all(
     """Whether attribution found what was injected, and nothing else: each expected cause is among
     those it holds for at least likely (among all, if none is) or, if it need not be ``to_blame`` for a
     failure, that were overcome; and all of the former are in layers that were hit."""
-    overcome = [] if to_blame else [cause for cause in causes if cause.overcome]
-    shown = [*_held(causes), *overcome]
+    mitigated = [] if to_blame else [cause for cause in causes if cause.mitigated]
+    shown = [*_held(causes), *mitigated]
     found = all(any(one.fits(c.layer, c.code) for c in shown) for one in expected)
     return found and not _others(causes, expected)
 
 
 def _held(causes: Sequence[Attribution]) -> Sequence[Attribution]:
-    blamed = [cause for cause in causes if not cause.overcome]
+    blamed = [cause for cause in causes if not cause.mitigated]
     return [cause for cause in blamed if cause.confidence != "possible"] or blamed
 
 
@@ -150,7 +150,7 @@ class _Ruling:
         if not any(isinstance(event, TrialFinished) for event in self.facts):
             return "the record ends before the trial does"
         for event in self.facts:
-            if isinstance(event, HarnessTrouble):
+            if isinstance(event, HarnessProblem):
                 return f"evidence is missing: {event.message}"
         planned = not any(isinstance(event, PlanFailed) for event in self.facts)
         if planned and not self.checks:
@@ -207,26 +207,26 @@ class _Ruling:
 
     def recovery(self) -> RecoveryOutcome:
         """How the trial came through what disturbed it."""
-        strikes = [fault.at_ms for fault in self.faults if fault.at_ms is not None]
-        struck_at = min(strikes, default=inf)
+        injections = [fault.at_ms for fault in self.faults if fault.at_ms is not None]
+        injected_at = min(injections, default=inf)
         fired = any(fault.status == "fired" for fault in self.faults)
         # Without a fault, a task that fails is what the plan does; only what was lost, unreachable
         # or had to be submitted again was disturbed.
-        disturbed = any(
+        affected = any(
             isinstance(event, (TaskLost, EngineUnreachable, Resubmitted))
-            or (event.at_ms >= struck_at and _had_to_be_asked_again(event))
+            or (event.at_ms >= injected_at and _had_to_be_asked_again(event))
             or (fired and isinstance(event, SubmitRejected))
             or (fired and isinstance(event, TaskChanged) and event.status == "failed")
             for event in self.facts
         )
         outcomes = {e.outcome for e in self.facts if isinstance(e, StageFinished)}
         if self.success:
-            return "recovered" if disturbed else "not_needed"
+            return "recovered" if affected else "not_needed"
         if "stuck" in outcomes:
             return "stuck"
         if "lost" in outcomes:
             return "lost"
-        return "degraded" if disturbed else "not_needed"
+        return "degraded" if affected else "not_needed"
 
 
 def _had_to_be_asked_again(event: EvidenceEvent) -> bool:
@@ -241,11 +241,11 @@ def fault_records(profile: ChaosProfile, events: Events) -> tuple[FaultRecord, .
     records = []
     for index, fault in enumerate(profile.faults):
         mine = [e for e in events if isinstance(e, _CHAOS) and e.fault == index]
-        strikes = [e for e in mine if isinstance(e, ChaosFired)]
-        fired = strikes[0] if strikes else None
+        injections = [e for e in mine if isinstance(e, ChaosFired)]
+        fired = injections[0] if injections else None
         healed = next((e for e in reversed(mine) if isinstance(e, ChaosHealed)), None)
         silent = next((e for e in mine if isinstance(e, ChaosNotFired)), None)
-        left_out = silent is not None and silent.reason == "dice"
+        left_out = silent is not None and silent.reason == "random_draw"
         reason = None if silent is None else silent.message
         if not fired and not silent:
             reason = "the record does not say whether it struck"
@@ -255,7 +255,7 @@ def fault_records(profile: ChaosProfile, events: Events) -> tuple[FaultRecord, .
                 target=fault.target,
                 phase=fault.when.phase,
                 status="fired" if fired else ("not_exercised" if left_out else "not_fired"),
-                strikes=len(strikes),
+                injections=len(injections),
                 detail=fired.detail if fired else None,
                 stage_id=fired.stage_id if fired else None,
                 task_id=fired.task_id if fired else None,

@@ -65,7 +65,7 @@ def test_a_service_that_was_taken_away_is_back_on_its_address(
     injection = inject(fleet, name, target)
     assert not service.running()
     assert target in fleet.unready()
-    injection.undo()
+    injection.heal()
     assert (service.url, fleet.unready()) == (url, [])
     assert service.pid != before
 
@@ -76,10 +76,10 @@ def test_a_paused_service_is_there_and_silent(fleet: Fleet) -> None:
     assert service.running()
     await_(lambda: psutil.Process(service.pid).status() == psutil.STATUS_STOPPED)
     assert not answers(service.health_url, 0.4)
-    assert fleet.abnormal() == ["runtime is still under pause"]
-    injection.undo()
+    assert fleet.active_faults() == ["runtime is still under pause"]
+    injection.heal()
     assert answers(service.health_url)
-    assert fleet.abnormal() == []
+    assert fleet.active_faults() == []
 
 
 @LINUX
@@ -90,7 +90,7 @@ def test_memory_is_limited_and_given_back(fleet: Fleet) -> None:
     before = resource.prlimit(service.pid, resource.RLIMIT_AS)
     injection = inject(fleet, "limit", "runtime", resource="memory", amount=64)
     assert resource.prlimit(service.pid, resource.RLIMIT_AS)[0] == 64 * 2**20
-    injection.undo()
+    injection.heal()
     assert resource.prlimit(service.pid, resource.RLIMIT_AS) == before
 
 
@@ -100,7 +100,7 @@ def test_a_throttled_process_is_stopped_most_of_the_time(fleet: Fleet) -> None:
     injection = inject(fleet, "limit", "runtime", resource="cpu", amount=0.1)
     await_(lambda: process.status() == psutil.STATUS_STOPPED)
     await_(lambda: process.status() != psutil.STATUS_STOPPED)
-    injection.undo()
+    injection.heal()
     assert process.status() != psutil.STATUS_STOPPED
     assert answers(service.health_url)
 
@@ -115,7 +115,7 @@ def test_pids_are_limited_or_said_to_be_impossible(fleet: Fleet) -> None:
     injection = inject(fleet, "limit", "runtime", resource="pids", amount=0)
     # A connection needs a thread of the runtime's, and there is none to be had.
     assert not answers(service.health_url, 0.4)
-    injection.undo()
+    injection.heal()
     assert answers(service.health_url)
 
 
@@ -124,7 +124,7 @@ def test_a_process_that_dies_of_a_limit_is_brought_back(fleet: Fleet) -> None:
     service = fleet.services["runtime"]
     injection = inject(fleet, "limit", "runtime", resource="memory", amount=64)
     service.kill()
-    assert "was down" in injection.undo()
+    assert "was down" in injection.heal()
     assert fleet.unready() == []
 
 
@@ -136,10 +136,10 @@ def test_a_broken_link_leaves_the_service_itself_well(fleet: Fleet, kind: str) -
     injection = inject(fleet, "network", "execgo", kind=kind)
     assert not answers(through, 0.4)
     assert answers(service.health_url)
-    assert fleet.abnormal() == [f"the link to execgo is still under {kind}"]
-    injection.undo()
+    assert fleet.active_faults() == [f"the link to execgo is still under {kind}"]
+    injection.heal()
     assert answers(through)
-    assert fleet.abnormal() == []
+    assert fleet.active_faults() == []
 
 
 def test_a_partition_holds_data_back_and_loses_none(fleet: Fleet) -> None:
@@ -149,7 +149,7 @@ def test_a_partition_holds_data_back_and_loses_none(fleet: Fleet) -> None:
         line.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
         with pytest.raises(TimeoutError):
             line.recv(1)
-        injection.undo()
+        injection.heal()
         line.settimeout(10)
         assert line.recv(100).startswith(b"HTTP/1.1 200")
 
@@ -169,8 +169,8 @@ def test_the_same_fault_twice_is_refused_and_the_first_is_undone(
     first = inject(fleet, name, target, **params)
     with pytest.raises(RuntimeError, match="already"):
         inject(fleet, name, target, **params)
-    first.undo()
-    assert fleet.abnormal() == []
+    first.heal()
+    assert fleet.active_faults() == []
     assert answers(fleet.services[target].health_url)
 
 
@@ -179,17 +179,17 @@ def test_a_paused_service_can_be_restarted(fleet: Fleet) -> None:
     inject(fleet, "pause", "runtime")
     restart = inject(fleet, "restart", "runtime")
     assert "ended with 0" in restart.detail
-    restart.undo()
-    assert fleet.abnormal() == []
+    restart.heal()
+    assert fleet.active_faults() == []
     assert answers(service.health_url)
 
 
 def test_what_was_done_to_a_process_ends_with_it(fleet: Fleet) -> None:
     limit = inject(fleet, "limit", "runtime", resource="cpu", amount=0.5)
     kill = inject(fleet, "kill", "runtime")
-    kill.undo()
-    assert fleet.abnormal() == []
-    limit.undo()
+    kill.heal()
+    assert fleet.active_faults() == []
+    limit.heal()
     assert answers(fleet.services["runtime"].health_url)
 
 
@@ -208,13 +208,13 @@ def advisories(fleet: Fleet, scope: str = "trial") -> requests.Response:
 
 def test_fixtures_can_be_late(fleet: Fleet) -> None:
     injection = inject(fleet, "latency", "fixtures", delay_ms=200)
-    assert injection.struck is not None
-    assert injection.struck() is None, "it waits for a request"
+    assert injection.injected_at is not None
+    assert injection.injected_at() is None, "it waits for a request"
     good = advisories(fleet, "another").content
     began = monotonic()
     assert advisories(fleet).content == good
     assert monotonic() - began >= 0.2
-    assert injection.struck() is not None
+    assert injection.injected_at() is not None
 
 
 def test_fixtures_can_send_garbage(fleet: Fleet) -> None:
@@ -224,7 +224,7 @@ def test_fixtures_can_send_garbage(fleet: Fleet) -> None:
     with pytest.raises(ValueError, match=r".*"):
         reply.json()
     assert advisories(fleet).json()["package"] == "quickserial", "once was asked for"
-    injection.undo()
+    injection.heal()
 
 
 def test_a_wrong_value_has_the_right_shape(fleet: Fleet) -> None:
@@ -245,7 +245,7 @@ def shape(value: Any) -> Any:
 
 def test_the_access_log_outlives_the_server(fleet: Fleet) -> None:
     advisories(fleet)
-    inject(fleet, "kill", "fixtures").undo()
+    inject(fleet, "kill", "fixtures").heal()
     log = f"{fleet.services['fixtures'].url}/__control/access"
     (entry,) = request("GET", log, params={"scope": "trial"}, timeout=5).json()["requests"]
     assert entry["path"] == "/advisories/quickserial"

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pytest_execgo.models.benchmark import TrialResult
-from pytest_execgo.models.timeline import ChaosArmed, ChaosFired, ChaosHealed, ServiceExited
+from pytest_execgo.models.events import ChaosArmed, ChaosFired, ChaosHealed, ServiceExited
 from pytest_execgo.observability.recorder import read_timeline
 from pytest_execgo.run.session import RunSession
 from pytest_execgo.scenario.library import builtin_folder
@@ -84,9 +84,9 @@ def test_an_invalid_tool_is_refused_by_execgo_itself(
 def test_a_fixture_fault_hits_its_own_trial_only(make_session: MakeSession) -> None:
     session = make_session()
     scenario = str(builtin_folder() / "vuln_scan")
-    struck = run(session, "fixture_error", scenario)
-    assert struck.verdict.status == "passed", struck.verdict.outcome
-    assert struck.verdict.attribution[0].layer == "fixture"
+    injected_at = run(session, "fixture_error", scenario)
+    assert injected_at.verdict.status == "passed", injected_at.verdict.outcome
+    assert injected_at.verdict.attribution[0].layer == "fixture"
     assert run(session, "none", scenario).verdict.status == "passed"
 
 

@@ -48,7 +48,7 @@ def well(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     if "fleet" in request.fixturenames:
         shared: Fleet = request.getfixturevalue("fleet")
-        assert (shared.unready(), shared.abnormal()) == ([], [])
+        assert (shared.unready(), shared.active_faults()) == ([], [])
 
 
 def inject(fleet: Fleet, name: str, target: str, **params: Any) -> Injection:
@@ -117,7 +117,7 @@ def test_a_service_that_was_taken_away_is_back_on_its_address(
     before, url = service.pid, service.url
     injection = inject(fleet, name, target)
     assert not service.running()
-    injection.undo()
+    injection.heal()
     assert (service.url, fleet.unready()) == (url, [])
     assert service.pid != before
 
@@ -142,7 +142,7 @@ def test_the_end_of_a_container_is_told_with_its_status(fleet: Fleet) -> None:
     watcher = Watcher()
     fleet.watch(watcher)
     injection = inject(fleet, "kill", "fixtures")
-    injection.undo()
+    injection.heal()
     fleet.unwatch(watcher)
     assert told == [("fixtures", 128 + signal.SIGKILL), ("fixtures", None)]
 
@@ -153,8 +153,8 @@ def test_a_paused_container_is_there_and_silent(fleet: Fleet) -> None:
     assert service.running()
     assert service.state()[0]
     assert not answers(service.health_url, 0.4)
-    assert fleet.abnormal() == ["runtime is still under pause"]
-    injection.undo()
+    assert fleet.active_faults() == ["runtime is still under pause"]
+    injection.heal()
     assert not service.state()[0]
     assert answers(service.health_url)
 
@@ -169,7 +169,7 @@ def test_a_limit_is_seen_from_outside_and_lifted(
     service = fleet.services["runtime"]
     injection = inject(fleet, "limit", "runtime", resource=resource, amount=amount)
     assert service.state()[1][resource] == shown
-    injection.undo()
+    injection.heal()
     assert service.state()[1][resource] == "unlimited"
 
 
@@ -178,7 +178,7 @@ def test_a_limit_of_memory_below_what_is_held_means_no_more(fleet: Fleet) -> Non
     injection = inject(fleet, "limit", "runtime", resource="memory", amount=1)
     assert service.running()
     assert int(service.state()[1]["memory"].removesuffix(" MB")) >= 6
-    injection.undo()
+    injection.heal()
 
 
 def test_without_another_process_nothing_is_answered(fleet: Fleet) -> None:
@@ -186,7 +186,7 @@ def test_without_another_process_nothing_is_answered(fleet: Fleet) -> None:
     injection = inject(fleet, "limit", "runtime", resource="pids", amount=0)
     # A connection needs a thread of the runtime's, and there is none to be had.
     assert not answers(service.health_url, 0.4)
-    injection.undo()
+    injection.heal()
     assert answers(service.health_url)
 
 
@@ -195,7 +195,7 @@ def test_a_service_that_dies_of_a_limit_is_brought_back_when_it_is_healed(fleet:
     assert isinstance(service, ContainerService)
     injection = inject(fleet, "limit", "runtime", resource="memory", amount=16)
     service.kill()
-    assert "is back" in injection.undo()
+    assert "is back" in injection.heal()
 
 
 def test_a_partition_takes_the_container_off_its_network_and_it_is_still_seen(
@@ -206,12 +206,12 @@ def test_a_partition_takes_the_container_off_its_network_and_it_is_still_seen(
     assert not answers(f"{service.url}/readyz", 0.4)
     assert not answers(f"{fleet.url('runtime')}/readyz", 0.4)
     assert answers(service.health_url)
-    assert len(fleet.abnormal()) == 2
+    assert len(fleet.active_faults()) == 2
     # Nor does it reach anybody: not fixtures, by no way there is, and not this machine.
     fixtures = fleet.services["fixtures"]
     for url in (fleet.url("fixtures"), fixtures.url, fixtures.health_url):
         assert "200" not in reached_inside(fleet, "runtime", url)
-    injection.undo()
+    injection.heal()
     assert "200" in reached_inside(fleet, "runtime", f"{fleet.url('fixtures')}/healthz")
     assert answers(f"{service.url}/readyz")
     assert answers(f"{fleet.url('runtime')}/readyz")
@@ -235,8 +235,8 @@ def test_nobody_else_is_let_through_to_a_service_that_runs_commands(fleet: Fleet
 def test_a_pause_of_what_has_died_meanwhile_is_lifted(fleet: Fleet) -> None:
     service = fleet.services["fixtures"]
     pause, kill = inject(fleet, "pause", "fixtures"), inject(fleet, "kill", "fixtures")
-    kill.undo()
-    pause.undo()
+    kill.heal()
+    pause.heal()
     assert service.running()
 
 
@@ -488,7 +488,7 @@ def test_a_network_whose_subnet_is_taken_in_between_is_made_on_another(
         return create(name, given, **options)
 
     monkeypatch.setattr(module, "_create", late)
-    made = ContainerNetwork.create(f"execgo-fleet-{os.getpid()}-twice", labels, severable=False)
+    made = ContainerNetwork.create(f"execgo-fleet-{os.getpid()}-twice", labels, partitionable=False)
     rival = taken[0].attrs["IPAM"]["Config"][0]["Subnet"]
     assert made.private.attrs["IPAM"]["Config"][0]["Subnet"] != rival
     made.close()
@@ -522,9 +522,9 @@ def test_what_is_in_the_making_when_somebody_breaks_it_off_goes_as_well(
         (lambda folder: (folder / ".dockerignore").mkdir(), "directory"),
     ],
 )
-def test_an_odd_checkout_is_one_line(tmp_path: Path, spoil: Any, said: str) -> None:
+def test_an_odd_checkout_is_one_line(tmp_path: Path, faulty_reply: Any, said: str) -> None:
     target = containers.write_tiny_engine(tmp_path / "odd")
-    spoil(tmp_path / "odd")
+    faulty_reply(tmp_path / "odd")
     with pytest.raises(UsageError, match=said):
         containers.spec(("execgo", target)).prepare(containers.LAUNCHERS, lambda line: None)
 

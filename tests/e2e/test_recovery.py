@@ -11,8 +11,8 @@ import pytest
 
 from pytest_execgo.chaos.action import Injection, ServiceAction
 from pytest_execgo.models.benchmark import TrialResult
-from pytest_execgo.models.document import Model
-from pytest_execgo.models.timeline import ChaosEvent, EvidenceEvent, TaskLost, evidence
+from pytest_execgo.models.document import Document
+from pytest_execgo.models.events import ChaosEvent, EvidenceEvent, TaskLost, evidence
 from pytest_execgo.observability.recorder import read_timeline
 from pytest_execgo.run.session import RunSession
 from pytest_execgo.scenario.library import builtin_folder
@@ -44,7 +44,7 @@ def test_the_trial_comes_through_and_the_cause_is_named(
     assert result.verdict.status == "passed", result.verdict.outcome
     assert result.verdict.cause_named, result.verdict.attribution
     assert [fault.status for fault in result.faults] == ["fired"]
-    assert session.fleet.abnormal() == []
+    assert session.fleet.active_faults() == []
     assert session.fleet.unready() == []
     # Without a word about chaos the same record leads to the same causes.
     events = [e for e in timeline(session, result) if not e.event_type.startswith("chaos_")]
@@ -82,23 +82,23 @@ class SaveAndKill(ServiceAction):
     summary = "ExecGo dies with its open tasks on disk"
     targets = frozenset({"execgo"})
 
-    class Params(Model):
+    class Params(Document):
         """Nothing."""
 
     def heals_after_ms(self, params: Any) -> int:
         return 50
 
-    def inject(self, target: Any, trial_id: str, params: Any, dice: Random) -> Injection:
+    def inject(self, target: Any, trial_id: str, params: Any, rng: Random) -> Injection:
         tasks = request("GET", f"{target.url}/tasks", timeout=5).json()
         target.kill()
         state = target._site.data_dir("execgo") / "state.json"
         state.write_text(json.dumps({task["id"]: task for task in tasks}))
 
-        def undo() -> str:
+        def heal() -> str:
             target.revive()
             return "back"
 
-        return Injection("killed with its state saved", undo)
+        return Injection("killed with its state saved", heal)
 
 
 def test_tasks_that_a_new_execgo_leaves_open_are_lost_and_sent_again(

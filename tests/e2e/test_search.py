@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pytest_execgo.conformance.engines import Engines
-from pytest_execgo.conformance.model import Delete, Draft, Model, Submit, order
+from pytest_execgo.conformance.model import Delete, Draft, ReferenceModel, Submit, order
 from pytest_execgo.conformance.peer import Peer
 from pytest_execgo.conformance.search import curl, search, smaller
 from pytest_execgo.harness.processes.embedded import EmbeddedLauncher
@@ -24,7 +24,7 @@ def engines(tmp_path: Path) -> Iterator[Engines]:
 
 
 def test_the_model_counts_as_execgo_does() -> None:
-    model = Model()
+    model = ReferenceModel()
     model.submit((Draft("a", "fail", retry=1), Draft("b", "ok", ("a",)), Draft("c", "ok", ("b",))))
     assert [model.known[name].status for name in "abc"] == ["failed", "skipped", "skipped"]
     assert model.known["a"].attempts == 2
@@ -59,7 +59,7 @@ def test_an_engine_that_counts_wrong_is_found(
     engines: Engines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The model is made wrong instead: for the search it is the same."""
-    monkeypatch.setattr(Model, "submit", _forgetful(Model.submit))
+    monkeypatch.setattr(ReferenceModel, "submit", _forgetful(ReferenceModel.submit))
     _, found = search(engines, 25, seed=3)
     counted = [violation for violation in found if violation.invariant == "counters"]
     assert counted
@@ -67,7 +67,7 @@ def test_an_engine_that_counts_wrong_is_found(
 
 
 def _forgetful(real):  # type: ignore[no-untyped-def]
-    def submit(self: Model, graph: tuple[Draft, ...]) -> None:
+    def submit(self: ReferenceModel, graph: tuple[Draft, ...]) -> None:
         real(self, graph)
         self.total += 1
 

@@ -113,7 +113,7 @@ def test_a_replay_of_a_tests_own_trial_throws_its_dice(
     """)
     pytester.runpytest("-n2").assert_outcomes(passed=4)
     trials = latest(pytester.path)["trials"]
-    assert len({trial["dice_id"] for trial in trials}) == 4
+    assert len({trial["rng_key"] for trial in trials}) == 4
     assert all(trial["rerun"].startswith("pytest 'test_a_replay") for trial in trials)
     result = pytester.runpytest("--execgo-replay", "reports/latest")
     assert result.ret == 0
@@ -191,9 +191,9 @@ def test_a_fault_strikes_again_only_once_it_is_healed(
     }  # fmt: skip
     project.chaos("often", expectation="should_recover", faults=[fault])
     pytester.runpytest("--execgo-matrix", "--execgo-chaos=often").assert_outcomes(passed=1)
-    (struck,) = latest(pytester.path)["trials"][0]["faults"]
-    assert struck["strikes"] >= 1
-    assert struck["reason"] is None
+    (injected_at,) = latest(pytester.path)["trials"][0]["faults"]
+    assert injected_at["strikes"] >= 1
+    assert injected_at["reason"] is None
 
 
 def test_a_replay_repeats_the_recorded_plan_and_tells_what_differs(

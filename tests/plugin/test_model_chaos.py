@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from pytest_execgo.models.timeline import ModelReplied
+from pytest_execgo.models.events import ModelReplied
 from pytest_execgo.observability.recorder import read_timeline
 from pytest_execgo.scenario.library import builtin_folder
 from tests.conftest import ScenarioMaker
@@ -27,8 +27,8 @@ def test_every_fault_strikes_and_is_named(pytester: pytest.Pytester, tiny: Path)
     report = latest(pytester.path)
     score = report["attribution"]
     assert (score["trials"], score["correct"]) == (len(PROFILES), len(PROFILES))
-    struck = {row["action"].split()[0] for row in report["coverage"] if row["fired"]}
-    assert struck == {
+    injected_at = {row["action"].split()[0] for row in report["coverage"] if row["fired"]}
+    assert injected_at == {
         "rate_limit", "server_error", "timeout", "truncate", "malformed", "unknown_tool",
         "wrong_schema", "slow_stream",
     }  # fmt: skip
@@ -38,12 +38,12 @@ def test_every_fault_strikes_and_is_named(pytester: pytest.Pytester, tiny: Path)
     assert named["model_truncate"] == ("plan", "broken_json", True)
     assert named["model_never_legal"] == ("plan", "never_valid", False)
     markdown = (pytester.path / "reports/latest/benchmark.md").read_text()
-    assert "adapter/model_rate_limit (overcome)" in markdown
+    assert "adapter/model_rate_limit (mitigated)" in markdown
 
 
 def first(trial: dict[str, Any]) -> tuple[str, str, bool]:
     cause = trial["verdict"]["attribution"][0]
-    return cause["layer"], cause["code"], cause["overcome"]
+    return cause["layer"], cause["code"], cause["mitigated"]
 
 
 def replies(pytester: pytest.Pytester) -> list[ModelReplied]:
@@ -151,7 +151,7 @@ def test_faults_of_model_and_runtime_are_two_causes(
     pytester.runpytest_subprocess(*SCRIPTED, "--execgo-chaos=both").assert_outcomes(passed=1)
     verdict = trial(pytester)["verdict"]
     assert verdict["cause_named"]
-    blamed = [c for c in verdict["attribution"] if not c["overcome"]]
+    blamed = [c for c in verdict["attribution"] if not c["mitigated"]]
     assert {cause["layer"] for cause in blamed} == {"runtime"}
 
 
@@ -254,5 +254,5 @@ def test_a_model_that_needed_a_repair_is_no_false_cause(
     result = pytester.runpytest_subprocess(*SCRIPTED, "--execgo-model=twice")
     result.assert_outcomes(passed=1)
     score = latest(pytester.path)["attribution"]
-    assert (score["false_causes"], score["overcome"]) == (0, 1)
+    assert (score["false_causes"], score["mitigated"]) == (0, 1)
     assert first(trial(pytester)) == ("plan", "broken_json", True)

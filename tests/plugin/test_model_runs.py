@@ -72,13 +72,13 @@ def test_a_model_that_never_gets_it_right_fails_by_its_plan(
     assert trial(pytester)["metrics"]["landed"] == 0
 
 
-TROUBLE = "--execgo-chaos=model_server_error"
+DOCKER_ERRORS = "--execgo-chaos=model_server_error"
 
 
 def test_every_metric_of_models_moves(pytester: pytest.Pytester, tiny: Path) -> None:
     script(tiny, "stubborn", {"text": "no"})
     seen = []
-    for words in (["--execgo-model=default"], ["--execgo-model=stubborn", TROUBLE]):
+    for words in (["--execgo-model=default"], ["--execgo-model=stubborn", DOCKER_ERRORS]):
         pytester.runpytest_subprocess(*SCRIPTED, *words)
         seen.append({metric: trial(pytester)["metrics"][metric] for metric in OF_MODELS})
     assert [metric for metric in OF_MODELS if seen[0][metric] == seen[1][metric]] == []
@@ -243,8 +243,8 @@ def test_a_plan_that_costs_too_much_is_none(
 ) -> None:
     script(tiny, "stubborn", {"text": "no"})
     # Of the time: an endpoint that says nothing, and would be waited for for five seconds.
-    trouble = ["--execgo-chaos=model_timeout"] if "seconds" in option else []
-    words = (*SCRIPTED, "--execgo-model=stubborn", option, *trouble)
+    problem = ["--execgo-chaos=model_timeout"] if "seconds" in option else []
+    words = (*SCRIPTED, "--execgo-model=stubborn", option, *problem)
     pytester.runpytest_subprocess(*words).assert_outcomes(failed=1)
     found = trial(pytester)
     cause = found["verdict"]["attribution"][0]

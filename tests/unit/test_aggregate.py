@@ -49,12 +49,12 @@ def test_trouble_that_was_overcome_is_counted_and_no_false_cause() -> None:
     cause = {
         "layer": "plan", "code": "x", "confidence": "certain", "evidence": [], "message": "m",
     }  # fmt: skip
-    overcome, false = (
-        trial(1, attribution=[{**cause, "overcome": True}]),
+    mitigated, false = (
+        trial(1, attribution=[{**cause, "mitigated": True}]),
         trial(2, attribution=[cause]),
     )
-    score = result([trial(0), overcome, false], []).attribution
-    assert (score.clean, score.false_causes, score.overcome) == (3, 1, 1)
+    score = result([trial(0), mitigated, false], []).attribution
+    assert (score.clean, score.false_causes, score.mitigated) == (3, 1, 1)
     assert score.confusion == {"none": {"none/x": 1, "none/no_failure": 1, "plan/x": 1}}
 
 
@@ -62,14 +62,14 @@ def test_what_was_overcome_is_what_was_named_only_where_it_was_injected() -> Non
     fault = {"action": "a", "target": "t", "phase": "plan", "status": "fired"}
     cause = {
         "layer": "plan", "code": "x", "confidence": "certain", "evidence": [], "message": "m",
-        "overcome": True,
+        "mitigated": True,
     }  # fmt: skip
-    struck = [
+    injected_at = [
         trial(n, attribution=[cause], expected_cause=wanted, cause_named=wanted != "runtime")
         for n, wanted in enumerate(["plan/x", "runtime", "plan"])
     ]
-    struck = [t.model_copy(update={"faults": (FaultRecord(**fault),)}) for t in struck]
-    score = result(struck, []).attribution
+    injected_at = [t.model_copy(update={"faults": (FaultRecord(**fault),)}) for t in injected_at]
+    score = result(injected_at, []).attribution
     assert (score.trials, score.correct, score.abstained) == (3, 2, 1)
     assert score.confusion == {
         "plan": {"plan/x": 1},
@@ -143,7 +143,7 @@ def test_distributions() -> None:
 FIRED = {"action": "kill", "target": "runtime", "phase": "runtime", "status": "fired"}
 
 
-def struck(repetition: int, layer: str, *, named: bool) -> TrialResult:
+def injected_at(repetition: int, layer: str, *, named: bool) -> TrialResult:
     cause = {"layer": layer, "code": "x", "confidence": "likely", "evidence": [], "message": "m"}
     found = trial(repetition, expected_cause="runtime", cause_named=named, attribution=[cause])
     return TrialResult.model_validate(found.model_dump() | {"faults": [FIRED]})
@@ -153,7 +153,7 @@ HELD = ControlRecord(name="must_pass", expected="e", got="g", ok=True)
 
 
 def test_where_faults_fired_the_controls_must_have_held() -> None:
-    trials = [struck(0, "runtime", named=True)]
+    trials = [injected_at(0, "runtime", named=True)]
     assert not result(trials, []).trustworthy
     assert result(trials, [], controls=[HELD]).trustworthy
     broken = HELD.model_copy(update={"ok": False})
@@ -164,10 +164,10 @@ def test_where_faults_fired_the_controls_must_have_held() -> None:
 def test_the_scoreboard_counts_misses_abstentions_and_false_causes() -> None:
     false = {"layer": "engine", "code": "x", "confidence": "likely", "evidence": [], "message": "m"}
     trials = [
-        struck(0, "runtime", named=True),
-        struck(1, "engine", named=False),
-        struck(2, "unknown", named=False),
-        struck(3, "none", named=False),
+        injected_at(0, "runtime", named=True),
+        injected_at(1, "engine", named=False),
+        injected_at(2, "unknown", named=False),
+        injected_at(3, "none", named=False),
         trial(4),
         trial(5, attribution=[false]),
     ]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pytest_execgo.models import timeline as t
+from pytest_execgo.models import events as t
 from pytest_execgo.verdict.attribute import attribute
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -99,8 +99,8 @@ def gone_at(seconds: float) -> t.ServiceExited:
     return exited("execgo", 8).model_copy(update={"wall_time": NOW + timedelta(seconds=seconds)})
 
 
-def well(service: str, at_ms: float) -> t.ServiceWell:
-    return t.ServiceWell(event_id="well", at_ms=at_ms, service=service)
+def well(service: str, at_ms: float) -> t.ServiceHealthy:
+    return t.ServiceHealthy(event_id="well", at_ms=at_ms, service=service)
 
 
 def ready(service: str, at_ms: float) -> t.ServiceReady:
@@ -189,14 +189,14 @@ PLANNED = t.PlanReady(at_ms=4, plan_id="p", stages=1, tasks=1, digest="d", durat
 def test_trouble_with_a_model(
     events: list[t.EvidenceEvent], expected: list[tuple[str, str, bool]]
 ) -> None:
-    assert [(c.layer, c.code, c.overcome) for c in attribute(events)] == expected
+    assert [(c.layer, c.code, c.mitigated) for c in attribute(events)] == expected
 
 
 @pytest.mark.parametrize("code", ["model_error", "unknown_placeholder"])
 def test_a_broken_answer_is_hardly_to_blame_for_what_ended_the_plan_otherwise(code: str) -> None:
     first, broken = attribute([replied(), judged("cycle"), no_plan(code)])
     assert (first.code, first.confidence) == (code, "certain")
-    assert (broken.code, broken.confidence, broken.overcome) == ("cycle", "possible", False)
+    assert (broken.code, broken.confidence, broken.mitigated) == ("cycle", "possible", False)
 
 
 def test_what_a_plan_failed_by_is_shown_with_the_replies_that_tell_it() -> None:
@@ -236,7 +236,7 @@ DOWN = {"code": "external_failure", "message": "Post: refused", "source": "runti
             [t.PlanFailed(code="adapter_raised", message="m", duration_ms=1)],
             ["adapter/adapter_raised/certain"],
         ),
-        ([t.HarnessTrouble(message="m")], ["harness/trouble/certain"]),
+        ([t.HarnessProblem(message="m")], ["harness/problem/certain"]),
         ([failed(**LOST), ended("failed")], ["runtime/handle_lost/likely"]),
         ([exited("runtime"), failed(**LOST), ended("failed")], ["runtime/handle_lost/certain"]),
         ([failed(**LOST), exited("runtime", 50), ended("failed")], ["runtime/handle_lost/likely"]),

@@ -228,7 +228,7 @@ def test_the_key_is_what_is_sent_whatever_is_in_netrc(
     netrc = tmp_path / "netrc"
     netrc.write_text("default login bob password secret\n")
     monkeypatch.setenv("NETRC", str(netrc))
-    monkeypatch.setattr("pytest_execgo.transport.local.beside_us", lambda url: False)
+    monkeypatch.setattr("pytest_execgo.transport.local.is_local", lambda url: False)
     seen: list[str | None] = []
 
     def look(request: Request) -> Response:

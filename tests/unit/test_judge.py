@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pytest_execgo.models import timeline as t
+from pytest_execgo.models import events as t
 from pytest_execgo.models.chaos import ChaosProfile
 from pytest_execgo.verdict.verify import judge
 
@@ -17,7 +17,7 @@ FACTS = {"fault": 0, "action": "kill", "target": "runtime"}
 ARMED = t.ChaosArmed(**FACTS, seed="s")
 FIRED = t.ChaosFired(**FACTS, detail="d", at_ms=1)
 SILENT = t.ChaosNotFired(**FACTS, reason="condition_never_met", message="never")
-DICE = t.ChaosNotFired(**FACTS, reason="dice", message="probability 0.3")
+DICE = t.ChaosNotFired(**FACTS, reason="random_draw", message="probability 0.3")
 DONE = t.TrialFinished(wall_time_ms=9, at_ms=9)
 REFUSED = t.SubmitRejected(
     stage_id="s", round=0, http_status=400, message="cycle detected", at_ms=2
@@ -49,7 +49,7 @@ FAIL, MEASURE = profile("expected_failure", DSL), profile("measure")
         (CLEAN, [GOOD, BAD, DONE], "failed"),
         (CLEAN, [DONE], "inconclusive"),
         (CLEAN, [GOOD], "inconclusive"),
-        (CLEAN, [GOOD, t.HarnessTrouble(message="no access log"), DONE], "inconclusive"),
+        (CLEAN, [GOOD, t.HarnessProblem(message="no access log"), DONE], "inconclusive"),
         (CLEAN, [t.PlanFailed(code="c", message="m", duration_ms=1), DONE], "failed"),
         (RECOVER, [ARMED, FIRED, GOOD, DONE], "passed"),
         (RECOVER, [ARMED, FIRED, BAD, DONE], "failed"),
@@ -206,7 +206,7 @@ def test_each_strike_counts() -> None:
     again = FIRED.model_copy(update={"at_ms": 20.0})
     healed = [t.ChaosHealed(**FACTS, detail="d", at_ms=at) for at in (10, 30)]
     _, (fault,) = judge(RECOVER, [ARMED, FIRED, healed[0], again, healed[1], GOOD, DONE])
-    assert (fault.strikes, fault.at_ms, fault.healed_at_ms) == (2, 1, 30)
+    assert (fault.injections, fault.at_ms, fault.healed_at_ms) == (2, 1, 30)
 
 
 def seen(task: str, status: str, at_ms: float) -> t.TaskChanged:
@@ -223,7 +223,7 @@ def test_a_fault_knows_what_ran_while_it_was_in_place() -> None:
         seen("within", "running", 20), seen("within", "success", 25),
         seen("after", "running", 60),
     ]  # fmt: skip
-    struck = FIRED.model_copy(update={"at_ms": 10.0})
+    injected_at = FIRED.model_copy(update={"at_ms": 10.0})
     healed = t.ChaosHealed(**FACTS, detail="d", at_ms=50)
-    _, (fault,) = judge(RECOVER, [ARMED, struck, healed, *events, GOOD, DONE])
+    _, (fault,) = judge(RECOVER, [ARMED, injected_at, healed, *events, GOOD, DONE])
     assert sorted(fault.tasks_inside) == ["through", "within"]

@@ -9,7 +9,7 @@ import pytest
 
 from pytest_execgo.conformance import search
 from pytest_execgo.conformance.cases import load_cases
-from pytest_execgo.models import timeline as t
+from pytest_execgo.models import events as t
 from pytest_execgo.models.benchmark import Attribution, FaultRecord, ServiceInfo, Verdict
 from pytest_execgo.models.cause import ExpectedCause
 from pytest_execgo.models.finding import Finding
@@ -36,10 +36,10 @@ def verdict(*causes: tuple[str, str, str], status: str = "failed") -> Verdict:
             "checks": [], "explanation": [],
             "attribution": [
                 Attribution.model_validate(
-                    {"layer": layer, "code": code, "confidence": sure, "message": "m"}
+                    {"layer": layer, "code": code, "confidence": confidence, "message": "m"}
                     | {"evidence": ("e1",)}
                 )
-                for layer, code, sure in causes
+                for layer, code, confidence in causes
             ],
         }
     )  # fmt: skip
@@ -83,14 +83,14 @@ def test_a_finding_explains_its_own_cause_only(
 
 
 def test_trouble_that_was_overcome_is_no_second_defect_and_no_finding() -> None:
-    def overcome(given: Verdict) -> Verdict:
+    def mitigated(given: Verdict) -> Verdict:
         first, *others = given.attribution
-        gone = first.model_copy(update={"overcome": True})
+        gone = first.model_copy(update={"mitigated": True})
         return given.model_copy(update={"attribution": (gone, *others)})
 
-    with_repair = overcome(verdict(("plan", "cycle", "certain"), LIKELY))
+    with_repair = mitigated(verdict(("plan", "cycle", "certain"), LIKELY))
     assert known_finding(judged(with_repair), [STUCK], REAL) == "stays-running"
-    assert known_finding(judged(overcome(verdict(LIKELY))), [STUCK], REAL) is None
+    assert known_finding(judged(mitigated(verdict(LIKELY))), [STUCK], REAL) is None
 
 
 @pytest.mark.parametrize(

@@ -144,7 +144,7 @@ def test_where_there_is_no_text_nothing_is_changed(body: bytes) -> None:
 def spoilt(name: str, reply: Reply, seed: int = 1, **params: Any) -> Reply | None:
     action = ACTIONS[name]
     assert isinstance(action, ModelAction)
-    return action.spoil(lambda: reply, action.Params(**params), Random(seed))
+    return action.faulty_reply(lambda: reply, action.Params(**params), Random(seed))
 
 
 def answer(form: str = "text") -> Reply:

@@ -9,25 +9,25 @@ from contextlib import contextmanager
 import pytest
 import requests
 
-from pytest_execgo.chaos.model_proxy import Ask, Disturbance, ModelProxy, Reply
+from pytest_execgo.chaos.model_proxy import Ask, ModelFault, ModelProxy, Reply
 from pytest_execgo.emulators.httpd import Response, json_response
-from tests.endpoints import Model
+from tests.endpoints import Document
 
 PATH = "/v1/chat/completions"
 
 
 @pytest.fixture
-def model() -> Iterator[Model]:
-    found = Model(json_response({"choices": []}))
+def model() -> Iterator[Document]:
+    found = Document(json_response({"choices": []}))
     yield found
     found.close()
 
 
 @contextmanager
-def standing(model: Model, *disturbances: Disturbance) -> Iterator[tuple[ModelProxy, str]]:
+def standing(model: Document, *disturbances: ModelFault) -> Iterator[tuple[ModelProxy, str]]:
     proxy = ModelProxy()
-    for disturbance in disturbances:
-        proxy.disturb(disturbance)
+    for fault in disturbances:
+        proxy.inject(fault)
     with proxy.before(model.url, 5) as url:
         yield proxy, f"{url}/chat/completions"
 
@@ -51,7 +51,7 @@ def ask(url: str, timeout: float = 5) -> requests.Response:
         Response(200, b"data: {}\n\n", "text/event-stream"),
     ],
 )
-def test_without_a_fault_it_is_as_if_it_were_not_there(model: Model, response: Response) -> None:
+def test_without_a_fault_it_is_as_if_it_were_not_there(model: Document, response: Response) -> None:
     model.answers = [response]
     with standing(model) as (_, url):
         reply = ask(url)
@@ -64,13 +64,13 @@ def test_without_a_fault_it_is_as_if_it_were_not_there(model: Model, response: R
     assert [through.headers.get(n) for n in same] == [straight.headers.get(n) for n in same]
 
 
-def test_a_model_that_is_away_is_away(model: Model) -> None:
+def test_a_model_that_is_away_is_away(model: Document) -> None:
     model.close()
     with standing(model) as (_, url), pytest.raises(requests.ConnectionError):
         ask(url)
 
 
-def test_a_model_that_is_silent_is_silent(model: Model) -> None:
+def test_a_model_that_is_silent_is_silent(model: Document) -> None:
     proxy = ModelProxy()
     over = threading.Event()
     model.before = lambda: over.wait(10)
@@ -79,66 +79,66 @@ def test_a_model_that_is_silent_is_silent(model: Model) -> None:
     over.set()
 
 
-def fault(status: int, *, after: int = 0, times: int = 1) -> Disturbance:
-    return Disturbance(lambda ask: Reply(status), after, times)
+def fault(status: int, *, after: int = 0, times: int = 1) -> ModelFault:
+    return ModelFault(lambda ask: Reply(status), after, times)
 
 
 def statuses(url: str, count: int) -> list[int]:
     return [ask(url).status_code for _ in range(count)]
 
 
-def test_a_fault_leaves_some_requests_alone_and_hits_the_next_ones(model: Model) -> None:
+def test_a_fault_leaves_some_requests_alone_and_hits_the_next_ones(model: Document) -> None:
     waiting = fault(503, after=2, times=2)
     with standing(model, waiting) as (_, url):
         assert statuses(url, 6) == [200, 200, 503, 503, 200, 200]
     assert len(model.asked) == 4
-    assert waiting.struck_at is not None
+    assert waiting.injected_at is not None
 
 
-def test_of_two_faults_each_counts_all_requests(model: Model) -> None:
+def test_of_two_faults_each_counts_all_requests(model: Document) -> None:
     with standing(model, fault(429), fault(503, after=1)) as (_, url):
         assert statuses(url, 3) == [429, 503, 200]
 
 
-def test_none_stands_for_all(model: Model) -> None:
+def test_none_stands_for_all(model: Document) -> None:
     with standing(model, fault(503, times=0)) as (_, url):
         assert statuses(url, 4) == [503] * 4
     assert model.asked == []
 
 
-def test_what_is_undone_hits_nobody_any_more(model: Model) -> None:
+def test_what_is_undone_hits_nobody_any_more(model: Document) -> None:
     waiting = fault(503, times=0)
     with standing(model, waiting) as (proxy, url):
         assert statuses(url, 1) == [503]
-        proxy.restore(waiting)
+        proxy.heal(waiting)
         assert statuses(url, 1) == [200]
 
 
-def test_a_request_that_cannot_be_spoilt_uses_nothing_up_and_is_asked_once(model: Model) -> None:
+def test_a_request_that_cannot_be_spoilt_uses_nothing_up_and_is_asked_once(model: Document) -> None:
     replies = iter([None, Reply(503)])
 
-    def spoil(ask: Ask) -> Reply | None:
+    def faulty_reply(ask: Ask) -> Reply | None:
         ask()
         return next(replies)
 
-    waiting = Disturbance(spoil, after=0, times=1)
+    waiting = ModelFault(faulty_reply, after=0, times=1)
     with standing(model, waiting) as (_, url):
         assert ask(url).status_code == 200
-        assert (waiting.struck_at, len(model.asked)) == (None, 1)
+        assert (waiting.injected_at, len(model.asked)) == (None, 1)
         assert statuses(url, 2) == [503, 200]
-    assert waiting.struck_at is not None
+    assert waiting.injected_at is not None
 
 
-def test_of_two_requests_at_once_a_single_fault_hits_one(model: Model) -> None:
+def test_of_two_requests_at_once_a_single_fault_hits_one(model: Document) -> None:
     begun, go_on = threading.Event(), threading.Event()
 
-    def spoil(ask: Ask) -> Reply | None:
+    def faulty_reply(ask: Ask) -> Reply | None:
         begun.set()
         go_on.wait(10)
         return Reply(503)
 
     found: list[int] = []
-    with standing(model, Disturbance(spoil, 0, 1)) as (_, url):
+    with standing(model, ModelFault(faulty_reply, 0, 1)) as (_, url):
         asking = threading.Thread(target=lambda: found.append(ask(url, 20).status_code))
         asking.start()
         assert begun.wait(10)
@@ -148,18 +148,18 @@ def test_of_two_requests_at_once_a_single_fault_hits_one(model: Model) -> None:
     assert sorted(found) == [200, 503]
 
 
-def test_who_has_hung_up_is_hit_by_nothing(model: Model) -> None:
+def test_who_has_hung_up_is_hit_by_nothing(model: Document) -> None:
     """The client gave up while the model thought: the fault is for the next request."""
     thinking, go_on = threading.Event(), threading.Event()
     first = iter([True])
 
-    def spoil(ask: Ask) -> Reply | None:
+    def faulty_reply(ask: Ask) -> Reply | None:
         if next(first, False):
             thinking.set()
             go_on.wait(10)
         return Reply(503)
 
-    waiting = Disturbance(spoil, 0, 1)
+    waiting = ModelFault(faulty_reply, 0, 1)
     with standing(model, waiting) as (_, url):
         with pytest.raises(requests.ReadTimeout):
             ask(url, timeout=0.2)
@@ -168,12 +168,12 @@ def test_who_has_hung_up_is_hit_by_nothing(model: Model) -> None:
         assert statuses(url, 2) == [503, 200]
 
 
-def test_a_silence_ends_with_the_proxy(model: Model) -> None:
-    struck = threading.Event()
+def test_a_silence_ends_with_the_proxy(model: Document) -> None:
+    injected_at = threading.Event()
     found: list[object] = []
 
     def keep_silent(ask: Ask) -> Reply:
-        struck.set()
+        injected_at.set()
         return Reply(0, silent=True)
 
     def wait_for_it(url: str) -> None:
@@ -182,18 +182,18 @@ def test_a_silence_ends_with_the_proxy(model: Model) -> None:
         except requests.ConnectionError as error:
             found.append(error)
 
-    with standing(model, Disturbance(keep_silent, 0, 0)) as (_, url):
+    with standing(model, ModelFault(keep_silent, 0, 0)) as (_, url):
         asking = threading.Thread(target=wait_for_it, args=(url,))
         asking.start()
-        assert struck.wait(10)
+        assert injected_at.wait(10)
     asking.join(10)
     assert len(found) == 1
 
 
 def test_a_client_that_loses_patience_is_let_go(
-    model: Model, capfd: pytest.CaptureFixture[str]
+    model: Document, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    waiting = Disturbance(lambda ask: Reply(0, silent=True), 0, 1)
+    waiting = ModelFault(lambda ask: Reply(0, silent=True), 0, 1)
     with standing(model, waiting) as (_, url):
         with pytest.raises(requests.ReadTimeout):
             ask(url, timeout=0.1)

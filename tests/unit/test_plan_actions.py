@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from pytest_execgo.chaos.action import Change, PlanAction, Site
+from pytest_execgo.chaos.action import Change, PlanAction, PlanScope
 from pytest_execgo.extensions.registry import Registry
 from pytest_execgo.models.plan import StandardPlan
 
 ACTIONS = Registry.build().actions
-EVERYWHERE = Site("*", "*")
+EVERYWHERE = PlanScope("*", "*")
 
 
 def command(task_id: str, *deps: str) -> dict[str, Any]:
@@ -45,10 +45,10 @@ PLAN = StandardPlan.model_validate(
 BARE = PLAN.model_copy(update={"stages": (PLAN.stages[1].model_copy(update={"bindings": ()}),)})
 
 
-def change(name: str, site: Site = EVERYWHERE, seed: int = 1, **params: Any) -> Change | None:
+def change(name: str, scope: PlanScope = EVERYWHERE, seed: int = 1, **params: Any) -> Change | None:
     action = ACTIONS[name]
     assert isinstance(action, PlanAction)
-    return action.change(PLAN, site, action.Params(**params), Random(seed))
+    return action.change(PLAN, scope, action.Params(**params), Random(seed))
 
 
 def tasks(changed: Change) -> dict[str, Any]:
@@ -63,7 +63,7 @@ def test_the_original_is_untouched_and_the_dice_decide(name: str) -> None:
     assert first == again
     assert first.plan != PLAN
     assert PLAN.model_dump_json() == before
-    assert change(name, Site("nowhere", "*")) is None
+    assert change(name, PlanScope("nowhere", "*")) is None
 
 
 @pytest.mark.parametrize(
@@ -85,10 +85,10 @@ def test_where_it_cannot_strike_it_says_why(
 
 
 def test_dependencies() -> None:
-    site = Site("one", "b")
-    unknown = change("bad_dependency", site, kind="unknown")
-    itself = change("bad_dependency", site, kind="self")
-    circle = change("bad_dependency", site, kind="cycle")
+    scope = PlanScope("one", "b")
+    unknown = change("bad_dependency", scope, kind="unknown")
+    itself = change("bad_dependency", scope, kind="self")
+    circle = change("bad_dependency", scope, kind="cycle")
     assert unknown
     assert itself
     assert circle
@@ -105,8 +105,8 @@ def test_a_dropped_binding_looks_for_what_no_result_has() -> None:
 
 
 def test_a_budget_is_cut_and_other_limits_stay() -> None:
-    limited = change("exhaust_timeout", Site("two", "c"), budget="limit", left_ms=3)
-    timed = change("exhaust_timeout", Site("two", "c"), budget="task", left_ms=3)
+    limited = change("exhaust_timeout", PlanScope("two", "c"), budget="limit", left_ms=3)
+    timed = change("exhaust_timeout", PlanScope("two", "c"), budget="task", left_ms=3)
     assert limited
     assert timed
     assert tasks(limited)["c"].input["limits"] == {"wall_time_ms": 3, "cpu_time_sec": 1}

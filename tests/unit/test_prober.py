@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from pytest_execgo.models import timeline as t
+from pytest_execgo.models import events as t
 from pytest_execgo.observability import health
-from pytest_execgo.observability.health import Answer, _Watch
+from pytest_execgo.observability.health import ProbeResult, _Watch
 
-GOOD = Answer(1.0)
-LATE = Answer(None, "no answer", timed_out=True)
-RESET = Answer(None, "ConnectionResetError")
-SLOW = Answer(300.0)
+GOOD = ProbeResult(1.0)
+LATE = ProbeResult(None, "no answer", timed_out=True)
+RESET = ProbeResult(None, "ConnectionResetError")
+SLOW = ProbeResult(300.0)
 
 
 class Service:
@@ -33,11 +33,11 @@ class Service:
 
 
 @pytest.fixture
-def answers(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[Answer]]:
+def answers(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[ProbeResult]]:
     """What is answered next, directly and over the link; ``GOOD`` when nothing is left."""
-    script: dict[str, list[Answer]] = {"direct": [], "link": []}
+    script: dict[str, list[ProbeResult]] = {"direct": [], "link": []}
 
-    def ask(url: str, timeout: float = 0) -> Answer:
+    def ask(url: str, timeout: float = 0) -> ProbeResult:
         queue = script["direct" if "direct" in url else "link"]
         return queue.pop(0) if queue else GOOD
 
@@ -86,7 +86,7 @@ def test_when_it_is_well_again_that_is_told_and_it_may_be_told_again(answers: An
     watched = watch()
     answers["link"] += [RESET, RESET]
     assert rounds(watched, 2) == ["link_degraded:broken"]
-    assert rounds(watched, 5) == ["service_well"]
+    assert rounds(watched, 5) == ["service_healthy"]
     answers["link"] += [RESET]
     assert rounds(watched, 1) == ["link_degraded:broken"]
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pytest_execgo.benchmark.metrics import trial_metrics
-from pytest_execgo.models import timeline as t
+from pytest_execgo.models import events as t
 from pytest_execgo.models.chaos import ChaosProfile
 from pytest_execgo.verdict.verify import judge
 

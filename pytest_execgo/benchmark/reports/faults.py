@@ -13,13 +13,13 @@ from pytest_execgo.models.benchmark import BenchmarkResult, FaultRecord, TrialRe
 
 def fault_section(result: BenchmarkResult) -> Iterator[str]:
     """Lines of Markdown; none for a run without chaos."""
-    struck = [(trial, fault) for trial in result.trials for fault in trial.faults]
-    if not struck and not result.not_applicable:
+    fired = [(trial, fault) for trial in result.trials for fault in trial.faults]
+    if not fired and not result.not_applicable:
         return
     yield "## Faults"
     yield ""
-    if struck:
-        yield from _table([_row(trial, fault) for trial, fault in struck], _HEADERS)
+    if fired:
+        yield from _table([_row(trial, fault) for trial, fault in fired], _HEADERS)
     yield from _coverage(result)
     yield from _scoreboard(result)
     yield from _controls(result)
@@ -100,10 +100,12 @@ def _scoreboard(result: BenchmarkResult) -> Iterator[str]:
             f"Named {score.correct} of {score.trials} injected causes (95 % lower bound "
             f"{score.lower_95:.3f}), abstained in {score.abstained}."
         )
-    overcome = f", in {score.overcome} trouble with a model was overcome" if score.overcome else ""
+    mitigated = (
+        f", in {score.mitigated} trouble with a model was overcome" if score.mitigated else ""
+    )
     yield (
         f"Clean trials: {score.clean}, in {score.false_causes} of them a cause was named "
-        f"falsely{overcome}."
+        f"falsely{mitigated}."
     )
     yield ""
     rows = [

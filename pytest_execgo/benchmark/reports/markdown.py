@@ -117,7 +117,7 @@ def _trial(trial: TrialResult) -> Iterator[str]:
     for cause in verdict.attribution:
         evidence = f" (events {', '.join(cause.evidence)})" if cause.evidence else ""
         yield (
-            f"- {'overcome' if cause.overcome else 'cause'}: **{cause.layer}** · `{cause.code}` "
+            f"- {'mitigated' if cause.mitigated else 'cause'}: **{cause.layer}** · `{cause.code}` "
             f"({cause.confidence}): "
             f"{cause.message}{evidence}"
         )

@@ -72,8 +72,8 @@ def distrust(result: BenchmarkResult) -> list[str]:
 
 def controls_failed(result: BenchmarkResult) -> bool:
     """Whether the run's own measuring is in doubt."""
-    struck = any(row.fired for row in result.coverage)
-    return any(not control.ok for control in result.controls) or (struck and not result.controls)
+    fired = any(row.fired for row in result.coverage)
+    return any(not control.ok for control in result.controls) or (fired and not result.controls)
 
 
 def finding_lines(result: BenchmarkResult) -> list[str]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from random import Random
 from typing import Any, Literal
 
-from pytest_execgo.chaos.action import Change, PlanAction, Site, replace_task
-from pytest_execgo.models.document import Model
+from pytest_execgo.chaos.action import Change, PlanAction, PlanScope, replace_task
+from pytest_execgo.models.document import Document
 from pytest_execgo.models.plan import StandardPlan
 from pytest_execgo.models.task import Task
 
@@ -17,7 +17,7 @@ class BadDependency(PlanAction):
     name = "bad_dependency"
     summary = "a dependency that is unknown, on itself, or part of a cycle"
 
-    class Params(Model):
+    class Params(Document):
         """``kind``: what is wrong with the dependency."""
 
         kind: Literal["unknown", "self", "cycle"] = "unknown"
@@ -28,21 +28,23 @@ class BadDependency(PlanAction):
             return "no stage of the plan has two tasks"
         return super().not_applicable(plan, target, params)
 
-    def change(self, plan: StandardPlan, site: Site, params: Any, dice: Random) -> Change | None:
+    def change(
+        self, plan: StandardPlan, scope: PlanScope, params: Any, rng: Random
+    ) -> Change | None:
         """Pick one task by the dice, and for a circle a second one of its stage."""
         candidates = [
             (stage, task)
-            for stage, task in site.tasks(plan)
+            for stage, task in scope.tasks(plan)
             if params.kind != "cycle" or len(stage.task_graph.tasks) > 1
         ]
         if not candidates:
             return None
-        stage, task = dice.choice(candidates)
+        stage, task = rng.choice(candidates)
         if params.kind != "cycle":
             dependency = task.id if params.kind == "self" else "no_such_task"
             changed = replace_task(plan, stage.stage_id, _depending(task, dependency))
             return Change(changed, f"{task.id} depends on {dependency}", stage.stage_id, task.id)
-        other = dice.choice([t for t in stage.task_graph.tasks if t.id != task.id])
+        other = rng.choice([t for t in stage.task_graph.tasks if t.id != task.id])
         changed = replace_task(plan, stage.stage_id, _depending(task, other.id))
         changed = replace_task(changed, stage.stage_id, _depending(other, task.id))
         detail = f"{task.id} and {other.id} depend on each other"

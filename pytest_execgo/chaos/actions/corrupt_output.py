@@ -5,8 +5,8 @@ from __future__ import annotations
 from random import Random
 from typing import Any
 
-from pytest_execgo.chaos.action import Change, PlanAction, Site, replace_task
-from pytest_execgo.models.document import Model
+from pytest_execgo.chaos.action import Change, PlanAction, PlanScope, replace_task
+from pytest_execgo.models.document import Document
 from pytest_execgo.models.plan import PlanStage, StandardPlan
 from pytest_execgo.models.task import Task
 
@@ -25,7 +25,7 @@ class CorruptOutput(PlanAction):
     summary = "a task succeeds, and half of its output is lost"
     phases = frozenset({"plan"})
 
-    class Params(Model):
+    class Params(Document):
         """Nothing of its own."""
 
     def not_applicable(self, plan: StandardPlan, target: str, params: Any) -> str | None:
@@ -34,12 +34,14 @@ class CorruptOutput(PlanAction):
             return "no later stage reads the output of a command"
         return super().not_applicable(plan, target, params)
 
-    def change(self, plan: StandardPlan, site: Site, params: Any, dice: Random) -> Change | None:
+    def change(
+        self, plan: StandardPlan, scope: PlanScope, params: Any, rng: Random
+    ) -> Change | None:
         """Pick one task by the dice."""
-        candidates = [(s, t) for s, t in _candidates(plan) if site.matches(s.stage_id, t.id)]
+        candidates = [(s, t) for s, t in _candidates(plan) if scope.matches(s.stage_id, t.id)]
         if not candidates:
             return None
-        stage, task = dice.choice(candidates)
+        stage, task = rng.choice(candidates)
         assert isinstance(task.input, dict)
         execution = task.input["execution"]
         command = [execution["program"], *execution.get("args", [])]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from random import Random
 from typing import Any
 
-from pytest_execgo.chaos.action import Change, PlanAction, Site, replace_stage
-from pytest_execgo.models.document import Model
+from pytest_execgo.chaos.action import Change, PlanAction, PlanScope, replace_stage
+from pytest_execgo.models.document import Document
 from pytest_execgo.models.plan import StandardPlan
 
 ABSENT = "runtime.output.no_such_member"
@@ -20,7 +20,7 @@ class DropBinding(PlanAction):
     summary = "a value that a later stage needs is missing"
     phases = frozenset({"plan"})
 
-    class Params(Model):
+    class Params(Document):
         """Nothing of its own."""
 
     def not_applicable(self, plan: StandardPlan, target: str, params: Any) -> str | None:
@@ -29,17 +29,19 @@ class DropBinding(PlanAction):
             return "the plan has no required binding"
         return super().not_applicable(plan, target, params)
 
-    def change(self, plan: StandardPlan, site: Site, params: Any, dice: Random) -> Change | None:
+    def change(
+        self, plan: StandardPlan, scope: PlanScope, params: Any, rng: Random
+    ) -> Change | None:
         """Pick one binding by the dice."""
         candidates = [
             (stage, index)
             for stage in plan.stages
             for index, binding in enumerate(stage.bindings)
-            if binding.required and site.matches(stage.stage_id, binding.target_task_id)
+            if binding.required and scope.matches(stage.stage_id, binding.target_task_id)
         ]
         if not candidates:
             return None
-        stage, index = dice.choice(candidates)
+        stage, index = rng.choice(candidates)
         dropped = stage.bindings[index]
         bindings = list(stage.bindings)
         bindings[index] = dropped.model_copy(update={"source_path": ABSENT})

@@ -20,6 +20,6 @@ class FixtureError(FixtureAction):
 
         status: int = Field(default=503, ge=400, le=599)
 
-    def says(self, params: Any) -> str:
+    def description(self, params: Any) -> str:
         """The status."""
         return f"fixtures answers {params.status}"

@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from pytest_execgo.chaos.action import Change, PlanAction, Site, replace_task
-from pytest_execgo.models.document import Model
+from pytest_execgo.chaos.action import Change, PlanAction, PlanScope, replace_task
+from pytest_execgo.models.document import Document
 from pytest_execgo.models.plan import StandardPlan
 from pytest_execgo.models.task import Task
 
@@ -20,7 +20,7 @@ class ExhaustTimeout(PlanAction):
     name = "exhaust_timeout"
     summary = "a task gets less time than it needs"
 
-    class Params(Model):
+    class Params(Document):
         """``left_ms``: the milliseconds that are left to the task."""
 
         budget: Literal["task", "limit"] = "limit"
@@ -32,12 +32,14 @@ class ExhaustTimeout(PlanAction):
             return "the plan has no runtime task"
         return super().not_applicable(plan, target, params)
 
-    def change(self, plan: StandardPlan, site: Site, params: Any, dice: Random) -> Change | None:
+    def change(
+        self, plan: StandardPlan, scope: PlanScope, params: Any, rng: Random
+    ) -> Change | None:
         """Pick one runtime task by the dice."""
-        candidates = [(s, task) for s, task in site.tasks(plan) if task.type == "runtime"]
+        candidates = [(s, task) for s, task in scope.tasks(plan) if task.type == "runtime"]
         if not candidates:
             return None
-        stage, task = dice.choice(candidates)
+        stage, task = rng.choice(candidates)
         if params.budget == "task":
             changed = task.model_copy(update={"timeout": params.left_ms})
         else:

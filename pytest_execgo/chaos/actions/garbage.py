@@ -16,6 +16,6 @@ class FixtureGarbage(FixtureAction):
     class Params(FixtureParams):
         """Nothing of its own."""
 
-    def says(self, params: Any) -> str:
+    def description(self, params: Any) -> str:
         """The same for all."""
         return "fixtures answers 200 with garbage"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from random import Random
 from typing import Any, Literal
 
-from pytest_execgo.chaos.action import Change, PlanAction, Site, replace_task
-from pytest_execgo.models.document import Model
+from pytest_execgo.chaos.action import Change, PlanAction, PlanScope, replace_task
+from pytest_execgo.models.document import Document
 from pytest_execgo.models.plan import StandardPlan
 
 
@@ -17,18 +17,20 @@ class InvalidTool(PlanAction):
     name = "invalid_tool"
     summary = "a task of an unknown type, or with an unknown tool"
 
-    class Params(Model):
+    class Params(Document):
         """``tool`` is the name that does not exist."""
 
         kind: Literal["type", "tool"] = "type"
         tool: str = "no_such_tool"
 
-    def change(self, plan: StandardPlan, site: Site, params: Any, dice: Random) -> Change | None:
+    def change(
+        self, plan: StandardPlan, scope: PlanScope, params: Any, rng: Random
+    ) -> Change | None:
         """Pick one task by the dice."""
-        candidates = site.tasks(plan)
+        candidates = scope.tasks(plan)
         if not candidates:
             return None
-        stage, task = dice.choice(candidates)
+        stage, task = rng.choice(candidates)
         if params.kind == "type":
             update: dict[str, Any] = {"type": params.tool}
             detail = f"task {task.id}: type {task.type} became {params.tool}"

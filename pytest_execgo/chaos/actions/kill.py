@@ -8,7 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 from pydantic import Field
 
 from pytest_execgo.chaos.action import Injection, ServiceAction, ServiceHandle
-from pytest_execgo.models.document import Model
+from pytest_execgo.models.document import Document
 
 
 @runtime_checkable
@@ -30,7 +30,7 @@ class Kill(ServiceAction):
     targets = frozenset({"runtime", "execgo", "fixtures"})
     capability = Killable
 
-    class Params(Model):
+    class Params(Document):
         """Milliseconds from the death to the revival."""
 
         revive_after_ms: int | None = Field(default=None, ge=0)
@@ -40,7 +40,7 @@ class Kill(ServiceAction):
         after: int | None = params.revive_after_ms
         return after
 
-    def inject(self, target: ServiceHandle, trial_id: str, params: Any, dice: Random) -> Injection:
+    def inject(self, target: ServiceHandle, trial_id: str, params: Any, rng: Random) -> Injection:
         """Kill it now."""
         if not target.running():
             raise RuntimeError(f"{target.name} was dead already")
@@ -48,8 +48,8 @@ class Kill(ServiceAction):
         service: Killable = target
         status = service.kill()
 
-        def undo() -> str:
+        def heal() -> str:
             service.revive()
             return f"{target.name} is back on {target.url}"
 
-        return Injection(f"killed {target.name} (its process ended with {status})", undo)
+        return Injection(f"killed {target.name} (its process ended with {status})", heal)

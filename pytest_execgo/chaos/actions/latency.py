@@ -20,6 +20,6 @@ class FixtureLatency(FixtureAction):
 
         delay_ms: int = Field(default=800, ge=1, le=600_000)
 
-    def says(self, params: Any) -> str:
+    def description(self, params: Any) -> str:
         """The delay."""
         return f"fixtures answers {params.delay_ms} ms late"

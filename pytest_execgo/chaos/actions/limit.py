@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 from pydantic import Field, model_validator
 
 from pytest_execgo.chaos.action import Injection, ServiceAction, ServiceHandle
-from pytest_execgo.models.document import Model
+from pytest_execgo.models.document import Document
 
 _SETTLES_WITHIN_SECONDS = 5.0
 _LOOK_EVERY_SECONDS = 0.02
@@ -44,7 +44,7 @@ class Limit(ServiceAction):
     targets = frozenset({"runtime", "execgo", "fixtures"})
     capability = Limitable
 
-    class Params(Model):
+    class Params(Document):
         """``heal_after_ms``; without it the limit holds until the trial has ended."""
 
         resource: Literal["cpu", "memory", "pids"]
@@ -69,7 +69,7 @@ class Limit(ServiceAction):
         after: int | None = params.heal_after_ms
         return after
 
-    def inject(self, target: ServiceHandle, trial_id: str, params: Any, dice: Random) -> Injection:
+    def inject(self, target: ServiceHandle, trial_id: str, params: Any, rng: Random) -> Injection:
         """Put the limit in force."""
         if not target.running():
             raise RuntimeError(f"{target.name} was down already")
@@ -77,7 +77,7 @@ class Limit(ServiceAction):
         service: Limitable = target
         service.limit(params.resource, params.amount)
 
-        def undo() -> str:
+        def heal() -> str:
             service.unlimit(params.resource)
             # One that is dying of the limit still counts as running; it answers no more.
             deadline = monotonic() + _SETTLES_WITHIN_SECONDS
@@ -90,4 +90,4 @@ class Limit(ServiceAction):
             service.revive()
             return f"{target.name} was down, and is back"
 
-        return Injection(f"limited {params.resource} of {target.name} to {params.amount:g}", undo)
+        return Injection(f"limited {params.resource} of {target.name} to {params.amount:g}", heal)

@@ -22,20 +22,20 @@ class Malformed(AnswerAction):
 
         part: Literal["answer", "body"] = "answer"
 
-    def says(self, params: Any) -> str:
+    def description(self, params: Any) -> str:
         """Which part."""
         what = "the model's answer" if params.part == "answer" else "the body of the answer"
         return f"{what} is no JSON"
 
-    def spoil(self, ask: Ask, params: Any, dice: Random) -> Reply | None:
+    def faulty_reply(self, ask: Ask, params: Any, rng: Random) -> Reply | None:
         """Half of a body, or another answer."""
         if params.part == "answer":
-            return super().spoil(ask, params, dice)
+            return super().faulty_reply(ask, params, rng)
         reply = ask()
         if reply.status != 200:
             return None
         return replace(reply, body=reply.body[: len(reply.body) // 2])
 
-    def change(self, text: str, params: Any, dice: Random) -> str:
+    def change(self, text: str, params: Any, rng: Random) -> str:
         """As models do that talk about JSON instead of writing it."""
         return "Sure! Here is the plan:\n" + text.replace('"', "'").replace("}", ",}")

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from pytest_execgo.chaos.action import Injection, ServiceAction, ServiceHandle
-from pytest_execgo.models.document import Model
+from pytest_execgo.models.document import Document
 
 _BETWEEN = {
     "execgo": "driver to execgo",
@@ -26,7 +26,7 @@ class Network(ServiceAction):
     targets = frozenset({"runtime", "execgo", "fixtures"})
     needs_link = True
 
-    class Params(Model):
+    class Params(Document):
         """``latency_ms`` and ``jitter_ms`` (each way) belong to ``kind: latency``; from about 300 ms
         a health check sees a dead link instead of a slow one. Without ``heal_after_ms`` the fault
         lasts until the trial has ended."""
@@ -47,16 +47,16 @@ class Network(ServiceAction):
         after: int | None = params.heal_after_ms
         return after
 
-    def inject(self, target: ServiceHandle, trial_id: str, params: Any, dice: Random) -> Injection:
+    def inject(self, target: ServiceHandle, trial_id: str, params: Any, rng: Random) -> Injection:
         """Put the fault into the proxy."""
         link = target.link
         assert link is not None
-        seed = dice.randrange(2**32)
-        placed = link.disturb(params.kind, params.latency_ms, params.jitter_ms, seed)
+        seed = rng.randrange(2**32)
+        placed = link.inject(params.kind, params.latency_ms, params.jitter_ms, seed)
 
-        def undo() -> str:
-            link.restore()
+        def heal() -> str:
+            link.heal()
             return f"the connection from {_BETWEEN[target.name]} is well"
 
         detail = f"{params.kind} from {_BETWEEN[target.name]}"
-        return Injection(detail, undo, struck=lambda: placed.struck_at)
+        return Injection(detail, heal, injected_at=lambda: placed.injected_at)

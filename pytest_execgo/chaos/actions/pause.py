@@ -8,7 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 from pydantic import Field
 
 from pytest_execgo.chaos.action import Injection, ServiceAction, ServiceHandle
-from pytest_execgo.models.document import Model
+from pytest_execgo.models.document import Document
 
 
 @runtime_checkable
@@ -30,7 +30,7 @@ class Pause(ServiceAction):
     targets = frozenset({"runtime", "execgo", "fixtures"})
     capability = Pausable
 
-    class Params(Model):
+    class Params(Document):
         """``resume_after_ms``; without it the service hangs until the trial has ended."""
 
         resume_after_ms: int | None = Field(default=800, ge=0)
@@ -40,7 +40,7 @@ class Pause(ServiceAction):
         after: int | None = params.resume_after_ms
         return after
 
-    def inject(self, target: ServiceHandle, trial_id: str, params: Any, dice: Random) -> Injection:
+    def inject(self, target: ServiceHandle, trial_id: str, params: Any, rng: Random) -> Injection:
         """Stop its process."""
         if not target.running():
             raise RuntimeError(f"{target.name} was down already")
@@ -48,8 +48,8 @@ class Pause(ServiceAction):
         service: Pausable = target
         service.pause()
 
-        def undo() -> str:
+        def heal() -> str:
             service.resume()
             return f"{target.name} goes on"
 
-        return Injection(f"paused {target.name}", undo)
+        return Injection(f"paused {target.name}", heal)

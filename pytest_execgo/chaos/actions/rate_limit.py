@@ -22,12 +22,12 @@ class RateLimit(ModelAction):
 
         retry_after: int | None = Field(default=1, ge=0)
 
-    def says(self, params: Any) -> str:
+    def description(self, params: Any) -> str:
         """The status, and what it asks for."""
         asks = "" if params.retry_after is None else f", Retry-After: {params.retry_after}"
         return f"the model's endpoint answers 429{asks}"
 
-    def spoil(self, ask: Ask, params: Any, dice: Random) -> Reply:
+    def faulty_reply(self, ask: Ask, params: Any, rng: Random) -> Reply:
         """The model is not asked."""
         after = params.retry_after
         headers = {} if after is None else {"retry_after": str(after)}

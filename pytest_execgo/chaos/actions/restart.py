@@ -8,7 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 from pydantic import Field
 
 from pytest_execgo.chaos.action import Injection, ServiceAction, ServiceHandle
-from pytest_execgo.models.document import Model
+from pytest_execgo.models.document import Document
 
 
 @runtime_checkable
@@ -31,7 +31,7 @@ class Restart(ServiceAction):
     capability = Restartable
     takes_long = True
 
-    class Params(Model):
+    class Params(Document):
         """``down_ms``: milliseconds between the end of the process and its new start."""
 
         down_ms: int = Field(default=0, ge=0)
@@ -41,7 +41,7 @@ class Restart(ServiceAction):
         down: int = params.down_ms
         return down
 
-    def inject(self, target: ServiceHandle, trial_id: str, params: Any, dice: Random) -> Injection:
+    def inject(self, target: ServiceHandle, trial_id: str, params: Any, rng: Random) -> Injection:
         """Stop it; the undo starts it."""
         if not target.running():
             raise RuntimeError(f"{target.name} was down already")
@@ -49,8 +49,8 @@ class Restart(ServiceAction):
         service: Restartable = target
         status = service.end()
 
-        def undo() -> str:
+        def heal() -> str:
             service.revive()
             return f"{target.name} is back on {target.url}"
 
-        return Injection(f"stopped {target.name} (its process ended with {status})", undo)
+        return Injection(f"stopped {target.name} (its process ended with {status})", heal)

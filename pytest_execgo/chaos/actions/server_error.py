@@ -22,10 +22,10 @@ class ServerError(ModelAction):
 
         status: int = Field(default=503, ge=500, le=599)
 
-    def says(self, params: Any) -> str:
+    def description(self, params: Any) -> str:
         """The status."""
         return f"the model's endpoint answers {params.status}"
 
-    def spoil(self, ask: Ask, params: Any, dice: Random) -> Reply:
+    def faulty_reply(self, ask: Ask, params: Any, rng: Random) -> Reply:
         """The model is not asked."""
         return error_reply(params.status, "The server had an error", "server_error")

@@ -24,11 +24,11 @@ class SlowStream(ModelAction):
         pieces: int = Field(default=2, ge=2, le=1000)
         pause_ms: int = Field(default=1500, ge=1)
 
-    def says(self, params: Any) -> str:
+    def description(self, params: Any) -> str:
         """How it comes."""
         return f"the model's answer comes in {params.pieces} pieces, {params.pause_ms} ms apart"
 
-    def spoil(self, ask: Ask, params: Any, dice: Random) -> Reply | None:
+    def faulty_reply(self, ask: Ask, params: Any, rng: Random) -> Reply | None:
         """Only a good answer is drawn out."""
         reply = ask()
         if reply.status != 200 or len(reply.body) < params.pieces:

@@ -19,10 +19,10 @@ class ModelTimeout(ModelAction):
     class Params(ModelParams):
         """Nothing of its own."""
 
-    def says(self, params: Any) -> str:
+    def description(self, params: Any) -> str:
         """Silence."""
         return "the model's endpoint takes a request and says nothing"
 
-    def spoil(self, ask: Ask, params: Any, dice: Random) -> Reply:
+    def faulty_reply(self, ask: Ask, params: Any, rng: Random) -> Reply:
         """The model is not asked."""
         return Reply(0, silent=True)

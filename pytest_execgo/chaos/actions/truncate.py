@@ -22,10 +22,10 @@ class Truncate(AnswerAction):
 
         keep: float = Field(default=0.5, ge=0, lt=1)
 
-    def says(self, params: Any) -> str:
+    def description(self, params: Any) -> str:
         """How much is left."""
         return f"the model's answer ends after {params.keep:.0%} of its text"
 
-    def change(self, text: str, params: Any, dice: Random) -> str:
+    def change(self, text: str, params: Any, rng: Random) -> str:
         """The beginning."""
         return text[: int(len(text) * params.keep)]

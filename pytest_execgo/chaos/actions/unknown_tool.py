@@ -20,14 +20,14 @@ class UnknownTool(AnswerAction):
 
         tool: str = "no_such_tool"
 
-    def says(self, params: Any) -> str:
+    def description(self, params: Any) -> str:
         """Which tool."""
         return f"a task of the model's plan uses the tool {params.tool}"
 
-    def change(self, text: str, params: Any, dice: Random) -> str | None:
+    def change(self, text: str, params: Any, rng: Random) -> str | None:
         """Which task, by the dice."""
 
         def use_it(plan: dict[str, Any]) -> None:
-            dice.choice(tasks_of(plan)).update(type="os", tool_name=params.tool)
+            rng.choice(tasks_of(plan)).update(type="os", tool_name=params.tool)
 
         return changed_plan(text, use_it)

@@ -18,18 +18,18 @@ class WrongSchema(AnswerAction):
     class Params(ModelParams):
         """Nothing of its own."""
 
-    def says(self, params: Any) -> str:
+    def description(self, params: Any) -> str:
         """What is wrong."""
         return "a key of the model's plan has another name than in the schema"
 
-    def change(self, text: str, params: Any, dice: Random) -> str | None:
+    def change(self, text: str, params: Any, rng: Random) -> str | None:
         """Which key, by the dice."""
-        return changed_plan(text, lambda plan: _rename_one(plan, dice))
+        return changed_plan(text, lambda plan: _rename_one(plan, rng))
 
 
-def _rename_one(plan: dict[str, Any], dice: Random) -> None:
-    stage, task = dice.choice(plan["stages"]), dice.choice(tasks_of(plan))
-    holder, key, new = dice.choice(
+def _rename_one(plan: dict[str, Any], rng: Random) -> None:
+    stage, task = rng.choice(plan["stages"]), rng.choice(tasks_of(plan))
+    holder, key, new = rng.choice(
         [(plan, "stages", "steps"), (stage, "stage_id", "name"), (task, "id", "name")]
     )
     holder[new] = holder.pop(key)

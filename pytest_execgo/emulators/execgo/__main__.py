@@ -13,7 +13,7 @@ from pytest_execgo.emulators.execgo import VERSION
 from pytest_execgo.emulators.execgo.mcp import Handles
 from pytest_execgo.emulators.execgo.runtime_client import RuntimeSettings
 from pytest_execgo.emulators.execgo.scheduler import Scheduler
-from pytest_execgo.emulators.execgo.server import Api
+from pytest_execgo.emulators.execgo.server import EngineApi
 from pytest_execgo.emulators.execgo.store import Store
 
 SAVE_EVERY_SECONDS = 30.0
@@ -32,7 +32,7 @@ def main(argv: list[str] | None = None) -> int:
         return 1
     handles = Handles()
     scheduler = Scheduler(store, _runtime_settings(), handles, _positive(options.max_concurrency))
-    server.handle_one = Api(store, scheduler, handles).handle
+    server.handle_one = EngineApi(store, scheduler, handles).handle
     saving = threading.Event()
     threading.Thread(target=_save_regularly, args=(store, saving), daemon=True).start()
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pytest_execgo.emulators.execgo.commands import run_command
 from pytest_execgo.emulators.execgo.gojson import JsonError, Shape, members, read_struct
 from pytest_execgo.emulators.execgo.graph import ABSENT
-from pytest_execgo.emulators.execgo.outcome import Attempt, Outcome, failure
+from pytest_execgo.emulators.execgo.outcome import Outcome, TaskAttempt, failure
 
 _SHAPE = Shape("executor.CLISkillInput", {"command": (str, "string"), "args": (list, "[]string")})
 
 
-def run(attempt: Attempt) -> Outcome:
+def run(attempt: TaskAttempt) -> Outcome:
     """One attempt of a ``cli-skills`` task."""
     payload = attempt.spec.payload
     if payload is ABSENT:

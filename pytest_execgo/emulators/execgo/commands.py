@@ -8,7 +8,7 @@ import signal
 import subprocess
 from dataclasses import dataclass
 
-from pytest_execgo.emulators.execgo.outcome import Attempt
+from pytest_execgo.emulators.execgo.outcome import TaskAttempt
 
 _LOOK_SECONDS = 0.02
 
@@ -24,7 +24,7 @@ class CommandResult:
 
 
 def run_command(
-    argv: list[str], attempt: Attempt, directory: str | None, *, merge: bool
+    argv: list[str], attempt: TaskAttempt, directory: str | None, *, merge: bool
 ) -> CommandResult:
     """Run ``argv`` until it ends, the task times out, or the engine stops. ``merge``: one output."""
     try:

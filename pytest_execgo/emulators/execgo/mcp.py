@@ -8,7 +8,7 @@ from typing import Any
 
 from pytest_execgo.emulators.execgo.gojson import Shape, decode, members, read_struct
 from pytest_execgo.emulators.execgo.graph import ABSENT
-from pytest_execgo.emulators.execgo.outcome import Attempt, Outcome
+from pytest_execgo.emulators.execgo.outcome import Outcome, TaskAttempt
 from pytest_execgo.emulators.execgo.runtime_client import POLL_SECONDS
 from pytest_execgo.emulators.execgo.store import now
 
@@ -67,7 +67,7 @@ class Handles:
             found = self._handles.get(handle_id)
             return dict(found) if found else None
 
-    def run(self, attempt: Attempt) -> Outcome:
+    def run(self, attempt: TaskAttempt) -> Outcome:
         """One attempt of an ``mcp`` task: its end is noticed at the next tick."""
         spec = attempt.spec
         payload = None if spec.payload is ABSENT else spec.payload

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 from pytest_execgo.emulators.execgo.commands import CommandResult, run_command
 from pytest_execgo.emulators.execgo.gojson import JsonError, Shape, read_struct
 from pytest_execgo.emulators.execgo.graph import ABSENT
-from pytest_execgo.emulators.execgo.outcome import Attempt, Outcome, failure
+from pytest_execgo.emulators.execgo.outcome import Outcome, TaskAttempt, failure
 
 MAX_SLEEP_MS = 600_000
 MAX_DIAL_MS = 60_000
@@ -33,7 +33,7 @@ WHITELIST = frozenset(
 )
 
 
-def run(attempt: Attempt) -> Outcome:
+def run(attempt: TaskAttempt) -> Outcome:
     """One attempt of an ``os`` task."""
     spec = attempt.spec
     tool = spec.tool_name.strip() or spec.type
@@ -69,11 +69,11 @@ _STRING, _INT = (str, "string"), (int, "int64")
 # -- noop, sleep
 
 
-def _noop(attempt: Attempt, params: dict[str, Any]) -> Outcome:
+def _noop(attempt: TaskAttempt, params: dict[str, Any]) -> Outcome:
     return Outcome(True, {"ok": True, "message": params.get("message", "")})
 
 
-def _sleep(attempt: Attempt, params: dict[str, Any]) -> Outcome:
+def _sleep(attempt: TaskAttempt, params: dict[str, Any]) -> Outcome:
     duration = params.get("duration_ms", 0)
     if duration < 0:
         return _failed("duration_ms must be non-negative")
@@ -85,7 +85,7 @@ def _sleep(attempt: Attempt, params: dict[str, Any]) -> Outcome:
 # -- shell
 
 
-def _shell(attempt: Attempt, params: dict[str, Any]) -> Outcome:
+def _shell(attempt: TaskAttempt, params: dict[str, Any]) -> Outcome:
     script, command = params.get("script", ""), params.get("command", "")
     directory = params.get("dir") or None
     if script.strip():
@@ -133,7 +133,7 @@ def _command_outcome(done: CommandResult, output: Any, prefix: str) -> Outcome:
 # -- file
 
 
-def _file(attempt: Attempt, params: dict[str, Any]) -> Outcome:
+def _file(attempt: TaskAttempt, params: dict[str, Any]) -> Outcome:
     if not params.get("path"):
         return _failed("path is required")
     path = posixpath.normpath(params["path"])
@@ -222,7 +222,7 @@ _FILE_ACTIONS: dict[str, Callable[[str, str], Outcome]] = {
 # -- http
 
 
-def _http(attempt: Attempt, params: dict[str, Any]) -> Outcome:
+def _http(attempt: TaskAttempt, params: dict[str, Any]) -> Outcome:
     url, method = params.get("url", ""), params.get("method") or "GET"
     if not url:
         return _failed("url is required")
@@ -275,7 +275,7 @@ def _net_reason(error: Any, address: str) -> str:
 # -- dns, tcp
 
 
-def _dns(attempt: Attempt, params: dict[str, Any]) -> Outcome:
+def _dns(attempt: TaskAttempt, params: dict[str, Any]) -> Outcome:
     name = params.get("name", "").strip()
     given = params.get("record", "")
     record = given.strip().lower() or "ip"
@@ -305,7 +305,7 @@ def _nameserver() -> str:
     return "127.0.0.1:53"
 
 
-def _tcp(attempt: Attempt, params: dict[str, Any]) -> Outcome:
+def _tcp(attempt: TaskAttempt, params: dict[str, Any]) -> Outcome:
     address, timeout = params.get("address", ""), params.get("timeout_ms", 0)
     if not address:
         return _failed("address is required (host:port)")
@@ -331,7 +331,7 @@ def _tcp(attempt: Attempt, params: dict[str, Any]) -> Outcome:
     return Outcome(True, {"ok": True, "address": address})
 
 
-_TOOLS: dict[str, tuple[Callable[[Attempt, dict[str, Any]], Outcome], Shape]] = {
+_TOOLS: dict[str, tuple[Callable[[TaskAttempt, dict[str, Any]], Outcome], Shape]] = {
     "noop": (_noop, _shape("Noop", message=_STRING)),
     "sleep": (_sleep, _shape("Sleep", duration_ms=_INT)),
     "shell": (

@@ -47,7 +47,7 @@ def failure(
 
 
 @dataclass
-class Attempt:
+class TaskAttempt:
     """The surroundings of one attempt: its deadline, the engine's stop, and progress reports."""
 
     spec: TaskSpec

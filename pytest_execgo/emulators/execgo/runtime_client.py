@@ -13,7 +13,7 @@ from urllib.parse import urljoin, urlsplit
 
 from pytest_execgo.emulators.execgo.gojson import JsonError, decode
 from pytest_execgo.emulators.execgo.graph import ABSENT, TaskSpec
-from pytest_execgo.emulators.execgo.outcome import Attempt, Outcome, failure
+from pytest_execgo.emulators.execgo.outcome import Outcome, TaskAttempt, failure
 
 POLL_SECONDS = 0.1
 REQUEST_TIMEOUT_SECONDS = 15.0
@@ -57,7 +57,7 @@ class RuntimeExecutor:
         self._host, self._prefix = parts.netloc, parts.path.rstrip("/")
         self._local = threading.local()
 
-    def run(self, attempt: Attempt) -> Outcome:
+    def run(self, attempt: TaskAttempt) -> Outcome:
         """One attempt: submit, then poll until the runtime calls the task final."""
         payload = self._payload(attempt.spec)
         if payload is None:
@@ -94,7 +94,7 @@ class RuntimeExecutor:
             )
         return payload
 
-    def _follow(self, attempt: Attempt, body: bytes) -> Outcome:
+    def _follow(self, attempt: TaskAttempt, body: bytes) -> Outcome:
         try:
             reply = decode(body.decode("utf-8", "replace"))
             if not isinstance(reply, dict):
@@ -115,7 +115,7 @@ class RuntimeExecutor:
             return Outcome(False, error=failure("non-terminal runtime result missing handle_id"))
         return self._poll(attempt, handle, task_id)
 
-    def _poll(self, attempt: Attempt, handle: str, task_id: str) -> Outcome:
+    def _poll(self, attempt: TaskAttempt, handle: str, task_id: str) -> Outcome:
         due = monotonic() + POLL_SECONDS
         while True:
             ended = attempt.wait(max(0.0, due - monotonic()))

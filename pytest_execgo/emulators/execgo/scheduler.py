@@ -11,13 +11,13 @@ from typing import Any
 from pytest_execgo.emulators.execgo import cli_skills, os_tools
 from pytest_execgo.emulators.execgo.graph import ABSENT, TaskSpec
 from pytest_execgo.emulators.execgo.mcp import Handles
-from pytest_execgo.emulators.execgo.outcome import Attempt, Outcome, failure
+from pytest_execgo.emulators.execgo.outcome import Outcome, TaskAttempt, failure
 from pytest_execgo.emulators.execgo.runtime_client import RuntimeExecutor, RuntimeSettings
 from pytest_execgo.emulators.execgo.store import Record, Store, now
 from pytest_execgo.emulators.httpd import log
 
 MAX_BACKOFF_SECONDS = 10.0
-Executor = Callable[[Attempt], Outcome]
+Executor = Callable[[TaskAttempt], Outcome]
 
 
 class Graph:
@@ -115,7 +115,7 @@ class Scheduler:
                 self._stopping.wait(pause)
             clock = monotonic()
             report = self._reporter(record, number)
-            attempt = Attempt(spec, record.handle_id, self._stopping, report, number)
+            attempt = TaskAttempt(spec, record.handle_id, self._stopping, report, number)
             started = began if spec.type == "runtime" else now()
             try:
                 outcome = executor(attempt)

@@ -21,7 +21,7 @@ _NOSNIFF = {"X-Content-Type-Options": "nosniff"}
 _TEXT = "text/plain; charset=utf-8"
 
 
-class Api:
+class EngineApi:
     """Answers requests from the store and hands graphs to the scheduler."""
 
     def __init__(self, store: Store, scheduler: Scheduler, handles: Handles) -> None:

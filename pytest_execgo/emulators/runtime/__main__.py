@@ -9,7 +9,7 @@ from pathlib import Path
 from pytest_execgo.emulators import httpd
 from pytest_execgo.emulators.runtime import VERSION
 from pytest_execgo.emulators.runtime.documents import Settings
-from pytest_execgo.emulators.runtime.server import Api
+from pytest_execgo.emulators.runtime.server import RuntimeApi
 from pytest_execgo.emulators.runtime.supervisor import Supervisor
 
 
@@ -27,7 +27,7 @@ def main(argv: list[str] | None = None) -> int:
             grace_ms=options.termination_grace_ms,
         )
         supervisor = Supervisor(settings)
-        server.handle_one = Api(supervisor).handle
+        server.handle_one = RuntimeApi(supervisor).handle
     except (OSError, ValueError) as error:
         print(f"runtime: cannot start on {options.listen_addr}: {error}", file=sys.stderr)
         return 1

@@ -11,7 +11,7 @@ from pytest_execgo.emulators.runtime.request import RequestError, ShapeError, re
 from pytest_execgo.emulators.runtime.supervisor import Supervisor
 
 
-class Api:
+class RuntimeApi:
     """Answers requests from the supervisor."""
 
     def __init__(self, supervisor: Supervisor) -> None:

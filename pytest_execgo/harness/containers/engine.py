@@ -33,7 +33,7 @@ def engine() -> docker.DockerClient:
     try:
         client = DockerClient(**CLIENT_SETTINGS).client
         facts = client.info()
-    except (*TROUBLE, ValueError) as error:
+    except (*DOCKER_ERRORS, ValueError) as error:
         raise UsageError(explain(error)) from None
     why_not = _unfit(facts)
     if why_not:
@@ -90,16 +90,16 @@ def _unfit(found: dict[str, Any]) -> str | None:
     )
 
 
-TROUBLE = (DockerException, requests.RequestException)
+DOCKER_ERRORS = (DockerException, requests.RequestException)
 """What the SDK raises; for some of it, what lies beneath."""
 
 
 @contextmanager
-def told_as(kind: type[ExecgoError], what: str) -> Iterator[None]:
+def raised_as(kind: type[ExecgoError], what: str) -> Iterator[None]:
     """Raise the engine's trouble as one line of our own: what was to be done, and why it failed."""
     try:
         yield
-    except TROUBLE as error:
+    except DOCKER_ERRORS as error:
         raise kind(f"{what}: {explain(error)}") from None
 
 

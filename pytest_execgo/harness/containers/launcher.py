@@ -18,15 +18,15 @@ from pytest_execgo.errors import HarnessError, UsageError
 from pytest_execgo.harness.service import (
     SERVICE_NAMES,
     LaunchSettings,
-    Network,
-    Say,
+    LaunchSite,
+    Progress,
     Service,
-    Site,
+    ServiceNetwork,
     absolute,
 )
 
 if TYPE_CHECKING:
-    from pytest_execgo.harness.containers.images.sources import Source
+    from pytest_execgo.harness.containers.images.sources import ImageSource
     from pytest_execgo.harness.containers.service import ContainerService
 
 SIBLING = Path("../execgo")
@@ -77,34 +77,38 @@ class ContainerLauncher:
         """What it is made from."""
         return f"container {self._source(service, target).describe()}"
 
-    def prepare(self, service: str, target: str, say: Say) -> None:
+    def prepare(self, service: str, target: str, progress: Progress) -> None:
         """Pull or build its image."""
-        self._image(service, target, say)
+        self._image(service, target, progress)
 
-    def open_network(self, target: str, token: str, root: Path, *, severable: bool) -> Network:
+    def open_network(
+        self, target: str, token: str, root: Path, *, partitionable: bool
+    ) -> ServiceNetwork:
         """A private network; what dead runs have left is cleared away first."""
         from pytest_execgo.harness.containers import leftovers
-        from pytest_execgo.harness.containers.engine import told_as
+        from pytest_execgo.harness.containers.engine import raised_as
         from pytest_execgo.harness.containers.network import ContainerNetwork
 
-        with told_as(HarnessError, "what dead runs have left cannot be cleared away"):
+        with raised_as(HarnessError, "what dead runs have left cannot be cleared away"):
             leftovers.remove_orphans()
-        return ContainerNetwork.create(token, leftovers.owned(token, root), severable=severable)
+        return ContainerNetwork.create(
+            token, leftovers.owned(token, root), partitionable=partitionable
+        )
 
-    def launch(self, service: str, target: str, site: Site) -> Service:
+    def launch(self, service: str, target: str, site: LaunchSite) -> Service:
         """Make its container, and wait until it is ready."""
         from pytest_execgo.harness.containers import leftovers
-        from pytest_execgo.harness.containers.engine import told_as
+        from pytest_execgo.harness.containers.engine import raised_as
 
         labels = leftovers.owned(site.token, site.root)
-        with told_as(HarnessError, f"{service} could not be started"):
+        with raised_as(HarnessError, f"{service} could not be started"):
             return self.launch_labelled(service, target, site, labels)
 
     def launch_labelled(
         self,
         service: str,
         target: str,
-        site: Site,
+        site: LaunchSite,
         labels: dict[str, str],
         published: int | None = None,
     ) -> ContainerService:
@@ -159,7 +163,7 @@ class ContainerLauncher:
             raise
         return container
 
-    def _image(self, service: str, target: str, say: Say) -> Any:
+    def _image(self, service: str, target: str, progress: Progress) -> Any:
         """The image of a service: found or made once, and the same for all of a run."""
         from pytest_execgo.harness.containers.images import builder
 
@@ -167,11 +171,11 @@ class ContainerLauncher:
         found = builder.find(known) if known else None
         if found is None:
             with _mistakes_of(service, target):
-                found = self._source(service, target).image(say)
+                found = self._source(service, target).image(progress)
             self._settings.images[service] = found.id
         return found
 
-    def _source(self, service: str, target: str) -> Source:
+    def _source(self, service: str, target: str) -> ImageSource:
         from pytest_execgo.harness.containers.images import sources
 
         python_image = self._settings.python_image or sources.DEFAULT_PYTHON_IMAGE
@@ -213,7 +217,7 @@ def _port(service: str, image: Any) -> int:
     return ports[0]
 
 
-def _environment(service: str, site: Site) -> dict[str, str]:
+def _environment(service: str, site: LaunchSite) -> dict[str, str]:
     """What a container is told: nothing of this machine's environment but ExecGo's own settings."""
     from pytest_execgo.harness.containers.images.sources import PORT
 

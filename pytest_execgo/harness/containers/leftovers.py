@@ -17,7 +17,7 @@ from typing import Any
 from docker.errors import APIError, NotFound
 
 from pytest_execgo.errors import HarnessError
-from pytest_execgo.harness.containers.engine import TROUBLE, engine
+from pytest_execgo.harness.containers.engine import DOCKER_ERRORS, engine
 from pytest_execgo.harness.containers.locks import BUILDING, held_if_free
 from pytest_execgo.harness.files import remove_tree
 
@@ -26,7 +26,7 @@ SERVICE = "pytest-execgo.service"
 USER = "pytest-execgo.user"
 OWNER = "pytest-execgo.owner"
 ROOT = "pytest-execgo.root"
-KEPT = "pytest-execgo.kept"
+PERSISTENT = "pytest-execgo.persistent"
 IMAGE = "pytest-execgo.image"
 IMAGE_NAME = "pytest-execgo.image-name"
 PORT = "pytest-execgo.port"
@@ -98,7 +98,7 @@ def orphans() -> list[str]:
 
 def _remove_unfinished_images() -> None:
     # Listing looks at each image, and one may go meanwhile: then the next start does it.
-    with suppress(*TROUBLE):
+    with suppress(*DOCKER_ERRORS):
         for image in engine().images.list(filters={"label": IMAGE, "dangling": True}):
             with suppress(APIError):
                 engine().images.remove(image.id)
@@ -107,7 +107,7 @@ def _remove_unfinished_images() -> None:
 def remove_root(labels: dict[str, str]) -> None:
     """Remove the folder that a fleet's labels name, if it looks like one."""
     folder = Path(labels.get(ROOT, ""))
-    if folder.name.startswith(("execgo-fleet-", "execgo-kept-")):
+    if folder.name.startswith(("execgo-fleet-", "execgo-persistent-")):
         remove_tree(folder)
 
 

@@ -20,7 +20,7 @@ from docker.errors import APIError, NotFound
 from docker.types import EndpointConfig, IPAMConfig, IPAMPool
 
 from pytest_execgo.errors import HarnessError
-from pytest_execgo.harness.containers.engine import TROUBLE, engine, explain, told_as
+from pytest_execgo.harness.containers.engine import DOCKER_ERRORS, engine, explain, raised_as
 from pytest_execgo.harness.service import SERVICE_NAMES
 
 _ATTEMPTS = 20
@@ -39,12 +39,12 @@ class ContainerNetwork:
         self.gateway: str = pool["Gateway"]
 
     @classmethod
-    def create(cls, name: str, labels: dict[str, str], *, severable: bool) -> ContainerNetwork:
+    def create(cls, name: str, labels: dict[str, str], *, partitionable: bool) -> ContainerNetwork:
         """A new one; raises :class:`HarnessError`, and leaves nothing behind."""
-        with told_as(HarnessError, "the network of the fleet cannot be made"):
+        with raised_as(HarnessError, "the network of the fleet cannot be made"):
             private = _with_own_subnet(name, labels)
             try:
-                outside = _create_outside(f"{name}.outside", labels) if severable else None
+                outside = _create_outside(f"{name}.outside", labels) if partitionable else None
                 made = cls(private, outside)
                 made.check_reach()
             except BaseException:
@@ -102,11 +102,11 @@ class ContainerNetwork:
         networks = container.attrs["NetworkSettings"]["Networks"]
         return str(networks[self.outside.name]["IPAddress"])
 
-    def sever(self, container: Any) -> None:
+    def partition(self, container: Any) -> None:
         """Take a container off the private network."""
         self.private.disconnect(container)
 
-    def rejoin(self, container: Any, service: str) -> None:
+    def heal_partition(self, container: Any, service: str) -> None:
         """Back on it, under the same address."""
         self.private.connect(container, ipv4_address=self.address(service), aliases=[service])
 
@@ -114,7 +114,7 @@ class ContainerNetwork:
         """Connect a container (of which ``attrs`` are fresh) to what it has been cut off."""
         known = container.attrs["NetworkSettings"]["Networks"]
         if self.name not in known:
-            self.rejoin(container, service)
+            self.heal_partition(container, service)
         if self.outside is not None and self.outside.name not in known:
             self.outside.connect(container)
 
@@ -127,7 +127,7 @@ class ContainerNetwork:
                     network.remove()
                 except NotFound:
                     continue
-                except TROUBLE as error:
+                except DOCKER_ERRORS as error:
                     left.append(f"network {network.name}: {explain(error)}")
         if left:
             raise HarnessError("; ".join(left))

@@ -25,13 +25,20 @@ from pytest_execgo.errors import HarnessError, UsageError, unknown_name
 from pytest_execgo.harness.containers import leftovers
 from pytest_execgo.harness.containers.engine import engine
 from pytest_execgo.harness.containers.launcher import ContainerLauncher
-from pytest_execgo.harness.containers.leftovers import KEPT, ROOT, SERVICE
+from pytest_execgo.harness.containers.leftovers import PERSISTENT, ROOT, SERVICE
 from pytest_execgo.harness.containers.locks import held, taken
 from pytest_execgo.harness.containers.network import ContainerNetwork
 from pytest_execgo.harness.containers.service import ContainerService
 from pytest_execgo.harness.fleet import FleetSpec
 from pytest_execgo.harness.readiness import probe_json
-from pytest_execgo.harness.service import HEALTH, SERVICE_NAMES, Launcher, Say, Site, Unwatched
+from pytest_execgo.harness.service import (
+    HEALTH,
+    SERVICE_NAMES,
+    Launcher,
+    LaunchSite,
+    Progress,
+    Unwatched,
+)
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,40}")
 _IN_USE = "in-use"
@@ -54,7 +61,7 @@ class ServiceStatus:
 
 def names() -> list[str]:
     """The fleets that are kept."""
-    return sorted({leftovers.labels_of(one)[KEPT] for one in leftovers.labelled(KEPT)})
+    return sorted({leftovers.labels_of(one)[PERSISTENT] for one in leftovers.labelled(PERSISTENT)})
 
 
 def up(
@@ -62,13 +69,13 @@ def up(
     spec: FleetSpec,
     launchers: Mapping[str, Launcher],
     published: Mapping[str, int],
-    say: Say,
+    progress: Progress,
 ) -> None:
     """Bring a fleet up, to be kept; raises, and leaves nothing behind, if it does not come up."""
     if not _NAME.fullmatch(name):
         raise UsageError(f"fleet {name!r}: a name is made of a-z, 0-9, - and _, at most 41 of them")
-    with held(f"{KEPT}-{name}"):
-        _up(name, spec, launchers, published, say)
+    with held(f"{PERSISTENT}-{name}"):
+        _up(name, spec, launchers, published, progress)
 
 
 def _up(
@@ -76,7 +83,7 @@ def _up(
     spec: FleetSpec,
     launchers: Mapping[str, Launcher],
     published: Mapping[str, int],
-    say: Say,
+    progress: Progress,
 ) -> None:
     chosen = spec.resolve(launchers)
     for service, (launcher, _) in chosen.items():
@@ -97,18 +104,18 @@ def _up(
             )
     # What Ryuk takes away with this process is just what must stay.
     testcontainers_config.ryuk_disabled = True
-    spec.prepare(launchers, say)
-    root = Path(tempfile.mkdtemp(prefix=f"execgo-kept-{name}-")).resolve()
-    labels = {**leftovers.of_user(), KEPT: name, ROOT: str(root)}
+    spec.prepare(launchers, progress)
+    root = Path(tempfile.mkdtemp(prefix=f"execgo-persistent-{name}-")).resolve()
+    labels = {**leftovers.of_user(), PERSISTENT: name, ROOT: str(root)}
     try:
         for folder in ("work", "tmp"):
             (root / folder).mkdir()
-        network = ContainerNetwork.create(f"execgo-kept-{name}", labels, severable=True)
+        network = ContainerNetwork.create(f"execgo-persistent-{name}", labels, partitionable=True)
         urls: dict[str, str] = {}
         for service in ("fixtures", "runtime", "execgo"):
             launcher, target = chosen[service]
             assert isinstance(launcher, ContainerLauncher)
-            site = Site(
+            site = LaunchSite(
                 root=root,
                 environment=dict(os.environ),
                 watcher=Unwatched(),
@@ -119,7 +126,7 @@ def _up(
             began = monotonic()
             found = launcher.launch_labelled(service, target, site, labels, published.get(service))
             urls[service] = found.url
-            say(f"{service} ready in {monotonic() - began:.2f} s")
+            progress(f"{service} ready in {monotonic() - began:.2f} s")
     except BaseException:
         _remove(labels)
         raise
@@ -190,7 +197,7 @@ def _status(
     )
 
 
-class KeptNetwork(ContainerNetwork):
+class PersistentNetwork(ContainerNetwork):
     """The network of a kept fleet, while a run uses it."""
 
     def __init__(self, name: str) -> None:
@@ -222,10 +229,10 @@ class KeptNetwork(ContainerNetwork):
         self._file.close()
 
 
-def attach(service: str, site: Site) -> ContainerService:
+def attach(service: str, site: LaunchSite) -> ContainerService:
     """A service of a kept fleet, well again whatever was done to it before."""
     network = site.network
-    assert isinstance(network, KeptNetwork)
+    assert isinstance(network, PersistentNetwork)
     container = _containers(network.fleet).get(service)
     if container is None:
         raise HarnessError(
@@ -272,7 +279,9 @@ def _unknown(name: str) -> str:
 
 
 def _containers(name: str) -> dict[str, Any]:
-    found = [leftovers.labels_of(one) | {"": one} for one in leftovers.labelled(f"{KEPT}={name}")]
+    found = [
+        leftovers.labels_of(one) | {"": one} for one in leftovers.labelled(f"{PERSISTENT}={name}")
+    ]
     return {labels[SERVICE]: labels[""] for labels in found if SERVICE in labels}
 
 
@@ -281,7 +290,9 @@ def _find_network(name: str) -> ContainerNetwork:
         return engine().networks.get(full)
 
     try:
-        return ContainerNetwork(get(f"execgo-kept-{name}"), get(f"execgo-kept-{name}.outside"))
+        return ContainerNetwork(
+            get(f"execgo-persistent-{name}"), get(f"execgo-persistent-{name}.outside")
+        )
     except NotFound:
         raise HarnessError(
             f"fleet {name} has lost a network; take it down: "
@@ -290,7 +301,7 @@ def _find_network(name: str) -> ContainerNetwork:
 
 
 def _labels_of(name: str) -> dict[str, str]:
-    return leftovers.labels_of(leftovers.labelled(f"{KEPT}={name}")[0])
+    return leftovers.labels_of(leftovers.labelled(f"{PERSISTENT}={name}")[0])
 
 
 def _image_name(container: Any) -> str:
@@ -317,7 +328,7 @@ def _in_use(name: str, lock: Path) -> str:
 
 
 def _remove(labels: dict[str, str]) -> None:
-    label = f"{KEPT}={labels[KEPT]}"
+    label = f"{PERSISTENT}={labels[PERSISTENT]}"
     try:
         leftovers.remove_labelled(label)
         # What was being made as somebody broke it off, Docker may have finished only now.

@@ -8,12 +8,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from pytest_execgo.errors import HarnessError, UsageError
-from pytest_execgo.harness.service import SERVICE_NAMES, Network, Service, Site
+from pytest_execgo.harness.service import SERVICE_NAMES, LaunchSite, Service, ServiceNetwork
 
-KIND = "kept"
+KIND = "persistent"
 
 
-class KeptLauncher:
+class PersistentLauncher:
     """Target: the name of the fleet."""
 
     kind = KIND
@@ -23,30 +23,32 @@ class KeptLauncher:
 
     def check(self, service: str, target: str) -> None:
         """There must be a fleet of that name."""
-        from pytest_execgo.harness.containers import persistent as kept
-        from pytest_execgo.harness.containers.engine import told_as
+        from pytest_execgo.harness.containers import persistent
+        from pytest_execgo.harness.containers.engine import raised_as
 
-        with told_as(UsageError, f"fleet {target}"):
-            kept.check(target)
+        with raised_as(UsageError, f"fleet {target}"):
+            persistent.check(target)
 
     def describe(self, service: str, target: str) -> str:
         """Fleet and image."""
-        from pytest_execgo.harness.containers import persistent as kept
+        from pytest_execgo.harness.containers import persistent
 
-        return f"{KIND} {kept.describe(target, service)}"
+        return f"{KIND} {persistent.describe(target, service)}"
 
-    def open_network(self, target: str, token: str, root: Path, *, severable: bool) -> Network:
+    def open_network(
+        self, target: str, token: str, root: Path, *, partitionable: bool
+    ) -> ServiceNetwork:
         """The network it has; raises :class:`HarnessError` while another run uses the fleet."""
-        from pytest_execgo.harness.containers import persistent as kept
-        from pytest_execgo.harness.containers.engine import told_as
+        from pytest_execgo.harness.containers import persistent
+        from pytest_execgo.harness.containers.engine import raised_as
 
-        with told_as(HarnessError, f"fleet {target}"):
-            return kept.KeptNetwork(target)
+        with raised_as(HarnessError, f"fleet {target}"):
+            return persistent.PersistentNetwork(target)
 
-    def launch(self, service: str, target: str, site: Site) -> Service:
+    def launch(self, service: str, target: str, site: LaunchSite) -> Service:
         """Take the container over for the time of a run."""
-        from pytest_execgo.harness.containers import persistent as kept
-        from pytest_execgo.harness.containers.engine import told_as
+        from pytest_execgo.harness.containers import persistent
+        from pytest_execgo.harness.containers.engine import raised_as
 
-        with told_as(HarnessError, f"{service} of fleet {target} cannot be used"):
-            return kept.attach(service, site)
+        with raised_as(HarnessError, f"{service} of fleet {target} cannot be used"):
+            return persistent.attach(service, site)

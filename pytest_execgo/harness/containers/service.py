@@ -20,10 +20,10 @@ from pytest_execgo.errors import HarnessError
 from pytest_execgo.harness.containers import limits as container_limits
 from pytest_execgo.harness.containers.engine import (
     CLIENT_SETTINGS,
-    TROUBLE,
+    DOCKER_ERRORS,
     explain,
     facts,
-    told_as,
+    raised_as,
 )
 from pytest_execgo.harness.containers.leftovers import SERVICE
 from pytest_execgo.harness.containers.network import ContainerNetwork
@@ -76,7 +76,7 @@ class ContainerService:
         self._container: Any = None
         self._pid: int | None = None
         self._health_url = ""
-        self._said_version = ""
+        self._reported_version = ""
         self.ready_after_seconds = 0.0
         self._expected_end = False
         self._ended: int | None = None
@@ -137,7 +137,7 @@ class ContainerService:
             self._network.connect_outside(self._container)
             self._follow(since=0.0)
             self._await_ready()
-        except TROUBLE as error:
+        except DOCKER_ERRORS as error:
             self.stop()
             raise HarnessError(f"{self.name} could not be started: {explain(error)}") from None
         except BaseException:
@@ -148,7 +148,7 @@ class ContainerService:
         """Take over a container that is there already, and make it well; :meth:`stop` then leaves it
         running. ``renew``: its processes are started anew, so that nothing goes on that was going on."""
         self._container = container
-        with told_as(HarnessError, f"{self.name} cannot be made well"):
+        with raised_as(HarnessError, f"{self.name} cannot be made well"):
             self._make_well(renew=renew)
 
     def _make_well(self, *, renew: bool) -> None:
@@ -171,7 +171,7 @@ class ContainerService:
     def identify(self, *, version: str, image: str, path: str | None, digest: str) -> None:
         """Who it is; without ``version``, by what it says itself."""
         if not version:
-            version = self._said_version
+            version = self._reported_version
             refuse_other_version(self.name, f"image {image}", version)
         self.info = ServiceInfo(
             launcher="container", version=version, image=image, path=path, digest=digest
@@ -195,7 +195,7 @@ class ContainerService:
         """SIGTERM its first process, and wait for the end, which is told to the watcher. SIGKILL for one
         that does not end within 30 s."""
         # A frozen process would receive the signal only when it goes on.
-        self._lift("pause")
+        self._heal("pause")
         return self._end("SIGTERM")
 
     def _end(self, signal: str) -> int:
@@ -222,9 +222,9 @@ class ContainerService:
         """Start the same container again; it has kept its files."""
         if self.running():
             return
-        self._lift_all()
+        self._heal_all()
         since = time()
-        with told_as(HarnessError, f"{self.name} could not be started"):
+        with raised_as(HarnessError, f"{self.name} could not be started"):
             self._container.start()
         self._follow(since)
         self._await_ready()
@@ -235,7 +235,7 @@ class ContainerService:
         if self._wrapped is None:
             self._detach()
             return
-        with suppress(*TROUBLE):
+        with suppress(*DOCKER_ERRORS):
             # Gone already, or the engine is: then the next start clears it away.
             self._wrapped.stop()
         for thread in (self._watching, self._logging):
@@ -243,8 +243,8 @@ class ContainerService:
                 thread.join(_LOGS_LATE_SECONDS)
 
     def _detach(self) -> None:
-        with suppress(*TROUBLE, HarnessError):
-            self._lift_all()
+        with suppress(*DOCKER_ERRORS, HarnessError):
+            self._heal_all()
             self._container.reload()
             if self._container.status != "running":
                 self._container.start()
@@ -279,7 +279,7 @@ class ContainerService:
 
     def resume(self) -> None:
         """They go on."""
-        self._lift("pause")
+        self._heal("pause")
 
     def cannot_limit(self, resource: str) -> str | None:
         """Why a resource cannot be limited here; ``None`` if it can."""
@@ -294,19 +294,21 @@ class ContainerService:
 
     def unlimit(self, resource: str) -> None:
         """As it was before."""
-        self._lift(resource)
+        self._heal(resource)
 
-    def sever(self) -> None:
+    def partition(self) -> None:
         """Off the private network: nobody reaches it, and its tasks reach nobody."""
         self._refuse_twice("partition")
-        self._network.sever(self._container)
-        self._in_force["partition"] = lambda: self._network.rejoin(self._container, self.name)
+        self._network.partition(self._container)
+        self._in_force["partition"] = lambda: self._network.heal_partition(
+            self._container, self.name
+        )
 
-    def rejoin(self) -> None:
+    def heal_partition(self) -> None:
         """Back under the same address."""
-        self._lift("partition")
+        self._heal("partition")
 
-    def abnormal(self) -> str | None:
+    def active_faults(self) -> str | None:
         """What is still done to it; ``None`` if nothing."""
         return f"{self.name} is still under {', '.join(self._in_force)}" if self._in_force else None
 
@@ -314,7 +316,7 @@ class ContainerService:
         """Whether it is paused, and its limits, as Docker tells them."""
         try:
             seen = self._container.client.api.inspect_container(self._container.id)
-        except TROUBLE:
+        except DOCKER_ERRORS:
             return False, {}
         return bool(seen["State"]["Paused"]), container_limits.seen(seen["HostConfig"])
 
@@ -322,17 +324,17 @@ class ContainerService:
         if name in self._in_force:
             raise RuntimeError(f"{self.name} is under {name} already")
 
-    def _lift(self, name: str) -> None:
+    def _heal(self, name: str) -> None:
         lift = self._in_force.get(name)
         if lift is not None:
             lift()
             del self._in_force[name]
 
-    def _lift_all(self) -> None:
+    def _heal_all(self) -> None:
         for name in list(self._in_force):
             with suppress(DockerException):
                 # What is paused cannot be paused once it has ended; the rest is lifted all the same.
-                self._lift(name)
+                self._heal(name)
         self._in_force.clear()
 
     # -- watching
@@ -370,7 +372,7 @@ class ContainerService:
 
     def _copy_log(self, since: float) -> None:
         # An engine that goes away, or a disk that is full: the log ends there, and the service goes on.
-        with suppress(*TROUBLE, OSError, HTTPError), self.log_path.open("ab") as log:
+        with suppress(*DOCKER_ERRORS, OSError, HTTPError), self.log_path.open("ab") as log:
             for piece in self._container.logs(stream=True, follow=True, since=since or None):
                 log.write(piece)
                 log.flush()
@@ -399,7 +401,7 @@ class ContainerService:
             hint=self._hint,
             timeout=self._ready_within,
         )
-        self._said_version = str(health.get("version"))
+        self._reported_version = str(health.get("version"))
         self.ready_after_seconds = monotonic() - began
         self._watcher.service_ready(self.name, self._pid)
 

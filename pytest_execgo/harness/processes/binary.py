@@ -13,8 +13,8 @@ from pytest_execgo.harness.processes.service import ProcessService, Program
 from pytest_execgo.harness.readiness import DEFAULT_TIMEOUT_SECONDS, probe_json
 from pytest_execgo.harness.service import (
     HEALTH,
+    LaunchSite,
     Service,
-    Site,
     Unwatched,
     absolute,
     refuse_other_version,
@@ -50,7 +50,7 @@ class BinaryLauncher:
         path = _path(target)
         known = f"{target} sha256 {_digest(path)[:12]}"
         with tempfile.TemporaryDirectory(prefix="execgo-version-") as root:
-            site = Site(
+            site = LaunchSite(
                 Path(root), dict(os.environ), Unwatched(), {"runtime": "http://127.0.0.1:1"}
             )
             program = _program(service, path, site, _DESCRIBE_SECONDS)
@@ -64,7 +64,7 @@ class BinaryLauncher:
             finally:
                 process.stop()
 
-    def launch(self, service: str, target: str, site: Site) -> Service:
+    def launch(self, service: str, target: str, site: LaunchSite) -> Service:
         """Start it on a free loopback port and wait for its health check."""
         process = ProcessService(service, _program(service, _path(target), site), site)
         process.start()
@@ -80,7 +80,10 @@ def _digest(path: Path) -> str:
 
 
 def _program(
-    service: str, path: Path, site: Site, ready_within_seconds: float = DEFAULT_TIMEOUT_SECONDS
+    service: str,
+    path: Path,
+    site: LaunchSite,
+    ready_within_seconds: float = DEFAULT_TIMEOUT_SECONDS,
 ) -> Program:
     data = site.data_dir(service)
 

@@ -10,7 +10,7 @@ from pytest_execgo.harness import embedded_programs
 from pytest_execgo.harness.embedded_programs import MODULES, digest
 from pytest_execgo.harness.processes.service import ProcessService, Program
 from pytest_execgo.harness.readiness import probe_json, ready_line
-from pytest_execgo.harness.service import HEALTH, Service, Site
+from pytest_execgo.harness.service import HEALTH, LaunchSite, Service
 from pytest_execgo.models.benchmark import ServiceInfo
 
 
@@ -31,7 +31,7 @@ class EmbeddedLauncher:
         name = MODULES[service]
         return f"embedded {embedded_programs.version(service)} {name} sha256 {digest(name)[:12]}"
 
-    def launch(self, service: str, target: str, site: Site) -> Service:
+    def launch(self, service: str, target: str, site: LaunchSite) -> Service:
         """Start ``python -m <module>`` and wait for its ready line."""
         module = MODULES[service]
         log_path, data = site.log_path(service), site.data_dir(service)

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import psutil
 
-Lift = Callable[[], None]
+Heal = Callable[[], None]
 PERIOD_SECONDS = 0.1
 _MEGABYTE = 1024 * 1024
 
@@ -61,7 +61,7 @@ def _limits_of(pid: int | None) -> dict[str, str]:
     return found
 
 
-def limit_memory(pid: int, megabytes: int) -> Lift:
+def limit_memory(pid: int, megabytes: int) -> Heal:
     """Address space of the process (it may hold more already: then it gets no more) and of what it
     starts."""
     import resource
@@ -69,14 +69,14 @@ def limit_memory(pid: int, megabytes: int) -> Lift:
     before = resource.prlimit(pid, resource.RLIMIT_AS)
     resource.prlimit(pid, resource.RLIMIT_AS, (megabytes * _MEGABYTE, before[1]))
 
-    def lift() -> None:
+    def heal() -> None:
         with suppress(ProcessLookupError):
             resource.prlimit(pid, resource.RLIMIT_AS, before)
 
-    return lift
+    return heal
 
 
-def throttle(pid: int, share: float) -> Lift:
+def throttle(pid: int, share: float) -> Heal:
     """Let the process and its descendants run for ``share`` (0 to 1) of the time."""
     done = threading.Event()
     process = psutil.Process(pid)
@@ -92,15 +92,15 @@ def throttle(pid: int, share: float) -> Lift:
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
 
-    def lift() -> None:
+    def heal() -> None:
         done.set()
         thread.join()
         _signal_tree(process, signal.SIGCONT)
 
-    return lift
+    return heal
 
 
-def limit_pids(pid: int, more: int) -> Lift:
+def limit_pids(pid: int, more: int) -> Heal:
     """Let the process and its descendants start at most ``more`` further processes and threads."""
     home = _pids_cgroup(pid)
     if home is None:
@@ -113,14 +113,14 @@ def limit_pids(pid: int, more: int) -> Lift:
     used = int((own / "pids.current").read_text())
     (own / "pids.max").write_text(str(used + more))
 
-    def lift() -> None:
+    def heal() -> None:
         (own / "pids.max").write_text("max")
         for member in (own / "cgroup.procs").read_text().split():
             _move(int(member), home)
         with suppress(OSError):
             own.rmdir()
 
-    return lift
+    return heal
 
 
 def _remove_stale(home: Path) -> None:

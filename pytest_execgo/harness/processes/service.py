@@ -15,10 +15,10 @@ from typing import Any
 
 from pytest_execgo.errors import HarnessError
 from pytest_execgo.harness.processes import limits
-from pytest_execgo.harness.processes.limits import Lift
+from pytest_execgo.harness.processes.limits import Heal
 from pytest_execgo.harness.proxy import FaultProxy
 from pytest_execgo.harness.readiness import DEFAULT_TIMEOUT_SECONDS, await_ready, probe_json
-from pytest_execgo.harness.service import Site
+from pytest_execgo.harness.service import LaunchSite
 from pytest_execgo.models.benchmark import ServiceInfo
 
 STOP_TIMEOUT_SECONDS = 5.0
@@ -49,7 +49,7 @@ class ProcessService:
     """See :class:`Service`, :class:`LogSource`; it can also be killed, ended, revived, paused and
     limited."""
 
-    def __init__(self, name: str, program: Program, site: Site) -> None:
+    def __init__(self, name: str, program: Program, site: LaunchSite) -> None:
         self.name = name
         self.log_path: Path = site.log_path(name)
         self._program, self._site = program, site
@@ -58,7 +58,7 @@ class ProcessService:
         self._watching: threading.Thread | None = None
         self._url = ""
         self._info: ServiceInfo | None = None
-        self._in_force: dict[str, Lift] = {}
+        self._in_force: dict[str, Heal] = {}
         self.link: FaultProxy | None = None
         self.python = sys.executable
 
@@ -157,7 +157,7 @@ class ProcessService:
         asked for. SIGKILL for a process that does not end within 30 s."""
         process = self._require()
         # A stopped process would receive the signal only when it goes on.
-        self._lift("pause")
+        self._heal("pause")
         process.terminate()
         try:
             status = process.wait(END_TIMEOUT_SECONDS)
@@ -176,7 +176,7 @@ class ProcessService:
 
     def resume(self) -> None:
         """SIGCONT."""
-        self._lift("pause")
+        self._heal("pause")
 
     def state(self) -> tuple[bool, dict[str, str]]:
         """Whether the process is stopped, and its limits, as the system shows them."""
@@ -200,9 +200,9 @@ class ProcessService:
 
     def unlimit(self, resource: str) -> None:
         """As it was before."""
-        self._lift(resource)
+        self._heal(resource)
 
-    def abnormal(self) -> str | None:
+    def active_faults(self) -> str | None:
         """What is still done to the process; ``None`` if nothing."""
         return f"{self.name} is still under {', '.join(self._in_force)}" if self._in_force else None
 
@@ -213,17 +213,17 @@ class ProcessService:
         for rival in rivals & set(self._in_force):
             raise RuntimeError(f"{self.name} is under {rival} already")
 
-    def _lift_all(self) -> None:
+    def _heal_all(self) -> None:
         for name in list(self._in_force):
             with suppress(Exception):
                 # Whatever keeps one from being lifted must not keep the process alive.
-                self._lift(name)
+                self._heal(name)
         self._in_force.clear()
 
-    def _lift(self, name: str) -> None:
-        lift = self._in_force.get(name)
-        if lift is not None:
-            lift()
+    def _heal(self, name: str) -> None:
+        heal = self._in_force.get(name)
+        if heal is not None:
+            heal()
             del self._in_force[name]
 
     def _continue(self) -> None:
@@ -241,7 +241,7 @@ class ProcessService:
     def revive(self) -> None:
         """Start again on the same address."""
         if not self.running():
-            self._lift_all()
+            self._heal_all()
             self._close_stdin()
             self.start()
 
@@ -251,7 +251,7 @@ class ProcessService:
         process = self._process
         if process is None:
             return
-        self._lift_all()
+        self._heal_all()
         if process.poll() is None:
             process.terminate()
             try:

@@ -19,10 +19,10 @@ from docker.utils import parse_repository_tag
 from testcontainers.core.config import testcontainers_config
 
 from pytest_execgo.errors import UsageError
-from pytest_execgo.harness.containers.engine import TROUBLE, engine, explain, told_as
+from pytest_execgo.harness.containers.engine import DOCKER_ERRORS, engine, explain, raised_as
 from pytest_execgo.harness.containers.leftovers import IMAGE
 from pytest_execgo.harness.containers.locks import BUILDING, held
-from pytest_execgo.harness.service import Say
+from pytest_execgo.harness.service import Progress
 
 _OF = "pytest-execgo.of"
 _BUILD_TIMEOUT_SECONDS = 3600
@@ -53,33 +53,33 @@ def find(name: str) -> Any | None:
             return engine().images.get(known)
         except ImageNotFound:
             continue
-        except TROUBLE as error:
+        except DOCKER_ERRORS as error:
             raise UsageError(f"the image {name!r}: {explain(error)}") from None
     return None
 
 
-def fetch(name: str, what: str, say: Say) -> Any:
+def fetch(name: str, what: str, progress: Progress) -> Any:
     """The image of a name, pulled if it is not here; raises :class:`UsageError`."""
     found = find(name)
     if found is not None:
         return found
     full = testcontainers_config.hub_image_name_prefix + name
     began = monotonic()
-    say(f"pulling {full} …")
+    progress(f"pulling {full} …")
     repository, tag = parse_repository_tag(full)
     try:
         found = engine().images.pull(repository, tag=tag or "latest")
-    except TROUBLE as error:
+    except DOCKER_ERRORS as error:
         reason = " ".join(str(getattr(error, "explanation", None) or error).split())
         raise UsageError(
             f"{what}: the image {name} is not here, and cannot be pulled: {reason[:300]}; "
             "build or load it first (docker build -t …, docker load), or mend the name"
         ) from None
-    say(f"pulled {full} in {monotonic() - began:.1f} s")
+    progress(f"pulled {full} in {monotonic() - began:.1f} s")
     return found
 
 
-def build(recipe: Recipe, say: Say) -> Any:
+def build(recipe: Recipe, progress: Progress) -> Any:
     """The image of a recipe, built unless it is here; raises :class:`UsageError` with the end of what
     the build printed."""
     found = find(recipe.tag)
@@ -89,16 +89,16 @@ def build(recipe: Recipe, say: Say) -> Any:
     with held(recipe.tag.partition(":")[0]), held(BUILDING, together=True):
         found = find(recipe.tag)
         if found is None:
-            with told_as(UsageError, f"{recipe.what} cannot be built"):
-                _build(recipe, say)
+            with raised_as(UsageError, f"{recipe.what} cannot be built"):
+                _build(recipe, progress)
                 found = engine().images.get(recipe.tag)
             _remove_superseded(recipe, found.id)
     return found
 
 
-def _build(recipe: Recipe, say: Say) -> None:
+def _build(recipe: Recipe, progress: Progress) -> None:
     began = monotonic()
-    printed = _Printed(recipe, say, began)
+    printed = _Printed(recipe, progress, began)
     try:
         stream = engine().api.build(
             path=str(recipe.context),
@@ -120,18 +120,18 @@ def _build(recipe: Recipe, say: Say) -> None:
     with closing(stream):
         for line in stream:
             printed.take(line)
-    say(f"built {recipe.tag} in {monotonic() - began:.1f} s")
+    progress(f"built {recipe.tag} in {monotonic() - began:.1f} s")
 
 
 class _Printed:
     """Follows what a build prints."""
 
-    def __init__(self, recipe: Recipe, say: Say, began: float) -> None:
-        self._recipe, self._say, self._began = recipe, say, began
+    def __init__(self, recipe: Recipe, progress: Progress, began: float) -> None:
+        self._recipe, self._progress, self._began = recipe, progress, began
         self._step = "before its first step"
         self._lines: list[str] = []
         self._said = began
-        say(f"building {recipe.what} as {recipe.tag} …")
+        progress(f"building {recipe.what} as {recipe.tag} …")
 
     def take(self, line: dict[str, Any]) -> None:
         """One line of the stream; raises :class:`UsageError` for the one that says it failed."""
@@ -141,16 +141,16 @@ class _Printed:
             if re.match(r"Step \d+/\d+ : ", text):
                 self._step = text.strip()
                 self._lines = []
-                self._say_step()
+                self._report_step()
             elif text.strip() and not text.startswith((" ---> ", "Removing intermediate")):
                 self._lines.append(text.rstrip()[:_SHOWN_COLUMNS])
 
-    def _say_step(self) -> None:
+    def _report_step(self) -> None:
         """Only when some time has passed: a build of cached layers is no news."""
         now = monotonic()
         if now - self._said >= _SILENCE_SECONDS:
             self._said = now
-            self._say(f"  {now - self._began:6.1f} s  {self._step[:_SHOWN_COLUMNS]}")
+            self._progress(f"  {now - self._began:6.1f} s  {self._step[:_SHOWN_COLUMNS]}")
 
     def _failure(self, error: str) -> str:
         words = error.strip()
@@ -169,7 +169,7 @@ class _Printed:
 
 def _remove_superseded(recipe: Recipe, kept: str) -> None:
     # Listing looks at each image, and one may go meanwhile: then the next build does it.
-    with suppress(*TROUBLE):
+    with suppress(*DOCKER_ERRORS):
         for image in engine().images.list(filters={"label": f"{_OF}={recipe.of}"}):
             if image.id != kept:
                 _untag(image)

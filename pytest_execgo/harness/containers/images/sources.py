@@ -19,7 +19,7 @@ from pytest_execgo.errors import UsageError
 from pytest_execgo.harness import embedded_programs
 from pytest_execgo.harness.containers.images import builder
 from pytest_execgo.harness.containers.images.builder import Recipe
-from pytest_execgo.harness.service import Say
+from pytest_execgo.harness.service import Progress
 
 DEFAULT_PYTHON_IMAGE = "python:3.13-slim"
 PORT = 8080
@@ -30,13 +30,13 @@ _HERE = Path(__file__).parent
 _LIBRARIES = ("packaging",)
 
 
-class Source(Protocol):
+class ImageSource(Protocol):
     """An image that may have to be built or pulled first."""
 
     def check(self) -> None:
         """Raise :class:`UsageError` for what can be no image, before anything is built."""
 
-    def image(self, say: Say) -> Any:
+    def image(self, progress: Progress) -> Any:
         """The image (of the Docker SDK); raises :class:`UsageError`."""
 
     def describe(self) -> str:
@@ -80,13 +80,13 @@ class Own:
         """It is one of ours, whatever it runs in."""
         return f"embedded {embedded_programs.version(self.service)} {self.tag}"
 
-    def image(self, say: Say) -> Any:
+    def image(self, progress: Progress) -> Any:
         """Built from the Python image, unless it has been."""
         tag = self.tag
         found = builder.find(tag)
         if found is not None:
             return found
-        base = builder.fetch(self.python_image, f"{self.service} (its Python image)", say)
+        base = builder.fetch(self.python_image, f"{self.service} (its Python image)", progress)
         with tempfile.TemporaryDirectory(prefix="execgo-image-") as name:
             context = Path(name)
             _copy_own(context)
@@ -100,7 +100,7 @@ class Own:
                 arguments={"PYTHON_IMAGE": (base.tags or [base.id])[0]},
                 network="none",
             )
-            return builder.build(recipe, say)
+            return builder.build(recipe, progress)
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ class Checkout:
         """Where it is built from."""
         return f"built from {self.folder}"
 
-    def image(self, say: Say) -> Any:
+    def image(self, progress: Progress) -> Any:
         """Built with its own Dockerfile, unless just this content has been."""
         return builder.build(
             Recipe(
@@ -142,7 +142,7 @@ class Checkout:
                 context=self.folder,
                 of=f"{self.service} {self.folder}",
             ),
-            say,
+            progress,
         )
 
 
@@ -163,9 +163,9 @@ class Named:
         found = builder.find(self.name)
         return f"{self.name} sha256 {digest(found)[:12]}" if found else self.name
 
-    def image(self, say: Say) -> Any:
+    def image(self, progress: Progress) -> Any:
         """Pulled, unless it is here."""
-        return builder.fetch(self.name, self.service, say)
+        return builder.fetch(self.name, self.service, progress)
 
 
 def digest(image: Any) -> str:

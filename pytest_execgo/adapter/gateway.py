@@ -17,7 +17,7 @@ from http.server import BaseHTTPRequestHandler
 from time import monotonic
 from typing import Any
 
-from pytest_execgo.adapter.answer import Answer, Source, parsed, trouble, usage
+from pytest_execgo.adapter.answer import Answer, AnswerSource, parsed, problem, usage
 from pytest_execgo.adapter.base import PlanTrace
 from pytest_execgo.adapter.budget import Budget
 from pytest_execgo.adapter.recorded import DIVERGENCE
@@ -31,7 +31,7 @@ _FIRST_WAIT_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
-class Attempt:
+class ModelAttempt:
     """One try of a request, and what came of it. ``number`` counts the framework's requests, ``attempt``
     the tries of one, both from 1; ``trouble`` is ``None`` for an answer that is well."""
 
@@ -39,19 +39,19 @@ class Attempt:
     attempt: int
     answer: Answer
     took_ms: float
-    trouble: PlanError | None
+    problem: PlanError | None
 
 
-class ModelWire:
+class ModelGateway:
     """Use it as a context manager; ``url`` is what a framework is told. ``on_attempt`` is called with
     each try, on a thread of the wire's; ``pause`` waits between two (seconds)."""
 
     def __init__(
         self,
-        source: Source,
+        source: AnswerSource,
         trace: PlanTrace,
         budget: Budget,
-        on_attempt: Callable[[Attempt], None] = lambda attempt: None,
+        on_attempt: Callable[[ModelAttempt], None] = lambda attempt: None,
         pause: Callable[[float], object] | None = None,
     ) -> None:
         self._source, self._trace, self._budget = source, trace, budget
@@ -59,7 +59,7 @@ class ModelWire:
         self._closed = threading.Event()
         self._on_attempt, self._pause = on_attempt, pause or self._closed.wait
         self.exchanges: list[Exchange] = []
-        self.trouble: PlanError | None = None
+        self.problem: PlanError | None = None
         """Why the last request came to nothing; a later one that is answered clears it."""
         self.divergence: PlanError | None = None
         """The first request that a recording has not; nothing clears it."""
@@ -71,7 +71,7 @@ class ModelWire:
         self._server = LoopbackServer(_handler(self))
         self.url = f"{self._server.url}/v1"
 
-    def __enter__(self) -> ModelWire:
+    def __enter__(self) -> ModelGateway:
         self._server.__enter__()
         return self
 
@@ -99,18 +99,18 @@ class ModelWire:
                 told = (
                     error if isinstance(error, PlanError) else PlanError("model_error", repr(error))
                 )
-                self.trouble = told
+                self.problem = told
                 if told.code == DIVERGENCE and self.divergence is None:
                     self.divergence = told
-                self._trace.add("model_trouble", number=number, message=str(told))
+                self._trace.add("model_problem", number=number, message=str(told))
                 return _refusal(str(told))
             self._keep(path, asked, answer)
-            if self.trouble is not None and not _is_client_error(answer.status):
-                return _refusal(str(self.trouble))
+            if self.problem is not None and not _is_client_error(answer.status):
+                return _refusal(str(self.problem))
             return answer
 
     def _keep(self, path: str, asked: Any, answer: Answer) -> None:
-        if self.trouble is None:
+        if self.problem is None:
             self.answers += 1
             used = usage(answer)
             self._budget.count(used)
@@ -156,15 +156,15 @@ class ModelWire:
         if self._closed.is_set():
             raise _over()
         took_ms = round(seconds * 1000, 3)
-        self.trouble = trouble(answer, asked)
+        self.problem = problem(answer, asked)
         facts = {"number": number, "attempt": attempt, "status": answer.status}
         body = parsed(answer.text) or answer.text
         self._trace.add("model_answer", **facts, body=body, took_ms=took_ms)
-        self._on_attempt(Attempt(number, attempt, answer, took_ms, self.trouble))
+        self._on_attempt(ModelAttempt(number, attempt, answer, took_ms, self.problem))
 
     def _wait(self, answer: Answer, attempt: int) -> float | None:
         """Seconds until the next try; ``None`` where that is of no use."""
-        if self.trouble is None or not self._source.retryable or attempt > MOST_RETRIES:
+        if self.problem is None or not self._source.retryable or attempt > MOST_RETRIES:
             return None
         if answer.permanent or not _is_transient(answer.status):
             return None
@@ -195,14 +195,14 @@ def _refusal(message: str) -> Answer:
     return Answer(400, "application/json", json.dumps(body))
 
 
-def _handler(wire: ModelWire) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
+def _handler(gateway: ModelGateway) -> type[BaseHTTPRequestHandler]:
+    class GatewayHandler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = True
 
         def do_POST(self) -> None:
             body = self._body().decode("utf-8", "replace")
-            self._send(wire.ask(self.path.removeprefix("/v1"), parsed(body)))
+            self._send(gateway.ask(self.path.removeprefix("/v1"), parsed(body)))
 
         def do_GET(self) -> None:
             """Nobody needs to look for models: the one to ask is known."""
@@ -231,4 +231,4 @@ def _handler(wire: ModelWire) -> type[BaseHTTPRequestHandler]:
         def log_message(self, format: str, *args: Any) -> None:
             """The trace has it."""
 
-    return Handler
+    return GatewayHandler

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field, TypeAdapter
 
-from pytest_execgo.models.document import Model
+from pytest_execgo.models.document import Document
 
 StageOutcome = Literal[
     "succeeded", "failed", "rejected", "binding_missing", "stuck", "lost", "unreachable"
@@ -26,7 +26,7 @@ StageOutcome = Literal[
 BindingProblem = Literal["no_result", "source_failed", "unreadable", "absent", "bad_target"]
 
 
-class Event(Model):
+class Event(Document):
     """What every fact carries."""
 
     event_id: str = ""
@@ -162,7 +162,7 @@ class SubmitRejected(Event):
     message: str
 
 
-class TaskError(Model):
+class TaskError(Document):
     """``runtime.error`` as ExecGo gave it; ``raw_code`` is what the runtime said."""
 
     code: str = ""
@@ -342,10 +342,10 @@ class LinkDegraded(Event):
     message: str
 
 
-class ServiceWell(Event):
+class ServiceHealthy(Event):
     """A service that was seen stopped, silent, limited or hard to reach is as it was before."""
 
-    event_type: Literal["service_well"] = "service_well"
+    event_type: Literal["service_healthy"] = "service_healthy"
     service: str
 
 
@@ -409,10 +409,10 @@ class LeftoverFound(Event):
     status: str
 
 
-class HarnessTrouble(Event):
+class HarnessProblem(Event):
     """Our own trouble, as text; the trial says nothing about the system then."""
 
-    event_type: Literal["harness_trouble"] = "harness_trouble"
+    event_type: Literal["harness_problem"] = "harness_problem"
     message: str
 
 
@@ -452,7 +452,7 @@ class ChaosNotFired(Event):
     fault: int
     action: str
     target: str
-    reason: Literal["dice", "condition_never_met", "inject_failed"]
+    reason: Literal["random_draw", "condition_never_met", "inject_failed"]
     message: str
 
 
@@ -502,12 +502,12 @@ EvidenceEvent: TypeAlias = (
     | ServiceSilent
     | ServiceLimited
     | LinkDegraded
-    | ServiceWell
+    | ServiceHealthy
     | FixtureRequest
     | ArtifactSeen
     | CheckEvaluated
     | LeftoverFound
-    | HarnessTrouble
+    | HarnessProblem
     | TrialFinished
 )
 ChaosEvent: TypeAlias = ChaosArmed | ChaosFired | ChaosNotFired | ChaosHealed | ChaosHealFailed

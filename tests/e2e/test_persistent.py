@@ -63,7 +63,7 @@ def status() -> dict[str, Any]:
 
 
 def attached(**options: Any) -> Fleet:
-    return Fleet(FleetSpec(f"kept:{NAME}"), containers.LAUNCHERS, **options)
+    return Fleet(FleetSpec(f"persistent:{NAME}"), containers.LAUNCHERS, **options)
 
 
 def test_it_is_shown_with_health_addresses_and_versions(port: int) -> None:
@@ -87,7 +87,7 @@ def test_a_second_one_of_the_same_name_or_port_is_refused(port: int) -> None:
 
 
 def test_a_run_uses_it_and_leaves_it_up(port: int, pytester: pytest.Pytester) -> None:
-    before = engine().containers.get(f"execgo-kept-{NAME}-fixtures").attrs["State"]["Pid"]
+    before = engine().containers.get(f"execgo-persistent-{NAME}-fixtures").attrs["State"]["Pid"]
     words = ("--execgo-matrix", "--execgo-scenario=vuln_scan", f"--execgo-fleet={NAME}")
     result = pytester.runpytest_subprocess(
         *words, "--execgo-chaos=none", "--execgo-chaos=runtime_kill"
@@ -95,24 +95,24 @@ def test_a_run_uses_it_and_leaves_it_up(port: int, pytester: pytest.Pytester) ->
     result.assert_outcomes(passed=2)
     report = json.loads((pytester.path / "reports/latest/benchmark.json").read_text())
     assert report["environment"]["services"]["execgo"]["image"].startswith("pytest-execgo/execgo:")
-    assert f"kept:{NAME}" in report["trials"][0]["rerun"]
+    assert f"persistent:{NAME}" in report["trials"][0]["rerun"]
     assert {row["state"] for row in status().values()} == {"ready"}
-    after = engine().containers.get(f"execgo-kept-{NAME}-fixtures").attrs["State"]["Pid"]
+    after = engine().containers.get(f"execgo-persistent-{NAME}-fixtures").attrs["State"]["Pid"]
     assert before == after
 
 
 def test_what_was_done_to_it_is_undone_when_it_is_used_again(port: int) -> None:
     client = engine()
-    client.containers.get(f"execgo-kept-{NAME}-execgo").pause()
-    client.containers.get(f"execgo-kept-{NAME}-runtime").kill()
-    found = client.containers.get(f"execgo-kept-{NAME}-fixtures")
+    client.containers.get(f"execgo-persistent-{NAME}-execgo").pause()
+    client.containers.get(f"execgo-persistent-{NAME}-runtime").kill()
+    found = client.containers.get(f"execgo-persistent-{NAME}-fixtures")
     found.update(mem_limit="512m", memswap_limit="512m")
-    client.networks.get(f"execgo-kept-{NAME}").disconnect(found)
+    client.networks.get(f"execgo-persistent-{NAME}").disconnect(found)
     shown = status()
     assert (shown["execgo"]["state"], shown["runtime"]["state"]) == ("paused", "exited with 137")
     assert harness("status", NAME).returncode == 1
     with attached() as fleet:
-        assert (fleet.unready(), fleet.abnormal()) == ([], [])
+        assert (fleet.unready(), fleet.active_faults()) == ([], [])
         assert fleet.services["fixtures"].state()[1]["memory"] == "unlimited"
 
 
@@ -139,7 +139,7 @@ def test_after_a_run_that_was_killed_its_processes_start_anew(port: int) -> None
     assert child.stdout.readline() == "up\n"
     child.kill()
     child.communicate()
-    before = client.containers.get(f"execgo-kept-{NAME}-runtime").attrs["State"]["Pid"]
+    before = client.containers.get(f"execgo-persistent-{NAME}-runtime").attrs["State"]["Pid"]
     with attached() as fleet:
         assert fleet.services["runtime"].pid != before
     with attached() as fleet:
@@ -149,9 +149,9 @@ def test_after_a_run_that_was_killed_its_processes_start_anew(port: int) -> None
 
 
 def test_it_is_used_as_a_whole(port: int) -> None:
-    for choices in ((("runtime", "embedded"),), (("runtime", "kept:other"),)):
+    for choices in ((("runtime", "embedded"),), (("runtime", "persistent:other"),)):
         with pytest.raises(UsageError, match=r"used as a whole|two networks"):
-            FleetSpec(f"kept:{NAME}", choices).resolve(containers.LAUNCHERS, names_only=True)
+            FleetSpec(f"persistent:{NAME}", choices).resolve(containers.LAUNCHERS, names_only=True)
 
 
 def test_one_that_lost_its_network_is_shown_and_can_be_taken_down() -> None:
@@ -159,11 +159,11 @@ def test_one_that_lost_its_network_is_shown_and_can_be_taken_down() -> None:
     name = f"{NAME}-cut"
     kept.up(name, containers.spec(), containers.LAUNCHERS, {}, lambda line: None)
     client = engine()
-    for container in client.containers.list(filters={"label": f"{leftovers.KEPT}={name}"}):
+    for container in client.containers.list(filters={"label": f"{leftovers.PERSISTENT}={name}"}):
         container.kill()
-    for network in client.networks.list(filters={"label": f"{leftovers.KEPT}={name}"}):
+    for network in client.networks.list(filters={"label": f"{leftovers.PERSISTENT}={name}"}):
         for container in client.containers.list(
-            all=True, filters={"label": f"{leftovers.KEPT}={name}"}
+            all=True, filters={"label": f"{leftovers.PERSISTENT}={name}"}
         ):
             network.disconnect(container, force=True)
         network.remove()
@@ -222,7 +222,7 @@ def test_one_that_is_broken_off_halfway_leaves_nothing(number: int) -> None:
     assert child.returncode == 130, said
     assert said.splitlines()[-1] == "interrupted"
     assert not [one for one in containers.ours() if name in one]
-    assert not list(Path(tempfile.gettempdir()).glob(f"execgo-kept-{name}-*"))
+    assert not list(Path(tempfile.gettempdir()).glob(f"execgo-persistent-{name}-*"))
 
 
 def test_a_fleet_whose_folder_is_gone_says_what_to_do() -> None:
@@ -230,7 +230,7 @@ def test_a_fleet_whose_folder_is_gone_says_what_to_do() -> None:
     name = f"{NAME}-lost"
     kept.up(name, containers.spec(), containers.LAUNCHERS, {}, lambda line: None)
     shutil.rmtree(kept._labels_of(name)[kept.ROOT])
-    fleet = Fleet(FleetSpec(f"kept:{name}"), containers.LAUNCHERS)
+    fleet = Fleet(FleetSpec(f"persistent:{name}"), containers.LAUNCHERS)
     with pytest.raises(Exception, match=f"harness down {name}"):
         fleet.start()
     kept.down(name)
