@@ -8,7 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = "pytest_execgo"
-BASE = {"errors", "models", "transport"}
+BASE = {"errors", "models", "transport", "ports"}
 LAYERS = {
     "scenario",
     "adapter",
@@ -26,6 +26,7 @@ ALLOWED = {
     "errors": set(),
     "transport": {"transport"},
     "models": {"errors", "models"},
+    "ports": {"models"},
     **{layer: {layer} | BASE for layer in LAYERS},
     "run_id": set(),
     "run_options": set(),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,6 +24,7 @@ class TimelineRecorder:
         self._began = time.monotonic()
         self.started_at = datetime.now(UTC)
         self._events: list[Any] = []
+        self._listeners: list[Callable[[Event], None]] = []
         self._timeline = (folder / "timeline.jsonl").open("w", encoding="utf-8")
         self._snapshots = (folder / "execgo_snapshots.jsonl").open("w", encoding="utf-8")
 
@@ -54,7 +56,16 @@ class TimelineRecorder:
                 self._timeline.write(line + "\n")
                 self._timeline.flush()
             self._events.append(stamped)
+            listeners = tuple(self._listeners)
+        # Outside the lock: a listener may add events itself.
+        for listener in listeners:
+            listener(stamped)
         return stamped
+
+    def subscribe(self, listener: Callable[[Event], None]) -> None:
+        """Call ``listener`` with every event that is added from now on, in the thread that adds it."""
+        with self._lock:
+            self._listeners.append(listener)
 
     def snapshot(self, stage_id: str, round_: int, task_id: str, raw: dict[str, Any]) -> None:
         """Keep a task exactly as ExecGo returned it."""

@@ -43,6 +43,12 @@ class TrialStarted(Event):
     seed: int
 
 
+class PlanningStarted(Event):
+    """The adapter is about to be asked for a plan."""
+
+    event_type: Literal["planning_started"] = "planning_started"
+
+
 class PlanReady(Event):
     """The adapter returned a plan; ``problems`` are the rules it breaks as it will be submitted.
     ``shape`` is its digest without the names of stages and tasks: equal for plans that differ in them
@@ -377,6 +383,12 @@ class FixtureRequest(Event):
         return self.duration_ms > _SLOW_REQUEST_MS
 
 
+class ChecksStarted(Event):
+    """The stages have ended; artifacts and checks are looked at next."""
+
+    event_type: Literal["checks_started"] = "checks_started"
+
+
 class ArtifactSeen(Event):
     """A file in the workspace at the end, or its absence (``sha256`` is null)."""
 
@@ -478,6 +490,7 @@ class ChaosHealFailed(Event):
 
 EvidenceEvent: TypeAlias = (
     TrialStarted
+    | PlanningStarted
     | PlanReady
     | AnswerJudged
     | ModelReplied
@@ -504,6 +517,7 @@ EvidenceEvent: TypeAlias = (
     | LinkDegraded
     | ServiceHealthy
     | FixtureRequest
+    | ChecksStarted
     | ArtifactSeen
     | CheckEvaluated
     | LeftoverFound
