@@ -48,6 +48,16 @@ class Recorder(Protocol):
         """Call ``listener`` with every event that is added from now on, after it was written."""
 
 
+class Delayed(Protocol):
+    """Work that starts later, without holding up the caller."""
+
+    def after(self, delay_ms: float, work: Callable[[], None]) -> None:
+        """Run ``work`` in ``delay_ms`` milliseconds, unless :meth:`close` comes first."""
+
+    def close(self) -> None:
+        """Cancel what has not begun, and wait for what runs."""
+
+
 class FleetView(Protocol):
     """What the runner may ask about the services of a fleet."""
 
@@ -97,6 +107,7 @@ class Link(Protocol):
 # -- what can be done to a service: capabilities
 
 
+@runtime_checkable
 class Target(Protocol):
     """What every target of a fault has."""
 

@@ -1,1 +1,1 @@
-"""Faults: what they are, when they strike, and how they are undone."""
+"""Faults: what they are, when they are injected, and how they are healed."""

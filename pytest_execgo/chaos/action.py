@@ -1,69 +1,39 @@
-"""What a chaos action is. One file per action in ``actions/``: typed parameters, inject, undo."""
+"""What a chaos action is. One file per action in ``actions/``: its parameters, inject and heal."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from random import Random
-from typing import Any, ClassVar, Protocol
+from typing import ClassVar, Generic, TypeVar
+
+from pydantic import Field
 
 from pytest_execgo.models.chaos import Phase, When
 from pytest_execgo.models.document import Document
 from pytest_execgo.models.plan import PlanStage, StandardPlan
 from pytest_execgo.models.plan_rules import uses_placeholder
 from pytest_execgo.models.task import Task
+from pytest_execgo.ports import Target
+
+C = TypeVar("C", bound=Target)
+SERVICES = frozenset({"execgo", "runtime", "fixtures"})
 
 
-class Struck(Protocol):
-    """Something that waits until a client feels it."""
-
-    @property
-    def injected_at(self) -> float | None:
-        """Seconds since the epoch; ``None`` while nobody has."""
-
-
-class Link(Protocol):
-    """The way to a service, where it can be made to fail."""
-
-    def inject(self, kind: Any, latency_ms: float, jitter_ms: float, seed: int) -> Struck:
-        """``latency``, ``reset`` or ``partition``, from now on."""
-
-    def heal(self) -> None:
-        """As it was before."""
-
-
-class ServiceHandle(Protocol):
-    """A service as an action sees it; what it can do beyond this is found by its capabilities."""
-
-    name: str
-
-    @property
-    def link(self) -> Link | None:
-        """The way its clients take, if it is ours to disturb."""
-
-    @property
-    def url(self) -> str:
-        """Base URL."""
-
-    def running(self) -> bool:
-        """Whether its process is alive."""
-
-
-class Action(ABC):
-    """Base of all actions. Instances hold no state: one serves all trials."""
+class Action(Document):
+    """Base of all actions. An action is its parameters: its fields are the keys that ``params`` of a
+    profile may have, checked when the profile is read. It holds no other state."""
 
     name: ClassVar[str]
-    summary: ClassVar[str]
     targets: ClassVar[frozenset[str]]
     phases: ClassVar[frozenset[Phase]]
     needs_link: ClassVar[bool] = False
-    """Whether the target must be reached through a fault proxy."""
-    Params: ClassVar[type[Document]]
+    """Whether clients must reach the target through a fault proxy."""
 
-    def not_applicable(self, plan: StandardPlan, target: str, params: Any) -> str | None:
-        """Why this fault cannot touch ``plan``, decided before anything runs; ``None`` if it can."""
+    def not_applicable(self, plan: StandardPlan, target: str) -> str | None:
+        """Why this fault cannot affect ``plan``, decided before anything runs; ``None`` if it can."""
         tasks = [task for stage in plan.stages for task in stage.task_graph.tasks]
         if target == "runtime" and not any(task.type == "runtime" for task in tasks):
             return "the plan has no runtime task"
@@ -71,12 +41,13 @@ class Action(ABC):
             return "the plan does not use ${fixtures_url}"
         return None
 
-    def unsupported(self, target: ServiceHandle, params: Any) -> str | None:
-        """Why this fleet cannot be treated so (a missing capability); ``None`` if it can."""
+    def unsupported(self, target: Target) -> str | None:
+        """Which capability this target lacks for the fault; ``None`` if it lacks none."""
         return None
 
-    def misplaced(self, when: When) -> str | None:
-        """Why a fault cannot strike under this condition, told when its profile is read."""
+    @classmethod
+    def misplaced(cls, when: When) -> str | None:
+        """Why a fault cannot be injected under this condition, reported when its profile is read."""
         return None
 
 
@@ -91,24 +62,24 @@ class Change:
 
 
 class PlanAction(Action):
-    """Changes the plan or a graph about to be submitted. Needs no undo: the original is untouched."""
+    """Changes the plan, or a graph before it is submitted. It needs no healing: the original plan stays
+    as it is."""
 
     targets = frozenset({"plan"})
     phases = frozenset({"plan", "submit"})
 
     @abstractmethod
-    def change(
-        self, plan: StandardPlan, scope: PlanScope, params: Any, rng: Random
-    ) -> Change | None:
-        """The changed plan, or ``None`` if nothing at ``site`` can be changed."""
+    def change(self, plan: StandardPlan, scope: PlanScope, rng: Random) -> Change | None:
+        """The changed plan; ``None`` if nothing in ``scope`` can be changed."""
 
 
 @dataclass(frozen=True)
 class Injection:
     """A fault that is in place.
 
-    ``struck`` is asked when the trial ends, for faults that wait at the service: seconds since the
-    epoch of the first hit, or ``None``. Without it the fault struck when it was injected.
+    ``heal`` is called exactly once and returns what it did. ``injected_at`` is for faults that wait at
+    their target until a client meets them: asked when the trial ends, it gives seconds since the epoch,
+    or ``None`` if no client met the fault. Without it, the fault counts as injected at once.
     """
 
     detail: str
@@ -116,45 +87,59 @@ class Injection:
     injected_at: Callable[[], float | None] | None = None
 
 
-class ServiceAction(Action):
-    """Does something to a running service."""
+class ServiceAction(Action, Generic[C]):
+    """Does something to a running service. ``C`` is the capability that the target must have, one of the
+    protocols in :mod:`pytest_execgo.ports`.
 
+    ``heal_after_ms``: milliseconds from injection to healing; ``None``: healed when the trial ends.
+    """
+
+    targets = SERVICES
     phases = frozenset({"submit", "runtime", "poll", "verify"})
     takes_long: ClassVar[bool] = False
-    """Whether ``inject`` may wait for the service; the trial then goes on meanwhile."""
-    capability: ClassVar[type | None] = None
-    """The protocol that the target must have, if any."""
+    """Whether ``inject`` may wait for the service; the trial then continues meanwhile."""
+    needs_process: ClassVar[bool] = False
+    """Whether the target's process must be alive when the fault is injected."""
 
-    def unsupported(self, target: ServiceHandle, params: Any) -> str | None:
-        """A service whose process is not ours lacks the capability."""
-        if self.capability is None or isinstance(target, self.capability):
+    heal_after_ms: int | None = Field(default=None, ge=0)
+
+    @classmethod
+    def capability(cls) -> type[Target]:
+        """The protocol that ``C`` stands for."""
+        for base in cls.__mro__:
+            generic = vars(base).get("__pydantic_generic_metadata__", {})
+            if generic.get("origin") is ServiceAction:
+                found = generic["args"][0]
+                if isinstance(found, type):
+                    return found
+        return Target
+
+    def unsupported(self, target: Target) -> str | None:
+        """A service that another program manages lacks the capability."""
+        if isinstance(target, self.capability()):
             return None
-        return f"{self.name} cannot be done to {target.name} from here"
+        return f"{target.name} does not support {self.name}"
 
     @abstractmethod
-    def inject(self, target: ServiceHandle, trial_id: str, params: Any, rng: Random) -> Injection:
-        """Put the fault in place; the returned ``undo`` is called exactly once."""
-
-    def heals_after_ms(self, params: Any) -> int | None:
-        """When the undo comes by itself; ``None``: at the end of the trial."""
-        return None
+    def inject(self, target: C, trial_id: str, rng: Random) -> Injection:
+        """Put the fault in place. Whatever it raises is recorded: the fault then counts as not fired."""
 
 
 @dataclass(frozen=True)
 class PlanScope:
-    """The part of a plan that a fault may touch, as shell patterns."""
+    """The part of a plan that a fault may affect, as shell patterns."""
 
     stage: str
     task: str
 
     def matches(self, stage_id: str, task_id: str | None = None) -> bool:
-        """Whether a stage (and a task) is meant."""
+        """Whether a stage (and a task of it) is in scope."""
         return fnmatchcase(stage_id, self.stage) and (
             task_id is None or fnmatchcase(task_id, self.task)
         )
 
     def tasks(self, plan: StandardPlan) -> list[tuple[PlanStage, Task]]:
-        """All tasks that are meant, in document order."""
+        """All tasks in scope, in document order."""
         return [
             (stage, task)
             for stage in plan.stages

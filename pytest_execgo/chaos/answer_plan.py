@@ -1,4 +1,4 @@
-"""A plan as it stands in the answer of a model, perhaps amid prose."""
+"""The plan inside the text of a model's answer, perhaps with prose around it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 def changed_plan(text: str, change: Callable[[dict[str, Any]], None]) -> str | None:
-    """The text with its plan changed in place; ``None`` where it holds none with a task."""
+    """The text with its plan changed in place; ``None`` if it holds no plan with a task."""
     start, end = text.find("{"), text.rfind("}") + 1
     try:
         plan = json.loads(text[start:end])
@@ -21,5 +21,5 @@ def changed_plan(text: str, change: Callable[[dict[str, Any]], None]) -> str | N
 
 
 def tasks_of(plan: dict[str, Any]) -> list[dict[str, Any]]:
-    """All tasks, in their order; raises ``KeyError`` or ``TypeError`` where there is another thing."""
+    """All tasks in order; raises ``KeyError`` or ``TypeError`` if ``plan`` has another shape."""
     return [task for stage in plan["stages"] for task in stage["task_graph"]["tasks"]]

@@ -1,5 +1,5 @@
-"""Changing what a model said, wherever it stands: in an answer of ``/chat/completions`` (text or the
-arguments of a tool, whole or as a stream) or of ``/responses`` (whole)."""
+"""Changing the text of a model's answer: in a reply of ``/chat/completions`` (content or arguments
+of a tool, whole or streamed) or of ``/responses`` (whole)."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from dataclasses import dataclass
 from typing import Any
 
 _EVENT = "data:"
-Change = Callable[[str], str | None]
+TextChange = Callable[[str], str | None]
 
 
 @dataclass(frozen=True)
 class _Place:
-    """Where a piece of the text stands: ``holder[key]``."""
+    """Where a piece of the text is: ``holder[key]``."""
 
     holder: dict[str, Any]
     key: str
 
 
-def with_text(body: bytes, change: Change, *, cut_off: bool = False) -> bytes | None:
-    """The body with its text changed, and the reason for its end, if it is to be ``cut_off``. ``None``
-    where there is no text in a form that is known, or ``change`` gives none."""
+def with_text(body: bytes, change: TextChange, *, cut_off: bool = False) -> bytes | None:
+    """The body with its text changed; with ``cut_off`` also the reason why the answer ended.
+    ``None`` if the body has no text in a known format, or ``change`` returns ``None``."""
     text = body.decode("utf-8", "replace")
     try:
         if not text.lstrip().startswith("{"):
@@ -30,23 +30,24 @@ def with_text(body: bytes, change: Change, *, cut_off: bool = False) -> bytes | 
         document = json.loads(text)
         return json.dumps(document).encode() if _changed([document], change, cut_off) else None
     except (ValueError, TypeError, AttributeError, RecursionError):
-        # Something else than an answer: whatever it is, it is no text of a model.
+        # Not an answer of a model: there is no text to change.
         return None
 
 
-def _with_streamed_text(text: str, change: Change, cut_off: bool) -> bytes | None:
+def _with_streamed_text(text: str, change: TextChange, cut_off: bool) -> bytes | None:
     lines: list[Any] = text.split("\n")
     for index, line in enumerate(lines):
         if line.startswith(_EVENT) and line.removeprefix(_EVENT).strip().startswith("{"):
             lines[index] = json.loads(line.removeprefix(_EVENT))
     if not _changed([line for line in lines if isinstance(line, dict)], change, cut_off):
         return None
-    told = (f"{_EVENT} {json.dumps(x)}" if isinstance(x, dict) else x for x in lines)
-    return "\n".join(told).encode()
+    lines_out = (f"{_EVENT} {json.dumps(x)}" if isinstance(x, dict) else x for x in lines)
+    return "\n".join(lines_out).encode()
 
 
-def _changed(documents: list[dict[str, Any]], change: Change, cut_off: bool) -> bool:
-    """Change the text of an answer, which may come in several documents, in place; whether it could."""
+def _changed(documents: list[dict[str, Any]], change: TextChange, cut_off: bool) -> bool:
+    """Change the text of an answer, which may be spread over several documents, in place; whether
+    it was changed."""
     places = [place for document in documents for place in _places(document)]
     tools = [place for place in places if place.key == "arguments"]
     places = tools or places
@@ -64,7 +65,7 @@ def _changed(documents: list[dict[str, Any]], change: Change, cut_off: bool) -> 
 
 
 def _places(document: dict[str, Any]) -> Iterator[_Place]:
-    """Where the answer stands: what the first tool is called with, or the text."""
+    """Where the answer is: the arguments of the first tool call, or the text."""
     for choice in (document.get("choices") or [])[:1]:
         reported = choice.get("message") or choice.get("delta") or {}
         calls = reported.get("tool_calls") or []
@@ -84,7 +85,7 @@ def _place(holder: dict[str, Any], key: str) -> Iterator[_Place]:
 
 
 def _end_early(document: dict[str, Any]) -> None:
-    """As an endpoint says that an answer had become too long."""
+    """Report, as endpoints do, that the answer became too long."""
     for choice in document.get("choices") or []:
         if choice.get("finish_reason"):
             choice["finish_reason"] = "length"

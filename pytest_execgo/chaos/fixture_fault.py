@@ -1,4 +1,4 @@
-"""Faults that wait at the fixtures server until a request of their trial comes by."""
+"""Faults that wait at the fixtures server until their trial sends a request."""
 
 from __future__ import annotations
 
@@ -8,64 +8,55 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from pytest_execgo.chaos.action import Injection, ServiceAction, ServiceHandle
-from pytest_execgo.models.document import Document
+from pytest_execgo.chaos.action import Injection, ServiceAction
+from pytest_execgo.ports import Target
 from pytest_execgo.transport.local import request
 
 _TIMEOUT_SECONDS = 5.0
 
 
-class FixtureParams(Document):
-    """``path_prefix`` as the fixtures server sees it, e.g. ``/advisories``; ``times`` 0: every
-    request."""
+class FixtureAction(ServiceAction[Target]):
+    """Affects requests of its own trial only; it counts as injected once one was affected.
 
-    path_prefix: str = "/"
-    times: int = Field(default=0, ge=0)
-
-
-class FixtureAction(ServiceAction):
-    """Only requests of the trial itself are hit; the fault has struck when one was."""
+    ``path_prefix`` as the fixtures server sees it, such as ``/advisories``. ``times``: how many requests
+    are affected, 0 for all.
+    """
 
     targets = frozenset({"fixtures"})
     effect: ClassVar[str]
 
+    path_prefix: str = "/"
+    times: int = Field(default=0, ge=0)
+
     @abstractmethod
-    def description(self, params: Any) -> str:
+    def description(self) -> str:
         """What fixtures does, in words."""
 
-    def inject(self, target: ServiceHandle, trial_id: str, params: Any, rng: Random) -> Injection:
-        """Arm the fault at the server; it strikes with the first request that fits."""
-        own = params.model_dump(exclude=set(FixtureParams.model_fields))
+    def inject(self, target: Target, trial_id: str, rng: Random) -> Injection:
+        """Arm the fault at the server."""
         wanted = {
             "scope": trial_id,
             "effect": self.effect,
-            "params": own,
-            "path_prefix": params.path_prefix,
-            "times": params.times,
+            "params": self.model_dump(exclude=set(FixtureAction.model_fields)),
+            "path_prefix": self.path_prefix,
+            "times": self.times,
         }
         control = f"{target.url}/__control/faults"
-        reply = request("POST", control, json=wanted, timeout=_TIMEOUT_SECONDS)
-        reply.raise_for_status()
-        fault = f"{control}/{reply.json()['fault_id']}"
-
-        last: dict[str, Any] = {}
+        fault = f"{control}/{_call('POST', control, json=wanted)['fault_id']}"
+        removed: dict[str, Any] = {}
 
         def injected_at() -> float | None:
-            if last:
-                return _first_injection(last)
-            found = request("GET", fault, timeout=_TIMEOUT_SECONDS)
-            found.raise_for_status()
-            return _first_injection(found.json())
+            found: float | None = (removed or _call("GET", fault))["first_injected_at"]
+            return found
 
         def heal() -> str:
-            gone = request("DELETE", fault, timeout=_TIMEOUT_SECONDS)
-            gone.raise_for_status()
-            last.update(gone.json())
-            return "fixtures answers as usual"
+            removed.update(_call("DELETE", fault))
+            return "fixtures answers normally"
 
-        return Injection(f"{self.description(params)} on {params.path_prefix}", heal, injected_at)
+        return Injection(f"{self.description()} on {self.path_prefix}", heal, injected_at)
 
 
-def _first_injection(fault: dict[str, Any]) -> float | None:
-    found: float | None = fault["first_injected_at"]
-    return found
+def _call(method: str, url: str, **options: Any) -> dict[str, Any]:
+    reply = request(method, url, timeout=_TIMEOUT_SECONDS, **options)
+    reply.raise_for_status()
+    return dict(reply.json())

@@ -1,7 +1,7 @@
-"""An HTTP proxy before a model's endpoint, where its answers can be made to fail.
+"""An HTTP proxy in front of a model's endpoint, where its answers can be made to fail.
 
-It stands there only in trials whose profile disturbs the model. Whoever asks the model cannot tell the
-two apart but by what it answers, and attribution is left with just that.
+It exists only in trials whose profile targets the model. The client cannot tell the proxy from the
+endpoint except by the answers, and attribution sees only these answers.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import select
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -17,25 +17,24 @@ from http.server import BaseHTTPRequestHandler
 from itertools import pairwise
 from time import time
 from typing import Any
+from wsgiref.util import is_hop_by_hop
 
 import requests
 
 from pytest_execgo.transport.local import LoopbackServer, session_for
 
 _LOOK_SECONDS = 0.05
-# Those of one connection, and what is made anew here.
-_OWN_HEADERS = frozenset(
-    {
-        "connection", "keep-alive", "transfer-encoding", "te", "trailer", "upgrade", "host",
-        "content-length", "content-encoding", "accept-encoding",
-    }
-)  # fmt: skip
+# This proxy recomputes them.
+_RECOMPUTED = frozenset({"host", "content-length", "content-encoding", "accept-encoding"})
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What the client gets. Status 0 is no reply: the connection ends, or, if it is ``silent``, does
-    not. Of more than one ``pieces`` each but the first comes ``pause_seconds`` after the one before."""
+    """What the client gets.
+
+    Status 0 means no reply: the connection closes, or stays open without an answer if ``silent``.
+    With more than one of ``pieces``, each but the first is sent ``pause_seconds`` after the one
+    before."""
 
     status: int
     body: bytes = b""
@@ -51,101 +50,109 @@ class Reply:
 
 
 def error_reply(status: int, message: str, kind: str, **headers: str) -> Reply:
-    """An error in the form of OpenAI's API; ``retry_after="1"`` becomes ``Retry-After: 1``."""
+    """An error in the format of OpenAI's API; ``retry_after="1"`` becomes ``Retry-After: 1``."""
     named = {name.replace("_", "-").title(): value for name, value in headers.items()}
     body = {"error": {"message": message, "type": kind, "param": None, "code": None}}
     return Reply(status, json.dumps(body).encode(), {"Content-Type": "application/json", **named})
 
 
 Ask = Callable[[], Reply]
-"""Asks the model; however often it is called, once."""
+"""Asks the model, once, however often it is called."""
 FaultyReply = Callable[[Ask], Reply | None]
-"""What becomes of one request; ``None`` where this one cannot be spoilt."""
+"""What a request gets instead; ``None`` where the fault cannot be injected into it."""
 
 
 @dataclass
 class ModelFault:
-    """A fault that waits for requests: ``after`` pass unharmed, then ``times`` are hit (0: all)."""
+    """A fault that waits for requests: ``after`` pass unaffected, then ``times`` are affected (0:
+    all).
+
+    ``injected_at``: when the first request was affected, in seconds since the epoch.
+    """
 
     faulty_reply: FaultyReply
     after: int
     times: int
     injected_at: float | None = None
-    """Seconds since the epoch of the first hit."""
 
     _seen: int = 0
-    _hits: int = 0
+    _injections: int = 0
 
     def see(self) -> bool:
-        """One more request; whether it is among those that may be hit."""
+        """Count one more request; whether it may be affected."""
         self._seen += 1
         return self._seen > self.after
 
     def left(self) -> bool:
-        """Whether there are hits left."""
-        return not self.times or self._hits < self.times
+        """Whether another request may be affected."""
+        return not self.times or self._injections < self.times
 
     def mark_injected(self) -> bool:
-        """Use a hit up; false where another request was faster."""
+        """Count one affected request; false if a concurrent request used up the last one."""
         if not self.left():
             return False
-        self._hits += 1
+        self._injections += 1
         self.injected_at = self.injected_at or time()
         return True
 
 
 class ModelProxy:
-    """The model as chaos actions see it."""
+    """The model, as chaos actions see it (:class:`pytest_execgo.ports.Target`)."""
 
     name = "model"
-    link = None
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._closed = threading.Event()
         self._faults: list[ModelFault] = []
-        self._patience = 0.0
-        self.url = ""
+        self._timeout_seconds = 0.0
+        self._url = ""
+
+    @property
+    def url(self) -> str:
+        """Base URL of the proxy; empty outside of :meth:`before`."""
+        return self._url
 
     def running(self) -> bool:
-        """Models are none of our processes."""
-        return bool(self.url)
+        """Whether the proxy serves."""
+        return bool(self._url)
 
     @contextmanager
     def before(self, base_url: str, seconds: float) -> Iterator[str]:
-        """Stand before an endpoint; gives the base URL to ask instead. ``seconds``: how long whoever
-        asks waits for an answer."""
-        self._patience = seconds
+        """Serve in front of an endpoint; gives the base URL to ask instead. ``seconds``: how long
+        the client waits for an answer."""
+        self._timeout_seconds = seconds
         with (
             session_for(base_url) as self._session,
             LoopbackServer(_handler(self, base_url.rstrip("/"))) as server,
         ):
-            self.url = server.url
+            self._url = server.url
             try:
-                yield self.url
+                yield self._url
             finally:
                 self._closed.set()
 
     def inject(self, fault: ModelFault) -> None:
-        """From now on."""
+        """Apply ``fault`` to requests from now on."""
         with self._lock:
             self._faults.append(fault)
 
     def heal(self, fault: ModelFault) -> None:
-        """No longer."""
+        """Stop applying ``fault``."""
         with self._lock:
             self._faults.remove(fault)
 
     def reply(self, ask: Ask, listens: Callable[[], bool]) -> Reply:
-        """What one request is answered with: by the first disturbance that hits it, if any. Who has hung
-        up in the meantime (``listens``) is hit by nothing."""
+        """What one request gets: from the first fault that can be injected into it, else from the
+        model. A client that has closed its connection (``listens`` is false) is affected by
+        nothing."""
         with self._lock:
             waiting = [fault for fault in self._faults if fault.see()]
         for fault in waiting:
             if not fault.left():
                 continue
-            # Not under the lock: a model takes its time, and neither an undo nor the next request, if
-            # this one was given up, must wait for it.
+            # Outside the lock: a model takes its time, and neither healing nor the next request may
+            # have to wait for it.
             faulty = fault.faulty_reply(ask)
             with self._lock:
                 if faulty is not None and listens() and fault.mark_injected():
@@ -153,22 +160,31 @@ class ModelProxy:
         return ask()
 
     def pass_on(self, url: str, headers: dict[str, str], body: bytes) -> Reply:
-        """The endpoint's own answer; none where there is none."""
+        """The endpoint's own answer; status 0 if there is no answer."""
         try:
             found = self._session.post(
-                url, data=body, headers=headers, timeout=self._patience, allow_redirects=False
+                url,
+                data=body,
+                headers=headers,
+                timeout=self._timeout_seconds,
+                allow_redirects=False,
             )
         except requests.RequestException as error:
             return Reply(0, silent=isinstance(error, requests.Timeout))
         return Reply(found.status_code, found.content, _end_to_end(found.headers))
 
     def wait(self, seconds: float) -> bool:
-        """Whether the proxy was closed meanwhile."""
+        """Wait; true if the proxy was closed meanwhile."""
         return self._closed.wait(seconds)
 
 
-def _end_to_end(headers: Any) -> dict[str, str]:
-    return {name: value for name, value in headers.items() if name.lower() not in _OWN_HEADERS}
+def _end_to_end(headers: Mapping[str, str]) -> dict[str, str]:
+    """Without hop-by-hop headers (RFC 9110, 7.6.1) and those that this proxy recomputes."""
+    return {
+        name: value
+        for name, value in headers.items()
+        if not is_hop_by_hop(name) and name.lower() not in _RECOMPUTED
+    }
 
 
 def _handler(proxy: ModelProxy, base_url: str) -> type[BaseHTTPRequestHandler]:
@@ -178,7 +194,7 @@ def _handler(proxy: ModelProxy, base_url: str) -> type[BaseHTTPRequestHandler]:
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            headers = _end_to_end(self.headers)
+            headers = _end_to_end(dict(self.headers.items()))
             ask = cache(lambda: proxy.pass_on(f"{base_url}{self.path}", headers, body))
             reply = proxy.reply(ask, self._listens)
             if reply.status:
@@ -186,13 +202,13 @@ def _handler(proxy: ModelProxy, base_url: str) -> type[BaseHTTPRequestHandler]:
                 return
             self.close_connection = True
             if reply.silent:
-                self._say_nothing()
+                self._stay_silent()
 
         def _listens(self, seconds: float = 0.0) -> bool:
-            """Readable is a client that has hung up: it has nothing else to say."""
+            """A connection that is readable was closed: the client has nothing more to send."""
             return not select.select([self.connection], [], [], seconds)[0]
 
-        def _say_nothing(self) -> None:
+        def _stay_silent(self) -> None:
             while not proxy.wait(0) and self._listens(_LOOK_SECONDS):
                 pass
 
@@ -209,6 +225,6 @@ def _handler(proxy: ModelProxy, base_url: str) -> type[BaseHTTPRequestHandler]:
                 self.wfile.write(part)
 
         def log_message(self, format: str, *args: Any) -> None:
-            """What it does is on record."""
+            """Requests are on record elsewhere."""
 
     return ModelProxyHandler

@@ -1,4 +1,4 @@
-"""Doing things later, on threads of their own, with a way to call off what has not begun."""
+"""Work that starts after a delay, on threads of its own."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 
 class Schedule:
-    """Runs callables after a delay. :meth:`close` calls off what waits and waits for what runs."""
+    """Runs callables after a delay. :meth:`close` cancels what has not begun and waits for what runs."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -25,7 +25,7 @@ class Schedule:
             timer.start()
 
     def close(self) -> None:
-        """Nothing begins after this returns, and nothing still runs."""
+        """After this returns, nothing begins and nothing runs."""
         with self._lock:
             self._closed = True
             timers = list(self._timers)

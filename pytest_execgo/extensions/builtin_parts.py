@@ -61,31 +61,31 @@ def pytest_execgo_adapters() -> list[Adapter]:
 
 
 @hookimpl
-def pytest_execgo_chaos_actions() -> list[Action]:
+def pytest_execgo_chaos_actions() -> list[type[Action]]:
     """Chaos actions."""
     return [
-        InvalidTool(),
-        BadDependency(),
-        DropBinding(),
-        ExhaustTimeout(),
-        CorruptOutput(),
-        Restart(),
-        Kill(),
-        Pause(),
-        Limit(),
-        Network(),
-        FixtureLatency(),
-        FixtureError(),
-        FixtureGarbage(),
-        FixtureWrongValue(),
-        RateLimit(),
-        ServerError(),
-        ModelTimeout(),
-        SlowStream(),
-        Truncate(),
-        Malformed(),
-        UnknownTool(),
-        WrongSchema(),
+        InvalidTool,
+        BadDependency,
+        DropBinding,
+        ExhaustTimeout,
+        CorruptOutput,
+        Restart,
+        Kill,
+        Pause,
+        Limit,
+        Network,
+        FixtureLatency,
+        FixtureError,
+        FixtureGarbage,
+        FixtureWrongValue,
+        RateLimit,
+        ServerError,
+        ModelTimeout,
+        SlowStream,
+        Truncate,
+        Malformed,
+        UnknownTool,
+        WrongSchema,
     ]
 
 

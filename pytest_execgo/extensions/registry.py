@@ -12,8 +12,7 @@ import pluggy
 from pytest_execgo.adapter.base import Adapter
 from pytest_execgo.benchmark.reports.base import ReportFormat
 from pytest_execgo.chaos.action import Action
-from pytest_execgo.chaos.controller import LoadedFault
-from pytest_execgo.chaos.model_fault import MODEL
+from pytest_execgo.chaos.profile import LoadedFault, LoadedProfile
 from pytest_execgo.errors import UsageError, unknown_name
 from pytest_execgo.extensions import builtin_parts, hookspecs
 from pytest_execgo.harness.service import Launcher
@@ -24,29 +23,11 @@ ENTRY_POINTS = "pytest_execgo"
 
 
 @dataclass(frozen=True)
-class LoadedProfile:
-    """A chaos profile whose actions are known and whose parameters are checked."""
-
-    profile: ChaosProfile
-    faults: tuple[LoadedFault, ...]
-
-    @property
-    def links(self) -> frozenset[str]:
-        """The services that must be reached through a fault proxy."""
-        return frozenset(f.fault.target for f in self.faults if f.action.needs_link)
-
-    @property
-    def targets_model(self) -> bool:
-        """Whether a fault strikes the model, which must then be asked."""
-        return any(f.fault.target == MODEL for f in self.faults)
-
-
-@dataclass(frozen=True)
 class Registry:
     """Everything that can be extended, by name."""
 
     adapters: dict[str, Adapter]
-    actions: dict[str, Action]
+    actions: dict[str, type[Action]]
     launchers: dict[str, Launcher]
     report_formats: dict[str, ReportFormat]
 
@@ -107,7 +88,7 @@ class Registry:
         wrong = action.misplaced(fault.when)
         if wrong:
             raise UsageError(f"{where}.when: {wrong}")
-        return LoadedFault(fault, action, parse(action.Params, fault.params, f"{where}.params"))
+        return LoadedFault(fault, parse(action, fault.params, f"{where}.params"))
 
 
 def _by_name(kind: str, answers: list[list[Any]], key: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from pytest_execgo.models.finding import AcceptedFinding
 
 Expectation = Literal["not_applicable", "should_recover", "expected_failure", "measure"]
 Phase = Literal["plan", "submit", "runtime", "poll", "verify"]
+After = Literal["phase_start", "task_running", "task_ended"]
 
 
 class When(Document):
@@ -25,7 +26,7 @@ class When(Document):
     phase: Phase
     stage: str = "*"
     task: str = "*"
-    after: Literal["phase_start", "task_running", "task_ended"] = "phase_start"
+    after: After = "phase_start"
     delay_ms: int = Field(default=0, ge=0, le=86_400_000)
     times: int = Field(default=1, ge=1)
 

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import get_args
 
 from pytest_execgo.adapter.base import asks_model
+from pytest_execgo.chaos.profile import LoadedProfile
 from pytest_execgo.errors import UsageError, unknown_name
-from pytest_execgo.extensions.registry import LoadedProfile, Registry
+from pytest_execgo.extensions.registry import Registry
 from pytest_execgo.models.benchmark import BenchmarkRunRequest, NotApplicable
 from pytest_execgo.models.document import shown
 from pytest_execgo.models.plan import Mode
@@ -138,7 +139,7 @@ class Catalogue:
         if scenario.plan is None:
             return None
         for loaded in profile.faults:
-            reason = loaded.action.not_applicable(scenario.plan, loaded.fault.target, loaded.params)
+            reason = loaded.action.not_applicable(scenario.plan, loaded.fault.target)
             if reason:
                 return reason
         return None

@@ -12,9 +12,9 @@ from pathlib import Path
 from time import monotonic
 
 from pytest_execgo.adapter.base import asks_model
-from pytest_execgo.chaos.controller import all_left_out
+from pytest_execgo.chaos.draws import all_left_out
+from pytest_execgo.chaos.profile import LoadedProfile
 from pytest_execgo.errors import ExecgoError, HarnessError, UsageError
-from pytest_execgo.extensions.registry import LoadedProfile
 from pytest_execgo.harness.fleet import Fleet
 from pytest_execgo.models.benchmark import TrialResult
 from pytest_execgo.models.document import shown
@@ -226,7 +226,7 @@ class RunSession:
     def _check_capabilities(profile: LoadedProfile, fleet: Fleet) -> None:
         for loaded in profile.faults:
             service = fleet.services.get(loaded.fault.target)
-            reason = loaded.action.unsupported(service, loaded.params) if service else None
+            reason = loaded.action.unsupported(service) if service else None
             if reason:
                 raise TrialSkipped(f"{profile.profile.id}: {reason}")
 

@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from pytest_execgo.benchmark.metrics import outcome_digest, plan_facts, trial_metrics
-from pytest_execgo.chaos.action import ServiceHandle
 from pytest_execgo.chaos.controller import ChaosController
 from pytest_execgo.chaos.model_proxy import ModelProxy
-from pytest_execgo.extensions.registry import LoadedProfile
+from pytest_execgo.chaos.profile import LoadedProfile
 from pytest_execgo.harness.files import remove_tree
 from pytest_execgo.harness.fleet import Fleet
 from pytest_execgo.models.benchmark import TrialResult
@@ -32,6 +31,7 @@ from pytest_execgo.observability.artifacts import (
 )
 from pytest_execgo.observability.health import HealthProber, ServiceMonitor
 from pytest_execgo.observability.recorder import TimelineRecorder
+from pytest_execgo.ports import Target
 from pytest_execgo.run.matrix import Catalogue
 from pytest_execgo.run.planning import Planning
 from pytest_execgo.run.settings import RunSettings
@@ -118,7 +118,7 @@ class Execution:
     def _execute(self, workspace: Path, recorder: TimelineRecorder) -> None:
         seed = self.settings.seed
         proxy = ModelProxy() if self.profile.targets_model else None
-        targets: dict[str, ServiceHandle] = {**self.fleet.services}
+        targets: dict[str, Target] = {**self.fleet.services}
         if proxy is not None:
             targets[proxy.name] = proxy
         chaos = ChaosController(

@@ -6,7 +6,7 @@ from typing import Any, Protocol, TypeVar
 
 from pytest_execgo.models.events import Event
 from pytest_execgo.models.plan import PlanStage, StandardPlan
-from pytest_execgo.models.task import EngineTask, TaskGraph
+from pytest_execgo.models.task import TaskGraph
 
 E = TypeVar("E", bound=Event)
 
@@ -40,26 +40,11 @@ class Services(Protocol):
 class Chaos(Protocol):
     """Gets a say at every phase; without faults it changes nothing."""
 
-    def on_planning(self) -> None:
-        """A plan is about to be asked for."""
+    def change_plan(self, plan: StandardPlan) -> StandardPlan: ...
 
-    def on_planned(self) -> None:
-        """There is a plan, or there will be none."""
+    def change_graph(self, stage: PlanStage, graph: TaskGraph) -> TaskGraph: ...
 
-    def on_plan(self, plan: StandardPlan) -> StandardPlan:
-        """The plan as it will be executed."""
-
-    def on_submit(self, stage: PlanStage, graph: TaskGraph) -> TaskGraph:
-        """The graph as it will be submitted; called once per stage, after the bindings."""
-
-    def watches(self, stage_id: str) -> bool:
-        """Whether every task of the stage must be polled, not only its sinks."""
-
-    def on_task(self, stage_id: str, task_id: str, task: EngineTask) -> None:
-        """ExecGo showed a task in a new state."""
-
-    def on_verify(self) -> None:
-        """The stages have ended; checks come next."""
+    def watches_tasks(self, stage_id: str) -> bool: ...
 
     def heal(self) -> None:
         """Undo everything. Called exactly once, whatever happened."""

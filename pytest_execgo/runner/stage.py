@@ -242,7 +242,7 @@ class StageRunner:
         """Look until every task has ended; adaptive: fast after a change, backing off without."""
         policy = stage.submit_policy
         watched = set(current.graph.sinks())
-        if self._chaos.watches(stage.stage_id):
+        if self._chaos.watches_tasks(stage.stage_id):
             watched = set(current.engine_ids)
         interval = policy.poll_interval_ms
         while open_ := current.open_tasks():
@@ -338,7 +338,6 @@ class StageRunner:
         self._recorder.add(task_changed(stage.stage_id, current.number, name, task))
         if task.terminal:
             current.ended[name] = task.status
-        self._chaos.on_task(stage.stage_id, name, task)
         return True
 
     # -- an engine that does not answer

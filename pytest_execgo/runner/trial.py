@@ -10,12 +10,15 @@ from typing import Any
 
 from pytest_execgo.errors import HarnessError, PlanError
 from pytest_execgo.models.events import (
+    ChecksStarted,
     HarnessProblem,
     LeftoverFound,
     PlanFailed,
+    PlanningStarted,
     PlanReady,
     StageFinished,
     StageStarted,
+    SubmissionStarted,
     TrialFinished,
     TrialStarted,
 )
@@ -88,7 +91,7 @@ class TrialRunner:
             plan = self._plan(make_plan)
             if plan is not None:
                 self._run_stages(stages, plan, placeholders)
-                self._chaos.on_verify()
+                self._recorder.add(ChecksStarted())
                 verify(plan, stages.results)
         except HarnessError as error:
             self._recorder.add(HarnessProblem(message=str(error)))
@@ -103,7 +106,7 @@ class TrialRunner:
 
     def _plan(self, make_plan: Callable[[], StandardPlan]) -> StandardPlan | None:
         began = self._recorder.elapsed_ms()
-        self._chaos.on_planning()
+        self._recorder.add(PlanningStarted())
         try:
             original = make_plan()
         except PlanError as error:
@@ -117,10 +120,8 @@ class TrialRunner:
             reported = str(error).strip().partition("\n")[0]
             self._plan_failed("adapter_raised", f"{type(error).__name__}: {reported}", began)
             return None
-        finally:
-            self._chaos.on_planned()
         duration = self._recorder.elapsed_ms() - began
-        plan = self._chaos.on_plan(original)
+        plan = self._chaos.change_plan(original)
         problems = plan_problems(plan)
         for problem in problems:
             # Anything else is for ExecGo to judge; this one cannot even be written on the wire.
@@ -149,11 +150,11 @@ class TrialRunner:
     ) -> None:
         for stage in plan.stages:
             graph = self._bound(stages, stage, placeholders)
-            outcome = (
-                "binding_missing"
-                if graph is None
-                else stages.run(stage, self._chaos.on_submit(stage, graph))
-            )
+            outcome = "binding_missing"
+            if graph is not None:
+                graph = self._chaos.change_graph(stage, graph)
+                self._recorder.add(SubmissionStarted(stage_id=stage.stage_id))
+                outcome = stages.run(stage, graph)
             if outcome != "succeeded" and stage.submit_policy.stop_on_failure:
                 return
             if outcome == "unreachable":

@@ -16,7 +16,7 @@ MakeSession = Callable[..., RunSession]
 KILL = {
     "action": "kill",
     "target": "runtime",
-    "params": {"revive_after_ms": 50},
+    "params": {"heal_after_ms": 50},
     "when": {"phase": "runtime", "after": "task_running"},
 }
 

@@ -52,11 +52,10 @@ def well(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 def inject(fleet: Fleet, name: str, target: str, **params: Any) -> Injection:
-    action = REGISTRY.actions[name]
+    action = REGISTRY.actions[name](**params)
     assert isinstance(action, ServiceAction)
-    parsed = action.Params(**params)
-    assert action.unsupported(fleet.services[target], parsed) is None
-    return action.inject(fleet.services[target], "trial", parsed, Random(1))
+    assert action.unsupported(fleet.services[target]) is None
+    return action.inject(fleet.services[target], "trial", Random(1))
 
 
 def answers(url: str, timeout: float = 10) -> bool:
@@ -516,16 +515,16 @@ def test_what_is_in_the_making_when_somebody_breaks_it_off_goes_as_well(
 
 
 @pytest.mark.parametrize(
-    ("spoil", "said"),
+    ("break_it", "message"),
     [
         (lambda folder: (folder / ".dockerignore").write_bytes(b"\xff\xfe"), "codec"),
         (lambda folder: (folder / ".dockerignore").mkdir(), "directory"),
     ],
 )
-def test_an_odd_checkout_is_one_line(tmp_path: Path, faulty_reply: Any, said: str) -> None:
+def test_an_unusable_checkout_is_one_line(tmp_path: Path, break_it: Any, message: str) -> None:
     target = containers.write_tiny_engine(tmp_path / "odd")
-    faulty_reply(tmp_path / "odd")
-    with pytest.raises(UsageError, match=said):
+    break_it(tmp_path / "odd")
+    with pytest.raises(UsageError, match=message):
         containers.spec(("execgo", target)).prepare(containers.LAUNCHERS, lambda line: None)
 
 

@@ -144,7 +144,7 @@ def test_two_faults_at_one_service_do_not_meet(
 ) -> None:
     """The second finds the service dead and says so; the first one's revival still comes."""
     make_scenario()
-    kill = {"action": "kill", "target": "runtime", "params": {"revive_after_ms": 300}}
+    kill = {"action": "kill", "target": "runtime", "params": {"heal_after_ms": 300}}
     when = {"phase": "runtime", "after": "task_running"}
     faults = [{**kill, "when": when}, {**kill, "when": {**when, "delay_ms": 50}}]
     make_scenario.chaos("twice", expectation="measure", faults=faults)

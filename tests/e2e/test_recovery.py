@@ -11,9 +11,9 @@ import pytest
 
 from pytest_execgo.chaos.action import Injection, ServiceAction
 from pytest_execgo.models.benchmark import TrialResult
-from pytest_execgo.models.document import Document
 from pytest_execgo.models.events import ChaosEvent, EvidenceEvent, TaskLost, evidence
 from pytest_execgo.observability.recorder import read_timeline
+from pytest_execgo.ports import Killable
 from pytest_execgo.run.session import RunSession
 from pytest_execgo.scenario.library import builtin_folder
 from pytest_execgo.transport.local import request
@@ -75,20 +75,15 @@ def test_two_faults_at_once_give_two_causes(make_session: MakeSession, profile: 
     assert [fault.status for fault in result.faults] == ["fired", "fired"]
 
 
-class SaveAndKill(ServiceAction):
-    """ExecGo writes its state down (every 30 s it does), and is killed just then."""
+class SaveAndKill(ServiceAction[Killable]):
+    """ExecGo saves its state, as it does every 30 s, and is killed at this moment."""
 
     name = "save_and_kill"
-    summary = "ExecGo dies with its open tasks on disk"
     targets = frozenset({"execgo"})
 
-    class Params(Document):
-        """Nothing."""
+    heal_after_ms: int | None = 50
 
-    def heals_after_ms(self, params: Any) -> int:
-        return 50
-
-    def inject(self, target: Any, trial_id: str, params: Any, rng: Random) -> Injection:
+    def inject(self, target: Any, trial_id: str, rng: Random) -> Injection:
         tasks = request("GET", f"{target.url}/tasks", timeout=5).json()
         target.kill()
         state = target._site.data_dir("execgo") / "state.json"
@@ -118,7 +113,7 @@ def test_tasks_that_a_new_execgo_leaves_open_are_lost_and_sent_again(
         ],
     )
     session = make_session()
-    session.catalogue.registry.actions["save_and_kill"] = SaveAndKill()
+    session.catalogue.registry.actions["save_and_kill"] = SaveAndKill
     result = session.run_cell("demo", framework="reference", chaos="saved")
     assert result.verdict.status == "passed", result.verdict.outcome
     assert result.verdict.recovery == "recovered"

@@ -211,7 +211,7 @@ def test_an_engine_that_forgets_is_noticed(
             {
                 "action": "kill",
                 "target": "execgo",
-                "params": {"revive_after_ms": 0},
+                "params": {"heal_after_ms": 0},
                 "when": {"phase": "runtime", "after": "task_running"},
             }
         ],

@@ -174,7 +174,7 @@ def test_a_control_that_could_not_be_made_is_made_when_the_run_is_resumed(
     assert latest(pytester.path)["trustworthy"]
 
 
-def test_a_fault_strikes_again_only_once_it_is_healed(
+def test_a_fault_is_injected_again_only_after_it_was_healed(
     pytester: pytest.Pytester, project: ScenarioMaker
 ) -> None:
     def linger(plan: dict) -> None:
@@ -191,9 +191,9 @@ def test_a_fault_strikes_again_only_once_it_is_healed(
     }  # fmt: skip
     project.chaos("often", expectation="should_recover", faults=[fault])
     pytester.runpytest("--execgo-matrix", "--execgo-chaos=often").assert_outcomes(passed=1)
-    (injected_at,) = latest(pytester.path)["trials"][0]["faults"]
-    assert injected_at["strikes"] >= 1
-    assert injected_at["reason"] is None
+    (fault_record,) = latest(pytester.path)["trials"][0]["faults"]
+    assert fault_record["injections"] >= 1
+    assert fault_record["reason"] is None
 
 
 def test_a_replay_repeats_the_recorded_plan_and_tells_what_differs(
@@ -241,28 +241,25 @@ def test_a_fault_that_is_skipped_is_not_exercised(
 
 WRECKER = """
     from pytest_execgo.chaos.action import Injection, ServiceAction
-    from pytest_execgo.models.document import Model
+    from pytest_execgo.ports import Killable
 
-    class Wrecker(ServiceAction):
+    class Wrecker(ServiceAction[Killable]):
         name = "wreck"
-        summary = "its undo takes the service with it"
         targets = frozenset({"runtime"})
+        raises: bool = False
 
-        class Params(Model):
-            raises: bool = False
-
-        def inject(self, target, trial_id, params, dice):
-            def undo():
+        def inject(self, target, trial_id, rng):
+            def heal():
                 target.kill()
-                if params.raises:
+                if self.raises:
                     raise OSError("no way back")
                 return "gone"
             target.pause()
             target.resume()
-            return Injection("nothing much", undo)
+            return Injection("nothing much", heal)
 
     def pytest_execgo_chaos_actions():
-        return [Wrecker()]
+        return [Wrecker]
 """
 
 
@@ -312,7 +309,7 @@ def test_ctrl_c_in_the_middle_of_a_fault_heals_and_loses_nothing(
 
     project("demo", plan=linger)
     fault = {
-        "action": "pause", "target": "runtime", "params": {"resume_after_ms": None},
+        "action": "pause", "target": "runtime", "params": {"heal_after_ms": None},
         "when": {"phase": "runtime", "after": "task_running"},
     }  # fmt: skip
     project.chaos("hang", expectation="measure", faults=[fault])

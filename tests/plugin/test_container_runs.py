@@ -129,7 +129,7 @@ def test_ctrl_c_while_a_container_is_paused_leaves_nothing(
 
     project("demo", plan=linger)
     fault = {
-        "action": "pause", "target": "runtime", "params": {"resume_after_ms": None},
+        "action": "pause", "target": "runtime", "params": {"heal_after_ms": None},
         "when": {"phase": "runtime", "after": "task_running"},
     }  # fmt: skip
     project.chaos("hang", expectation="measure", faults=[fault])

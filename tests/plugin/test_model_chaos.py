@@ -53,22 +53,19 @@ def replies(pytester: pytest.Pytester) -> list[ModelReplied]:
 
 
 SHOUT = """
-from pytest_execgo.chaos.model_fault import AnswerAction, ModelParams
+from pytest_execgo.chaos.model_fault import AnswerAction
 
 class Shout(AnswerAction):
-    name, summary = "shout", "the model answers in capitals"
+    name = "shout"
 
-    class Params(ModelParams):
-        pass
-
-    def says(self, params):
+    def description(self):
         return "the model's answer is in capitals"
 
-    def change(self, text, params, dice):
+    def change_text(self, text, rng):
         return text.upper()
 
 def pytest_execgo_chaos_actions():
-    return [Shout()]
+    return [Shout]
 """
 
 
@@ -143,7 +140,7 @@ def test_faults_of_model_and_runtime_are_two_causes(
             {
                 "action": "kill",
                 "target": "runtime",
-                "params": {"revive_after_ms": 200},
+                "params": {"heal_after_ms": 200},
                 "when": {"phase": "runtime", "after": "task_running"},
             },
         ],
@@ -155,8 +152,8 @@ def test_faults_of_model_and_runtime_are_two_causes(
     assert {cause["layer"] for cause in blamed} == {"runtime"}
 
 
-def test_later_requests_can_be_hit(pytester: pytest.Pytester, tiny: Path) -> None:
-    """The first answer is legal: there is no second request, so nothing is proven."""
+def test_a_fault_can_wait_for_a_later_request(pytester: pytest.Pytester, tiny: Path) -> None:
+    """The first answer is legal: no second request follows, so the fault proves nothing."""
     folder = tiny.parent / "chaos"
     folder.mkdir(exist_ok=True)
     profile = yaml.safe_load((builtin_folder() / "chaos/model_down.yaml").read_text())
@@ -165,7 +162,7 @@ def test_later_requests_can_be_hit(pytester: pytest.Pytester, tiny: Path) -> Non
     (folder / "second.yaml").write_text(yaml.safe_dump(profile))
     result = pytester.runpytest_subprocess(*SCRIPTED, "--execgo-chaos=second")
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["INCONCLUSIVE*server_error on model (nobody met the fault)*"])
+    result.stdout.fnmatch_lines(["INCONCLUSIVE*server_error on model (no client met the fault)*"])
 
 
 def test_where_no_model_is_asked_nothing_is_passed_over(

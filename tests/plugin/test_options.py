@@ -179,7 +179,7 @@ def test_a_bad_scenario_is_one_line_without_a_traceback(
     ("fault", "complaint"),
     [
         ({"action": "kil"}, "unknown chaos action 'kil'*did you mean 'kill'?"),
-        ({"params": {"revive_afer_ms": 1}}, "did you mean 'revive_after_ms'?"),
+        ({"params": {"revive_afer_ms": 1}}, "did you mean 'heal_after_ms'?"),
         ({"target": "fixture"}, "unknown target of kill 'fixture'*did you mean 'fixtures'?"),
         ({"when": {"phase": "plan"}}, "unknown when.phase of kill 'plan'"),
         ({"probability": 3}, "faults[[]0[]].probability"),

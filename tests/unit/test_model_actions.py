@@ -1,4 +1,4 @@
-"""Spoilt answers: what they say is spoilt, the form in which an endpoint says it is not."""
+"""Faults in a model's answer change its text and keep the format of the endpoint."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ FORMS: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_the_text_is_changed_wherever_it_stands(form: str) -> None:
+def test_the_text_is_changed_in_every_format(form: str) -> None:
     body = json.dumps(FORMS[form]).encode()
     changed = with_text(body, lambda text: "NEW" if text == TEXT else None)
     assert changed is not None
@@ -64,7 +64,7 @@ def test_the_text_is_changed_wherever_it_stands(form: str) -> None:
     assert json.loads(changed) == json.loads(expected)
 
 
-def test_thoughts_are_no_answer_and_of_two_tools_one_is_spoilt() -> None:
+def test_reasoning_stays_unchanged_and_only_the_first_tool_call_changes() -> None:
     thought = {"type": "reasoning", "content": [{"type": "reasoning_text", "text": "hm"}]}
     message = {"type": "message", "content": [{"type": "output_text", "text": TEXT}]}
     changed = with_text(json.dumps({"output": [thought, message]}).encode(), str.upper)
@@ -81,9 +81,9 @@ def test_thoughts_are_no_answer_and_of_two_tools_one_is_spoilt() -> None:
 
 
 @pytest.mark.parametrize("pieces", [2, 7, 1000])
-def test_an_answer_comes_in_as_many_pieces_as_it_says(pieces: int) -> None:
+def test_a_slow_answer_has_the_requested_number_of_pieces(pieces: int) -> None:
     whole = answer()
-    slow = spoilt("slow_stream", whole, pieces=pieces, pause_ms=5)
+    slow = faulty("slow_stream", whole, pieces=pieces, pause_ms=5)
     if len(whole.body) < pieces:
         assert slow is None
         return
@@ -101,14 +101,14 @@ def stream(*pieces: str) -> bytes:
 
 
 def read(body: bytes) -> tuple[str, list[Any]]:
-    """What a client makes of a stream: the text, and the reasons for its end."""
+    """What a client reads from a stream: the text, and the finish reasons."""
     lines = [line[5:] for line in body.decode().split("\n") if line.startswith("data: {")]
     choices = [json.loads(line)["choices"][0] for line in lines]
     text = "".join(choice["delta"].get("content", "") for choice in choices)
     return text, [choice["finish_reason"] for choice in choices if "finish_reason" in choice]
 
 
-def test_a_stream_is_changed_as_a_whole_and_stays_one() -> None:
+def test_a_streamed_answer_is_changed_and_stays_a_valid_stream() -> None:
     body = stream(TEXT[:9], TEXT[9:])
     changed = with_text(body, lambda text: text.upper(), cut_off=True)
     assert changed is not None
@@ -117,7 +117,7 @@ def test_a_stream_is_changed_as_a_whole_and_stays_one() -> None:
     assert changed.endswith(b"data: [DONE]\n\n")
 
 
-def test_what_is_cut_off_says_so() -> None:
+def test_a_truncated_answer_reports_length_as_the_reason() -> None:
     for form in ("text", "tool"):
         cut = with_text(json.dumps(FORMS[form]).encode(), lambda text: text[:5], cut_off=True)
         assert cut is not None
@@ -137,14 +137,14 @@ def test_what_is_cut_off_says_so() -> None:
         b"[" * 100_000, b'{"a":' * 100_000,
     ],
 )  # fmt: skip
-def test_where_there_is_no_text_nothing_is_changed(body: bytes) -> None:
+def test_a_body_without_text_is_not_changed(body: bytes) -> None:
     assert with_text(body, lambda text: "NEW") is None
 
 
-def spoilt(name: str, reply: Reply, seed: int = 1, **params: Any) -> Reply | None:
-    action = ACTIONS[name]
+def faulty(name: str, reply: Reply, seed: int = 1, **params: Any) -> Reply | None:
+    action = ACTIONS[name](**params)
     assert isinstance(action, ModelAction)
-    return action.faulty_reply(lambda: reply, action.Params(**params), Random(seed))
+    return action.reply(lambda: reply, Random(seed))
 
 
 def answer(form: str = "text") -> Reply:
@@ -166,22 +166,22 @@ def text_of(reply: Reply | None) -> str:
         ("wrong_schema", "schema"),
     ],
 )
-def test_a_spoilt_answer_breaks_just_the_rule_it_is_meant_to(name: str, rule: str) -> None:
+def test_a_faulty_answer_breaks_exactly_one_rule(name: str, rule: str) -> None:
     assert land_text(TEXT, CONTEXT).rules == ()
     for seed in range(20):
-        assert land_text(text_of(spoilt(name, answer(), seed)), CONTEXT).rules == (rule,)
+        assert land_text(text_of(faulty(name, answer(), seed)), CONTEXT).rules == (rule,)
 
 
 @pytest.mark.parametrize("name", ["wrong_schema", "unknown_tool"])
-def test_the_same_dice_spoil_the_same_and_others_something_else(name: str) -> None:
-    once, again = (text_of(spoilt(name, answer(), 5)) for _ in range(2))
+def test_the_seed_decides_what_is_changed(name: str) -> None:
+    once, again = (text_of(faulty(name, answer(), 5)) for _ in range(2))
     assert once == again
-    assert len({text_of(spoilt(name, answer(), seed)) for seed in range(20)}) > 2
+    assert len({text_of(faulty(name, answer(), seed)) for seed in range(20)}) > 2
 
 
-def test_a_plan_amid_prose_is_found() -> None:
+def test_a_plan_inside_prose_is_found() -> None:
     form = chat({"role": "assistant", "content": f"Here it is:\n```json\n{TEXT}\n```"})
-    changed = text_of(spoilt("unknown_tool", Reply(200, json.dumps(form).encode())))
+    changed = text_of(faulty("unknown_tool", Reply(200, json.dumps(form).encode())))
     assert changed.startswith("Here it is:\n```json\n{")
     assert "no_such_tool" in changed
 
@@ -189,20 +189,20 @@ def test_a_plan_amid_prose_is_found() -> None:
 @pytest.mark.parametrize(
     "name", ["truncate", "malformed", "unknown_tool", "wrong_schema", "slow_stream"]
 )
-def test_a_refusal_of_the_model_itself_is_not_spoilt(name: str) -> None:
-    assert spoilt(name, Reply(500, json.dumps(FORMS["text"]).encode())) is None
+def test_an_error_of_the_model_passes_unchanged(name: str) -> None:
+    assert faulty(name, Reply(500, json.dumps(FORMS["text"]).encode())) is None
 
 
 @pytest.mark.parametrize("name", ["unknown_tool", "wrong_schema"])
-@pytest.mark.parametrize("said", ["", "I would rather not.", "{}", '{"stages": []}', "[1]"])
-def test_an_answer_without_a_plan_has_nothing_to_spoil(name: str, said: str) -> None:
-    form = chat({"role": "assistant", "content": said})
-    assert spoilt(name, Reply(200, json.dumps(form).encode())) is None
+@pytest.mark.parametrize("text", ["", "I would rather not.", "{}", '{"stages": []}', "[1]"])
+def test_an_answer_without_a_plan_passes_unchanged(name: str, text: str) -> None:
+    form = chat({"role": "assistant", "content": text})
+    assert faulty(name, Reply(200, json.dumps(form).encode())) is None
 
 
-def test_a_body_that_is_cut_keeps_its_head() -> None:
+def test_a_body_cut_in_half_keeps_status_and_headers() -> None:
     whole = answer()
-    half = spoilt("malformed", whole, part="body")
+    half = faulty("malformed", whole, part="body")
     assert half is not None
     assert (half.status, half.headers) == (200, whole.headers)
     assert half.body == whole.body[: len(whole.body) // 2]

@@ -1,4 +1,4 @@
-"""Standing before a model: nobody notices, but for what is asked for."""
+"""The proxy in front of a model is invisible except for the faults that were injected."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def model() -> Iterator[Document]:
 
 
 @contextmanager
-def standing(model: Document, *disturbances: ModelFault) -> Iterator[tuple[ModelProxy, str]]:
+def proxied(model: Document, *faults: ModelFault) -> Iterator[tuple[ModelProxy, str]]:
     proxy = ModelProxy()
-    for fault in disturbances:
+    for fault in faults:
         proxy.inject(fault)
     with proxy.before(model.url, 5) as url:
         yield proxy, f"{url}/chat/completions"
@@ -51,9 +51,11 @@ def ask(url: str, timeout: float = 5) -> requests.Response:
         Response(200, b"data: {}\n\n", "text/event-stream"),
     ],
 )
-def test_without_a_fault_it_is_as_if_it_were_not_there(model: Document, response: Response) -> None:
+def test_without_a_fault_requests_and_replies_pass_unchanged(
+    model: Document, response: Response
+) -> None:
     model.answers = [response]
-    with standing(model) as (_, url):
+    with proxied(model) as (_, url):
         reply = ask(url)
     direct = ask(f"{model.url}/chat/completions")
     assert (reply.status_code, reply.content) == (direct.status_code, direct.content)
@@ -64,13 +66,13 @@ def test_without_a_fault_it_is_as_if_it_were_not_there(model: Document, response
     assert [through.headers.get(n) for n in same] == [straight.headers.get(n) for n in same]
 
 
-def test_a_model_that_is_away_is_away(model: Document) -> None:
+def test_an_unreachable_model_stays_unreachable(model: Document) -> None:
     model.close()
-    with standing(model) as (_, url), pytest.raises(requests.ConnectionError):
+    with proxied(model) as (_, url), pytest.raises(requests.ConnectionError):
         ask(url)
 
 
-def test_a_model_that_is_silent_is_silent(model: Document) -> None:
+def test_a_silent_model_stays_silent(model: Document) -> None:
     proxy = ModelProxy()
     over = threading.Event()
     model.before = lambda: over.wait(10)
@@ -87,34 +89,36 @@ def statuses(url: str, count: int) -> list[int]:
     return [ask(url).status_code for _ in range(count)]
 
 
-def test_a_fault_leaves_some_requests_alone_and_hits_the_next_ones(model: Document) -> None:
+def test_a_fault_skips_some_requests_and_affects_the_next_ones(model: Document) -> None:
     waiting = fault(503, after=2, times=2)
-    with standing(model, waiting) as (_, url):
+    with proxied(model, waiting) as (_, url):
         assert statuses(url, 6) == [200, 200, 503, 503, 200, 200]
     assert len(model.asked) == 4
     assert waiting.injected_at is not None
 
 
-def test_of_two_faults_each_counts_all_requests(model: Document) -> None:
-    with standing(model, fault(429), fault(503, after=1)) as (_, url):
+def test_each_of_two_faults_counts_all_requests(model: Document) -> None:
+    with proxied(model, fault(429), fault(503, after=1)) as (_, url):
         assert statuses(url, 3) == [429, 503, 200]
 
 
-def test_none_stands_for_all(model: Document) -> None:
-    with standing(model, fault(503, times=0)) as (_, url):
+def test_zero_times_affects_all_requests(model: Document) -> None:
+    with proxied(model, fault(503, times=0)) as (_, url):
         assert statuses(url, 4) == [503] * 4
     assert model.asked == []
 
 
-def test_what_is_undone_hits_nobody_any_more(model: Document) -> None:
+def test_a_healed_fault_affects_no_request(model: Document) -> None:
     waiting = fault(503, times=0)
-    with standing(model, waiting) as (proxy, url):
+    with proxied(model, waiting) as (proxy, url):
         assert statuses(url, 1) == [503]
         proxy.heal(waiting)
         assert statuses(url, 1) == [200]
 
 
-def test_a_request_that_cannot_be_spoilt_uses_nothing_up_and_is_asked_once(model: Document) -> None:
+def test_a_request_that_cannot_be_affected_is_not_counted_and_asks_the_model_once(
+    model: Document,
+) -> None:
     replies = iter([None, Reply(503)])
 
     def faulty_reply(ask: Ask) -> Reply | None:
@@ -122,14 +126,14 @@ def test_a_request_that_cannot_be_spoilt_uses_nothing_up_and_is_asked_once(model
         return next(replies)
 
     waiting = ModelFault(faulty_reply, after=0, times=1)
-    with standing(model, waiting) as (_, url):
+    with proxied(model, waiting) as (_, url):
         assert ask(url).status_code == 200
         assert (waiting.injected_at, len(model.asked)) == (None, 1)
         assert statuses(url, 2) == [503, 200]
     assert waiting.injected_at is not None
 
 
-def test_of_two_requests_at_once_a_single_fault_hits_one(model: Document) -> None:
+def test_a_single_fault_affects_one_of_two_concurrent_requests(model: Document) -> None:
     begun, go_on = threading.Event(), threading.Event()
 
     def faulty_reply(ask: Ask) -> Reply | None:
@@ -138,7 +142,7 @@ def test_of_two_requests_at_once_a_single_fault_hits_one(model: Document) -> Non
         return Reply(503)
 
     found: list[int] = []
-    with standing(model, ModelFault(faulty_reply, 0, 1)) as (_, url):
+    with proxied(model, ModelFault(faulty_reply, 0, 1)) as (_, url):
         asking = threading.Thread(target=lambda: found.append(ask(url, 20).status_code))
         asking.start()
         assert begun.wait(10)
@@ -148,8 +152,8 @@ def test_of_two_requests_at_once_a_single_fault_hits_one(model: Document) -> Non
     assert sorted(found) == [200, 503]
 
 
-def test_who_has_hung_up_is_hit_by_nothing(model: Document) -> None:
-    """The client gave up while the model thought: the fault is for the next request."""
+def test_a_client_that_closed_its_connection_is_not_affected(model: Document) -> None:
+    """The client gives up while the model thinks: the fault waits for the next request."""
     thinking, go_on = threading.Event(), threading.Event()
     first = iter([True])
 
@@ -160,7 +164,7 @@ def test_who_has_hung_up_is_hit_by_nothing(model: Document) -> None:
         return Reply(503)
 
     waiting = ModelFault(faulty_reply, 0, 1)
-    with standing(model, waiting) as (_, url):
+    with proxied(model, waiting) as (_, url):
         with pytest.raises(requests.ReadTimeout):
             ask(url, timeout=0.2)
         assert thinking.is_set()
@@ -169,11 +173,11 @@ def test_who_has_hung_up_is_hit_by_nothing(model: Document) -> None:
 
 
 def test_a_silence_ends_with_the_proxy(model: Document) -> None:
-    injected_at = threading.Event()
+    asked = threading.Event()
     found: list[object] = []
 
     def keep_silent(ask: Ask) -> Reply:
-        injected_at.set()
+        asked.set()
         return Reply(0, silent=True)
 
     def wait_for_it(url: str) -> None:
@@ -182,19 +186,19 @@ def test_a_silence_ends_with_the_proxy(model: Document) -> None:
         except requests.ConnectionError as error:
             found.append(error)
 
-    with standing(model, ModelFault(keep_silent, 0, 0)) as (_, url):
+    with proxied(model, ModelFault(keep_silent, 0, 0)) as (_, url):
         asking = threading.Thread(target=wait_for_it, args=(url,))
         asking.start()
-        assert injected_at.wait(10)
+        assert asked.wait(10)
     asking.join(10)
     assert len(found) == 1
 
 
-def test_a_client_that_loses_patience_is_let_go(
+def test_a_client_that_times_out_is_released(
     model: Document, capfd: pytest.CaptureFixture[str]
 ) -> None:
     waiting = ModelFault(lambda ask: Reply(0, silent=True), 0, 1)
-    with standing(model, waiting) as (_, url):
+    with proxied(model, waiting) as (_, url):
         with pytest.raises(requests.ReadTimeout):
             ask(url, timeout=0.1)
         assert ask(url).status_code == 200

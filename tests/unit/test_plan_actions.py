@@ -1,4 +1,4 @@
-"""Actions that change a plan: what they change, where, by whose dice, and where they cannot."""
+"""Actions that change a plan: what they change, where, and why they cannot."""
 
 from __future__ import annotations
 
@@ -46,17 +46,17 @@ BARE = PLAN.model_copy(update={"stages": (PLAN.stages[1].model_copy(update={"bin
 
 
 def change(name: str, scope: PlanScope = EVERYWHERE, seed: int = 1, **params: Any) -> Change | None:
-    action = ACTIONS[name]
+    action = ACTIONS[name](**params)
     assert isinstance(action, PlanAction)
-    return action.change(PLAN, scope, action.Params(**params), Random(seed))
+    return action.change(PLAN, scope, Random(seed))
 
 
 def tasks(changed: Change) -> dict[str, Any]:
     return {t.id: t for stage in changed.plan.stages for t in stage.task_graph.tasks}
 
 
-@pytest.mark.parametrize("name", [n for n, a in ACTIONS.items() if isinstance(a, PlanAction)])
-def test_the_original_is_untouched_and_the_dice_decide(name: str) -> None:
+@pytest.mark.parametrize("name", [n for n, a in ACTIONS.items() if issubclass(a, PlanAction)])
+def test_the_original_stays_unchanged_and_the_seed_decides_what_changes(name: str) -> None:
     before = PLAN.model_dump_json()
     first, again = change(name), change(name)
     assert first is not None
@@ -76,12 +76,12 @@ def test_the_original_is_untouched_and_the_dice_decide(name: str) -> None:
         ("exhaust_timeout", {}, None),
     ],
 )
-def test_where_it_cannot_strike_it_says_why(
+def test_a_fault_that_cannot_be_injected_says_why(
     name: str, params: dict[str, Any], reason: str | None
 ) -> None:
-    action = ACTIONS[name]
-    assert action.not_applicable(BARE, "plan", action.Params(**params)) == reason
-    assert action.not_applicable(PLAN, "plan", action.Params(**params)) is None
+    action = ACTIONS[name](**params)
+    assert action.not_applicable(BARE, "plan") == reason
+    assert action.not_applicable(PLAN, "plan") is None
 
 
 def test_dependencies() -> None:
@@ -97,14 +97,14 @@ def test_dependencies() -> None:
     assert (tasks(circle)["a"].depends_on, tasks(circle)["b"].depends_on) == (("b",), ("a",))
 
 
-def test_a_dropped_binding_looks_for_what_no_result_has() -> None:
+def test_a_dropped_binding_reads_a_member_that_no_result_has() -> None:
     dropped = change("drop_binding")
     assert dropped
     assert dropped.plan.stages[1].bindings[0].source_path == "runtime.output.no_such_member"
     assert (dropped.stage_id, dropped.task_id) == ("two", "c")
 
 
-def test_a_budget_is_cut_and_other_limits_stay() -> None:
+def test_one_limit_is_cut_and_the_others_stay() -> None:
     limited = change("exhaust_timeout", PlanScope("two", "c"), budget="limit", left_ms=3)
     timed = change("exhaust_timeout", PlanScope("two", "c"), budget="task", left_ms=3)
     assert limited
@@ -113,7 +113,7 @@ def test_a_budget_is_cut_and_other_limits_stay() -> None:
     assert tasks(timed)["c"].timeout == 3
 
 
-def test_only_output_that_is_read_is_corrupted() -> None:
+def test_only_output_that_a_later_task_reads_is_corrupted() -> None:
     corrupted = change("corrupt_output")
     assert corrupted
     assert corrupted.task_id == "a"

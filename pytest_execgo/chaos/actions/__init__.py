@@ -1,1 +1,1 @@
-"""One file per chaos action; the registry lists them."""
+"""One file per chaos action; ``extensions/builtin_parts.py`` lists them."""

@@ -1,47 +1,40 @@
-"""``bad_dependency``: a task depends on one that does not exist, on itself, or in a circle."""
+"""``bad_dependency``: a task depends on one that does not exist, on itself, or in a cycle."""
 
 from __future__ import annotations
 
 from random import Random
-from typing import Any, Literal
+from typing import Literal
 
 from pytest_execgo.chaos.action import Change, PlanAction, PlanScope, replace_task
-from pytest_execgo.models.document import Document
 from pytest_execgo.models.plan import StandardPlan
 from pytest_execgo.models.task import Task
 
 
 class BadDependency(PlanAction):
-    """Refused by ExecGo at submission, with nothing of the stage run."""
+    """ExecGo refuses the stage at submission, and runs nothing of it."""
 
     name = "bad_dependency"
-    summary = "a dependency that is unknown, on itself, or part of a cycle"
 
-    class Params(Document):
-        """``kind``: what is wrong with the dependency."""
+    kind: Literal["unknown", "self", "cycle"] = "unknown"
 
-        kind: Literal["unknown", "self", "cycle"] = "unknown"
-
-    def not_applicable(self, plan: StandardPlan, target: str, params: Any) -> str | None:
-        """A circle needs two tasks in one stage."""
-        if params.kind == "cycle" and all(len(s.task_graph.tasks) < 2 for s in plan.stages):
+    def not_applicable(self, plan: StandardPlan, target: str) -> str | None:
+        """A cycle needs two tasks in one stage."""
+        if self.kind == "cycle" and all(len(s.task_graph.tasks) < 2 for s in plan.stages):
             return "no stage of the plan has two tasks"
-        return super().not_applicable(plan, target, params)
+        return super().not_applicable(plan, target)
 
-    def change(
-        self, plan: StandardPlan, scope: PlanScope, params: Any, rng: Random
-    ) -> Change | None:
-        """Pick one task by the dice, and for a circle a second one of its stage."""
+    def change(self, plan: StandardPlan, scope: PlanScope, rng: Random) -> Change | None:
+        """Draws one task, and for a cycle a second one of its stage."""
         candidates = [
             (stage, task)
             for stage, task in scope.tasks(plan)
-            if params.kind != "cycle" or len(stage.task_graph.tasks) > 1
+            if self.kind != "cycle" or len(stage.task_graph.tasks) > 1
         ]
         if not candidates:
             return None
         stage, task = rng.choice(candidates)
-        if params.kind != "cycle":
-            dependency = task.id if params.kind == "self" else "no_such_task"
+        if self.kind != "cycle":
+            dependency = task.id if self.kind == "self" else "no_such_task"
             changed = replace_task(plan, stage.stage_id, _depending(task, dependency))
             return Change(changed, f"{task.id} depends on {dependency}", stage.stage_id, task.id)
         other = rng.choice([t for t in stage.task_graph.tasks if t.id != task.id])

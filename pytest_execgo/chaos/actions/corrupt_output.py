@@ -1,16 +1,14 @@
-"""``corrupt_output``: a task succeeds, but what it prints is damaged."""
+"""``corrupt_output``: a task succeeds, but its output is damaged."""
 
 from __future__ import annotations
 
 from random import Random
-from typing import Any
 
 from pytest_execgo.chaos.action import Change, PlanAction, PlanScope, replace_task
-from pytest_execgo.models.document import Document
 from pytest_execgo.models.plan import PlanStage, StandardPlan
 from pytest_execgo.models.task import Task
 
-# Runs the task's own command; of what it printed the first half is passed on, and its exit status.
+# Runs the task's own command, then passes on the first half of its output, and its exit status.
 _HALF = (
     'out=$("$@"); status=$?; size=$(printf %s "$out" | wc -c); '
     'printf %s "$out" | head -c $((size / 2)); exit $status'
@@ -18,31 +16,24 @@ _HALF = (
 
 
 class CorruptOutput(PlanAction):
-    """The command of a task whose output is bound to a later one really runs; half of its output is
-    lost on the way. Needs ``/bin/sh`` where the runtime is."""
+    """The command really runs, of a task whose output a later task reads; the second half of that output
+    is lost. Needs ``/bin/sh`` where the runtime is."""
 
     name = "corrupt_output"
-    summary = "a task succeeds, and half of its output is lost"
     phases = frozenset({"plan"})
 
-    class Params(Document):
-        """Nothing of its own."""
-
-    def not_applicable(self, plan: StandardPlan, target: str, params: Any) -> str | None:
-        """Output that nobody reads can be damaged without harm."""
+    def not_applicable(self, plan: StandardPlan, target: str) -> str | None:
+        """Damage to output that no task reads has no effect."""
         if not _candidates(plan):
             return "no later stage reads the output of a command"
-        return super().not_applicable(plan, target, params)
+        return super().not_applicable(plan, target)
 
-    def change(
-        self, plan: StandardPlan, scope: PlanScope, params: Any, rng: Random
-    ) -> Change | None:
-        """Pick one task by the dice."""
+    def change(self, plan: StandardPlan, scope: PlanScope, rng: Random) -> Change | None:
+        """Draws one task."""
         candidates = [(s, t) for s, t in _candidates(plan) if scope.matches(s.stage_id, t.id)]
         if not candidates:
             return None
         stage, task = rng.choice(candidates)
-        assert isinstance(task.input, dict)
         execution = task.input["execution"]
         command = [execution["program"], *execution.get("args", [])]
         wrapped = {**execution, "program": "/bin/sh", "args": ["-c", _HALF, "sh", *command]}
@@ -52,8 +43,8 @@ class CorruptOutput(PlanAction):
 
 
 def _candidates(plan: StandardPlan) -> list[tuple[PlanStage, Task]]:
-    """The command tasks whose output a binding reads, with their stages; not those whose command is
-    itself bound, for that would undo the wrapping."""
+    """The command tasks whose output a binding reads, with their stages. A command that is itself bound
+    is left out: the bound value would replace the wrapper."""
     bindings = [binding for stage in plan.stages for binding in stage.bindings]
     read = {b.source_task_id for b in bindings if b.required}
     read -= {b.target_task_id for b in bindings if _binds_the_command(b.target_param_path)}

@@ -3,36 +3,28 @@
 from __future__ import annotations
 
 from random import Random
-from typing import Any
 
 from pytest_execgo.chaos.action import Change, PlanAction, PlanScope, replace_stage
-from pytest_execgo.models.document import Document
 from pytest_execgo.models.plan import StandardPlan
 
 ABSENT = "runtime.output.no_such_member"
 
 
 class DropBinding(PlanAction):
-    """Struck before bindings are resolved: one required binding looks for a member that no result
-    has. ``task`` of the condition is the task that needs the value."""
+    """Injected before bindings are resolved: one required binding looks for a member that no result has.
+    ``task`` of the condition is the task that needs the value."""
 
     name = "drop_binding"
-    summary = "a value that a later stage needs is missing"
     phases = frozenset({"plan"})
 
-    class Params(Document):
-        """Nothing of its own."""
-
-    def not_applicable(self, plan: StandardPlan, target: str, params: Any) -> str | None:
-        """There must be a binding that is required."""
+    def not_applicable(self, plan: StandardPlan, target: str) -> str | None:
+        """The plan must have a required binding."""
         if not any(binding.required for stage in plan.stages for binding in stage.bindings):
             return "the plan has no required binding"
-        return super().not_applicable(plan, target, params)
+        return super().not_applicable(plan, target)
 
-    def change(
-        self, plan: StandardPlan, scope: PlanScope, params: Any, rng: Random
-    ) -> Change | None:
-        """Pick one binding by the dice."""
+    def change(self, plan: StandardPlan, scope: PlanScope, rng: Random) -> Change | None:
+        """Draws one binding."""
         candidates = [
             (stage, index)
             for stage in plan.stages
@@ -46,7 +38,6 @@ class DropBinding(PlanAction):
         bindings = list(stage.bindings)
         bindings[index] = dropped.model_copy(update={"source_path": ABSENT})
         changed = replace_stage(plan, stage.model_copy(update={"bindings": tuple(bindings)}))
-        detail = (
-            f"the value that {dropped.target_task_id} takes from {dropped.source_task_id} is gone"
-        )
-        return Change(changed, detail, stage.stage_id, dropped.target_task_id)
+        needs, gives = dropped.target_task_id, dropped.source_task_id
+        detail = f"the value that {needs} takes from {gives} is missing"
+        return Change(changed, detail, stage.stage_id, needs)

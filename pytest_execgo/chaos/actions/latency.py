@@ -1,25 +1,18 @@
-"""``latency``: the fixtures server takes its time."""
+"""``latency``: the fixtures server answers late."""
 
 from __future__ import annotations
 
-from typing import Any
-
 from pydantic import Field
 
-from pytest_execgo.chaos.fixture_fault import FixtureAction, FixtureParams
+from pytest_execgo.chaos.fixture_fault import FixtureAction
 
 
 class FixtureLatency(FixtureAction):
-    """The right answer, late."""
+    """The right answer, ``delay_ms`` milliseconds late."""
 
     name = effect = "latency"
-    summary = "fixtures answers late"
 
-    class Params(FixtureParams):
-        """``delay_ms`` before each answer, in milliseconds."""
+    delay_ms: int = Field(default=800, ge=1, le=600_000)
 
-        delay_ms: int = Field(default=800, ge=1, le=600_000)
-
-    def description(self, params: Any) -> str:
-        """The delay."""
-        return f"fixtures answers {params.delay_ms} ms late"
+    def description(self) -> str:
+        return f"fixtures answers {self.delay_ms} ms late"

@@ -1,93 +1,62 @@
-"""``limit``: a service and what it starts get less of the machine."""
+"""``limit``: a service and the processes it starts get less of the machine."""
 
 from __future__ import annotations
 
 from random import Random
 from time import monotonic, sleep
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Literal
 
 from pydantic import Field, model_validator
 
-from pytest_execgo.chaos.action import Injection, ServiceAction, ServiceHandle
-from pytest_execgo.models.document import Document
+from pytest_execgo.chaos.action import Injection, ServiceAction
+from pytest_execgo.ports import Limitable, Target
 
 _SETTLES_WITHIN_SECONDS = 5.0
 _LOOK_EVERY_SECONDS = 0.02
 
 
-@runtime_checkable
-class Limitable(Protocol):
-    """The capability this action needs."""
-
-    def cannot_limit(self, resource: str) -> str | None:
-        """Why a resource cannot be limited here; ``None`` if it can."""
-
-    def limit(self, resource: str, amount: float) -> None:
-        """Put the limit in force."""
-
-    def unlimit(self, resource: str) -> None:
-        """Take it away."""
-
-    def ready(self) -> bool:
-        """Whether it is alive and answers."""
-
-    def revive(self) -> None:
-        """Back on the same address, ready: some programs die of a limit."""
-
-
-class Limit(ServiceAction):
-    """``cpu``: the share of time it may run, 0 to 1. ``memory``: its address space in MB. ``pids``:
-    how many more processes and threads it may start."""
+class Limit(ServiceAction[Limitable]):
+    """``resource`` and ``amount``: ``cpu`` is the share of the time it may run, between 0 and 1;
+    ``memory`` its address space in MB; ``pids`` how many more processes and threads it may
+    start."""
 
     name = "limit"
-    summary = "a service gets less cpu, memory or processes"
-    targets = frozenset({"runtime", "execgo", "fixtures"})
-    capability = Limitable
+    needs_process = True
 
-    class Params(Document):
-        """``heal_after_ms``; without it the limit holds until the trial has ended."""
+    resource: Literal["cpu", "memory", "pids"]
+    amount: float = Field(ge=0)
 
-        resource: Literal["cpu", "memory", "pids"]
-        amount: float = Field(ge=0)
-        heal_after_ms: int | None = Field(default=None, ge=0)
+    @model_validator(mode="after")
+    def _check_share(self) -> Limit:
+        if self.resource == "cpu" and not 0 < self.amount < 1:
+            raise ValueError("cpu is a share of the time: more than 0 and less than 1")
+        return self
 
-        @model_validator(mode="after")
-        def _possible(self) -> Limit.Params:
-            if self.resource == "cpu" and not 0 < self.amount < 1:
-                raise ValueError("cpu is a share of the time: more than 0 and less than 1")
-            return self
-
-    def unsupported(self, target: ServiceHandle, params: Any) -> str | None:
-        """The process must be ours, and the machine must let us."""
-        missing = super().unsupported(target, params)
+    def unsupported(self, target: Target) -> str | None:
+        """The service lacks the capability, or the machine does not allow the limit."""
+        missing = super().unsupported(target)
         if missing or not isinstance(target, Limitable):
             return missing
-        return target.cannot_limit(params.resource)
+        return target.cannot_limit(self.resource)
 
-    def heals_after_ms(self, params: Any) -> int | None:
-        """As the profile says."""
-        after: int | None = params.heal_after_ms
-        return after
-
-    def inject(self, target: ServiceHandle, trial_id: str, params: Any, rng: Random) -> Injection:
-        """Put the limit in force."""
-        if not target.running():
-            raise RuntimeError(f"{target.name} was down already")
-        assert isinstance(target, Limitable)
-        service: Limitable = target
-        service.limit(params.resource, params.amount)
+    def inject(self, target: Limitable, trial_id: str, rng: Random) -> Injection:
+        target.limit(self.resource, self.amount)
 
         def heal() -> str:
-            service.unlimit(params.resource)
-            # One that is dying of the limit still counts as running; it answers no more.
-            deadline = monotonic() + _SETTLES_WITHIN_SECONDS
-            while target.running() and not service.ready() and monotonic() < deadline:
-                sleep(_LOOK_EVERY_SECONDS)
-            if target.running() and not service.ready():
-                return f"{target.name} has its {params.resource} back, and does not answer yet"
-            if target.running():
-                return f"{target.name} has its {params.resource} back"
-            service.revive()
-            return f"{target.name} was down, and is back"
+            target.unlimit(self.resource)
+            _settle(target)
+            if not target.running():
+                target.revive()
+                return f"{target.name} had ended, and runs again"
+            answers = "" if target.ready() else ", but does not answer yet"
+            return f"the limit of {self.resource} for {target.name} is removed{answers}"
 
-        return Injection(f"limited {params.resource} of {target.name} to {params.amount:g}", heal)
+        return Injection(f"limited {self.resource} of {target.name} to {self.amount:g}", heal)
+
+
+def _settle(target: Limitable) -> None:
+    """Wait until it answers or has ended: a process that is dying of the limit still counts as
+    running."""
+    deadline = monotonic() + _SETTLES_WITHIN_SECONDS
+    while target.running() and not target.ready() and monotonic() < deadline:
+        sleep(_LOOK_EVERY_SECONDS)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from random import Random
-from typing import Any, Literal
 
 from pydantic import Field
 
-from pytest_execgo.chaos.action import Injection, ServiceAction, ServiceHandle
-from pytest_execgo.models.document import Document
+from pytest_execgo.chaos.action import Injection, ServiceAction
+from pytest_execgo.ports import Linked, LinkFaultKind, Target
 
 _BETWEEN = {
     "execgo": "driver to execgo",
@@ -17,46 +16,36 @@ _BETWEEN = {
 }
 
 
-class Network(ServiceAction):
-    """The service itself is well; its clients do not reach it as they should. The target says which
-    connection: execgo's from the driver, the runtime's from ExecGo, that of fixtures from tasks."""
+class Network(ServiceAction[Linked]):
+    """The service itself works; its clients cannot reach it normally. The target names the connection:
+    ``execgo`` from the driver, ``runtime`` from ExecGo, ``fixtures`` from tasks.
+
+    ``latency_ms`` and ``jitter_ms`` (each way) belong to ``kind: latency``. From about 300 ms on, a
+    health check reports a broken link instead of a slow one.
+    """
 
     name = "network"
-    summary = "the connection to a service is slow, reset, or dead"
-    targets = frozenset({"runtime", "execgo", "fixtures"})
     needs_link = True
 
-    class Params(Document):
-        """``latency_ms`` and ``jitter_ms`` (each way) belong to ``kind: latency``; from about 300 ms
-        a health check sees a dead link instead of a slow one. Without ``heal_after_ms`` the fault
-        lasts until the trial has ended."""
+    kind: LinkFaultKind
+    latency_ms: float = Field(default=120, ge=0)
+    jitter_ms: float = Field(default=0, ge=0)
 
-        kind: Literal["latency", "reset", "partition"]
-        latency_ms: float = Field(default=120, ge=0)
-        jitter_ms: float = Field(default=0, ge=0)
-        heal_after_ms: int | None = Field(default=None, ge=0)
+    def unsupported(self, target: Target) -> str | None:
+        """There must be a fault proxy on the connection."""
+        if isinstance(target, Linked) and target.link is not None:
+            return None
+        return f"no fault proxy is on the connection from {_BETWEEN[target.name]}"
 
-    def unsupported(self, target: ServiceHandle, params: Any) -> str | None:
-        """There must be a proxy in between."""
-        if target.link is None:
-            return f"the connection to {target.name} ({_BETWEEN[target.name]}) is not ours"
-        return None
-
-    def heals_after_ms(self, params: Any) -> int | None:
-        """As the profile says."""
-        after: int | None = params.heal_after_ms
-        return after
-
-    def inject(self, target: ServiceHandle, trial_id: str, params: Any, rng: Random) -> Injection:
-        """Put the fault into the proxy."""
+    def inject(self, target: Linked, trial_id: str, rng: Random) -> Injection:
         link = target.link
-        assert link is not None
-        seed = rng.randrange(2**32)
-        placed = link.inject(params.kind, params.latency_ms, params.jitter_ms, seed)
+        if link is None:
+            raise RuntimeError(self.unsupported(target))
+        connection = f"the connection from {_BETWEEN[target.name]}"
+        fault = link.inject(self.kind, self.latency_ms, self.jitter_ms, rng.randrange(2**32))
 
         def heal() -> str:
             link.heal()
-            return f"the connection from {_BETWEEN[target.name]} is well"
+            return f"{connection} works again"
 
-        detail = f"{params.kind} from {_BETWEEN[target.name]}"
-        return Injection(detail, heal, injected_at=lambda: placed.injected_at)
+        return Injection(f"{self.kind} on {connection}", heal, lambda: fault.injected_at)

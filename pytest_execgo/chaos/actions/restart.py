@@ -3,54 +3,26 @@
 from __future__ import annotations
 
 from random import Random
-from typing import Any, Protocol, runtime_checkable
 
 from pydantic import Field
 
-from pytest_execgo.chaos.action import Injection, ServiceAction, ServiceHandle
-from pytest_execgo.models.document import Document
+from pytest_execgo.chaos.action import Injection, ServiceAction
+from pytest_execgo.ports import Restartable
 
 
-@runtime_checkable
-class Restartable(Protocol):
-    """The capability this action needs."""
-
-    def end(self) -> int:
-        """SIGTERM; the exit status, once it has ended."""
-
-    def revive(self) -> None:
-        """Back on the same address, ready."""
-
-
-class Restart(ServiceAction):
-    """How long the stop takes is the service's own affair; the window is measured, not assumed."""
+class Restart(ServiceAction[Restartable]):
+    """How long the stop takes depends on the service. ``heal_after_ms`` counts from the end of its
+    process to the new start; ``None``: it stays down until the trial ends."""
 
     name = "restart"
-    summary = "a service stops gracefully (SIGTERM) and is started again"
-    targets = frozenset({"runtime", "execgo", "fixtures"})
-    capability = Restartable
+    needs_process = True
     takes_long = True
 
-    class Params(Document):
-        """``down_ms``: milliseconds between the end of the process and its new start."""
+    heal_after_ms: int | None = Field(default=0, ge=0)
 
-        down_ms: int = Field(default=0, ge=0)
-
-    def heals_after_ms(self, params: Any) -> int | None:
-        """As the profile says."""
-        down: int = params.down_ms
-        return down
-
-    def inject(self, target: ServiceHandle, trial_id: str, params: Any, rng: Random) -> Injection:
-        """Stop it; the undo starts it."""
-        if not target.running():
-            raise RuntimeError(f"{target.name} was down already")
-        assert isinstance(target, Restartable)
-        service: Restartable = target
-        status = service.end()
-
+    def inject(self, target: Restartable, trial_id: str, rng: Random) -> Injection:
         def heal() -> str:
-            service.revive()
-            return f"{target.name} is back on {target.url}"
+            target.revive()
+            return f"{target.name} runs again on {target.url}"
 
-        return Injection(f"stopped {target.name} (its process ended with {status})", heal)
+        return Injection(f"stopped {target.name} (exit status {target.end()})", heal)

@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 from random import Random
-from typing import Any
 
-from pytest_execgo.chaos.model_fault import ModelAction, ModelParams
+from pytest_execgo.chaos.model_fault import ModelAction
 from pytest_execgo.chaos.model_proxy import Ask, Reply
 
 
 class ModelTimeout(ModelAction):
-    """The request is taken and never answered: whoever asked waits as long as it likes
+    """The endpoint accepts the request and never answers. The client waits as long as it chooses to
     (``--execgo-model-timeout``)."""
 
     name = "timeout"
-    summary = "the model's endpoint takes a request and never answers"
 
-    class Params(ModelParams):
-        """Nothing of its own."""
+    def description(self) -> str:
+        return "the model's endpoint accepts a request and does not answer"
 
-    def description(self, params: Any) -> str:
-        """Silence."""
-        return "the model's endpoint takes a request and says nothing"
-
-    def faulty_reply(self, ask: Ask, params: Any, rng: Random) -> Reply:
+    def reply(self, ask: Ask, rng: Random) -> Reply:
         """The model is not asked."""
         return Reply(0, silent=True)

@@ -6,28 +6,21 @@ from random import Random
 from typing import Any
 
 from pytest_execgo.chaos.answer_plan import changed_plan, tasks_of
-from pytest_execgo.chaos.model_fault import AnswerAction, ModelParams
+from pytest_execgo.chaos.model_fault import AnswerAction
 
 
 class UnknownTool(AnswerAction):
-    """One task of the answer becomes an ``os`` task with a tool that the model was not told of."""
+    """One task of the answer, drawn at random, becomes an ``os`` task with the unknown ``tool``."""
 
     name = "unknown_tool"
-    summary = "the model's plan uses a tool that ExecGo does not have"
 
-    class Params(ModelParams):
-        """``tool`` is the name that does not exist."""
+    tool: str = "no_such_tool"
 
-        tool: str = "no_such_tool"
+    def description(self) -> str:
+        return f"a task of the model's plan uses the tool {self.tool}"
 
-    def description(self, params: Any) -> str:
-        """Which tool."""
-        return f"a task of the model's plan uses the tool {params.tool}"
-
-    def change(self, text: str, params: Any, rng: Random) -> str | None:
-        """Which task, by the dice."""
-
+    def change_text(self, text: str, rng: Random) -> str | None:
         def use_it(plan: dict[str, Any]) -> None:
-            rng.choice(tasks_of(plan)).update(type="os", tool_name=params.tool)
+            rng.choice(tasks_of(plan)).update(type="os", tool_name=self.tool)
 
         return changed_plan(text, use_it)

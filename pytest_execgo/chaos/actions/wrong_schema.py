@@ -1,4 +1,4 @@
-"""``wrong_schema``: the model answers with JSON of another form than it was asked for."""
+"""``wrong_schema``: the model answers with JSON that does not fit the schema it was given."""
 
 from __future__ import annotations
 
@@ -6,24 +6,19 @@ from random import Random
 from typing import Any
 
 from pytest_execgo.chaos.answer_plan import changed_plan, tasks_of
-from pytest_execgo.chaos.model_fault import AnswerAction, ModelParams
+from pytest_execgo.chaos.model_fault import AnswerAction
 
 
 class WrongSchema(AnswerAction):
-    """One key of the plan has another name: that of the stages, of a stage's id, or of a task's."""
+    """One key of the plan, drawn at random, has another name: the list of stages, the id of a
+    stage, or the id of a task."""
 
     name = "wrong_schema"
-    summary = "the model's plan has a key that the schema does not know"
 
-    class Params(ModelParams):
-        """Nothing of its own."""
-
-    def description(self, params: Any) -> str:
-        """What is wrong."""
+    def description(self) -> str:
         return "a key of the model's plan has another name than in the schema"
 
-    def change(self, text: str, params: Any, rng: Random) -> str | None:
-        """Which key, by the dice."""
+    def change_text(self, text: str, rng: Random) -> str | None:
         return changed_plan(text, lambda plan: _rename_one(plan, rng))
 
 

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from pytest_execgo.chaos.fixture_fault import FixtureAction, FixtureParams
+from pytest_execgo.chaos.fixture_fault import FixtureAction
 
 
 class FixtureWrongValue(FixtureAction):
-    """Stale or poisoned data: every text and number of the JSON is another one, its shape the same."""
+    """Stale or poisoned data: each text and number of the JSON is replaced, its shape is kept."""
 
     name = effect = "wrong_value"
-    summary = "fixtures answers in the right shape with false content"
 
-    class Params(FixtureParams):
-        """Nothing of its own."""
-
-    def description(self, params: Any) -> str:
-        """The same for all."""
+    def description(self) -> str:
         return "fixtures answers with false content"

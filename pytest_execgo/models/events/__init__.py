@@ -149,6 +149,13 @@ class BindingMissing(Event):
     code: BindingProblem = "absent"
 
 
+class SubmissionStarted(Event):
+    """The values of a stage are bound; its graph is submitted next."""
+
+    event_type: Literal["submission_started"] = "submission_started"
+    stage_id: str
+
+
 class Submitted(Event):
     """ExecGo accepted the stage; ``task_ids`` maps plan ids to engine ids."""
 
@@ -499,6 +506,7 @@ EvidenceEvent: TypeAlias = (
     | StageStarted
     | BindingResolved
     | BindingMissing
+    | SubmissionStarted
     | Submitted
     | SubmitRejected
     | TaskChanged
