@@ -12,9 +12,10 @@ import yaml
 from pytest_execgo.cli.scaffold import new_scenario
 from pytest_execgo.extensions.registry import Registry
 from pytest_execgo.models.benchmark import BenchmarkRunRequest
-from pytest_execgo.run.matrix import Catalogue
+from pytest_execgo.run.matrix import Matrix
 from pytest_execgo.run.session import RunSession
-from pytest_execgo.run.settings import RunSettings
+from pytest_execgo.run.settings import Run
+from pytest_execgo.scenario.library import Library
 
 Edit = Callable[[dict], None]
 
@@ -58,9 +59,10 @@ def make_session(
     sessions = []
 
     def make(seed: int = 7, run_id: str = "run") -> RunSession:
-        catalogue = Catalogue(make_scenario.folder, Registry.build(), BenchmarkRunRequest())
-        settings = RunSettings(tmp_path, tmp_path / "reports", run_id, seed=seed)
-        sessions.append(RunSession(settings, catalogue))
+        request = BenchmarkRunRequest(seed=seed)
+        matrix = Matrix(Library(make_scenario.folder), Registry.build(), request)
+        run = Run(request, tmp_path, tmp_path / "reports", run_id)
+        sessions.append(RunSession(run, matrix))
         return sessions[-1]
 
     yield make

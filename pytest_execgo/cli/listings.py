@@ -14,7 +14,7 @@ from tabulate import tabulate
 from pytest_execgo.errors import UsageError, unknown_name
 from pytest_execgo.extensions.registry import Registry
 from pytest_execgo.scenario import library
-from pytest_execgo.scenario.manifest import load_scenario
+from pytest_execgo.scenario.manifest import MANIFEST, load_scenario
 
 
 def list_scenarios(options: argparse.Namespace) -> int:
@@ -66,7 +66,7 @@ def validate_scenarios(options: argparse.Namespace) -> int:
     """Exit 0 if all are well, else one line per broken one and exit 2."""
     folder = _folder(options)
     known = library.list_scenarios(folder)
-    paths = [_find(name, known, "scenario", library.MANIFEST) for name in options.names]
+    paths = [_find(name, known, "scenario", MANIFEST) for name in options.names]
     return _validate(paths or list(known.values()), load_scenario, options.json)
 
 

@@ -40,31 +40,28 @@ def pytest_execgo_adapters() -> list[Adapter]:  # type: ignore[empty-body]
 
 
 @hookspec
-def pytest_execgo_chaos_actions() -> list[Action]:  # type: ignore[empty-body]
-    """Return chaos actions.
+def pytest_execgo_chaos_actions() -> list[type[Action]]:  # type: ignore[empty-body]
+    """Return chaos actions: classes whose fields are the parameters of the fault.
 
     .. code-block:: python
 
         from pytest_execgo.chaos.action import Change, PlanAction, replace_task
-        from pytest_execgo.models.document import Model
 
         class Rename(PlanAction):
-            name, summary = "rename", "a task gets another tool name"
+            name = "rename"
+            to: str = "renamed"
 
-            class Params(Model):
-                to: str = "renamed"
-
-            def change(self, plan, site, params, dice):
-                tasks = site.tasks(plan)
+            def change(self, plan, scope, rng):
+                tasks = scope.tasks(plan)
                 if not tasks:
                     return None
-                stage, task = dice.choice(tasks)
-                changed = task.model_copy(update={"tool_name": params.to})
+                stage, task = rng.choice(tasks)
+                changed = task.model_copy(update={"tool_name": self.to})
                 plan = replace_task(plan, stage.stage_id, changed)
                 return Change(plan, f"{task.id} renamed", stage.stage_id, task.id)
 
         def pytest_execgo_chaos_actions():
-            return [Rename()]
+            return [Rename]
     """
 
 

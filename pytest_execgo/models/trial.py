@@ -34,18 +34,21 @@ class Cell:
 
 @dataclass(frozen=True)
 class Trial:
-    """One repetition of a cell: one pytest item. ``caller`` is the test that asked for it, if one did;
-    ``dice`` what its dice are thrown from, where its number depends on what ran before it."""
+    """One repetition of a cell: one pytest item.
+
+    ``caller`` is the node id of the test that asked for it, if one did. ``rng_override`` replaces the
+    trial id as the key of the random draws, for trials whose number depends on what ran before.
+    """
 
     cell: Cell
     repetition: int
-    rng: str = ""
+    rng_override: str = ""
     caller: str = ""
 
     @property
     def rng_key(self) -> str:
-        """By default its id: the same trial sees the same faults."""
-        return self.rng or self.trial_id
+        """The key of its random draws: the same key and seed give the same faults."""
+        return self.rng_override or self.trial_id
 
     @property
     def trial_id(self) -> str:

@@ -14,7 +14,8 @@ import pytest
 from pytest_execgo.errors import HarnessError, ScenarioFailure, UsageError
 from pytest_execgo.models.trial import Trial
 from pytest_execgo.plugin.state import PluginState
-from pytest_execgo.run.session import RunSession, TrialSkipped
+from pytest_execgo.run.applicability import TrialSkipped
+from pytest_execgo.run.session import RunSession
 from pytest_execgo.scenario.manifest import MANIFEST, Scenario
 from pytest_execgo.verdict.failure_text import failure_text
 
@@ -26,8 +27,8 @@ def trial_id_of(node_id: str) -> str:
 
 
 def find_argument(argument: str, called: Path, known: dict[str, Path]) -> str:
-    """``argument`` of the command line; where it names a scenario that is not in this folder but in
-    the catalogue, the path of that."""
+    """``argument`` of the command line. If it names a scenario that is not in this folder but in the
+    library, the path of that scenario."""
     path, sign, name = argument.partition("::")
     found = known.get(Path(path).parent.name)
     if Path(path).name != MANIFEST or found is None or (called / path).exists():
@@ -53,16 +54,16 @@ class ScenarioFile(pytest.File):
         """One item per trial; a manifest that is wrong is one line, not a traceback."""
         state = PluginState.of(self.config)
         try:
-            scenario = state.catalogue.scenario(self.path)
-            trials = state.catalogue.trials(scenario)
+            scenario = state.matrix.library.scenario(self.path)
+            trials = state.matrix.trials(scenario)
             if state.shard:
-                mine = {trial.trial_id for trial in state.catalogue.all_trials(state.shard)}
+                mine = {trial.trial_id for trial in state.matrix.all_trials(state.shard)}
                 trials = [trial for trial in trials if trial.trial_id in mine]
         except UsageError as error:
             raise self.CollectError(str(error)) from None
         if state.recorded:
             trials = [
-                replace(trial, rng=state.recorded[trial.trial_id][1].rng_key)
+                replace(trial, rng_override=state.recorded[trial.trial_id][1].rng_key)
                 for trial in trials
                 if trial.trial_id in state.recorded
             ]
@@ -103,8 +104,8 @@ class TrialItem(pytest.Function):
             self.user_properties.append(("execgo_known_finding", known.id))
             pytest.xfail(f"engine finding {known.id} ({known.reason}): {result.verdict.outcome}")
         if result.verdict.status != "passed":
-            folder = session.settings.trial_folder(result.trial_id)
-            raise ScenarioFailure(failure_text(result, _shown(folder, session.settings.root)))
+            folder = session.run.trial_folder(result.trial_id)
+            raise ScenarioFailure(failure_text(result, _shown(folder, session.run.root)))
 
     def _argument(self) -> str:
         """What names this item on a command line, from where pytest was called."""

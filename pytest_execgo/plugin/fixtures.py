@@ -84,7 +84,7 @@ def execgo_run(
     """
     from pytest_execgo.errors import HarnessError, UsageError
     from pytest_execgo.plugin.marker import scenario_of
-    from pytest_execgo.run.session import TrialSkipped
+    from pytest_execgo.run.applicability import TrialSkipped
 
     marker = request.node.get_closest_marker("execgo")
     default = scenario_of(marker) if marker else None

@@ -27,7 +27,7 @@ class LastRun:
         """Keep the folder, if there is one."""
         state = PluginState.of(session.config)
         try:
-            folder = state.settings.folder
+            folder = state.run.folder
         except Exception:
             # A request that could not be read has been reported by pytest itself.
             return

@@ -8,7 +8,7 @@ import pytest
 
 from pytest_execgo.errors import UsageError, did_you_mean
 from pytest_execgo.plugin.state import PluginState
-from pytest_execgo.run.matrix import ALL
+from pytest_execgo.scenario.library import ALL
 
 KEYS = ("scenario", "chaos")
 
@@ -36,8 +36,10 @@ def profiles_of(marker: pytest.Mark, config: pytest.Config) -> list[str]:
         return list(names)
     found, wrong = [], ""
     try:
-        catalogue = PluginState.of(config).catalogue
-        found = list(dict.fromkeys(one for name in names for one in catalogue.meant(name)))
+        library = PluginState.of(config).matrix.library
+        found = list(
+            dict.fromkeys(one for name in names for one in library.profiles_matching(name))
+        )
     except UsageError as error:
         wrong = str(error)
     if wrong:

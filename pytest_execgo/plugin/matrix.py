@@ -15,8 +15,7 @@ from pytest_execgo.plugin import options
 from pytest_execgo.plugin.collection import ScenarioFile, find_argument, trial_id_of
 from pytest_execgo.plugin.events import EventsOut, EventStream
 from pytest_execgo.plugin.state import PluginState
-from pytest_execgo.run.settings import open_run
-from pytest_execgo.scenario.library import MANIFEST
+from pytest_execgo.scenario.manifest import MANIFEST
 
 
 def _events_out(config: pytest.Config) -> TextIO | None:
@@ -41,9 +40,8 @@ class MatrixPlugin:
     def _prepare(self, config: pytest.Config) -> None:
         options.refuse_empty(config)
         state = self._state
-        catalogue = state.catalogue
-        for name in catalogue.profile_names():
-            catalogue.profile(name)
+        matrix = state.matrix
+        matrix.profiles()
         _ = state.shard, state.gates
         if config.getoption("dist", "no") == "each":
             raise UsageError("--dist each would run every trial twice into one folder; use -n N")
@@ -51,9 +49,9 @@ class MatrixPlugin:
         self._check_persistent(config)
         sources = pytest.Config.ArgsSource
         if config.args_source in (sources.INVOCATION_DIR, sources.TESTPATHS):
-            config.args[:] = [str(path) for path in catalogue.selected().values()]
+            config.args[:] = [str(scenario.path) for scenario in matrix.scenarios()]
         else:
-            called, known = config.invocation_params.dir, catalogue.scenario_paths
+            called, known = config.invocation_params.dir, matrix.library.scenario_paths
             config.args[:] = [find_argument(arg, called, known) for arg in config.args]
         if options.distributed(config) and not self._state.is_worker:
             self._check_manifests()
@@ -75,7 +73,7 @@ class MatrixPlugin:
 
     def _check_reports(self, config: pytest.Config) -> None:
         """Reports can be written: said before the first trial, not after the last."""
-        folder = self._state.settings.reports
+        folder = self._state.run.reports
         if config.option.collectonly or self._state.is_worker:
             return
         existing = next(path for path in (folder, *folder.parents) if path.exists())
@@ -88,15 +86,14 @@ class MatrixPlugin:
     def _check_manifests(self) -> None:
         """With xdist a broken manifest would come back once per worker, after the rest had run, and
         exit with 1; so it is looked for before any worker starts."""
-        catalogue = self._state.catalogue
-        for path in catalogue.selected().values():
-            catalogue.scenario(path)
+        self._state.matrix.scenarios()
 
     def _markers(self) -> list[tuple[str, str]]:
-        catalogue = self._state.catalogue
-        markers = [(name, "execgo scenario") for name in catalogue.scenario_paths]
-        markers += [(name, "execgo chaos profile") for name in catalogue.profile_paths]
-        names = [name.replace("-", "_") for name in catalogue.registry.adapters]
+        matrix = self._state.matrix
+        library = matrix.library
+        markers = [(name, "execgo scenario") for name in library.scenario_paths]
+        markers += [(name, "execgo chaos profile") for name in library.profile_paths]
+        names = [name.replace("-", "_") for name in matrix.registry.adapters]
         markers += [(name, "execgo framework") for name in names]
         return [*markers, ("live", "execgo mode"), ("replay", "execgo mode")]
 
@@ -115,7 +112,7 @@ class MatrixPlugin:
     def pytest_report_header(self, config: pytest.Config) -> list[str]:
         """What runs where."""
         state = self._state
-        line = f"execgo: run {state.settings.run_id} · seed {state.settings.seed}"
+        line = f"execgo: run {state.run.run_id} · seed {state.run.seed}"
         if config.option.collectonly:
             # To be described, a binary is started once: not for a list of names.
             return [line]
@@ -143,7 +140,7 @@ class MatrixPlugin:
         """A resumed run leaves out what it has."""
         if not options.value(config, "resume"):
             return
-        folder = self._state.settings.folder
+        folder = self._state.run.folder
         done = [
             item
             for item in items
@@ -182,10 +179,10 @@ class MatrixPlugin:
         """Once it is known that there is something to run: with xdist, when a worker has said so."""
         if self._events is not None or not self._state.planned:
             return
-        settings = self._state.settings
-        open_run(settings, self._state.request)
-        self._events = EventStream(settings.folder / "events.ndjson", _events_out(config))
-        self._events.add("run_started", run_id=settings.run_id, seed=settings.seed)
+        run = self._state.run
+        run.open()
+        self._events = EventStream(run.folder / "events.ndjson", _events_out(config))
+        self._events.add("run_started", run_id=run.run_id, seed=run.seed)
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         """One line per trial that begins."""
@@ -237,5 +234,5 @@ class MatrixPlugin:
         if self._events:
             result = self._state.result
             passed = None if result is None else sum(c.passed for c in result.cells)
-            self._events.add("run_finished", run_id=self._state.settings.run_id, passed=passed)
+            self._events.add("run_finished", run_id=self._state.run.run_id, passed=passed)
             self._events.close()

@@ -24,14 +24,14 @@ from pytest_execgo.models.document import load
 from pytest_execgo.models.trial import Shard
 from pytest_execgo.plugin import options
 from pytest_execgo.plugin.request import BUDGET_OPTIONS, MODEL_OPTIONS, RequestReader
-from pytest_execgo.run.matrix import Catalogue
+from pytest_execgo.run.matrix import Matrix
 from pytest_execgo.run.session import RunSession
-from pytest_execgo.run.settings import DEFAULT_SEED, RunSettings
-from pytest_execgo.scenario.library import scenario_folder
+from pytest_execgo.run.settings import Run
+from pytest_execgo.scenario.library import Library, scenario_folder
 
 
 class PluginState:
-    """Request, settings, catalogue and session of one pytest process."""
+    """Request, run, matrix and session of one pytest process."""
 
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
@@ -70,15 +70,14 @@ class PluginState:
         return RequestReader(self.config, self.recorded).read()
 
     @cached_property
-    def settings(self) -> RunSettings:
-        """Folders, run id, seed, fleet."""
-        seed = self.request.seed
+    def run(self) -> Run:
+        """Request, folders, run id, fleet."""
         worker = getattr(self.config, "workerinput", None) or {}
-        return RunSettings(
+        return Run(
+            request=self.request,
             root=self.config.rootpath,
             reports=options.reports_folder(self.config),
             run_id=options.run_id(self.config),
-            seed=DEFAULT_SEED if seed is None else seed,
             fleet=self.fleet_spec,
             workers=int(worker.get("execgo_workers", 1)),
             options=self._rerun_options(),
@@ -146,29 +145,28 @@ class PluginState:
         return Registry.from_hook(self.config.hook)
 
     @cached_property
-    def catalogue(self) -> Catalogue:
+    def matrix(self) -> Matrix:
         """Scenarios and profiles; misspelt names of the request are found here."""
         # A list of tests can be had on a machine that cannot run them.
         names_only = bool(self.config.option.collectonly)
         self.fleet_spec.resolve(self.registry.launchers, names_only=names_only)
         folder = scenario_folder(options.path(self.config, "scenarios"), self.config.rootpath)
-        found = Catalogue(folder, self.registry, self.request)
+        found = Matrix(Library(folder), self.registry, self.request)
         self._check_faults_of_models(found)
         return found
 
-    def _check_faults_of_models(self, catalogue: Catalogue) -> None:
+    def _check_faults_of_models(self, matrix: Matrix) -> None:
         """Where nothing else is asked for, a run without them would come to nothing."""
-        names = catalogue.profile_names()
-        if not all(catalogue.profile(name).targets_model for name in names):
+        if not all(profile.targets_model for profile in matrix.profiles()):
             return
-        faults = f"the faults of {', '.join(names)}"
+        faults = f"the faults of {', '.join(matrix.profile_names)}"
         if "live" not in self.request.modes:
             raise UsageError(
-                f"{faults} strike a model, which is asked in live mode only; add --execgo-mode live"
+                f"{faults} target a model, which is asked in live mode only; add --execgo-mode live"
             )
-        if self.settings.record:
+        if self.run.record:
             raise UsageError(
-                f"--execgo-record: {faults} spoil what the model says, which is not recorded then; add "
+                f"--execgo-record: {faults} change what the model answers, and such answers are not recorded; add "
                 "--execgo-chaos none"
             )
 
@@ -181,7 +179,7 @@ class PluginState:
     @cached_property
     def session(self) -> RunSession:
         """The session that runs trials in this process."""
-        return RunSession(self.settings, self.catalogue, self.progress)
+        return RunSession(self.run, self.matrix, self.progress)
 
     @cached_property
     def recorded(self) -> dict[str, tuple[Path, TrialResult]]:

@@ -42,16 +42,16 @@ def finish(session: pytest.Session, state: PluginState) -> None:
     A format that fails neither stops the others nor hides: it is listed in the summary, and the run
     does not exit with 0.
     """
-    folder = state.settings.folder
+    folder = state.run.folder
     path = folder / "environment.json"
     try:
         results = _results(folder)
         if not path.exists():
             # No fleet came up: the run is reported all the same, with no service to name.
-            write_model(path, state.settings.environment({}))
+            write_model(path, state.run.environment({}))
         state.result = aggregate(
             RunFacts(
-                run_id=state.settings.run_id,
+                run_id=state.run.run_id,
                 request=state.request,
                 environment=load(Environment, path),
                 trials=results,
@@ -94,15 +94,16 @@ def _judge_whole_run(session: pytest.Session, result: BenchmarkResult) -> None:
 def _not_applicable(state: PluginState) -> list[NotApplicable]:
     """The pairs that make no trial, of the scenarios that this run looked at."""
     chosen = {Cell.parse(name.rpartition("-r")[0]).scenario for name in state.planned.values()}
-    found = state.catalogue.not_applicable()
+    found = state.matrix.not_applicable()
     return [pair for pair in found if not chosen or pair.scenario in chosen]
 
 
 def _findings(state: PluginState) -> dict[str, tuple[str, str]]:
     """The findings this run takes as known: reason and summary."""
-    catalogue = state.catalogue
-    accepted = catalogue.accepted_in_run()
-    return {name: (reason, catalogue.findings[name].summary) for name, reason in accepted.items()}
+    matrix = state.matrix
+    accepted = matrix.accepted_findings(*matrix.profiles())
+    findings = matrix.library.findings
+    return {name: (reason, findings[name].summary) for name, reason in accepted.items()}
 
 
 def _controls(folder: Path) -> list[ControlRecord]:
@@ -121,7 +122,7 @@ def _replays(state: PluginState, results: list[TrialResult]) -> list[ReplayRecor
     for trial_id, (folder, before) in state.recorded.items():
         if chosen is not None and trial_id not in chosen:
             continue
-        before_profile = state.catalogue.profile(before.chaos)
+        before_profile = state.matrix.profile(before.chaos)
         if before_profile.targets_model:
             # Skipped, and listed so: no model is asked.
             continue
@@ -133,13 +134,12 @@ def _replays(state: PluginState, results: list[TrialResult]) -> list[ReplayRecor
 
 def _faults(state: PluginState) -> dict[str, list[tuple[str, str]]]:
     """The faults of each profile, as rows of the coverage table."""
-    catalogue = state.catalogue
     return {
-        name: [
+        profile.profile.id: [
             (f"{loaded.fault.action} {loaded.fault.target}", loaded.fault.when.phase)
-            for loaded in catalogue.profile(name).faults
+            for loaded in profile.faults
         ]
-        for name in catalogue.profile_names()
+        for profile in state.matrix.profiles()
     }
 
 
@@ -209,7 +209,7 @@ def show(reporter: pytest.TerminalReporter, state: PluginState) -> None:
 
 
 def _shown(state: PluginState) -> str:
-    path = state.settings.folder / "benchmark.md"
+    path = state.run.folder / "benchmark.md"
     try:
         return path.relative_to(state.config.invocation_params.dir).as_posix()
     except ValueError:

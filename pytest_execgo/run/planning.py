@@ -26,19 +26,15 @@ from pytest_execgo.adapter.recorded import DIVERGENCE, Recorded
 from pytest_execgo.adapter.script import answers
 from pytest_execgo.chaos.model_proxy import ModelProxy
 from pytest_execgo.errors import HarnessError, PlanError, UsageError
-from pytest_execgo.harness.fleet import Fleet
 from pytest_execgo.models.context import ModelProfile, PlanBudget, PlanContext
 from pytest_execgo.models.document import SCHEMA_VERSION, load, without_surrogates
 from pytest_execgo.models.events import AnswerJudged, ModelReplied, ModelUsed
 from pytest_execgo.models.plan import StandardPlan
 from pytest_execgo.models.recording import Recording
-from pytest_execgo.models.trial import Trial
 from pytest_execgo.observability.artifacts import write_json, write_model
 from pytest_execgo.observability.recorder import TimelineRecorder
-from pytest_execgo.run.matrix import Catalogue
-from pytest_execgo.run.settings import RunSettings
+from pytest_execgo.run.context import TrialContext
 from pytest_execgo.runner.trial import plan_digest
-from pytest_execgo.scenario.manifest import Scenario
 from pytest_execgo.transport.local import request
 
 SCRIPTED = "scripted"
@@ -46,11 +42,6 @@ _MODEL_TIMEOUT_SECONDS = 120.0
 # It answers from memory, beside us.
 _SCRIPTED_TIMEOUT_SECONDS = 5.0
 _CONTROL_TIMEOUT_SECONDS = 5.0
-
-
-def recording_path(scenario: Scenario, framework: str) -> Path:
-    """Where the recording of a framework is."""
-    return scenario.path.parent / "traces" / f"{framework}.json"
 
 
 def _diverged(answers: int, why: str) -> PlanError:
@@ -89,23 +80,18 @@ class Planning:
     """The planning of one trial; leaves ``plan.json`` and ``adapter_trace.json`` in its folder.
     ``proxy`` stands before the model where chaos disturbs it."""
 
-    settings: RunSettings
-    catalogue: Catalogue
-    trial: Trial
-    scenario: Scenario
-    fleet: Fleet
-    folder: Path
+    context: TrialContext
     recorder: TimelineRecorder
     proxy: ModelProxy | None = None
     recording: Recording | None = field(default=None, init=False)
 
     def make(self, workspace: Path) -> StandardPlan:
         """The plan; raises :class:`PlanError` where none came of it, and whatever an adapter raises."""
-        cell, trace = self.trial.cell, PlanTrace(on_judged=self._judged)
-        recorded = self.settings.plans.get(self.trial.trial_id)
+        cell, trace = self.context.trial.cell, PlanTrace(on_judged=self._judged)
+        recorded = self.context.run.plans.get(self.context.trial.trial_id)
         try:
             plan = load(StandardPlan, recorded) if recorded else self._ask(workspace, trace)
-            write_model(self.folder / "plan.json", plan)
+            write_model(self.context.folder / "plan.json", plan)
             return plan
         finally:
             document = {
@@ -116,28 +102,30 @@ class Planning:
                 "model": self._used_model(),
                 "steps": without_surrogates(trace.steps),
             }
-            write_json(self.folder / "adapter_trace.json", document)
+            write_json(self.context.folder / "adapter_trace.json", document)
 
     def _used_model(self) -> dict[str, str] | None:
-        profile = self.catalogue.request.model
-        if self.trial.cell.mode != "live" or profile is None:
+        profile = self.context.run.request.model
+        if self.context.trial.cell.mode != "live" or profile is None:
             return None
         return {"provider": profile.provider, "model": profile.model}
 
     def _ask(self, workspace: Path, trace: PlanTrace) -> StandardPlan:
-        adapter = self.catalogue.registry.adapter(self.trial.cell.framework)
+        adapter = self.context.matrix.registry.adapter(self.context.trial.cell.framework)
         if not asks_model(adapter):
-            return adapter.plan(self._context(workspace), trace, self.scenario.reference_plan)
-        if self.trial.cell.mode == "live":
+            return adapter.plan(
+                self._context(workspace), trace, self.context.scenario.reference_plan
+            )
+        if self.context.trial.cell.mode == "live":
             return self._live(adapter, workspace, trace)
         return self._replay(adapter, workspace, trace)
 
     def _live(self, adapter: Any, workspace: Path, trace: PlanTrace) -> StandardPlan:
-        profile = self.catalogue.request.model
+        profile = self.context.run.request.model
         assert profile is not None
         asked = SCRIPTED if profile.provider == SCRIPTED else profile.model
-        repairs = self.catalogue.request.max_repairs
-        budget = Budget(self.catalogue.request.budget, repairs)
+        repairs = self.context.run.request.max_repairs
+        budget = Budget(self.context.run.request.budget, repairs)
         with (
             self._endpoint(profile) as source,
             ModelGateway(source, trace, budget, self._attempted) as gateway,
@@ -146,14 +134,14 @@ class Planning:
             context = self._context(workspace, given, repairs)
             plan = self._through(gateway, adapter, context, trace, profile)
         # What chaos made of its answers is nothing that the model said.
-        if self.settings.record and self.proxy is None:
+        if self.context.run.record and self.proxy is None:
             self.recording = Recording(
-                scenario_id=self.scenario.id,
+                scenario_id=self.context.scenario.id,
                 framework=adapter.name,
                 packages=versions(getattr(adapter, "packages", ())),
                 provider=profile.provider,
                 model=profile.model,
-                max_repairs=self.catalogue.request.max_repairs,
+                max_repairs=self.context.run.request.max_repairs,
                 exchanges=tuple(gateway.exchanges),
                 plan_digest=plan_digest(plan),
             )
@@ -164,7 +152,7 @@ class Planning:
         passed: a plan that does not do its work is nothing to replay."""
         if self.recording is None:
             return
-        path = recording_path(self.scenario, self.recording.framework)
+        path = self.context.scenario.recording_path(self.recording.framework)
         try:
             path.parent.mkdir(exist_ok=True)
             write_model(path, self.recording)
@@ -198,12 +186,12 @@ class Planning:
         return plan
 
     def _recording(self, framework: str) -> Recording:
-        path = recording_path(self.scenario, framework)
+        path = self.context.scenario.recording_path(framework)
         try:
             found = load(Recording, path)
         except UsageError as error:
             raise PlanError("recording_broken", str(error)) from None
-        if (found.scenario_id, found.framework) != (self.scenario.id, framework):
+        if (found.scenario_id, found.framework) != (self.context.scenario.id, framework):
             raise PlanError(
                 "recording_broken",
                 f"{path.name} is a recording of {found.scenario_id} with {found.framework}; "
@@ -278,7 +266,7 @@ class Planning:
         scripted = profile.provider == SCRIPTED
         base_url = self._scripted() if scripted else profile.base_url
         assert base_url is not None
-        key = None if scripted else self.settings.api_key
+        key = None if scripted else self.context.run.api_key
         usual = _SCRIPTED_TIMEOUT_SECONDS if scripted else _MODEL_TIMEOUT_SECONDS
         seconds = profile.model_timeout or usual
         with (
@@ -289,11 +277,15 @@ class Planning:
 
     def _scripted(self) -> str:
         """The base URL of the scripted model, with the scenario's script set for this trial."""
-        profile = self.catalogue.request.model
+        profile = self.context.run.request.model
         assert profile is not None
-        fixtures, scope = self.fleet.services["fixtures"].url, self.trial.trial_id
+        fixtures, scope = self.context.fleet.services["fixtures"].url, self.context.trial.trial_id
         try:
-            texts = answers(self.scenario.path.parent, profile.model, self.scenario.reference_plan)
+            texts = answers(
+                self.context.scenario.path.parent,
+                profile.model,
+                self.context.scenario.reference_plan,
+            )
         except UsageError as error:
             raise PlanError("script_missing", str(error)) from None
         script = {"scope": scope, "answers": texts}
@@ -303,30 +295,30 @@ class Planning:
             reply.raise_for_status()
         except requests.RequestException as error:
             raise HarnessError(f"fixtures takes no script: {error}") from None
-        return f"{self.fleet.url('fixtures')}/t/{scope}/model/v1"
+        return f"{self.context.fleet.url('fixtures')}/t/{scope}/model/v1"
 
     def _context(
         self, workspace: Path, profile: ModelProfile | None = None, repairs: int = 0
     ) -> PlanContext:
-        cell = self.trial.cell
+        cell = self.context.trial.cell
         return PlanContext(
             scenario_id=cell.scenario,
             framework=cell.framework,
             mode=cell.mode,
             model_profile=profile,
             max_repairs=repairs,
-            prompt_pack=self.scenario.prompts,
-            seed=self.settings.seed + self.scenario.manifest.seed,
+            prompt_pack=self.context.scenario.prompts,
+            seed=self.context.run.seed + self.context.scenario.manifest.seed,
             capabilities=self._tools() if profile else (),
             chaos_profile=cell.chaos,
-            budget=self.catalogue.request.budget,
-            scenario_input=self.scenario.manifest.input,
+            budget=self.context.run.request.budget,
+            scenario_input=self.context.scenario.manifest.input,
             workspace_dir=str(workspace),
         )
 
     def _tools(self) -> tuple[str, ...]:
         """The tools of type ``os`` that ExecGo itself says it has."""
-        url = f"{self.fleet.services['execgo'].url}/adapters/tools"
+        url = f"{self.context.fleet.services['execgo'].url}/adapters/tools"
         try:
             found = request("GET", url, timeout=_CONTROL_TIMEOUT_SECONDS).json()["tools"]
             kinds = [str(tool["action_kind"]) for tool in found]

@@ -1,4 +1,4 @@
-"""Where and how one run takes place."""
+"""One run: what was asked for, where it is recorded, on what fleet."""
 
 from __future__ import annotations
 
@@ -17,51 +17,57 @@ DEFAULT_SEED = 7
 
 
 @dataclass(frozen=True)
-class RunSettings:
-    """Where and how one run takes place. ``options`` is what a rerun must repeat, ``live_options`` what
-    one of a trial that asks a model must repeat as well."""
+class Run:
+    """One run, the same for all of its processes.
 
+    ``options`` are the words that a rerun command must repeat, ``live_options`` those that it must
+    repeat as well for a trial that asks a model. ``record``: keep what models answer beside the
+    scenario. ``repeats``: recorded trials are repeated, and no model is asked; ``plans`` maps their
+    trial ids to the recorded plans, which are submitted instead of asking an adapter.
+    """
+
+    request: BenchmarkRunRequest
     root: Path
     reports: Path
     run_id: str
-    seed: int = DEFAULT_SEED
     fleet: FleetSpec = field(default_factory=FleetSpec)
     workers: int = 1
+    api_key: str | None = field(default=None, repr=False)
     options: tuple[str, ...] = ()
     live_options: tuple[str, ...] = ()
     record: bool = False
-    """Whether what models say is kept beside the scenario."""
     repeats: bool = False
-    """Whether recorded trials are repeated: then no model is asked."""
-    api_key: str | None = field(default=None, repr=False)
     plans: Mapping[str, Path] = field(default_factory=dict)
-    """Recorded plans by trial id: what a replay submits instead of asking an adapter."""
 
-    def environment(self, services: dict[str, ServiceInfo]) -> Environment:
-        """Where this run takes place."""
-        return describe_environment(self.root, self.seed, self.workers, services)
-
-    def chaos_seed(self, profile: ChaosProfile) -> str:
-        """What the dice of a profile are thrown from in this run."""
-        return f"{self.seed}:{profile.seed}"
+    @property
+    def seed(self) -> int:
+        """The seed of the random draws."""
+        return DEFAULT_SEED if self.request.seed is None else self.request.seed
 
     @property
     def folder(self) -> Path:
-        """The run's folder."""
+        """``reports/<run_id>``."""
         return self.reports / self.run_id
 
     def trial_folder(self, trial_id: str) -> Path:
-        """The folder of one trial."""
+        """``reports/<run_id>/trials/<trial_id>``."""
         return self.folder / "trials" / trial_id
 
+    def chaos_seed(self, profile: ChaosProfile) -> str:
+        """The seed of a profile's random draws in this run."""
+        return f"{self.seed}:{profile.seed}"
 
-def open_run(settings: RunSettings, request: BenchmarkRunRequest) -> None:
-    """Make the run's folder with its ``request.json``, and ``latest`` lead to it: also for a run that
-    comes to nothing. Calling it twice is harmless."""
-    try:
-        settings.folder.mkdir(parents=True, exist_ok=True)
-        if not (settings.folder / "request.json").exists():
-            write_model(settings.folder / "request.json", request)
-        point_latest(settings.reports, settings.run_id)
-    except OSError as error:
-        raise HarnessError(f"the run's folder {settings.folder} cannot be made: {error}") from None
+    def environment(self, services: dict[str, ServiceInfo]) -> Environment:
+        """Machine, versions and services, for ``environment.json``."""
+        return describe_environment(self.root, self.seed, self.workers, services)
+
+    def open(self) -> None:
+        """Make the run's folder with its ``request.json``, and point ``reports/latest`` to it. Calling
+        it twice is harmless; raises :class:`HarnessError`."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            if not (self.folder / "request.json").exists():
+                write_model(self.folder / "request.json", self.request)
+            point_latest(self.reports, self.run_id)
+        except OSError as error:
+            raise HarnessError(f"the run's folder {self.folder} cannot be made: {error}") from None

@@ -1,12 +1,18 @@
-"""Where scenarios and chaos profiles are found. Only looks at names; reads no file."""
+"""What is on disk: scenarios, chaos profiles and findings. Knows nothing of what a run asks for."""
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
+from functools import cached_property
 from pathlib import Path
 
-from pytest_execgo.errors import UsageError
+from pytest_execgo.errors import UsageError, unknown_name
+from pytest_execgo.models.document import shown
+from pytest_execgo.models.finding import Finding
+from pytest_execgo.scenario.findings import load_findings
+from pytest_execgo.scenario.manifest import MANIFEST, Scenario, load_scenario
 
-MANIFEST = "scenario.yaml"
+ALL = "all"
 CHAOS_FOLDER = "chaos"
 
 
@@ -44,3 +50,61 @@ def list_profiles(folder: Path) -> dict[str, Path]:
     for base in (builtin_folder(), folder):
         found |= {path.stem: path for path in sorted((base / CHAOS_FOLDER).glob("*.yaml"))}
     return dict(sorted(found.items()))
+
+
+class Library:
+    """The scenarios and chaos profiles of one folder, with the built-in profiles. Each scenario is read
+    once; which ones there are is decided when the library is made."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.scenario_paths = list_scenarios(folder)
+        self.profile_paths = list_profiles(folder)
+        self._scenarios: dict[Path, Scenario] = {}
+
+    @cached_property
+    def findings(self) -> dict[str, Finding]:
+        """The findings about engines by id: those of the package, and those of the folder over them."""
+        return load_findings(self.folder)
+
+    def scenario(self, path: Path) -> Scenario:
+        """The scenario of a manifest; raises :class:`UsageError`."""
+        # Not resolved: a link to a scenario is a scenario of its own, and its id is the link's name.
+        path = path.absolute()
+        if path not in self._scenarios:
+            scenario = load_scenario(path)
+            for index, name in enumerate(scenario.manifest.allowed_chaos):
+                if name not in ("*", *self.profile_paths):
+                    raise UsageError(
+                        f"{shown(path)}: allowed_chaos[{index}]: "
+                        + unknown_name("chaos profile", name, ["*", *self.profile_paths])
+                    )
+            self._scenarios[path] = scenario
+        return self._scenarios[path]
+
+    def find_scenario(self, name: str) -> Scenario:
+        """The scenario of a name, or of a path to its folder or manifest; raises :class:`UsageError`."""
+        if name in self.scenario_paths:
+            return self.scenario(self.scenario_paths[name])
+        path = Path(name)
+        manifest = path if path.name == MANIFEST else path / MANIFEST
+        if manifest.is_file():
+            return self.scenario(manifest)
+        raise UsageError(unknown_name("scenario", name, self.scenario_paths))
+
+    def profile_path(self, name: str) -> Path:
+        """The file of a chaos profile; raises :class:`UsageError`."""
+        if name not in self.profile_paths:
+            raise UsageError(unknown_name("chaos profile", name, self.profile_paths))
+        return self.profile_paths[name]
+
+    def profiles_matching(self, word: str) -> list[str]:
+        """The profiles that a name, a pattern or ``all`` stands for; raises :class:`UsageError`."""
+        if word == ALL:
+            return list(self.profile_paths)
+        if word in self.profile_paths:
+            return [word]
+        found = [name for name in self.profile_paths if fnmatchcase(name, word)]
+        if not found:
+            raise UsageError(unknown_name("chaos profile", word, [ALL, *self.profile_paths]))
+        return found

@@ -176,8 +176,12 @@ class Scenario:
         name = self.manifest.reference_plan
         return self.folder / name if name else None
 
+    def recording_path(self, framework: str) -> Path:
+        """Where the recording of a framework's planning is."""
+        return self.folder / "traces" / f"{framework}.json"
+
     def allows(self, chaos: str) -> bool:
-        """Whether the manifest lets this profile at the scenario."""
+        """Whether the manifest allows this chaos profile."""
         allowed = self.manifest.allowed_chaos
         return chaos == "none" or "*" in allowed or chaos in allowed
 

@@ -35,7 +35,7 @@ def test_a_kill_strikes_heals_and_is_recovered_from(
     assert result.verdict.recovery == "recovered"
     assert result.verdict.cause_named
     assert result.metrics.resubmit_count >= 1
-    events = read_timeline(session.settings.trial_folder(result.trial_id) / "timeline.jsonl")
+    events = read_timeline(session.run.trial_folder(result.trial_id) / "timeline.jsonl")
     moments = {
         type(e): e.at_ms for e in events if isinstance(e, (ChaosFired, ServiceExited, ChaosHealed))
     }
@@ -169,7 +169,7 @@ def test_the_dice_of_a_test_are_its_own_whatever_ran_before(
         result = session.run_cell(
             "demo", framework="reference", chaos="self_dependency", caller=caller
         )
-        folder = session.settings.trial_folder(result.trial_id)
+        folder = session.run.trial_folder(result.trial_id)
         events = read_timeline(folder / "timeline.jsonl")
         return next(event.seed for event in events if isinstance(event, ChaosArmed))
 

@@ -17,7 +17,7 @@ MakeSession = Callable[..., RunSession]
 
 def run(session: RunSession, scenario: str = "demo", chaos: str = "none") -> TrialResult:
     result = session.run_cell(scenario, framework="reference", chaos=chaos)
-    folder = session.settings.trial_folder(result.trial_id)
+    folder = session.run.trial_folder(result.trial_id)
     events = read_timeline(folder / "timeline.jsonl")
     assert "trial_finished" in {event.event_type for event in events}
     assert (folder / "result.json").exists()
@@ -125,7 +125,7 @@ def test_what_cannot_be_kept_or_removed_is_no_trouble(
     session = make_session()
     result = run(session)
     assert result.verdict.status == "failed"
-    kept = session.settings.trial_folder(result.trial_id) / "workspace"
+    kept = session.run.trial_folder(result.trial_id) / "workspace"
     assert (kept / "dangling").is_symlink()
 
 
@@ -136,13 +136,13 @@ def test_a_profile_that_cannot_touch_the_scenario_is_skipped(
     session = make_session()
     with pytest.raises(TrialSkipped, match="does not use"):
         session.run_cell("demo", framework="reference", chaos="fixture_error")
-    assert not (session.settings.folder / "trials").exists()
+    assert not (session.run.folder / "trials").exists()
 
 
-def test_two_faults_at_one_service_do_not_meet(
+def test_two_faults_at_one_service_do_not_overlap(
     make_scenario: ScenarioMaker, make_session: MakeSession
 ) -> None:
-    """The second finds the service dead and says so; the first one's revival still comes."""
+    """The second fault reports that the service is not running; the first one is still healed."""
     make_scenario()
     kill = {"action": "kill", "target": "runtime", "params": {"heal_after_ms": 300}}
     when = {"phase": "runtime", "after": "task_running"}
@@ -150,7 +150,7 @@ def test_two_faults_at_one_service_do_not_meet(
     make_scenario.chaos("twice", expectation="measure", faults=faults)
     result = run(make_session(), chaos="twice")
     assert [fault.status for fault in result.faults] == ["fired", "not_fired"]
-    assert "dead already" in (result.faults[1].reason or "")
+    assert "is not running" in (result.faults[1].reason or "")
     assert result.verdict.recovery == "recovered"
 
 

@@ -24,7 +24,7 @@ MakeSession = Callable[..., RunSession]
 
 
 def timeline(session: RunSession, result: TrialResult) -> list[EvidenceEvent | ChaosEvent]:
-    return read_timeline(session.settings.trial_folder(result.trial_id) / "timeline.jsonl")
+    return read_timeline(session.run.trial_folder(result.trial_id) / "timeline.jsonl")
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_tasks_that_a_new_execgo_leaves_open_are_lost_and_sent_again(
         ],
     )
     session = make_session()
-    session.catalogue.registry.actions["save_and_kill"] = SaveAndKill
+    session.matrix.registry.actions["save_and_kill"] = SaveAndKill
     result = session.run_cell("demo", framework="reference", chaos="saved")
     assert result.verdict.status == "passed", result.verdict.outcome
     assert result.verdict.recovery == "recovered"

@@ -35,7 +35,7 @@ def greet(plan: dict[str, Any]) -> dict[str, Any]:
 
 def run(session: RunSession, scenario: str = "demo", chaos: str = "none") -> TrialResult:
     result = session.run_cell(scenario, framework="reference", chaos=chaos)
-    folder = session.settings.trial_folder(result.trial_id)
+    folder = session.run.trial_folder(result.trial_id)
     assert {path.name for path in folder.iterdir()} >= RECORD
     assert TrialResult.model_validate_json((folder / "result.json").read_text()) == result
     facts = evidence(read_timeline(folder / "timeline.jsonl"))
@@ -232,7 +232,7 @@ def test_two_trials_share_no_id_file_or_task(
     assert results[0].outcome_digest == results[1].outcome_digest
     ids = []
     for result in results:
-        folder = session.settings.trial_folder(result.trial_id)
+        folder = session.run.trial_folder(result.trial_id)
         events = read_timeline(folder / "timeline.jsonl")
         ids.append(
             {id_ for e in events if e.event_type == "submitted" for id_ in e.task_ids.values()}

@@ -145,23 +145,24 @@ def test_a_recorded_trial_that_is_not_repeated_is_not_equal(
     result.stdout.fnmatch_lines(["replay of *: it was not repeated"])
 
 
-def test_a_control_that_could_not_be_made_is_made_when_the_run_is_resumed(
+def test_a_control_that_could_not_run_runs_when_the_run_is_resumed(
     pytester: pytest.Pytester, project: ScenarioMaker
 ) -> None:
     project("demo")
     pytester.makeconftest("""
         import pathlib
-        from pytest_execgo.run import trial as execution
+        from pytest_execgo.run import session
         from pytest_execgo.errors import HarnessError
 
-        original = execution.Execution.run
+        original = session.run_trial
 
-        def run(self, node_id):
-            if self.trial.cell.scenario.startswith("control_") and pathlib.Path("broken").exists():
+        def run_trial(context):
+            control = context.trial.cell.scenario.startswith("control_")
+            if control and pathlib.Path("broken").exists():
                 raise HarnessError("a hiccup")
-            return original(self, node_id)
+            return original(context)
 
-        execution.Execution.run = run
+        session.run_trial = run_trial
     """)
     (pytester.path / "broken").touch()
     result = pytester.runpytest_subprocess("--execgo-matrix", "--execgo-chaos=self_dependency")

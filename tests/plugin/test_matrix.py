@@ -196,7 +196,7 @@ def test_a_skip_mark_is_a_skip(pytester: pytest.Pytester, project: ScenarioMaker
     assert "NOT TRUSTWORTHY" not in result.stdout.str()
 
 
-def test_dice_that_leave_every_fault_out_make_no_green_trial(
+def test_a_draw_that_leaves_every_fault_out_skips_the_trial(
     pytester: pytest.Pytester, project: ScenarioMaker
 ) -> None:
     project("demo")
@@ -205,7 +205,7 @@ def test_dice_that_leave_every_fault_out_make_no_green_trial(
     project.chaos("rare", expectation="expected_failure", expected_cause=cause, faults=[fault])
     result = pytester.runpytest("--execgo-matrix", "--execgo-chaos=rare", "-rs")
     result.assert_outcomes(skipped=1)
-    result.stdout.fnmatch_lines(["*the dice left its faults out*probability 0.001*"])
+    result.stdout.fnmatch_lines(["*the random draw left its faults out*probability 0.001*"])
 
 
 def test_x_stops_and_the_rest_counts_as_missing(

@@ -170,8 +170,10 @@ def test_where_no_model_is_asked_nothing_is_passed_over(
 ) -> None:
     result = pytester.runpytest_subprocess("--execgo-matrix", "--execgo-chaos=model_t*")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    said = "the faults of model_timeout, model_truncate strike a model, which is asked in live mode"
-    assert said in result.stderr.str()
+    reason = (
+        "the faults of model_timeout, model_truncate target a model, which is asked in live mode"
+    )
+    assert reason in result.stderr.str()
     words = (*SCRIPTED, "--execgo-mode=replay", "--execgo-record")
     pytester.runpytest_subprocess(*words, "--execgo-chaos=model_down", "--execgo-chaos=none")
     left_out = latest(pytester.path)["not_applicable"]
@@ -210,7 +212,7 @@ def test_a_profile_that_cannot_be_meant_is_one_line(
     assert said in result.stderr.str()
 
 
-def test_a_recorded_trial_whose_model_was_disturbed_is_not_repeated_as_something_else(
+def test_a_recorded_trial_with_model_faults_is_skipped_in_replay(
     pytester: pytest.Pytester, tiny: Path
 ) -> None:
     pytester.runpytest_subprocess(*SCRIPTED, "--execgo-chaos=model_truncate").assert_outcomes(
@@ -219,7 +221,7 @@ def test_a_recorded_trial_whose_model_was_disturbed_is_not_repeated_as_something
     result = pytester.runpytest_subprocess("--execgo-replay=reports/latest", "-rs")
     result.assert_outcomes(skipped=1)
     assert result.ret == 0
-    result.stdout.fnmatch_lines(["SKIPPED*the faults of model_truncate strike a model*"])
+    result.stdout.fnmatch_lines(["SKIPPED*the faults of model_truncate target a model*"])
 
 
 def test_a_trial_that_needed_a_repair_is_repeated_as_equal(
@@ -237,7 +239,7 @@ def test_what_chaos_made_of_answers_is_not_recorded(pytester: pytest.Pytester, t
     words = (*SCRIPTED, "--execgo-record", "--execgo-chaos=model_malformed")
     result = pytester.runpytest_subprocess(*words)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    assert "the faults of model_malformed spoil what the model says" in result.stderr.str()
+    assert "the faults of model_malformed change what the model answers" in result.stderr.str()
     result = pytester.runpytest_subprocess(*words, "--execgo-chaos=none")
     result.assert_outcomes(passed=2)
     recording = json.loads((tiny / "traces/tiny.json").read_text())

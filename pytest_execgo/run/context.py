@@ -1,0 +1,65 @@
+"""What belongs to one trial."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+from pytest_execgo.chaos.profile import LoadedProfile
+from pytest_execgo.harness.fleet import Fleet
+from pytest_execgo.models.trial import Trial
+from pytest_execgo.run.matrix import Matrix
+from pytest_execgo.run.settings import Run
+from pytest_execgo.scenario.manifest import Scenario
+
+
+@dataclass(frozen=True)
+class TrialContext:
+    """One trial: what is run, on what fleet, and where its record goes.
+
+    ``prefix`` begins its ids on ExecGo. ``node_id`` names it on pytest's command line; ``None`` for
+    trials that are not pytest items.
+    """
+
+    run: Run
+    matrix: Matrix
+    trial: Trial
+    scenario: Scenario
+    profile: LoadedProfile
+    fleet: Fleet
+    folder: Path
+    prefix: str
+    node_id: str | None = None
+
+    def placeholders(self, workspace: Path) -> dict[str, str]:
+        """The values of ``${name}`` in its plan."""
+        known = {
+            "workspace": str(workspace),
+            "fixtures_url": f"{self.fleet.url('fixtures')}/t/{self.trial.trial_id}",
+            "run_id": self.run.run_id,
+            "trial_id": self.trial.trial_id,
+            "python": self.fleet.python,
+        }
+        return {name: value for name, value in known.items() if value is not None}
+
+    def rerun_command(self) -> str:
+        """The command that repeats just this trial."""
+        run, cell = self.run, self.trial.cell
+        options = run.options + (run.live_options if cell.mode == "live" else ())
+        seed = ["--execgo-seed", str(run.seed)]
+        if self.trial.caller:
+            return shlex.join(["pytest", self.trial.caller, *seed, *options])
+        node_id = self.node_id
+        if node_id is None:
+            manifest = os.path.relpath(self.scenario.path, run.root)
+            node_id = f"{Path(manifest).as_posix()}::{self.trial.item_name}"
+        words = ["pytest", node_id]
+        if cell.mode != "replay":
+            words += ["--execgo-mode", cell.mode]
+        if cell.chaos != "none":
+            words += ["--execgo-chaos", cell.chaos]
+        if self.trial.repetition:
+            words += ["--execgo-repetitions", str(self.trial.repetition + 1)]
+        return shlex.join([*words, *seed, *options])
