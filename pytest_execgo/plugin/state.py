@@ -166,8 +166,8 @@ class PluginState:
             )
         if self.run.record:
             raise UsageError(
-                f"--execgo-record: {faults} change what the model answers, and such answers are not recorded; add "
-                "--execgo-chaos none"
+                f"--execgo-record: {faults} change what the model answers, and such answers are not "
+                "recorded; add --execgo-chaos none"
             )
 
     @cached_property
