@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -17,7 +18,7 @@ from pytest_execgo.run.session import RunSession
 from pytest_execgo.run.settings import Run
 from pytest_execgo.scenario.library import Library
 
-Edit = Callable[[dict], None]
+Edit = Callable[[dict[str, Any]], object]
 
 
 class ScenarioMaker:

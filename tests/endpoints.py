@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from pytest_execgo.emulators.httpd import Request, Response, Server
 
@@ -29,8 +29,8 @@ class Document:
         self.answers = list(answers)
         self.asked: list[Request] = []
         self.before: Callable[[], object] = lambda: None
-        self._serving = serving(self._handle)
-        self.url = f"{self._serving.__enter__()}/v1"
+        self._stack = ExitStack()
+        self.url = f"{self._stack.enter_context(serving(self._handle))}/v1"
 
     def _handle(self, request: Request) -> Response:
         self.asked.append(request)
@@ -39,6 +39,4 @@ class Document:
 
     def close(self) -> None:
         """From now on nobody is there; calling it twice is harmless."""
-        serving, self._serving = self._serving, None
-        if serving is not None:
-            serving.__exit__(None, None, None)
+        self._stack.close()

@@ -6,6 +6,7 @@ from __future__ import annotations
 import socket
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from random import Random
 from time import monotonic, sleep
 from typing import Any
@@ -22,6 +23,7 @@ from pytest_execgo.errors import UsageError
 from pytest_execgo.extensions.registry import Registry
 from pytest_execgo.harness.fleet import Fleet, FleetSpec
 from pytest_execgo.harness.service import SERVICE_NAMES
+from pytest_execgo.ports import Killable
 from pytest_execgo.transport.local import request
 
 REGISTRY = Registry.build()
@@ -88,6 +90,7 @@ def test_memory_is_limited_and_given_back(fleet: Fleet) -> None:
     import resource
 
     service = fleet.services["runtime"]
+    assert service.pid is not None
     before = resource.prlimit(service.pid, resource.RLIMIT_AS)
     injection = inject(fleet, "limit", "runtime", resource="memory", amount=64)
     assert resource.prlimit(service.pid, resource.RLIMIT_AS)[0] == 64 * 2**20
@@ -122,6 +125,7 @@ def test_pids_are_limited_or_said_to_be_impossible(fleet: Fleet) -> None:
 def test_a_process_that_dies_of_a_limit_is_brought_back(fleet: Fleet) -> None:
     service = fleet.services["runtime"]
     injection = inject(fleet, "limit", "runtime", resource="memory", amount=64)
+    assert isinstance(service, Killable)
     service.kill()
     assert injection.heal() == "runtime had ended, and runs again"
     assert fleet.unready() == []
@@ -276,7 +280,7 @@ def test_what_is_not_ours_is_left_alone(fleet: Fleet, name: str) -> None:
     ],
 )
 def test_parameters_are_checked_when_a_profile_is_loaded(
-    tmp_path: Any, name: str, params: dict[str, Any], complaint: str
+    tmp_path: Path, name: str, params: dict[str, Any], complaint: str
 ) -> None:
     action = REGISTRY.actions[name]
     target = sorted(action.targets)[0]

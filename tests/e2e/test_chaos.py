@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from pytest_execgo.models.benchmark import TrialResult
 from pytest_execgo.models.events import ChaosArmed, ChaosFired, ChaosHealed, ServiceExited
 from pytest_execgo.observability.recorder import read_timeline
@@ -121,7 +123,7 @@ def test_the_dice_are_the_same_for_the_same_seed_and_follow_their_probability(
 
 
 def test_an_access_log_that_is_gone_is_missing_evidence(
-    make_scenario: ScenarioMaker, make_session: MakeSession, monkeypatch: Any
+    make_scenario: ScenarioMaker, make_session: MakeSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """fixtures dies and cannot be brought back: all checks hold, but not all evidence is there."""
 
@@ -142,7 +144,7 @@ def test_an_access_log_that_is_gone_is_missing_evidence(
 
 
 def test_an_undo_that_fails_costs_the_fleet_but_no_record(
-    make_scenario: ScenarioMaker, make_session: MakeSession, monkeypatch: Any
+    make_scenario: ScenarioMaker, make_session: MakeSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_scenario()
     make_scenario.chaos("gone", expectation="measure", faults=[{**KILL, "params": {}}])

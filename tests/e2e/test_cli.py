@@ -6,14 +6,19 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 
 Run = subprocess.CompletedProcess[str]
 
 
+class Cli(Protocol):
+    def __call__(self, *words: str) -> Run: ...
+
+
 @pytest.fixture
-def cli(tmp_path: Path):
+def cli(tmp_path: Path) -> Cli:
     def run(*words: str) -> Run:
         return subprocess.run(
             [sys.executable, "-m", "pytest_execgo", *words],
@@ -26,7 +31,7 @@ def cli(tmp_path: Path):
     return run
 
 
-def test_a_new_scenario_runs_green_at_once(cli, tmp_path: Path) -> None:
+def test_a_new_scenario_runs_green_at_once(cli: Cli, tmp_path: Path) -> None:
     made = cli("scenario", "new", "demo")
     assert made.returncode == 0
     done = cli("run", "--scenario", "demo", "--json")
@@ -38,7 +43,7 @@ def test_a_new_scenario_runs_green_at_once(cli, tmp_path: Path) -> None:
     assert "1 passed" in done.stderr
 
 
-def test_events_stream_as_ndjson_and_nothing_else(cli) -> None:
+def test_events_stream_as_ndjson_and_nothing_else(cli: Cli) -> None:
     cli("scenario", "new", "demo")
     done = cli("benchmark", "--repetitions", "2", "--events", "-")
     events = [json.loads(line) for line in done.stdout.splitlines()]
@@ -53,13 +58,13 @@ def test_events_stream_as_ndjson_and_nothing_else(cli) -> None:
     assert {event.get("verdict") for event in events} == {None, "passed"}
 
 
-def test_benchmark_repeats_by_default(cli) -> None:
+def test_benchmark_repeats_by_default(cli: Cli) -> None:
     cli("scenario", "new", "demo")
     done = cli("benchmark", "--", "--collect-only", "-q")
     assert sum("scenario.yaml::" in line for line in done.stdout.splitlines()) == 5
 
 
-def test_a_failing_run_exits_as_pytest_does(cli, tmp_path: Path) -> None:
+def test_a_failing_run_exits_as_pytest_does(cli: Cli, tmp_path: Path) -> None:
     cli("scenario", "new", "demo")
     manifest = tmp_path / "scenarios/demo/scenario.yaml"
     manifest.write_text(manifest.read_text().replace("equals: 3", "equals: 4"))
@@ -67,7 +72,7 @@ def test_a_failing_run_exits_as_pytest_does(cli, tmp_path: Path) -> None:
     assert cli("run", "--scenario", "dmo").returncode == 4
 
 
-def test_lists_are_for_people_and_programs(cli) -> None:
+def test_lists_are_for_people_and_programs(cli: Cli) -> None:
     shown = cli("scenario", "list")
     assert "codegen_exec" in shown.stdout
     listed = json.loads(cli("scenario", "list", "--json").stdout)
@@ -78,7 +83,7 @@ def test_lists_are_for_people_and_programs(cli) -> None:
 
 
 @pytest.mark.parametrize("kind", ["scenario", "chaos"])
-def test_the_built_in_files_are_well(cli, kind: str) -> None:
+def test_the_built_in_files_are_well(cli: Cli, kind: str) -> None:
     done = cli(kind, "validate")
     assert done.returncode == 0
     count, _, of = done.stdout.splitlines()[-1].partition(" of ")
@@ -86,7 +91,7 @@ def test_the_built_in_files_are_well(cli, kind: str) -> None:
     assert int(count) >= (4 if kind == "scenario" else 30)
 
 
-def test_validation_names_what_is_wrong(cli, tmp_path: Path) -> None:
+def test_validation_names_what_is_wrong(cli: Cli, tmp_path: Path) -> None:
     cli("scenario", "new", "demo")
     manifest = tmp_path / "scenarios/demo/scenario.yaml"
     manifest.write_text(manifest.read_text().replace("seed:", "sead:"))
@@ -97,20 +102,20 @@ def test_validation_names_what_is_wrong(cli, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["Demo", "my-demo", "chaos", "", "../x"])
-def test_a_bad_name_for_a_scenario_is_refused(cli, tmp_path: Path, name: str) -> None:
+def test_a_bad_name_for_a_scenario_is_refused(cli: Cli, tmp_path: Path, name: str) -> None:
     done = cli("scenario", "new", name)
     assert done.returncode == 2
     assert not (tmp_path / "scenarios").exists()
 
 
-def test_an_existing_scenario_is_left_alone(cli) -> None:
+def test_an_existing_scenario_is_left_alone(cli: Cli) -> None:
     assert cli("scenario", "new", "demo").returncode == 0
     done = cli("scenario", "new", "demo")
     assert done.returncode == 2
     assert "exists already" in done.stderr
 
 
-def test_the_doctor_finds_a_working_fleet(cli) -> None:
+def test_the_doctor_finds_a_working_fleet(cli: Cli) -> None:
     done = cli("doctor", "--json")
     assert done.returncode == 0, done.stdout
     states = {row["what"]: row["state"] for row in json.loads(done.stdout)}
@@ -118,7 +123,7 @@ def test_the_doctor_finds_a_working_fleet(cli) -> None:
     assert states["Python"] == "ok"
 
 
-def test_conformance_of_the_embedded_engine(cli, tmp_path: Path) -> None:
+def test_conformance_of_the_embedded_engine(cli: Cli, tmp_path: Path) -> None:
     done = cli("conformance", "--area", "validation", "--area", "lifecycle", "--markdown", "c.md")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Differs on purpose" in (tmp_path / "c.md").read_text()
@@ -126,7 +131,7 @@ def test_conformance_of_the_embedded_engine(cli, tmp_path: Path) -> None:
     assert {case["state"] for case in found["cases"]} == {"passed"}
 
 
-def test_conformance_of_something_else_says_what_differs(cli, tmp_path: Path) -> None:
+def test_conformance_of_something_else_says_what_differs(cli: Cli, tmp_path: Path) -> None:
     """An engine that answers its health check and nothing else."""
     program = tmp_path / "execgo"
     program.write_text(
@@ -144,6 +149,6 @@ def test_conformance_of_something_else_says_what_differs(cli, tmp_path: Path) ->
     assert "status: expected 400, got 200" in done.stdout
 
 
-def test_schemas_are_exported(cli, tmp_path: Path) -> None:
+def test_schemas_are_exported(cli: Cli, tmp_path: Path) -> None:
     assert cli("schema", "export", "out").returncode == 0
     assert (tmp_path / "out" / "benchmark_result.schema.json").exists()

@@ -8,7 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -479,7 +479,8 @@ def test_a_network_whose_subnet_is_taken_in_between_is_made_on_another(
     from pytest_execgo.harness.containers import network as module
 
     labels = leftovers.owned(f"execgo-fleet-{os.getpid()}-twice", Path("/nowhere"))
-    create, taken = module._create, []
+    create = module._create
+    taken: list[Any] = []
 
     def late(name: str, given: dict[str, str], **options: Any) -> Any:
         if options and not taken:
@@ -521,7 +522,9 @@ def test_what_is_in_the_making_when_somebody_breaks_it_off_goes_as_well(
         (lambda folder: (folder / ".dockerignore").mkdir(), "directory"),
     ],
 )
-def test_an_unusable_checkout_is_one_line(tmp_path: Path, break_it: Any, message: str) -> None:
+def test_an_unusable_checkout_is_one_line(
+    tmp_path: Path, break_it: Callable[[Path], object], message: str
+) -> None:
     target = containers.write_tiny_engine(tmp_path / "odd")
     break_it(tmp_path / "odd")
     with pytest.raises(UsageError, match=message):

@@ -229,7 +229,7 @@ def test_a_fleet_whose_folder_is_gone_says_what_to_do() -> None:
     containers.need_engine()
     name = f"{NAME}-lost"
     kept.up(name, containers.spec(), containers.LAUNCHERS, {}, lambda line: None)
-    shutil.rmtree(kept._labels_of(name)[kept.ROOT])
+    shutil.rmtree(kept._labels_of(name)[leftovers.ROOT])
     fleet = Fleet(FleetSpec(f"persistent:{name}"), containers.LAUNCHERS)
     with pytest.raises(Exception, match=f"harness down {name}"):
         fleet.start()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -66,7 +66,10 @@ def test_an_engine_that_counts_wrong_is_found(
     assert len(counted[0].curl) == 1, "one submission shows it"
 
 
-def _forgetful(real):  # type: ignore[no-untyped-def]
+SubmitMethod = Callable[[ReferenceModel, tuple[Draft, ...]], None]
+
+
+def _forgetful(real: SubmitMethod) -> SubmitMethod:
     def submit(self: ReferenceModel, graph: tuple[Draft, ...]) -> None:
         real(self, graph)
         self.total += 1

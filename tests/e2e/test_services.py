@@ -72,7 +72,7 @@ def noop(name: str, *deps: str, **more: Any) -> dict[str, Any]:
     ],
 )
 def test_a_bad_graph_is_refused_in_execgos_words(
-    execgo: Api, tasks: list[Any], message: str
+    execgo: Api, tasks: list[dict[str, Any]], message: str
 ) -> None:
     reply = execgo.post("/tasks", {"tasks": tasks})
     assert (reply.status_code, reply.json()) == (400, {"error": message})

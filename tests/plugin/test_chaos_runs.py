@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from time import monotonic, sleep
+from typing import Any
 
 import psutil
 import pytest
@@ -178,7 +179,7 @@ def test_a_control_that_could_not_run_runs_when_the_run_is_resumed(
 def test_a_fault_is_injected_again_only_after_it_was_healed(
     pytester: pytest.Pytester, project: ScenarioMaker
 ) -> None:
-    def linger(plan: dict) -> None:
+    def linger(plan: dict[str, Any]) -> None:
         # ExecGo asks for a task every 100 ms: one that is done at once may never be asked for.
         execution = plan["stages"][1]["task_graph"]["tasks"][0]["input"]["execution"]
         execution["script"] = f"import time; time.sleep(1)\n{execution['script']}"
@@ -304,7 +305,7 @@ def test_a_check_that_raises_under_chaos_is_the_verifiers_trouble(
 def test_ctrl_c_in_the_middle_of_a_fault_heals_and_loses_nothing(
     pytester: pytest.Pytester, project: ScenarioMaker
 ) -> None:
-    def linger(plan: dict) -> None:
+    def linger(plan: dict[str, Any]) -> None:
         task = plan["stages"][0]["task_graph"]["tasks"][0]
         task["input"]["execution"] = {"kind": "command", "program": "/bin/sleep", "args": ["30"]}
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -123,7 +124,7 @@ def test_ctrl_c_while_a_container_is_paused_leaves_nothing(
 ) -> None:
     containers.need_engine()
 
-    def linger(plan: dict) -> None:
+    def linger(plan: dict[str, Any]) -> None:
         task = plan["stages"][0]["task_graph"]["tasks"][0]
         task["input"]["execution"] = {"kind": "command", "program": "/bin/sleep", "args": ["30"]}
 

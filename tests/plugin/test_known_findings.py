@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import yaml
 
@@ -19,7 +21,7 @@ BOOK = {
 }  # fmt: skip
 
 
-def _fail(plan: dict) -> None:
+def _fail(plan: dict[str, Any]) -> None:
     task = plan["stages"][0]["task_graph"]["tasks"][0]
     task["input"] = {"execution": {"kind": "command", "program": "/bin/false"}}
 

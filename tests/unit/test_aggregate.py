@@ -59,7 +59,7 @@ def test_trouble_that_was_overcome_is_counted_and_no_false_cause() -> None:
 
 
 def test_what_was_overcome_is_what_was_named_only_where_it_was_injected() -> None:
-    fault = {"action": "a", "target": "t", "phase": "plan", "status": "fired"}
+    fault = FaultRecord(action="a", target="t", phase="plan", status="fired")
     cause = {
         "layer": "plan", "code": "x", "confidence": "certain", "evidence": [], "message": "m",
         "mitigated": True,
@@ -68,7 +68,7 @@ def test_what_was_overcome_is_what_was_named_only_where_it_was_injected() -> Non
         trial(n, attribution=[cause], expected_cause=wanted, cause_named=wanted != "runtime")
         for n, wanted in enumerate(["plan/x", "runtime", "plan"])
     ]
-    injected_at = [t.model_copy(update={"faults": (FaultRecord(**fault),)}) for t in injected_at]
+    injected_at = [t.model_copy(update={"faults": (fault,)}) for t in injected_at]
     score = result(injected_at, []).attribution
     assert (score.trials, score.correct, score.abstained) == (3, 2, 1)
     assert score.confusion == {
@@ -127,8 +127,11 @@ def test_drift_is_one_minus_the_largest_class() -> None:
 
 
 def test_attribution_is_scored_over_trials_whose_fault_fired() -> None:
-    named = {"expected_cause": "runtime", "cause_named": True}
-    score = result([trial(0), trial(1, **named), trial(2, **{**named, "cause_named": False})], [])
+    right, wrong = (
+        trial(number, expected_cause="runtime", cause_named=named)
+        for number, named in ((1, True), (2, False))
+    )
+    score = result([trial(0), right, wrong], [])
     assert (score.attribution.trials, score.attribution.correct) == (2, 1)
     assert score.attribution.accuracy == 0.5
     assert 0 < (score.attribution.lower_95 or 0) < 0.5

@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import typing
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 
@@ -15,10 +14,10 @@ from pytest_execgo.verdict.attribute import attribute
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def failed(task: str = "a", at_ms: float = 10, **error: Any) -> t.TaskChanged:
+def failed(error: t.TaskError, task: str = "a", at_ms: float = 10) -> t.TaskChanged:
     return t.TaskChanged(
         event_id=f"task-{task}", at_ms=at_ms, stage_id="s", round=0, task_id=task,
-        engine_task_id=f"x.{task}", status="failed", error=t.TaskError(**error),
+        engine_task_id=f"x.{task}", status="failed", error=error,
         created_at=NOW, updated_at=NOW,
     )  # fmt: skip
 
@@ -50,7 +49,9 @@ def checked(*, raised: bool = False) -> t.CheckEvaluated:
 
 
 def running(task: str, handle: str | None) -> t.TaskChanged:
-    return failed(task).model_copy(update={"status": "running", "handle_id": handle, "error": None})
+    return failed(EXIT, task).model_copy(
+        update={"status": "running", "handle_id": handle, "error": None}
+    )
 
 
 def stopped(service: str, at_ms: float = 5) -> t.ServiceStopped:
@@ -200,30 +201,32 @@ def test_a_broken_answer_is_hardly_to_blame_for_what_ended_the_plan_otherwise(co
 
 
 def test_what_a_plan_failed_by_is_shown_with_the_replies_that_tell_it() -> None:
+    events: list[t.EvidenceEvent]
     events = [replied("model_error"), replied("model_error", 3), no_plan("model_error")]
     assert attribute(events)[0].evidence == ("reply-2", "reply-3", "no-plan")
 
 
 UNREACHABLE = t.EngineUnreachable(event_id="quiet", at_ms=6, stage_id="s", message="m")
-TIME_IS_UP = {
-    "code": "external_failure", "message": "Post: context deadline exceeded",
-    "source": "runtime-executor",
-}  # fmt: skip
-NO_PATIENCE = TIME_IS_UP | {
-    "message": "Post: context deadline exceeded (Client.Timeout exceeded while awaiting headers)"
-}
-CUT_OFF = {
-    "code": "external_failure", "message": "Get: context canceled", "source": "runtime-executor"
-}  # fmt: skip
-CANCELLED = {"code": "cancelled", "message": "context canceled", "source": "scheduler"}
-LOST = {"code": "external_failure", "message": "handle not found: x", "source": "executor"}
-EXIT = {
-    "code": "external_failure",
-    "message": "m",
-    "source": "execgo-runtime",
-    "raw_code": "exit_non_zero",
-}
-DOWN = {"code": "external_failure", "message": "Post: refused", "source": "runtime-executor"}
+TIME_IS_UP = t.TaskError(
+    code="external_failure",
+    message="Post: context deadline exceeded",
+    source="runtime-executor",
+)
+NO_PATIENCE = TIME_IS_UP.model_copy(
+    update={
+        "message": "Post: context deadline exceeded"
+        " (Client.Timeout exceeded while awaiting headers)"
+    }
+)
+CUT_OFF = t.TaskError(
+    code="external_failure", message="Get: context canceled", source="runtime-executor"
+)
+CANCELLED = t.TaskError(code="cancelled", message="context canceled", source="scheduler")
+LOST = t.TaskError(code="external_failure", message="handle not found: x", source="executor")
+EXIT = t.TaskError(
+    code="external_failure", message="m", source="execgo-runtime", raw_code="exit_non_zero"
+)
+DOWN = t.TaskError(code="external_failure", message="Post: refused", source="runtime-executor")
 
 
 @pytest.mark.parametrize(
@@ -237,18 +240,18 @@ DOWN = {"code": "external_failure", "message": "Post: refused", "source": "runti
             ["adapter/adapter_raised/certain"],
         ),
         ([t.HarnessProblem(message="m")], ["harness/problem/certain"]),
-        ([failed(**LOST), ended("failed")], ["runtime/handle_lost/likely"]),
-        ([exited("runtime"), failed(**LOST), ended("failed")], ["runtime/handle_lost/certain"]),
-        ([failed(**LOST), exited("runtime", 50), ended("failed")], ["runtime/handle_lost/likely"]),
+        ([failed(LOST), ended("failed")], ["runtime/handle_lost/likely"]),
+        ([exited("runtime"), failed(LOST), ended("failed")], ["runtime/handle_lost/certain"]),
+        ([failed(LOST), exited("runtime", 50), ended("failed")], ["runtime/handle_lost/likely"]),
         ([exited("runtime"), ended("succeeded")], ["runtime/process_exited/certain"]),
         ([stopped("execgo"), ended("succeeded")], ["engine/process_stopped/certain"]),
         ([stopped("runtime"), silent("runtime")], ["runtime/process_stopped/certain"]),
         (
-            [stopped("runtime", 5), well("runtime", 300), accepted(1), failed(at_ms=400, **EXIT)],
+            [stopped("runtime", 5), well("runtime", 300), accepted(1), failed(EXIT, at_ms=400)],
             ["runtime/process_stopped/certain"],
         ),
         (
-            [stopped("runtime", 5), well("runtime", 300), accepted(1), failed(at_ms=5000, **EXIT)],
+            [stopped("runtime", 5), well("runtime", 300), accepted(1), failed(EXIT, at_ms=5000)],
             ["runtime/process_stopped/certain", "task/exit_non_zero/possible"],
         ),
         (
@@ -256,38 +259,38 @@ DOWN = {"code": "external_failure", "message": "Post: refused", "source": "runti
                 stopped("runtime", 5),
                 well("runtime", 300),
                 accepted(4000),
-                failed(at_ms=5000, **EXIT),
+                failed(EXIT, at_ms=5000),
             ],
             ["runtime/process_stopped/certain", "task/exit_non_zero/certain"],
         ),
         (
-            [failed(at_ms=100, **EXIT), stopped("runtime", 900)],
+            [failed(EXIT, at_ms=100), stopped("runtime", 900)],
             ["runtime/process_stopped/certain", "task/exit_non_zero/certain"],
         ),
         ([silent("fixtures")], ["fixture/silent/likely"]),
         ([exited("runtime"), silent("runtime")], ["runtime/process_exited/certain"]),
-        ([limited("runtime"), failed(**EXIT), ended("failed")], ["runtime/limited/certain"]),
+        ([limited("runtime"), failed(EXIT), ended("failed")], ["runtime/limited/certain"]),
         (
-            [link("runtime", "broken"), failed(**DOWN), ended("failed")],
+            [link("runtime", "broken"), failed(DOWN), ended("failed")],
             ["runtime/link_broken/certain"],
         ),
         (
-            [failed(at_ms=10, **DOWN), link("runtime", "broken", 90)],
+            [failed(DOWN, at_ms=10), link("runtime", "broken", 90)],
             ["runtime/link_broken/certain"],
         ),
         ([link("runtime", "slow"), ended("succeeded")], ["runtime/link_slow/certain"]),
-        ([link("fixtures", "broken"), failed(**EXIT)], ["fixture/link_broken/certain"]),
+        ([link("fixtures", "broken"), failed(EXIT)], ["fixture/link_broken/certain"]),
         (
-            [failed(at_ms=10, **EXIT), link("fixtures", "broken", 2000)],
+            [failed(EXIT, at_ms=10), link("fixtures", "broken", 2000)],
             ["fixture/link_broken/certain", "task/exit_non_zero/certain"],
         ),
         ([link("execgo", "broken"), UNREACHABLE], ["engine/link_broken/certain"]),
         ([UNREACHABLE], ["engine/unreachable/likely"]),
         ([slow(800), ended("succeeded")], ["fixture/slow/likely"]),
         ([slow(20), ended("succeeded")], ["none/no_failure/certain"]),
-        ([slow(800), failed(at_ms=900, **EXIT)], ["fixture/slow/likely"]),
+        ([slow(800), failed(EXIT, at_ms=900)], ["fixture/slow/likely"]),
         (
-            [slow(800), accepted(3000), failed(at_ms=4000, **EXIT)],
+            [slow(800), accepted(3000), failed(EXIT, at_ms=4000)],
             ["task/exit_non_zero/certain", "fixture/slow/likely"],
         ),
         (
@@ -295,7 +298,7 @@ DOWN = {"code": "external_failure", "message": "Post: refused", "source": "runti
                 exited("fixtures"),
                 ready("fixtures", 400),
                 accepted(1000),
-                failed(at_ms=2000, **EXIT),
+                failed(EXIT, at_ms=2000),
             ],
             ["fixture/process_exited/certain", "task/exit_non_zero/certain"],
         ),
@@ -304,37 +307,37 @@ DOWN = {"code": "external_failure", "message": "Post: refused", "source": "runti
             [exited("execgo"), lost("orphaned")],
             ["engine/process_exited/certain", "engine/task_lost/certain"],
         ),
-        ([failed(at_ms=4, **CANCELLED), exited("execgo")], ["engine/process_exited/certain"]),
-        ([exited("execgo", 5), failed(at_ms=900, **CANCELLED)], ["engine/process_exited/certain"]),
-        ([failed(**CANCELLED)], ["task/cancelled/certain"]),
-        ([failed(**CUT_OFF), exited("execgo", 50)], ["engine/process_exited/certain"]),
-        ([failed(**CUT_OFF)], ["runtime/unreachable/likely"]),
-        ([failed(**TIME_IS_UP)], ["task/timeout/certain"]),
-        ([failed(**NO_PATIENCE)], ["runtime/unreachable/likely"]),
-        ([silent("runtime"), failed(**TIME_IS_UP)], ["runtime/silent/likely"]),
+        ([failed(CANCELLED, at_ms=4), exited("execgo")], ["engine/process_exited/certain"]),
+        ([exited("execgo", 5), failed(CANCELLED, at_ms=900)], ["engine/process_exited/certain"]),
+        ([failed(CANCELLED)], ["task/cancelled/certain"]),
+        ([failed(CUT_OFF), exited("execgo", 50)], ["engine/process_exited/certain"]),
+        ([failed(CUT_OFF)], ["runtime/unreachable/likely"]),
+        ([failed(TIME_IS_UP)], ["task/timeout/certain"]),
+        ([failed(NO_PATIENCE)], ["runtime/unreachable/likely"]),
+        ([silent("runtime"), failed(TIME_IS_UP)], ["runtime/silent/likely"]),
         (
-            [gone_at(0.5), failed(at_ms=9, message="signal: killed")],
+            [gone_at(0.5), failed(t.TaskError(message="signal: killed"), at_ms=9)],
             ["engine/process_exited/certain"],
         ),
         (
-            [failed(at_ms=9, message="signal: killed"), gone_at(9)],
+            [failed(t.TaskError(message="signal: killed"), at_ms=9), gone_at(9)],
             ["engine/process_exited/certain", "task/failed/certain"],
         ),
         ([unbound("absent")], ["binding/binding_missing/certain"]),
         ([unbound("unreadable")], ["task/bad_output/certain"]),
         ([request(200, good=False), unbound("unreadable")], ["fixture/wrong_content/likely"]),
         (
-            [slow(800), exited("runtime"), failed(**LOST)],
+            [slow(800), exited("runtime"), failed(LOST)],
             ["runtime/handle_lost/certain", "fixture/slow/likely"],
         ),
-        ([failed(**DOWN), ended("failed")], ["runtime/unreachable/likely"]),
-        ([failed(**EXIT), ended("failed")], ["task/exit_non_zero/certain"]),
+        ([failed(DOWN), ended("failed")], ["runtime/unreachable/likely"]),
+        ([failed(EXIT), ended("failed")], ["task/exit_non_zero/certain"]),
         (
-            [request(200, good=True), failed(**EXIT), ended("failed")],
+            [request(200, good=True), failed(EXIT), ended("failed")],
             ["task/exit_non_zero/certain"],
         ),
         (
-            [request(503, good=False), failed(**EXIT), ended("failed")],
+            [request(503, good=False), failed(EXIT), ended("failed")],
             ["fixture/http_error/certain"],
         ),
         ([request(200, good=False), checked()], ["fixture/wrong_content/likely"]),
@@ -350,28 +353,32 @@ DOWN = {"code": "external_failure", "message": "Post: refused", "source": "runti
         ([ended("succeeded"), checked()], ["task/wrong_output/possible"]),
         ([ended("succeeded"), checked(raised=True)], ["verifier/check_raised/certain"]),
         (
-            [failed("a", at_ms=3, **EXIT), request(503, good=False), failed("b", **EXIT)],
+            [failed(EXIT, "a", at_ms=3), request(503, good=False), failed(EXIT, "b")],
             ["fixture/http_error/certain", "task/exit_non_zero/certain"],
         ),
         (
             [
                 failed(
-                    code="internal", message="task terminated by signal 11", source="execgo-runtime"
+                    t.TaskError(
+                        code="internal",
+                        message="task terminated by signal 11",
+                        source="execgo-runtime",
+                    )
                 )
             ],
             ["task/killed_by_signal/certain"],
         ),
         (
-            [ended("rejected"), failed(at_ms=95, **EXIT), checked(raised=True)],
+            [ended("rejected"), failed(EXIT, at_ms=95), checked(raised=True)],
             ["task/exit_non_zero/possible", "verifier/check_raised/possible"],
         ),
         (
-            [exited("runtime"), failed("a", **LOST), request(503, good=False), failed("b", **EXIT)],
+            [exited("runtime"), failed(LOST, "a"), request(503, good=False), failed(EXIT, "b")],
             ["runtime/handle_lost/certain", "fixture/http_error/certain"],
         ),
     ],
 )
-def test_rules(events: list[Any], expected: list[str]) -> None:
+def test_rules(events: list[t.EvidenceEvent], expected: list[str]) -> None:
     causes = attribute(events)
     assert [f"{c.layer}/{c.code}/{c.confidence}" for c in causes] == expected
 
@@ -409,7 +416,7 @@ def test_the_input_cannot_even_hold_chaos() -> None:
 
 
 def test_every_cause_of_a_failure_shows_its_evidence() -> None:
-    (cause,) = attribute([exited("runtime"), failed(**LOST), ended("failed")])
+    (cause,) = attribute([exited("runtime"), failed(LOST), ended("failed")])
     assert cause.evidence == ("exit", "task-a")
 
 

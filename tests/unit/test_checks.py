@@ -13,7 +13,7 @@ from pytest_execgo.models.plan import StandardPlan
 from pytest_execgo.scenario.checks import TrialView, evaluate
 from pytest_execgo.scenario.manifest import load_scenario
 
-TASKS = {
+TASKS: dict[str, dict[str, Any]] = {
     "a": {
         "status": "success",
         "result": {"n": 3, "flag": True, "text": "hello", "list": [1, 2], "json": '{"x": 1}'},

@@ -413,7 +413,7 @@ def test_a_replay_answers_as_recorded_with_no_endpoint(model: Document) -> None:
     ],
 )
 def test_a_request_that_was_not_recorded_so_is_a_divergence_that_names_the_place(
-    model: Document, change: Callable[[Any], object], where: str
+    model: Document, change: Callable[[dict[str, Any]], object], where: str
 ) -> None:
     body = json.loads(json.dumps(ASKED))
     change(body)

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 
 from pytest_execgo.models import events as t
 from pytest_execgo.models.chaos import ChaosProfile
+from pytest_execgo.models.events import TimelineEvent
 from pytest_execgo.verdict.verify import judge
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 FAULT = {"action": "kill", "target": "runtime", "when": {"phase": "runtime"}}
-FACTS = {"fault": 0, "action": "kill", "target": "runtime"}
-ARMED = t.ChaosArmed(**FACTS, seed="s")
-FIRED = t.ChaosFired(**FACTS, detail="d", at_ms=1)
-SILENT = t.ChaosNotFired(**FACTS, reason="condition_never_met", message="never")
-DICE = t.ChaosNotFired(**FACTS, reason="random_draw", message="probability 0.3")
+ARMED = t.ChaosArmed(fault=0, action="kill", target="runtime", seed="s")
+FIRED = t.ChaosFired(fault=0, action="kill", target="runtime", detail="d", at_ms=1)
+SILENT = t.ChaosNotFired(
+    fault=0, action="kill", target="runtime", reason="condition_never_met", message="never"
+)
+DICE = t.ChaosNotFired(
+    fault=0, action="kill", target="runtime", reason="random_draw", message="probability 0.3"
+)
 DONE = t.TrialFinished(wall_time_ms=9, at_ms=9)
 REFUSED = t.SubmitRejected(
     stage_id="s", round=0, http_status=400, message="cycle detected", at_ms=2
@@ -65,7 +68,7 @@ FAIL, MEASURE = profile("expected_failure", DSL), profile("measure")
         (MEASURE, [ARMED, FIRED, BAD, DONE], "passed"),
     ],
 )
-def test_status(expected: ChaosProfile, events: list[Any], status: str) -> None:
+def test_status(expected: ChaosProfile, events: list[TimelineEvent], status: str) -> None:
     verdict, _ = judge(expected, events)
     assert verdict.status == status, verdict.outcome
 
@@ -78,7 +81,9 @@ def test_status(expected: ChaosProfile, events: list[Any], status: str) -> None:
         ([DICE, BAD, DONE], None),
     ],
 )
-def test_a_cause_counts_only_when_the_fault_fired(events: list[Any], named: bool | None) -> None:
+def test_a_cause_counts_only_when_the_fault_fired(
+    events: list[TimelineEvent], named: bool | None
+) -> None:
     verdict, _ = judge(FAIL, [ARMED, *events])
     assert verdict.cause_named is named
 
@@ -87,7 +92,7 @@ def test_a_cause_counts_only_when_the_fault_fired(events: list[Any], named: bool
     ("event", "status"),
     [(FIRED, "fired"), (SILENT, "not_fired"), (DICE, "not_exercised")],
 )
-def test_what_becomes_of_a_fault(event: Any, status: str) -> None:
+def test_what_becomes_of_a_fault(event: TimelineEvent, status: str) -> None:
     _, faults = judge(RECOVER, [ARMED, event, GOOD, DONE])
     assert [fault.status for fault in faults] == [status]
 
@@ -108,7 +113,9 @@ SECOND = {"fault": 1}
     ("events", "named"),
     [([SLOW, EXIT], True), ([SLOW], False), ([EXIT], False), ([SLOW, EXIT, REFUSED], False)],
 )
-def test_two_faults_are_two_causes_and_nothing_else(events: list[Any], named: bool) -> None:
+def test_two_faults_are_two_causes_and_nothing_else(
+    events: list[TimelineEvent], named: bool
+) -> None:
     fired = FIRED.model_copy(update=SECOND)
     verdict, _ = judge(BOTH, [ARMED, FIRED, fired, *events, GOOD, DONE])
     assert verdict.expected_cause == "fixture/slow + engine"
@@ -122,7 +129,7 @@ def replied(code: str | None, at_ms: float) -> t.ModelReplied:
 
 LIMITED = profile("should_recover", {"layer": "adapter", "code": "model_rate_limit"})
 PLANNED = t.PlanReady(plan_id="p", stages=1, tasks=1, digest="d", duration_ms=1, at_ms=4)
-GOT_OVER = [replied("model_rate_limit", 2), replied(None, 3), PLANNED]
+GOT_OVER: list[TimelineEvent] = [replied("model_rate_limit", 2), replied(None, 3), PLANNED]
 
 
 @pytest.mark.parametrize(
@@ -134,7 +141,9 @@ GOT_OVER = [replied("model_rate_limit", 2), replied(None, 3), PLANNED]
         ([FIRED, *GOT_OVER, EXIT, GOOD, DONE], False),
     ],
 )
-def test_what_was_overcome_is_named_and_blamed_for_nothing(events: list[Any], named: bool) -> None:
+def test_what_was_overcome_is_named_and_blamed_for_nothing(
+    events: list[TimelineEvent], named: bool
+) -> None:
     verdict, _ = judge(LIMITED, [ARMED, *events])
     assert verdict.cause_named is named
 
@@ -165,7 +174,9 @@ def test_what_was_overcome_is_no_harm_elsewhere() -> None:
         ([ARMED, replied("model_rate_limit", 0), PLANNED, FIRED, GOOD, DONE], "not_needed"),
     ],
 )
-def test_a_model_that_had_to_be_asked_again_is_a_recovery(events: list[Any], recovery: str) -> None:
+def test_a_model_that_had_to_be_asked_again_is_a_recovery(
+    events: list[TimelineEvent], recovery: str
+) -> None:
     assert judge(LIMITED, events)[0].recovery == recovery
 
 
@@ -204,7 +215,10 @@ def test_a_wrong_result_is_not_the_failure_that_was_expected() -> None:
 
 def test_each_strike_counts() -> None:
     again = FIRED.model_copy(update={"at_ms": 20.0})
-    healed = [t.ChaosHealed(**FACTS, detail="d", at_ms=at) for at in (10, 30)]
+    healed = [
+        t.ChaosHealed(fault=0, action="kill", target="runtime", detail="d", at_ms=at)
+        for at in (10, 30)
+    ]
     _, (fault,) = judge(RECOVER, [ARMED, FIRED, healed[0], again, healed[1], GOOD, DONE])
     assert (fault.injections, fault.at_ms, fault.healed_at_ms) == (2, 1, 30)
 
@@ -224,6 +238,6 @@ def test_a_fault_knows_what_ran_while_it_was_in_place() -> None:
         seen("after", "running", 60),
     ]  # fmt: skip
     injected_at = FIRED.model_copy(update={"at_ms": 10.0})
-    healed = t.ChaosHealed(**FACTS, detail="d", at_ms=50)
+    healed = t.ChaosHealed(fault=0, action="kill", target="runtime", detail="d", at_ms=50)
     _, (fault,) = judge(RECOVER, [ARMED, injected_at, healed, *events, GOOD, DONE])
     assert sorted(fault.tasks_inside) == ["through", "within"]

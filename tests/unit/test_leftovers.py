@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -46,7 +47,7 @@ def test_what_is_no_owner_of_ours_is_left_alone(owner: str) -> None:
     assert not _is_dead(owner)
 
 
-def test_only_folders_of_fleets_are_removed(tmp_path) -> None:
+def test_only_folders_of_fleets_are_removed(tmp_path: Path) -> None:
     mine = tmp_path / "execgo-fleet-1-abc-xyz"
     other = tmp_path / "important"
     for folder in (mine, other):

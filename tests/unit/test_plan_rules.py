@@ -14,7 +14,9 @@ def plan(*stages: dict[str, Any]) -> StandardPlan:
     return StandardPlan.model_validate({"plan_id": "p", "scenario_id": "s", "stages": stages})
 
 
-def stage(name: str, *tasks: dict[str, Any], bindings: tuple[dict[str, Any], ...] = ()) -> Any:
+def stage(
+    name: str, *tasks: dict[str, Any], bindings: tuple[dict[str, Any], ...] = ()
+) -> dict[str, Any]:
     return {"stage_id": name, "task_graph": {"tasks": tasks}, "bindings": bindings}
 
 
@@ -111,7 +113,7 @@ def test_a_legal_plan_has_no_problem() -> None:
         ),
     ],
 )
-def test_each_rule_is_named_and_placed(stages: list[Any], rule: str, where: str) -> None:
+def test_each_rule_is_named_and_placed(stages: list[dict[str, Any]], rule: str, where: str) -> None:
     assert [(p.rule, p.where) for p in plan_problems(plan(*stages))] == [(rule, where)]
 
 
@@ -127,6 +129,7 @@ def test_a_doubled_dollar_is_text() -> None:
 
 
 def test_a_chain_of_thousands_is_no_trouble() -> None:
+    edges: dict[str, tuple[str, ...]]
     edges = {f"t{i}": (f"t{i - 1}",) if i else () for i in range(5000)}
     assert find_cycle(edges) == []
     assert len(find_cycle(edges | {"t0": ("t4999",)})) == 5001

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 import pytest
 
@@ -14,6 +14,7 @@ GOOD = ProbeResult(1.0)
 LATE = ProbeResult(None, "no answer", timed_out=True)
 RESET = ProbeResult(None, "ConnectionResetError")
 SLOW = ProbeResult(300.0)
+Script = dict[str, list[ProbeResult]]
 
 
 class Service:
@@ -33,7 +34,7 @@ class Service:
 
 
 @pytest.fixture
-def answers(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[ProbeResult]]:
+def answers(monkeypatch: pytest.MonkeyPatch) -> Script:
     """What is answered next, directly and over the link; ``GOOD`` when nothing is left."""
     script: dict[str, list[ProbeResult]] = {"direct": [], "link": []}
 
@@ -45,11 +46,11 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[ProbeResult]]:
     return script
 
 
-def watch(service: Any = None) -> _Watch:
+def watch(service: Service | None = None) -> _Watch:
     return _Watch(service or Service(), "http://link", {})
 
 
-def kinds(events: list[Any]) -> list[str]:
+def kinds(events: Sequence[t.TimelineEvent]) -> list[str]:
     return [f"{e.event_type}:{getattr(e, 'how', '')}".rstrip(":") for e in events]
 
 
@@ -57,32 +58,32 @@ def rounds(watched: _Watch, count: int, **options: bool) -> list[str]:
     return [kind for _ in range(count) for kind in kinds(watched.look(**options))]
 
 
-def test_silence_is_told_when_it_is_seen_twice_in_a_row(answers: Any) -> None:
+def test_silence_is_told_when_it_is_seen_twice_in_a_row(answers: Script) -> None:
     answers["direct"] += [LATE, GOOD, LATE, LATE, LATE]
     assert rounds(watch(), 5) == ["service_silent"]
 
 
-def test_a_late_prober_says_nothing(answers: Any) -> None:
+def test_a_late_prober_says_nothing(answers: Script) -> None:
     answers["direct"] += [LATE] * 4
     assert rounds(watch(), 4, starved=True) == []
     answers["link"] += [SLOW, LATE] * 3
     assert rounds(watch(), 6, starved=True) == []
 
 
-def test_a_reset_link_is_told_at_once_and_a_slow_one_when_seen_again(answers: Any) -> None:
+def test_a_reset_link_is_told_at_once_and_a_slow_one_when_seen_again(answers: Script) -> None:
     answers["link"] += [RESET]
     assert rounds(watch(), 1) == ["link_degraded:broken"]
     answers["link"] += [SLOW, GOOD, SLOW, SLOW]
     assert rounds(watch(), 4) == ["link_degraded:slow"]
 
 
-def test_a_service_that_goes_away_in_between_does_not_break_its_link(answers: Any) -> None:
+def test_a_service_that_goes_away_in_between_does_not_break_its_link(answers: Script) -> None:
     answers["direct"] += [GOOD, LATE]
     answers["link"] += [RESET]
     assert rounds(watch(), 1) == []
 
 
-def test_when_it_is_well_again_that_is_told_and_it_may_be_told_again(answers: Any) -> None:
+def test_when_it_is_well_again_that_is_told_and_it_may_be_told_again(answers: Script) -> None:
     watched = watch()
     answers["link"] += [RESET, RESET]
     assert rounds(watched, 2) == ["link_degraded:broken"]
@@ -91,7 +92,7 @@ def test_when_it_is_well_again_that_is_told_and_it_may_be_told_again(answers: An
     assert rounds(watched, 1) == ["link_degraded:broken"]
 
 
-def test_a_process_that_only_starts_is_not_silent(answers: Any) -> None:
+def test_a_process_that_only_starts_is_not_silent(answers: Script) -> None:
     service = Service()
     watched = watch(service)
     service.pid = 2
@@ -101,19 +102,19 @@ def test_a_process_that_only_starts_is_not_silent(answers: Any) -> None:
     assert rounds(watched, 3) == ["service_silent"]
 
 
-def test_a_service_elsewhere_must_have_answered_first(answers: Any) -> None:
+def test_a_service_elsewhere_must_have_answered_first(answers: Script) -> None:
     answers["direct"] += [LATE] * 4
     assert rounds(watch(Service(pid=None)), 4) == []
 
 
-def test_a_dead_process_is_no_news_of_the_probers(answers: Any) -> None:
+def test_a_dead_process_is_no_news_of_the_probers(answers: Script) -> None:
     service = Service()
     service.alive = False
     answers["direct"] += [RESET] * 3
     assert rounds(watch(service), 3) == []
 
 
-def test_stopped_and_limited_are_seen_at_the_service(answers: Any) -> None:
+def test_stopped_and_limited_are_seen_at_the_service(answers: Script) -> None:
     service = Service()
     watched = _Watch(service, None, {"memory": "unlimited"})
     service.stopped, service.limits = True, {"memory": "16 MB"}

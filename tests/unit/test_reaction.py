@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from pytest_execgo.benchmark.metrics import trial_metrics
@@ -46,7 +44,9 @@ def replied(code: str | None, at_ms: float, stalled_ms: float = 0) -> t.ModelRep
         ([t.TaskLost(stage_id="s", round=0, task_id="a", engine_task_id="x", at_ms=60)], 50, 80),
     ],
 )
-def test_reaction(seen: list[Any], detection_ms: float | None, recovery_ms: float | None) -> None:
+def test_reaction(
+    seen: list[t.TimelineEvent], detection_ms: float | None, recovery_ms: float | None
+) -> None:
     events = [FIRED, *seen, PLANNED, STAGE, GOOD, DONE]
     metrics = trial_metrics(events, judge(PROFILE, events)[0])
     assert (metrics.detection_ms, metrics.recovery_ms) == (detection_ms, recovery_ms)
