@@ -9,7 +9,8 @@ import pytest
 
 from pytest_execgo.models.benchmark import TrialResult
 from pytest_execgo.observability.recorder import read_timeline
-from pytest_execgo.run.session import RunSession, TrialSkipped
+from pytest_execgo.run.applicability import TrialSkipped
+from pytest_execgo.run.session import RunSession
 from tests.conftest import ScenarioMaker
 
 MakeSession = Callable[..., RunSession]
