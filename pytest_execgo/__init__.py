@@ -21,7 +21,7 @@ _PUBLIC = {
     "BenchmarkRunRequest": "pytest_execgo.models.benchmark",
     "Binding": "pytest_execgo.models.plan",
     "ChaosProfile": "pytest_execgo.models.chaos",
-    "ExecgoClient": "pytest_execgo.runner.engine",
+    "ExecgoClient": "pytest_execgo.runner.client",
     "ExecgoError": "pytest_execgo.errors",
     "Fleet": "pytest_execgo.harness.fleet",
     "HarnessError": "pytest_execgo.errors",
@@ -68,6 +68,6 @@ if TYPE_CHECKING:
     from pytest_execgo.models.plan import SubmitPolicy as SubmitPolicy
     from pytest_execgo.models.task import Task as Task
     from pytest_execgo.run.session import RunSession as RunSession
-    from pytest_execgo.runner.engine import ExecgoClient as ExecgoClient
+    from pytest_execgo.runner.client import ExecgoClient as ExecgoClient
     from pytest_execgo.scenario.checks import TrialView as TrialView
     from pytest_execgo.scenario.manifest import Scenario as Scenario

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pytest_execgo.models.benchmark import TrialResult
     from pytest_execgo.models.plan import Mode
     from pytest_execgo.run.session import RunSession
-    from pytest_execgo.runner.engine import ExecgoClient
+    from pytest_execgo.runner.client import ExecgoClient
 
 
 @pytest.fixture(scope="session")
@@ -58,7 +58,7 @@ def execgo_fleet(execgo_ready: RunSession) -> Fleet:
 @pytest.fixture
 def execgo_client(execgo_fleet: Fleet) -> Iterator[ExecgoClient]:
     """A client of the fleet's ExecGo."""
-    from pytest_execgo.runner.engine import ExecgoClient
+    from pytest_execgo.runner.client import ExecgoClient
 
     with ExecgoClient(execgo_fleet.url("execgo")) as client:
         yield client

@@ -30,7 +30,7 @@ from pytest_execgo.observability.recorder import TimelineRecorder
 from pytest_execgo.ports import Target
 from pytest_execgo.run.context import TrialContext
 from pytest_execgo.run.planning import Planning
-from pytest_execgo.runner.engine import ExecgoClient
+from pytest_execgo.runner.client import ExecgoClient
 from pytest_execgo.runner.trial import TrialIdentity, TrialRunner
 from pytest_execgo.scenario.checks import TrialView, evaluate
 from pytest_execgo.verdict.known import JudgedTrial, known_finding

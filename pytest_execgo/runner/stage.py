@@ -26,7 +26,7 @@ from pytest_execgo.models.events import (
 )
 from pytest_execgo.models.plan import PlanStage
 from pytest_execgo.models.task import EngineTask, Task, TaskGraph
-from pytest_execgo.runner.engine import (
+from pytest_execgo.runner.client import (
     REQUEST_TIMEOUT_SECONDS,
     ExecgoClient,
     ProtocolError,

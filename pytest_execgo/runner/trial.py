@@ -26,7 +26,7 @@ from pytest_execgo.models.plan import PlanStage, StandardPlan
 from pytest_execgo.models.plan_rules import fill_placeholders, plan_problems
 from pytest_execgo.models.task import TaskGraph
 from pytest_execgo.runner import bindings
-from pytest_execgo.runner.engine import EngineError, ExecgoClient, Unreachable
+from pytest_execgo.runner.client import EngineError, ExecgoClient, Unreachable
 from pytest_execgo.runner.protocols import Chaos, Services, TimelineRecorder
 from pytest_execgo.runner.stage import StageRunner
 
