@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from typing import Any, Literal
 
 from pydantic import Field, field_validator
@@ -99,3 +101,35 @@ class StandardPlan(VersionedDocument):
     def task_ids(self) -> list[str]:
         """Ids of all tasks, in the order in which they are written."""
         return [task.id for stage in self.stages for task in stage.task_graph.tasks]
+
+
+def plan_digest(plan: StandardPlan) -> str:
+    """The sha256 of what ``plan`` submits: its stages as canonical JSON, without annotations."""
+    stages = [
+        stage.model_dump(mode="json", exclude={"annotations"}, exclude_defaults=True)
+        for stage in plan.stages
+    ]
+    return _digest(stages)
+
+
+def plan_shape(plan: StandardPlan) -> str:
+    """The digest of ``plan`` after its stages and tasks are renamed by position: equal for plans that
+    differ only in these names."""
+    tasks = {name: f"t{number}" for number, name in enumerate(plan.task_ids())}
+    stages = []
+    for number, stage in enumerate(plan.stages):
+        renamed = stage.model_dump(mode="json", exclude={"annotations"}, exclude_defaults=True)
+        renamed["stage_id"] = f"s{number}"
+        for task in renamed["task_graph"]["tasks"]:
+            task["id"] = tasks[task["id"]]
+            task["depends_on"] = [tasks.get(dep, dep) for dep in task.get("depends_on", [])]
+        for binding in renamed.get("bindings", []):
+            for end in ("source_task_id", "target_task_id"):
+                binding[end] = tasks.get(binding[end], binding[end])
+        stages.append(renamed)
+    return _digest(stages)
+
+
+def _digest(stages: list[Any]) -> str:
+    text = json.dumps(stages, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -29,12 +29,11 @@ from pytest_execgo.errors import HarnessError, PlanError, UsageError
 from pytest_execgo.models.context import ModelProfile, PlanBudget, PlanContext
 from pytest_execgo.models.document import SCHEMA_VERSION, load, without_surrogates
 from pytest_execgo.models.events import AnswerJudged, ModelReplied, ModelUsed
-from pytest_execgo.models.plan import StandardPlan
+from pytest_execgo.models.plan import StandardPlan, plan_digest
 from pytest_execgo.models.recording import Recording
 from pytest_execgo.observability.artifacts import write_json, write_model
 from pytest_execgo.observability.recorder import TimelineRecorder
 from pytest_execgo.run.context import TrialContext
-from pytest_execgo.runner.trial import plan_digest
 from pytest_execgo.transport.local import request
 
 SCRIPTED = "scripted"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -22,7 +20,7 @@ from pytest_execgo.models.events import (
     TrialFinished,
     TrialStarted,
 )
-from pytest_execgo.models.plan import PlanStage, StandardPlan
+from pytest_execgo.models.plan import PlanStage, StandardPlan, plan_digest, plan_shape
 from pytest_execgo.models.plan_rules import fill_placeholders, plan_problems
 from pytest_execgo.models.task import TaskGraph
 from pytest_execgo.runner import bindings
@@ -221,35 +219,3 @@ class TrialRunner:
             except EngineError:
                 clean = False
         return clean
-
-
-def plan_shape(plan: StandardPlan) -> str:
-    """The digest of a plan whose stages and tasks are named by their place: equal for plans that differ
-    in these names alone."""
-    tasks = {name: f"t{number}" for number, name in enumerate(plan.task_ids())}
-    stages = []
-    for number, stage in enumerate(plan.stages):
-        found = stage.model_dump(mode="json", exclude={"annotations"}, exclude_defaults=True)
-        found["stage_id"] = f"s{number}"
-        for task in found["task_graph"]["tasks"]:
-            task["id"] = tasks[task["id"]]
-            task["depends_on"] = [tasks.get(dep, dep) for dep in task.get("depends_on", [])]
-        for binding in found.get("bindings", []):
-            for end in ("source_task_id", "target_task_id"):
-                binding[end] = tasks.get(binding[end], binding[end])
-        stages.append(found)
-    return _digest(stages)
-
-
-def plan_digest(plan: StandardPlan) -> str:
-    """The sha256 of what a plan submits (stages, without ids of the plan and notes), canonical."""
-    stages = [
-        stage.model_dump(mode="json", exclude={"annotations"}, exclude_defaults=True)
-        for stage in plan.stages
-    ]
-    return _digest(stages)
-
-
-def _digest(stages: list[Any]) -> str:
-    text = json.dumps(stages, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()

@@ -15,9 +15,8 @@ from pytest_execgo.adapter.script import answers
 from pytest_execgo.errors import UsageError
 from pytest_execgo.models.context import PlanContext
 from pytest_execgo.models.document import load
-from pytest_execgo.models.plan import StandardPlan
+from pytest_execgo.models.plan import StandardPlan, plan_shape
 from pytest_execgo.models.recording import Recording
-from pytest_execgo.runner.trial import plan_shape
 from pytest_execgo.scenario.library import builtin_folder, list_scenarios
 from pytest_execgo.scenario.manifest import load_scenario
 
