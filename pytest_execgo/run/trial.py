@@ -15,7 +15,7 @@ from pytest_execgo.chaos.model_proxy import ModelProxy
 from pytest_execgo.harness.files import remove_tree
 from pytest_execgo.harness.fleet import Fleet
 from pytest_execgo.models.benchmark import TrialResult
-from pytest_execgo.models.events import ArtifactSeen, HarnessProblem
+from pytest_execgo.models.events import ArtifactSeen, HarnessProblem, TrialFinished
 from pytest_execgo.models.finding import AcceptedFinding
 from pytest_execgo.models.plan import StandardPlan
 from pytest_execgo.observability.access_log import collect_access_log
@@ -131,16 +131,23 @@ def _execute(
 
     with ExecgoClient(context.fleet.url("execgo")) as client:
         runner = TrialRunner(client, recorder, _FleetView(context.fleet, chaos), chaos)
-        outcome = runner.run(
-            identity,
-            lambda: planning.make(workspace),
-            context.placeholders(workspace),
-            verify,
-        )
+        try:
+            runner.execute(
+                identity,
+                lambda: planning.make(workspace),
+                context.placeholders(workspace),
+                verify,
+            )
+        finally:
+            # Healing and cleaning up are not part of the trial's time.
+            wall_time_ms = recorder.elapsed_ms()
+            chaos.heal()
+        clean = runner.clean_up()
+        recorder.add(TrialFinished(wall_time_ms=wall_time_ms))
     fixtures = context.fleet.services["fixtures"].url
     if not collect_access_log(fixtures, trial.trial_id, recorder):
         recorder.add(HarnessProblem(message="the access log of fixtures cannot be read"))
-    return outcome.clean and not chaos.heal_failed
+    return clean and not chaos.heal_failed
 
 
 def _check(

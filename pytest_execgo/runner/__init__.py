@@ -1,1 +1,1 @@
-"""Executing a plan on ExecGo: bindings, submission, polling, recovery. Knows nothing of pytest."""
+"""Executes a plan on ExecGo: bindings, submission, polling, resubmission. Does not know pytest."""

@@ -1,4 +1,4 @@
-"""Carrying results from finished tasks into the payloads of tasks about to be submitted."""
+"""Carries results of finished tasks into the payloads of tasks that are submitted next."""
 
 from __future__ import annotations
 
@@ -11,15 +11,23 @@ from typing import Any
 from pytest_execgo.models.events import BindingMissing, BindingProblem, BindingResolved
 from pytest_execgo.models.path import PathError, search
 from pytest_execgo.models.plan import Binding, PlanStage
-from pytest_execgo.models.task import TaskGraph
+from pytest_execgo.models.task import Task, TaskGraph
 
 
 class Unresolved(Exception):
-    """A required value is missing; carries the event that says which and why."""
+    """A required value is missing; ``event`` names the binding and the reason."""
 
     def __init__(self, event: BindingMissing) -> None:
         super().__init__(event.reason)
         self.event = event
+
+
+class _NoValue(Exception):
+    """A value is missing, or cannot be put where the binding wants it."""
+
+    def __init__(self, code: BindingProblem, reason: str) -> None:
+        super().__init__(reason)
+        self.code, self.reason = code, reason
 
 
 def resolve(
@@ -27,70 +35,73 @@ def resolve(
 ) -> tuple[TaskGraph, list[BindingResolved | BindingMissing]]:
     """``graph`` with the bound values of ``stage`` in place, and one event per binding.
 
-    ``results`` maps plan task ids to tasks as ExecGo returned them. Raises :class:`Unresolved` at
-    the first required value that is not there; nothing may be submitted then.
+    ``results`` maps plan task ids to tasks as ExecGo returned them. Raises :class:`Unresolved` at the
+    first required value that is missing: the stage must not be submitted then.
     """
     tasks = {task.id: task for task in graph.tasks}
-    bound: set[str] = set()
     events: list[BindingResolved | BindingMissing] = []
     for binding in stage.bindings:
-        value, code, reason = _value(binding, results)
-        task = tasks.get(binding.target_task_id)
-        if task is None:
-            code, reason = "bad_target", f"the stage has no task {binding.target_task_id!r}"
-        if not reason and task is not None:
-            head, _, rest = binding.target_param_path.partition(".")
-            payload = copy.deepcopy(getattr(task, head))
-            try:
-                payload = put(payload, rest.split("."), value)
-            except (TypeError, IndexError) as error:
-                code, reason = "bad_target", f"{binding.target_param_path}: {error}"
-            else:
-                tasks[task.id] = task.model_copy(update={head: payload})
-                bound.add(task.id)
-        if reason:
-            event = _missing(stage, binding, code, reason)
+        try:
+            value = _bind(binding, tasks, results)
+        except _NoValue as problem:
+            event = _missing(stage, binding, problem)
             if binding.required:
-                raise Unresolved(event)
+                raise Unresolved(event) from None
             events.append(event)
         else:
             events.append(_resolved(stage, binding, value))
-    # In the plan's own order, an id that stands twice included: refusing it is ExecGo's part.
+    bound = {event.target_task_id for event in events if isinstance(event, BindingResolved)}
+    # The tasks stay in the order of the plan, and a repeated id stays repeated: ExecGo refuses it.
     return TaskGraph(
         tasks=tuple(tasks[task.id] if task.id in bound else task for task in graph.tasks)
     ), events
 
 
-def _value(
-    binding: Binding, results: Mapping[str, Mapping[str, Any]]
-) -> tuple[Any, BindingProblem, str]:
-    """The bound value, or why there is none: a code and a reason (empty if there is a value)."""
-    source = results.get(binding.source_task_id)
+def _bind(
+    binding: Binding, tasks: dict[str, Task], results: Mapping[str, Mapping[str, Any]]
+) -> Any:
+    """Replace the target of ``binding`` in ``tasks`` by one with the value; returns the value."""
+    task = tasks.get(binding.target_task_id)
+    if task is None:
+        raise _NoValue("bad_target", f"the stage has no task {binding.target_task_id!r}")
+    value = _value(binding, results)
+    member, _, rest = binding.target_param_path.partition(".")
+    payload = copy.deepcopy(getattr(task, member))
+    try:
+        payload = put(payload, rest.split("."), value)
+    except (TypeError, IndexError) as error:
+        raise _NoValue("bad_target", f"{binding.target_param_path}: {error}") from None
+    tasks[task.id] = task.model_copy(update={member: payload})
+    return value
+
+
+def _value(binding: Binding, results: Mapping[str, Mapping[str, Any]]) -> Any:
+    name = binding.source_task_id
+    source = results.get(name)
     if source is None:
-        return None, "no_result", f"task {binding.source_task_id!r} has no result: it never ended"
+        raise _NoValue("no_result", f"task {name!r} has no result: it never ended")
     if source.get("status") != "success":
-        ended = f"task {binding.source_task_id!r} ended as {source.get('status')!r}"
-        return None, "source_failed", ended
+        raise _NoValue("source_failed", f"task {name!r} ended as {source.get('status')!r}")
     try:
         value = search(binding.source_path, source)
     except PathError as error:
-        return None, "unreadable", str(error)
+        raise _NoValue("unreadable", str(error)) from None
     if value is None:
-        absent = f"{binding.source_path} is not in the result of {binding.source_task_id!r}"
-        return None, "absent", absent
-    return value, "absent", ""
+        raise _NoValue("absent", f"{binding.source_path} is not in the result of {name!r}")
+    return value
 
 
 def put(container: Any, path: list[str], value: Any) -> Any:
-    """``container`` with ``value`` at ``path``. Absent mappings are made; a list must be long enough.
+    """``container`` with ``value`` at ``path``, changed in place; ``None`` becomes a mapping.
 
-    Raises ``TypeError`` or ``IndexError`` where the path leads through something else.
+    Raises ``IndexError`` for a list that has no such index, ``TypeError`` where ``path`` leads through
+    anything else than mappings and lists.
     """
     head, *rest = path
     if container is None:
         container = {}
     if isinstance(container, list):
-        if not head.isdigit() or int(head) >= len(container):
+        if not head.isdecimal() or int(head) >= len(container):
             raise IndexError(f"no index {head!r} in a list of {len(container)}")
         container[int(head)] = put(container[int(head)], rest, value) if rest else value
         return container
@@ -109,7 +120,7 @@ def _resolved(stage: PlanStage, binding: Binding, value: Any) -> BindingResolved
     )
 
 
-def _missing(
-    stage: PlanStage, binding: Binding, code: BindingProblem, reason: str
-) -> BindingMissing:
-    return BindingMissing(stage_id=stage.stage_id, code=code, reason=reason, **binding.model_dump())
+def _missing(stage: PlanStage, binding: Binding, problem: _NoValue) -> BindingMissing:
+    return BindingMissing(
+        stage_id=stage.stage_id, code=problem.code, reason=problem.reason, **binding.model_dump()
+    )

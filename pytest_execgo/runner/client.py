@@ -1,9 +1,9 @@
-"""The only ExecGo wire client of the package."""
+"""The HTTP client for ExecGo: one method per request, no repetition."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import quote
 
 import requests
@@ -17,11 +17,11 @@ REQUEST_TIMEOUT_SECONDS = 10.0
 
 
 class EngineError(ExecgoError):
-    """ExecGo could not be asked, or its answer could not be used."""
+    """A request to ExecGo got no answer, a refusal, or an answer that cannot be used."""
 
 
 class Unreachable(EngineError):
-    """No answer at all. ``refused`` means that the request was certainly not received."""
+    """No answer. ``refused``: the connection was refused, so ExecGo did not receive the request."""
 
     def __init__(self, message: str, *, refused: bool) -> None:
         super().__init__(message)
@@ -29,11 +29,11 @@ class Unreachable(EngineError):
 
 
 class ProtocolError(EngineError):
-    """An answer that is not ExecGo's contract."""
+    """An answer that breaks ExecGo's contract."""
 
 
 class Rejected(EngineError):
-    """ExecGo refused a submission, with its own words."""
+    """ExecGo refused a submission; ``message`` is the text of its answer."""
 
     def __init__(self, http_status: int, message: str) -> None:
         super().__init__(message)
@@ -48,14 +48,34 @@ class SeenTask:
     raw: dict[str, Any]
 
 
+class EngineClient(Protocol):
+    """The requests that trials send to ExecGo; ``timeout`` in seconds, ``None`` for the default.
+
+    Each of them raises :class:`Unreachable` or :class:`ProtocolError`.
+    """
+
+    def submit(self, graph: TaskGraph, *, timeout: float | None = None) -> list[str]:
+        """Submit a graph; the ids that ExecGo accepted. Raises :class:`Rejected` for a refusal."""
+
+    def get(self, task_id: str, *, timeout: float | None = None) -> SeenTask | None:
+        """A task, ``None`` if ExecGo does not know it."""
+
+    def delete(self, task_id: str, *, timeout: float | None = None) -> bool:
+        """Remove the record of a task; whether there was one."""
+
+
 class ExecgoClient:
-    """Speaks HTTP to one engine over one kept connection. Not for use from several threads."""
+    """A client for one ExecGo over one connection that stays open; not safe to share between threads.
+
+    ``timeout`` is in seconds, for each request. Every method raises :class:`Unreachable` if there is no
+    answer, and :class:`ProtocolError` if the answer breaks ExecGo's contract.
+    """
 
     def __init__(self, base_url: str, timeout: float = REQUEST_TIMEOUT_SECONDS) -> None:
         self.base_url = base_url.rstrip("/")
         self.timeout = timeout
         self._session = requests.Session()
-        # A proxy or netrc of the user's environment has no place between a test and its engine.
+        # Services of a fleet are local: a proxy or .netrc of the user must not be used for them.
         self._session.trust_env = False
 
     def __enter__(self) -> ExecgoClient:
@@ -73,12 +93,12 @@ class ExecgoClient:
         return self._object(self._call("GET", "/health"))
 
     def metrics(self) -> dict[str, Any]:
-        """``GET /metrics``: counters since the engine's start."""
+        """``GET /metrics``: counters since ExecGo started."""
         return self._object(self._call("GET", "/metrics"))
 
-    def submit(self, graph: TaskGraph) -> list[str]:
+    def submit(self, graph: TaskGraph, *, timeout: float | None = None) -> list[str]:
         """``POST /tasks``; the accepted ids in order. Raises :class:`Rejected` for a refusal."""
-        reply = self._call("POST", "/tasks", json=graph.wire())
+        reply = self._call("POST", "/tasks", json=graph.wire(), timeout=timeout)
         if reply.status_code != 202:
             raise Rejected(reply.status_code, _error_text(reply))
         ids = self._object(reply).get("task_ids")
@@ -86,10 +106,10 @@ class ExecgoClient:
             raise ProtocolError(f"POST /tasks: 202 without task_ids: {_shown(reply)}")
         return [str(task_id) for task_id in ids]
 
-    def get(self, task_id: str) -> SeenTask | None:
+    def get(self, task_id: str, *, timeout: float | None = None) -> SeenTask | None:
         """``GET /tasks/{id}``; ``None`` for a task that ExecGo does not know."""
         path = f"/tasks/{quote(task_id, safe='')}"
-        reply = self._call("GET", path)
+        reply = self._call("GET", path, timeout=timeout)
         if reply.status_code == 404:
             return None
         if reply.status_code != 200:
@@ -102,15 +122,20 @@ class ExecgoClient:
             member = ".".join(str(part) for part in first["loc"])
             raise ProtocolError(f"GET {path}: {member}: {first['msg']}") from None
 
-    def delete(self, task_id: str) -> bool:
-        """``DELETE /tasks/{id}``: removes the record (running work goes on); whether there was one."""
+    def delete(self, task_id: str, *, timeout: float | None = None) -> bool:
+        """``DELETE /tasks/{id}``: remove the record; whether there was one. Running work continues."""
         path = f"/tasks/{quote(task_id, safe='')}"
-        return self._call("DELETE", path).status_code == 204
+        return self._call("DELETE", path, timeout=timeout).status_code == 204
 
-    def _call(self, method: str, path: str, json: Any = None) -> requests.Response:
+    def _call(
+        self, method: str, path: str, *, json: Any = None, timeout: float | None = None
+    ) -> requests.Response:
         try:
             return self._session.request(
-                method, self.base_url + path, json=json, timeout=self.timeout
+                method,
+                self.base_url + path,
+                json=json,
+                timeout=self.timeout if timeout is None else timeout,
             )
         except requests.RequestException as error:
             text = str(error)
@@ -128,7 +153,7 @@ class ExecgoClient:
         if not isinstance(found, dict):
             raise ProtocolError(
                 f"{reply.request.method} {reply.request.path_url}: status {reply.status_code} "
-                f"with no JSON object: {_shown(reply)}"
+                f"without a JSON object: {_shown(reply)}"
             )
         return dict(without_surrogates(found))
 

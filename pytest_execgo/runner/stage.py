@@ -1,18 +1,13 @@
-"""One stage on ExecGo: submit, poll, recover, and say how it ended."""
+"""One stage on ExecGo: submit, poll, resubmit, and record how it ended."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from time import monotonic, sleep
+from datetime import datetime
 from typing import Any, Literal
 
 from pytest_execgo.models.events import (
-    EngineProtocolError,
-    EngineReachable,
-    EngineUnreachable,
     ResubmitDeclined,
     Resubmitted,
     StageFinished,
@@ -20,270 +15,196 @@ from pytest_execgo.models.events import (
     StageStarted,
     SubmitRejected,
     Submitted,
-    TaskChanged,
-    TaskError,
     TaskLost,
 )
 from pytest_execgo.models.plan import PlanStage
-from pytest_execgo.models.task import EngineTask, Task, TaskGraph
-from pytest_execgo.runner.client import (
-    REQUEST_TIMEOUT_SECONDS,
-    ExecgoClient,
-    ProtocolError,
-    Rejected,
-    SeenTask,
-    Unreachable,
-)
-from pytest_execgo.runner.protocols import Chaos, Services, TimelineRecorder
+from pytest_execgo.models.task import EngineTask, TaskGraph
+from pytest_execgo.runner import resubmit
+from pytest_execgo.runner.client import ProtocolError, Rejected, SeenTask
+from pytest_execgo.runner.collaborators import Collaborators, TrialTasks
+from pytest_execgo.runner.compile import compile_graph, subgraph
+from pytest_execgo.runner.engine import EngineGone, PatientEngine, RestartWatch
+from pytest_execgo.runner.task_events import task_changed
 
-MAX_ID_LENGTH = 200
-_BACKOFF_FACTOR = 1.5
-_WHILE_UNREACHABLE_SECONDS = 0.02
-_LAST_LOOK_SECONDS = 1.0
-# How long an ExecGo that was started anew has to touch the tasks that were open before. The real one
-# resumes none, and never says so.
-_RESUME_WITHIN_SECONDS = 1.0
-
-
-class _Ended(Exception):
-    """The stage cannot go on; carries its outcome."""
-
-    def __init__(self, outcome: StageOutcome) -> None:
-        super().__init__(outcome)
-        self.outcome = outcome
+POLL_BACKOFF_FACTOR = 1.5
 
 
 @dataclass
 class _Round:
-    """One submission of (part of) the stage."""
+    """One submission of the stage, or of a part of it. Keys are plan task ids."""
 
     number: int
     graph: TaskGraph
     engine_ids: dict[str, str]
-    states: dict[str, tuple[Any, ...]] = field(default_factory=dict)
+    last: dict[str, EngineTask] = field(default_factory=dict)
+    """Each task as ExecGo last showed it."""
     ended: dict[str, str] = field(default_factory=dict)
+    """The final status of each task that ended: a status of ExecGo, or ``lost``."""
 
-    def open_tasks(self) -> list[str]:
+    def unfinished(self) -> list[str]:
         return [task.id for task in self.graph.tasks if task.id not in self.ended]
 
     def unsuccessful(self) -> list[str]:
-        return [t.id for t in self.graph.tasks if self.ended.get(t.id) != "success"]
+        return [task.id for task in self.graph.tasks if self.ended.get(task.id) != "success"]
 
 
-def engine_id(prefix: str, stage_id: str, task_id: str, round_: int) -> str:
-    """The id under which a task goes to ExecGo: unique per run, trial, stage and round, made of
-    ``[A-Za-z0-9._-]`` (a runtime takes nothing else), at most 200 characters."""
-    name = f"{prefix}.{stage_id}.{task_id}" + (f".r{round_}" if round_ else "")
-    if len(name) <= MAX_ID_LENGTH:
-        return name
-    digest = hashlib.sha256(name.encode()).hexdigest()[:16]
-    return f"{name[: MAX_ID_LENGTH - 17]}-{digest}"
-
-
-def compile_graph(
-    graph: TaskGraph, prefix: str, stage_id: str, round_: int
-) -> tuple[TaskGraph, dict[str, str]]:
-    """The graph with engine ids, and the map from plan ids to them.
-
-    A dependency on a task outside the graph is passed on as it is: judging plans is ExecGo's part.
-    """
-    ids = {task.id: engine_id(prefix, stage_id, task.id, round_) for task in graph.tasks}
-    tasks = [
-        task.model_copy(
-            update={
-                "id": ids[task.id],
-                "depends_on": tuple(ids.get(dep, dep) for dep in task.depends_on),
-            }
-        )
-        for task in graph.tasks
-    ]
-    return TaskGraph(tasks=tuple(tasks)), ids
-
-
-class StageRunner:
-    """Runs stages of one trial.
-
-    ``results`` collects the last state of each task by plan id; ``submitted`` every engine id that
-    was ever sent, with the last state that was seen of it.
-    """
+class StageRun:
+    """Runs one stage, once. The time of the stage, and with it its deadline, starts at construction."""
 
     def __init__(
-        self,
-        client: ExecgoClient,
-        recorder: TimelineRecorder,
-        services: Services,
-        chaos: Chaos,
-        prefix: str,
+        self, stage: PlanStage, tools: Collaborators, tasks: TrialTasks, restarts: RestartWatch
     ) -> None:
-        self._client, self._recorder = client, recorder
-        self._services, self._chaos = services, chaos
-        self._prefix = prefix
-        self.results: dict[str, dict[str, Any]] = {}
-        self.submitted: dict[str, EngineTask | None] = {}
-        self._deadline = 0.0
-        self._unreachable = False
-        self._engine = services.identity("execgo")
-        self._restarted: datetime | None = None
+        self._stage, self._policy, self._tasks = stage, stage.submit_policy, tasks
+        self._recorder, self._fleet = tools.recorder, tools.fleet
+        self._chaos, self._clock, self._restarts = tools.chaos, tools.clock, restarts
+        self._began = self._clock.monotonic()
+        self._deadline = self._began + self._policy.deadline_ms / 1000
+        self._engine = PatientEngine(tools, restarts, stage.stage_id, self._deadline)
+        self._rounds: list[_Round] = []
         self._first_created: datetime | None = None
         self._last_updated: datetime | None = None
 
-    def run(self, stage: PlanStage, graph: TaskGraph) -> StageOutcome:
-        """Submit ``graph`` (bindings resolved, plan ids) and follow it to its end."""
-        began = monotonic()
-        self._deadline = began + stage.submit_policy.deadline_ms / 1000
-        self._first_created = self._last_updated = None
-        self._unreachable = False
+    def run(self, graph: TaskGraph) -> StageOutcome:
+        """Submit ``graph`` (plan ids, bindings resolved) and follow its tasks until the stage ends."""
         names = tuple(task.id for task in graph.tasks)
-        self._recorder.add(StageStarted(stage_id=stage.stage_id, tasks=names))
-        rounds: list[_Round] = []
-        try:
-            outcome = self._rounds(stage, graph, rounds)
-        except _Ended as end:
-            outcome = end.outcome
-        unfinished = rounds[-1].open_tasks() if rounds else []
+        self._recorder.add(StageStarted(stage_id=self._stage.stage_id, tasks=names))
+        outcome = self._outcome(graph)
+        unfinished = self._rounds[-1].unfinished() if self._rounds else []
         self._recorder.add(
             StageFinished(
-                stage_id=stage.stage_id,
+                stage_id=self._stage.stage_id,
                 outcome=outcome,
-                duration_ms=(monotonic() - began) * 1000,
+                duration_ms=(self._clock.monotonic() - self._began) * 1000,
                 engine_time_ms=self._engine_time_ms(),
-                rounds=len(rounds),
+                rounds=len(self._rounds),
                 unfinished=tuple(unfinished),
             )
         )
         return outcome
 
-    def _rounds(self, stage: PlanStage, graph: TaskGraph, rounds: list[_Round]) -> StageOutcome:
-        while True:
-            current = self._submit(stage, graph, len(rounds))
-            rounds.append(current)
-            self._poll(stage, current)
-            open_ = current.unsuccessful()
-            if not open_:
-                return "succeeded"
-            lost = any(current.ended.get(name) == "lost" for name in open_)
-            outcome: StageOutcome = "lost" if lost else "failed"
-            graph = self._next_graph(stage, current, open_, outcome)
-
-    # -- submission
-
-    def _submit(self, stage: PlanStage, graph: TaskGraph, number: int) -> _Round:
-        compiled, ids = compile_graph(graph, self._prefix, stage.stage_id, number)
-        while True:
-            # Before the answer: a graph may have been accepted though its answer was lost.
-            self.submitted |= dict.fromkeys(ids.values())
-            self._client.timeout = self._request_timeout()
-            try:
-                self._client.submit(compiled)
-            except Rejected as refusal:
-                self._recorder.add(
-                    SubmitRejected(
-                        stage_id=stage.stage_id,
-                        round=number,
-                        http_status=refusal.http_status,
-                        message=refusal.message,
-                    )
+    def _outcome(self, graph: TaskGraph) -> StageOutcome:
+        try:
+            return self._run_rounds(graph)
+        except EngineGone:
+            return "unreachable"
+        except ProtocolError:
+            return "failed"
+        except Rejected as refusal:
+            self._recorder.add(
+                SubmitRejected(
+                    stage_id=self._stage.stage_id,
+                    round=len(self._rounds),
+                    http_status=refusal.http_status,
+                    message=refusal.message,
                 )
-                raise _Ended("rejected") from None
-            except ProtocolError as error:
-                self._protocol_error(stage, error)
-            except Unreachable as error:
-                self._await_engine(stage, error)
-                # The answer may have been lost after the graph was accepted.
-                if error.refused or self._look(stage, next(iter(ids.values()))) is None:
-                    continue
-            break
-        self._reachable(stage)
-        self._recorder.add(Submitted(stage_id=stage.stage_id, round=number, task_ids=ids))
-        return _Round(number, graph, ids)
+            )
+            return "rejected"
 
-    def _next_graph(
-        self, stage: PlanStage, current: _Round, open_: list[str], outcome: StageOutcome
-    ) -> TaskGraph:
-        """The graph of the next round, once it makes sense to submit it; ends the stage otherwise."""
-        policy = stage.submit_policy
-        if current.number >= policy.max_resubmits:
-            spent = f" ({current.number} used)" if current.number else ""
-            reason = f"max_resubmits is {policy.max_resubmits}{spent}"
-            self._decline(stage, reason, outcome)
-        began = monotonic()
-        pause = policy.resubmit_backoff_ms / 1000 * 2**current.number
-        if began + pause >= self._deadline:
-            self._decline(stage, "the deadline leaves no time for another round", outcome)
-        sleep(pause)
-        while missing := self._services.unready():
-            gone = [name for name in missing if not self._services.will_return(name)]
-            if gone:
-                self._decline(stage, f"{', '.join(gone)} is gone and will not return", outcome)
-            if monotonic() > self._deadline:
-                self._decline(stage, f"deadline passed waiting for {', '.join(missing)}", outcome)
-            sleep(_WHILE_UNREACHABLE_SECONDS)
-        names = set(open_)
+    def _run_rounds(self, graph: TaskGraph) -> StageOutcome:
+        while True:
+            current = self._submit(graph)
+            if not self._poll(current):
+                return "stuck"
+            unsuccessful = current.unsuccessful()
+            if not unsuccessful:
+                return "succeeded"
+            if not self._may_resubmit(current, unsuccessful):
+                return "lost" if "lost" in current.ended.values() else "failed"
+            graph = subgraph(graph, unsuccessful)
+
+    def _submit(self, graph: TaskGraph) -> _Round:
+        number, stage_id = len(self._rounds), self._stage.stage_id
+        compiled, ids = compile_graph(graph, self._tasks.prefix, stage_id, number)
+        # Before the answer: ExecGo may accept the graph although its answer is lost.
+        self._tasks.submitted.update(dict.fromkeys(ids.values()))
+        self._engine.submit(compiled)
+        self._recorder.add(Submitted(stage_id=stage_id, round=number, task_ids=ids))
+        current = _Round(number, graph, ids)
+        self._rounds.append(current)
+        return current
+
+    def _may_resubmit(self, current: _Round, unsuccessful: list[str]) -> bool:
+        """Wait until the next round can be submitted; ``False`` if there will be none."""
+        began = self._clock.monotonic()
+        decision: resubmit.Decision = resubmit.after_round(
+            self._policy, current.number, now=began, deadline=self._deadline
+        )
+        while isinstance(decision, resubmit.Wait):
+            self._clock.sleep(decision.milliseconds / 1000)
+            unready = {name: self._fleet.will_return(name) for name in self._fleet.unready()}
+            decision = resubmit.after_wait(
+                unready, now=self._clock.monotonic(), deadline=self._deadline
+            )
+        if isinstance(decision, resubmit.Decline):
+            self._recorder.add(
+                ResubmitDeclined(stage_id=self._stage.stage_id, reason=decision.reason)
+            )
+            return False
         self._recorder.add(
             Resubmitted(
-                stage_id=stage.stage_id,
+                stage_id=self._stage.stage_id,
                 round=current.number + 1,
-                tasks=tuple(open_),
-                waited_ms=(monotonic() - began) * 1000,
+                tasks=tuple(unsuccessful),
+                waited_ms=(self._clock.monotonic() - began) * 1000,
             )
         )
-        # Parents that succeeded are done; a dependency on them would be unknown in the new graph.
-        return TaskGraph(
-            tasks=tuple(_within(task, names) for task in current.graph.tasks if task.id in names)
-        )
-
-    def _decline(self, stage: PlanStage, reason: str, outcome: StageOutcome) -> None:
-        self._recorder.add(ResubmitDeclined(stage_id=stage.stage_id, reason=reason))
-        raise _Ended(outcome)
+        return True
 
     # -- polling
 
-    def _poll(self, stage: PlanStage, current: _Round) -> None:
-        """Look until every task has ended; adaptive: fast after a change, backing off without."""
-        policy = stage.submit_policy
-        watched = set(current.graph.sinks())
-        if self._chaos.watches_tasks(stage.stage_id):
-            watched = set(current.engine_ids)
-        interval = policy.poll_interval_ms
-        while open_ := current.open_tasks():
-            # Sinks first: while one is open, nothing else decides when the stage ends.
-            targets = [name for name in open_ if name in watched] or open_
-            changed = self._look_at(stage, current, targets)
-            changed = self._give_up_orphans(stage, current) or changed
-            if not current.open_tasks():
-                return
-            if monotonic() > self._deadline:
-                self._look_at(stage, current, current.open_tasks())
-                if current.open_tasks():
-                    raise _Ended("stuck")
-                return
-            if changed:
-                interval = policy.poll_interval_ms
-            else:
-                interval = int(min(interval * _BACKOFF_FACTOR + 1, policy.max_poll_interval_ms))
-            if not changed or any(name in watched for name in current.open_tasks()):
-                sleep(max(0.0, min(interval / 1000, self._deadline - monotonic())))
+    def _poll(self, current: _Round) -> bool:
+        """Poll until every task has ended; ``False`` if the deadline passes first.
 
-    def _look_at(self, stage: PlanStage, current: _Round, names: Iterable[str]) -> bool:
-        """Ask for tasks and record what changed; whether anything did."""
+        The interval is short after a change and grows while nothing changes.
+        """
+        watched = self._watched(current)
+        interval = self._policy.poll_interval_ms
+        while True:
+            unfinished = current.unfinished()
+            # The stage cannot end while a sink is open: until then, its parents need not be polled.
+            targets = [name for name in unfinished if name in watched] or unfinished
+            changed = self._look_at(current, targets)
+            changed = self._give_up_orphans(current) or changed
+            if not current.unfinished():
+                return True
+            remaining = self._deadline - self._clock.monotonic()
+            if remaining <= 0:
+                self._look_at(current, current.unfinished())
+                return not current.unfinished()
+            interval = self._policy.poll_interval_ms if changed else self._longer(interval)
+            sinks_have_ended = not any(name in watched for name in current.unfinished())
+            if changed and sinks_have_ended:
+                continue
+            self._clock.sleep(min(interval / 1000, remaining))
+
+    def _watched(self, current: _Round) -> set[str]:
+        """The tasks that are polled from the start: the sinks, or all tasks if a fault waits for one."""
+        if self._chaos.watches_tasks(self._stage.stage_id):
+            return set(current.engine_ids)
+        return set(current.graph.sinks())
+
+    def _longer(self, interval: int) -> int:
+        """The next interval in milliseconds; ``+ 1`` lets the shortest ones grow, too."""
+        return int(min(interval * POLL_BACKOFF_FACTOR + 1, self._policy.max_poll_interval_ms))
+
+    def _look_at(self, current: _Round, names: Iterable[str]) -> bool:
+        """Get tasks from ExecGo and record what changed; whether anything did."""
         changed = False
         for name in names:
-            seen = self._look(stage, current.engine_ids[name])
+            seen = self._engine.get(current.engine_ids[name])
             if seen is None:
                 changed = True
-                self._lost(stage, current, name, "forgotten")
-            elif self._note(stage, current, name, seen):
+                self._lose(current, name, "forgotten")
+            elif self._note(current, name, seen):
                 changed = True
         return changed
 
-    def _lost(
-        self, stage: PlanStage, current: _Round, name: str, how: Literal["forgotten", "orphaned"]
-    ) -> None:
+    def _lose(self, current: _Round, name: str, how: Literal["forgotten", "orphaned"]) -> None:
         current.ended[name] = "lost"
-        self.results.pop(name, None)
+        self._tasks.results.pop(name, None)
         self._recorder.add(
             TaskLost(
-                stage_id=stage.stage_id,
+                stage_id=self._stage.stage_id,
                 round=current.number,
                 task_id=name,
                 engine_task_id=current.engine_ids[name],
@@ -291,122 +212,45 @@ class StageRunner:
             )
         )
 
-    def _give_up_orphans(self, stage: PlanStage, current: _Round) -> bool:
-        """Tasks that an ExecGo that was started anew holds open, and does not touch, are lost."""
-        if self._restarted is None:
+    def _give_up_orphans(self, current: _Round) -> bool:
+        """After a restart of ExecGo: declare the open tasks lost that the new process did not touch."""
+        restarted_at = self._restarts.take_restart()
+        if restarted_at is None:
             return False
-        if (datetime.now(UTC) - self._restarted).total_seconds() < _RESUME_WITHIN_SECONDS:
-            return False
-        began, self._restarted = self._restarted, None
-        self._look_at(stage, current, current.open_tasks())
+        self._look_at(current, current.unfinished())
         orphans = [
-            name
-            for name in current.open_tasks()
-            if EngineTask.model_validate(self.results[name]).updated_at < began
+            name for name in current.unfinished() if current.last[name].updated_at < restarted_at
         ]
         for name in orphans:
-            self._lost(stage, current, name, "orphaned")
+            self._lose(current, name, "orphaned")
         return bool(orphans)
 
-    def _look(self, stage: PlanStage, engine_task_id: str) -> SeenTask | None:
-        while True:
-            self._client.timeout = self._request_timeout()
-            try:
-                seen = self._client.get(engine_task_id)
-            except Unreachable as error:
-                self._await_engine(stage, error)
-                continue
-            except ProtocolError as error:
-                self._protocol_error(stage, error)
-            self._reachable(stage)
-            return seen
-
-    def _note(self, stage: PlanStage, current: _Round, name: str, seen: SeenTask) -> bool:
+    def _note(self, current: _Round, name: str, seen: SeenTask) -> bool:
+        """Record a task if its state is new; whether it was."""
         task = seen.task
-        runtime = task.runtime
-        state = (task.status, task.run_status, task.updated_at, runtime.attempt if runtime else 0)
-        if current.states.get(name) == state:
+        if name in current.last and _state(current.last[name]) == _state(task):
             return False
-        current.states[name] = state
-        self.results[name] = seen.raw
-        self.submitted[task.id] = task
+        current.last[name] = task
+        self._tasks.results[name] = seen.raw
+        self._tasks.submitted[current.engine_ids[name]] = task
         if self._first_created is None or task.created_at < self._first_created:
             self._first_created = task.created_at
         if self._last_updated is None or task.updated_at > self._last_updated:
             self._last_updated = task.updated_at
-        self._recorder.snapshot(stage.stage_id, current.number, name, seen.raw)
-        self._recorder.add(task_changed(stage.stage_id, current.number, name, task))
+        self._recorder.snapshot(self._stage.stage_id, current.number, name, seen.raw)
+        self._recorder.add(task_changed(self._stage.stage_id, current.number, name, task))
         if task.terminal:
             current.ended[name] = task.status
         return True
 
-    # -- an engine that does not answer
-
-    def _await_engine(self, stage: PlanStage, error: Unreachable) -> None:
-        """One step of waiting for an engine that gave no answer; ends the stage when it is gone."""
-        if not self._unreachable:
-            self._unreachable = True
-            self._recorder.add(EngineUnreachable(stage_id=stage.stage_id, message=str(error)))
-        if not self._services.will_return("execgo"):
-            raise _Ended("unreachable") from None
-        if monotonic() > self._deadline:
-            raise _Ended("unreachable") from None
-        sleep(_WHILE_UNREACHABLE_SECONDS)
-
-    def _request_timeout(self) -> float:
-        """A hanging engine must not hold a stage up beyond its deadline."""
-        remaining = self._deadline - monotonic()
-        return min(REQUEST_TIMEOUT_SECONDS, max(_LAST_LOOK_SECONDS, remaining))
-
-    def _reachable(self, stage: PlanStage) -> None:
-        if self._unreachable:
-            self._unreachable = False
-            self._recorder.add(EngineReachable(stage_id=stage.stage_id))
-            engine = self._services.identity("execgo")
-            if engine != self._engine:
-                self._engine, self._restarted = engine, datetime.now(UTC)
-
-    def _protocol_error(self, stage: PlanStage, error: ProtocolError) -> None:
-        self._recorder.add(EngineProtocolError(stage_id=stage.stage_id, message=str(error)))
-        raise _Ended("failed") from None
-
     def _engine_time_ms(self) -> float:
+        """From the first ``created_at`` to the last ``updated_at``, by the clock of ExecGo."""
         if self._first_created is None or self._last_updated is None:
             return 0.0
         return (self._last_updated - self._first_created).total_seconds() * 1000
 
 
-def _within(task: Task, names: set[str]) -> Task:
-    kept = tuple(dep for dep in task.depends_on if dep in names)
-    return task.model_copy(update={"depends_on": kept})
-
-
-def task_changed(stage_id: str, round_: int, name: str, task: EngineTask) -> TaskChanged:
-    """The event for a task in a new state."""
-    runtime = task.runtime
-    error = None
-    if task.status == "failed" or (runtime and runtime.error):
-        found = runtime.error if runtime else None
-        details = found.details if found and isinstance(found.details, dict) else {}
-        error = TaskError(
-            code=found.code if found else "",
-            message=(found.message if found else "") or task.error or "",
-            source=found.source if found else "",
-            raw_code=details.get("raw_error_code"),
-        )
-    elif task.error:
-        error = TaskError(message=task.error)
-    return TaskChanged(
-        stage_id=stage_id,
-        round=round_,
-        task_id=name,
-        engine_task_id=task.id,
-        status=task.status,
-        run_status=task.run_status,
-        handle_id=task.handle_id,
-        attempt=runtime.attempt if runtime else 0,
-        duration_ms=runtime.duration_ms if runtime else 0,
-        error=error,
-        created_at=task.created_at,
-        updated_at=task.updated_at,
-    )
+def _state(task: EngineTask) -> tuple[Any, ...]:
+    """What makes a task worth another event when it changes."""
+    attempt = task.runtime.attempt if task.runtime else 0
+    return task.status, task.run_status, task.updated_at, attempt

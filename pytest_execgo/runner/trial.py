@@ -1,4 +1,4 @@
-"""One trial from plan to checks. Every way it can end is a fact on record, never an exception."""
+"""One trial from plan to checks. Every way it can end is an event on record, not an exception."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 from pytest_execgo.errors import HarnessError, PlanError
 from pytest_execgo.models.events import (
+    BindingMissing,
     ChecksStarted,
     HarnessProblem,
     LeftoverFound,
@@ -15,25 +16,30 @@ from pytest_execgo.models.events import (
     PlanningStarted,
     PlanReady,
     StageFinished,
+    StageOutcome,
     StageStarted,
     SubmissionStarted,
-    TrialFinished,
     TrialStarted,
 )
 from pytest_execgo.models.plan import PlanStage, StandardPlan, plan_digest, plan_shape
 from pytest_execgo.models.plan_rules import fill_placeholders, plan_problems
-from pytest_execgo.models.task import TaskGraph
+from pytest_execgo.models.task import EngineTask, TaskGraph
+from pytest_execgo.ports import Chaos, Clock, FleetView, Recorder
 from pytest_execgo.runner import bindings
-from pytest_execgo.runner.client import EngineError, ExecgoClient, Unreachable
-from pytest_execgo.runner.protocols import Chaos, Services, TimelineRecorder
-from pytest_execgo.runner.stage import StageRunner
+from pytest_execgo.runner.client import EngineClient, EngineError, Unreachable
+from pytest_execgo.runner.clock import SystemClock
+from pytest_execgo.runner.collaborators import Collaborators, TrialTasks
+from pytest_execgo.runner.engine import RestartWatch
+from pytest_execgo.runner.stage import StageRun
 
-_TIDY_TIMEOUT_SECONDS = 2.0
+CLEAN_UP_TIMEOUT_SECONDS = 2.0
+Results = Mapping[str, dict[str, Any]]
+"""Plan task ids, and the tasks as ExecGo last returned them."""
 
 
 @dataclass(frozen=True)
 class TrialIdentity:
-    """What a trial is called, the prefix of its ids on ExecGo, and the seed that repeats it."""
+    """``prefix`` begins the ids of the trial's tasks on ExecGo; ``seed`` repeats the trial."""
 
     prefix: str
     trial_id: str
@@ -43,66 +49,59 @@ class TrialIdentity:
 
 @dataclass(frozen=True)
 class TrialOutcome:
-    """What is left in memory after a trial; everything else is on record.
-
-    ``results`` maps plan task ids to tasks as ExecGo last returned them; ``clean`` is false when
-    ExecGo still held unfinished tasks of the trial.
-    """
+    """What remains in memory after a trial. ``plan`` is ``None`` if the adapter gave none."""
 
     plan: StandardPlan | None
-    results: Mapping[str, dict[str, Any]]
-    clean: bool
+    results: Results
 
 
 class TrialRunner:
-    """Executes one trial. All collaborators are arguments; nothing here knows pytest."""
+    """Executes one trial: call :meth:`execute` once, and :meth:`clean_up` when faults are healed."""
 
     def __init__(
-        self, client: ExecgoClient, recorder: TimelineRecorder, services: Services, chaos: Chaos
+        self,
+        client: EngineClient,
+        recorder: Recorder,
+        fleet: FleetView,
+        chaos: Chaos,
+        clock: Clock | None = None,
     ) -> None:
-        self._client, self._recorder = client, recorder
-        self._services, self._chaos = services, chaos
+        self._tools = Collaborators(client, recorder, fleet, chaos, clock or SystemClock())
+        self._client, self._recorder, self._chaos = client, recorder, chaos
+        self._submitted: dict[str, EngineTask | None] = {}
 
-    def run(
+    def execute(
         self,
         identity: TrialIdentity,
         make_plan: Callable[[], StandardPlan],
-        placeholders: dict[str, str],
-        verify: Callable[[StandardPlan, Mapping[str, dict[str, Any]]], None],
+        placeholders: Mapping[str, str],
+        verify: Callable[[StandardPlan, Results], None],
     ) -> TrialOutcome:
-        """Plan, run the stages, verify, heal. ``verify`` records the checks.
+        """Make the plan, run its stages, then call ``verify``, which records the checks.
 
-        Raises only :class:`HarnessError` (already on record) and what is no ``Exception``.
+        Raises :class:`HarnessError`, which is then on record, what ``verify`` raises, and
+        ``KeyboardInterrupt``. Healing faults is up to the caller.
         """
         self._recorder.add(
             TrialStarted(trial_id=identity.trial_id, cell_id=identity.cell_id, seed=identity.seed)
         )
-        stages = StageRunner(
-            self._client,
-            self._recorder,
-            self._services,
-            self._chaos,
-            prefix=identity.prefix,
-        )
-        plan = None
+        tasks = TrialTasks(identity.prefix, submitted=self._submitted)
+        restarts = RestartWatch(self._tools.fleet, self._tools.clock)
         try:
             plan = self._plan(make_plan)
             if plan is not None:
-                self._run_stages(stages, plan, placeholders)
+                self._run_stages(plan, placeholders, tasks, restarts)
                 self._recorder.add(ChecksStarted())
-                verify(plan, stages.results)
+                verify(plan, tasks.results)
         except HarnessError as error:
             self._recorder.add(HarnessProblem(message=str(error)))
             raise
-        finally:
-            # Healing and tidying up are our business, not the trial's: they cost it no time.
-            wall_time_ms = self._recorder.elapsed_ms()
-            self._chaos.heal()
-        clean = self._leave_nothing(stages)
-        self._recorder.add(TrialFinished(wall_time_ms=wall_time_ms))
-        return TrialOutcome(plan, stages.results, clean)
+        return TrialOutcome(plan, tasks.results)
+
+    # -- planning
 
     def _plan(self, make_plan: Callable[[], StandardPlan]) -> StandardPlan | None:
+        """The plan as it will be executed; ``None`` if there is none, which is then on record."""
         began = self._recorder.elapsed_ms()
         self._recorder.add(PlanningStarted())
         try:
@@ -113,16 +112,16 @@ class TrialRunner:
         except (HarnessError, KeyboardInterrupt, GeneratorExit):
             raise
         except BaseException as error:
-            # Frameworks raise what they like, sys.exit() among it; for the trial each is a plan
-            # that did not come.
-            reported = str(error).strip().partition("\n")[0]
-            self._plan_failed("adapter_raised", f"{type(error).__name__}: {reported}", began)
+            # Frameworks raise anything, even SystemExit. For the trial, each means: no plan.
+            first_line = str(error).strip().partition("\n")[0]
+            message = f"{type(error).__name__}: {first_line}"
+            self._plan_failed("adapter_raised", message, began)
             return None
-        duration = self._recorder.elapsed_ms() - began
+        duration_ms = self._recorder.elapsed_ms() - began
         plan = self._chaos.change_plan(original)
         problems = plan_problems(plan)
         for problem in problems:
-            # Anything else is for ExecGo to judge; this one cannot even be written on the wire.
+            # ExecGo judges all other rules; a text with an unknown placeholder cannot be submitted.
             if problem.rule == "unknown_placeholder":
                 self._plan_failed(problem.rule, str(problem), began)
                 return None
@@ -133,89 +132,107 @@ class TrialRunner:
                 tasks=len(plan.task_ids()),
                 digest=plan_digest(original),
                 shape=plan_shape(original),
-                problems=tuple(f"{p.rule}: {p}" for p in problems),
-                duration_ms=duration,
+                problems=tuple(f"{problem.rule}: {problem}" for problem in problems),
+                duration_ms=duration_ms,
             )
         )
         return plan
 
     def _plan_failed(self, code: str, message: str, began: float) -> None:
-        duration = self._recorder.elapsed_ms() - began
-        self._recorder.add(PlanFailed(code=code, message=message, duration_ms=duration))
+        duration_ms = self._recorder.elapsed_ms() - began
+        self._recorder.add(PlanFailed(code=code, message=message, duration_ms=duration_ms))
+
+    # -- stages
 
     def _run_stages(
-        self, stages: StageRunner, plan: StandardPlan, placeholders: dict[str, str]
+        self,
+        plan: StandardPlan,
+        placeholders: Mapping[str, str],
+        tasks: TrialTasks,
+        restarts: RestartWatch,
     ) -> None:
         for stage in plan.stages:
-            graph = self._bound(stages, stage, placeholders)
-            outcome = "binding_missing"
-            if graph is not None:
-                graph = self._chaos.change_graph(stage, graph)
-                self._recorder.add(SubmissionStarted(stage_id=stage.stage_id))
-                outcome = stages.run(stage, graph)
+            outcome = self._run_stage(stage, placeholders, tasks, restarts)
             if outcome != "succeeded" and stage.submit_policy.stop_on_failure:
                 return
             if outcome == "unreachable":
                 return
 
-    def _bound(
-        self, stages: StageRunner, stage: PlanStage, placeholders: dict[str, str]
-    ) -> TaskGraph | None:
-        """The stage's graph with placeholders and bound values in place; ``None`` if one is missing.
-
-        Placeholders come first: a value that a task returned is data and is never expanded.
-        """
-        tasks = []
-        for task in stage.task_graph.tasks:
-            filled = {
-                name: fill_placeholders(getattr(task, name), placeholders)
-                for name in ("params", "input")
-            }
-            tasks.append(task.model_copy(update=filled))
+    def _run_stage(
+        self,
+        stage: PlanStage,
+        placeholders: Mapping[str, str],
+        tasks: TrialTasks,
+        restarts: RestartWatch,
+    ) -> StageOutcome:
+        # Placeholders first: a value that a task returned is data, and is not expanded.
+        graph = _filled(stage.task_graph, dict(placeholders))
         try:
-            graph, events = bindings.resolve(stage, TaskGraph(tasks=tuple(tasks)), stages.results)
+            graph, events = bindings.resolve(stage, graph, tasks.results)
         except bindings.Unresolved as missing:
-            names = tuple(task.id for task in stage.task_graph.tasks)
-            self._recorder.add(StageStarted(stage_id=stage.stage_id, tasks=names))
-            self._recorder.add(missing.event)
-            self._recorder.add(
-                StageFinished(
-                    stage_id=stage.stage_id,
-                    outcome="binding_missing",
-                    duration_ms=0.0,
-                    engine_time_ms=0.0,
-                    rounds=0,
-                )
-            )
-            return None
+            return self._binding_missing(stage, missing.event)
         for event in events:
             self._recorder.add(event)
-        return graph
+        graph = self._chaos.change_graph(stage, graph)
+        self._recorder.add(SubmissionStarted(stage_id=stage.stage_id))
+        return StageRun(stage, self._tools, tasks, restarts).run(graph)
 
-    def _leave_nothing(self, stages: StageRunner) -> bool:
-        """Remove the records of tasks that never ended; whether there was nothing to leave behind.
+    def _binding_missing(self, stage: PlanStage, event: BindingMissing) -> StageOutcome:
+        names = tuple(task.id for task in stage.task_graph.tasks)
+        self._recorder.add(StageStarted(stage_id=stage.stage_id, tasks=names))
+        self._recorder.add(event)
+        self._recorder.add(
+            StageFinished(
+                stage_id=stage.stage_id,
+                outcome="binding_missing",
+                duration_ms=0.0,
+                engine_time_ms=0.0,
+                rounds=0,
+            )
+        )
+        return "binding_missing"
 
-        A task that ExecGo gave up while the runtime still had it (``failed``, but ``run_status`` not
-        final) may run on there: ExecGo never cancels, so the fleet is not clean.
+    # -- afterwards
+
+    def clean_up(self) -> bool:
+        """Remove the records of tasks that did not end; whether the trial leaves no running task.
+
+        A task that ExecGo gave up while the runtime still held it (``failed``, but its ``run_status``
+        is not final) may still run there: ExecGo never cancels, so the fleet is not clean.
         """
         clean = True
-        self._client.timeout = _TIDY_TIMEOUT_SECONDS
-        for engine_task_id, last in stages.submitted.items():
+        for engine_task_id, last in self._submitted.items():
             if last is not None and last.terminal:
                 given_up = last.status == "failed" and last.run_status in ("accepted", "running")
                 clean = clean and not given_up
                 continue
             try:
-                seen = self._client.get(engine_task_id)
-                if seen is None or seen.task.terminal:
-                    continue
-                clean = False
-                self._recorder.add(
-                    LeftoverFound(engine_task_id=engine_task_id, status=seen.task.status)
-                )
-                self._client.delete(engine_task_id)
+                clean = self._remove(engine_task_id) and clean
             except Unreachable:
                 return False
             except EngineError:
                 clean = False
         return clean
+
+    def _remove(self, engine_task_id: str) -> bool:
+        """Remove the record of a task unless it has ended; whether it has, or is not known."""
+        seen = self._client.get(engine_task_id, timeout=CLEAN_UP_TIMEOUT_SECONDS)
+        if seen is None or seen.task.terminal:
+            return True
+        self._recorder.add(LeftoverFound(engine_task_id=engine_task_id, status=seen.task.status))
+        self._client.delete(engine_task_id, timeout=CLEAN_UP_TIMEOUT_SECONDS)
+        return False
+
+
+def _filled(graph: TaskGraph, placeholders: dict[str, str]) -> TaskGraph:
+    """``graph`` with the placeholders in its payloads replaced."""
+    tasks = [
+        task.model_copy(
+            update={
+                "params": fill_placeholders(task.params, placeholders),
+                "input": fill_placeholders(task.input, placeholders),
+            }
+        )
+        for task in graph.tasks
+    ]
+    return TaskGraph(tasks=tuple(tasks))

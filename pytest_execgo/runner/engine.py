@@ -1,0 +1,131 @@
+"""ExecGo as a stage uses it: requests wait while ExecGo is unreachable."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pytest_execgo.models.events import EngineProtocolError, EngineReachable, EngineUnreachable
+from pytest_execgo.models.task import TaskGraph
+from pytest_execgo.ports import Clock, FleetView
+from pytest_execgo.runner.client import (
+    REQUEST_TIMEOUT_SECONDS,
+    EngineError,
+    ProtocolError,
+    SeenTask,
+    Unreachable,
+)
+from pytest_execgo.runner.collaborators import Collaborators
+
+SERVICE = "execgo"
+RETRY_EVERY_SECONDS = 0.02
+SHORTEST_TIMEOUT_SECONDS = 1.0
+"""Also a request at the deadline, the last look at a task, gets this much time."""
+RESUME_WITHIN_SECONDS = 1.0
+"""How long a restarted ExecGo has to touch the tasks that were open before. The real ExecGo resumes
+none of them, and does not report it."""
+
+
+class EngineGone(EngineError):
+    """ExecGo does not answer, and will not answer before the deadline of the stage."""
+
+
+class RestartWatch:
+    """Detects during one trial that ExecGo was restarted: its process has another identity."""
+
+    def __init__(self, fleet: FleetView, clock: Clock) -> None:
+        self._fleet, self._clock = fleet, clock
+        self._identity = fleet.identity(SERVICE)
+        self._restarted_at: datetime | None = None
+
+    def check(self) -> None:
+        """Compare the identity with the last known one; called when ExecGo answers again."""
+        identity = self._fleet.identity(SERVICE)
+        if identity != self._identity:
+            self._identity, self._restarted_at = identity, self._clock.now()
+
+    def take_restart(self) -> datetime | None:
+        """When a restart was detected, once the new process had time to resume its tasks.
+
+        Each restart is returned once; otherwise ``None``.
+        """
+        restarted_at = self._restarted_at
+        if restarted_at is None:
+            return None
+        if (self._clock.now() - restarted_at).total_seconds() < RESUME_WITHIN_SECONDS:
+            return None
+        self._restarted_at = None
+        return restarted_at
+
+
+class PatientEngine:
+    """ExecGo during one stage. ``deadline`` is in seconds on the monotonic clock.
+
+    Each request is repeated until ExecGo answers. It raises :class:`EngineGone` when no answer can be
+    expected before the deadline, and :class:`ProtocolError`, which is then on record.
+    """
+
+    def __init__(
+        self, tools: Collaborators, restarts: RestartWatch, stage_id: str, deadline: float
+    ) -> None:
+        self._client, self._recorder = tools.client, tools.recorder
+        self._fleet, self._clock = tools.fleet, tools.clock
+        self._restarts, self._stage_id, self._deadline = restarts, stage_id, deadline
+        self._unreachable = False
+
+    def submit(self, graph: TaskGraph) -> None:
+        """Submit ``graph`` (engine ids) and return once ExecGo has accepted it.
+
+        Raises :class:`pytest_execgo.runner.client.Rejected` for a refusal.
+        """
+        while True:
+            try:
+                self._client.submit(graph, timeout=self._timeout())
+            except ProtocolError as error:
+                self._record(error)
+                raise
+            except Unreachable as error:
+                self._wait(error)
+                # The graph may have been accepted although the answer was lost.
+                if error.refused or not self._has_first_task(graph):
+                    continue
+            self._answered()
+            return
+
+    def get(self, engine_task_id: str) -> SeenTask | None:
+        """A task as ExecGo shows it; ``None`` if ExecGo does not know it."""
+        while True:
+            try:
+                seen = self._client.get(engine_task_id, timeout=self._timeout())
+            except ProtocolError as error:
+                self._record(error)
+                raise
+            except Unreachable as error:
+                self._wait(error)
+            else:
+                self._answered()
+                return seen
+
+    def _has_first_task(self, graph: TaskGraph) -> bool:
+        return bool(graph.tasks) and self.get(graph.tasks[0].id) is not None
+
+    def _timeout(self) -> float:
+        """Seconds for one request: a hanging ExecGo must not delay the stage past its deadline."""
+        remaining = self._deadline - self._clock.monotonic()
+        return min(REQUEST_TIMEOUT_SECONDS, max(SHORTEST_TIMEOUT_SECONDS, remaining))
+
+    def _wait(self, error: Unreachable) -> None:
+        if not self._unreachable:
+            self._unreachable = True
+            self._recorder.add(EngineUnreachable(stage_id=self._stage_id, message=str(error)))
+        if not self._fleet.will_return(SERVICE) or self._clock.monotonic() >= self._deadline:
+            raise EngineGone(str(error))
+        self._clock.sleep(RETRY_EVERY_SECONDS)
+
+    def _answered(self) -> None:
+        if self._unreachable:
+            self._unreachable = False
+            self._recorder.add(EngineReachable(stage_id=self._stage_id))
+            self._restarts.check()
+
+    def _record(self, error: ProtocolError) -> None:
+        self._recorder.add(EngineProtocolError(stage_id=self._stage_id, message=str(error)))
