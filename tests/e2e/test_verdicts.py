@@ -219,7 +219,7 @@ def test_an_engine_that_forgets_is_noticed(
     result = run(make_session(), chaos="amnesia")
     assert result.verdict.status == "passed", result.verdict.outcome
     assert result.verdict.recovery == "lost"
-    assert any("no longer knows greet" in step.text for step in result.verdict.explanation)
+    assert any("no longer knows task greet" in step.text for step in result.verdict.explanation)
 
 
 def test_two_trials_share_no_id_file_or_task(

@@ -1,0 +1,259 @@
+"""Events of the runner and of ExecGo: stages, bindings, submissions and tasks."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from pytest_execgo.models.document import Document
+from pytest_execgo.models.events.base import Event, few
+
+StageOutcome = Literal[
+    "succeeded", "failed", "rejected", "binding_missing", "stuck", "lost", "unreachable"
+]
+# Why a bound value is missing: the source task did not end (no_result) or did not succeed
+# (source_failed), its text is not JSON (unreadable), the path finds nothing (absent), or the target
+# cannot take the value (bad_target).
+BindingProblem = Literal["no_result", "source_failed", "unreadable", "absent", "bad_target"]
+
+_RUNTIME_CODES = frozenset({"resource_limit_exceeded", "sandbox_setup_failed", "internal"})
+
+
+class StageStarted(Event):
+    event_type: Literal["stage_started"] = "stage_started"
+    stage_id: str
+    tasks: tuple[str, ...]
+
+
+class BindingResolved(Event):
+    """A value was carried over; ``digest`` is the sha256 of its canonical JSON."""
+
+    event_type: Literal["binding_resolved"] = "binding_resolved"
+    stage_id: str
+    source_task_id: str
+    source_path: str
+    target_task_id: str
+    target_param_path: str
+    digest: str
+
+
+class BindingMissing(Event):
+    """A binding found no value. A ``required`` one ends the stage before anything is submitted."""
+
+    event_type: Literal["binding_missing"] = "binding_missing"
+    stage_id: str
+    source_task_id: str
+    source_path: str
+    target_task_id: str
+    target_param_path: str
+    required: bool
+    reason: str
+    code: BindingProblem = "absent"
+
+    def sentence(self) -> str:
+        name = f"binding {self.source_task_id} -> {self.target_task_id}.{self.target_param_path}"
+        state = "has no value" if self.required else "is optional and left out"
+        return f"{name} {state}: {self.reason}"
+
+
+class SubmissionStarted(Event):
+    """The values of a stage are bound; its graph is submitted next."""
+
+    event_type: Literal["submission_started"] = "submission_started"
+    stage_id: str
+
+
+class Submitted(Event):
+    """ExecGo accepted the stage; ``task_ids`` maps plan ids to engine ids."""
+
+    event_type: Literal["submitted"] = "submitted"
+    stage_id: str
+    round: int
+    task_ids: dict[str, str]
+
+
+class SubmitRejected(Event):
+    """ExecGo rejected the stage with an HTTP error; nothing runs."""
+
+    event_type: Literal["submit_rejected"] = "submit_rejected"
+    stage_id: str
+    round: int
+    http_status: int
+    message: str
+
+    def sentence(self) -> str:
+        return f"ExecGo rejected stage {self.stage_id} ({self.http_status}): {self.message}"
+
+
+class TaskError(Document):
+    """``runtime.error`` as ExecGo reports it; ``raw_code`` is the code that the runtime gave."""
+
+    code: str = ""
+    message: str = ""
+    source: str = ""
+    raw_code: str | None = None
+
+    @property
+    def timed_out(self) -> bool:
+        """Whether the task's own timeout ended it.
+
+        If it passes while ExecGo submits the task to the runtime, ExecGo calls the end an external
+        failure. ExecGo's own limit on such a request is not this timeout: that message ends with
+        ``Client.Timeout ...``.
+        """
+        return self.code == "timeout" or self.message.endswith("context deadline exceeded")
+
+    def blames_runtime(self) -> str | None:
+        """A stable code if ExecGo reports that the runtime failed, not the task; else ``None``."""
+        if self.timed_out:
+            return None
+        if self.message.startswith("handle not found"):
+            return "handle_lost"
+        if self.source == "runtime-executor" and self.code == "external_failure":
+            return "unreachable"
+        if self.message.startswith("runtime submit returned"):
+            return "http_error"
+        # The runtime reports `internal` for a task that a signal ended, too; that blames the task.
+        by_signal = self.message.startswith("task terminated by signal")
+        if self.source == "execgo-runtime" and self.code in _RUNTIME_CODES and not by_signal:
+            return self.code
+        return None
+
+
+class TaskChanged(Event):
+    """ExecGo reported a new state of a task. ``duration_ms`` and the two times are ExecGo's."""
+
+    event_type: Literal["task_changed"] = "task_changed"
+    stage_id: str
+    round: int
+    task_id: str
+    engine_task_id: str
+    status: str
+    run_status: str | None = None
+    handle_id: str | None = None
+    attempt: int = 0
+    duration_ms: int = 0
+    error: TaskError | None = None
+    created_at: datetime
+    updated_at: datetime
+
+    def sentence(self) -> str | None:
+        if self.status != "failed":
+            return None
+        message = self.error.message if self.error else "no error given"
+        # ExecGo's message has its own id of the task (run, trial, stage, task); readers know the plan's.
+        message = message.replace(self.engine_task_id, self.task_id)
+        raw = f" [{self.error.raw_code}]" if self.error and self.error.raw_code else ""
+        return f"task {self.task_id} failed: {message}{raw}"
+
+
+class TaskLost(Event):
+    """ExecGo accepted a task and will never finish it.
+
+    ``forgotten``: ExecGo answers 404. ``orphaned``: the task was open when ExecGo restarted, and
+    ExecGo did not resume it.
+    """
+
+    event_type: Literal["task_lost"] = "task_lost"
+    stage_id: str
+    round: int
+    task_id: str
+    engine_task_id: str
+    how: Literal["forgotten", "orphaned"] = "forgotten"
+
+    def sentence(self) -> str:
+        if self.how == "forgotten":
+            return f"ExecGo no longer knows task {self.task_id}"
+        return f"ExecGo restarted and did not resume task {self.task_id}: it is lost"
+
+
+class EngineUnreachable(Event):
+    """ExecGo did not answer a request."""
+
+    event_type: Literal["engine_unreachable"] = "engine_unreachable"
+    stage_id: str
+    message: str
+
+    def sentence(self) -> str:
+        return f"ExecGo does not answer: {self.message}"
+
+
+class EngineReachable(Event):
+    """ExecGo answers again."""
+
+    event_type: Literal["engine_reachable"] = "engine_reachable"
+    stage_id: str
+
+    def sentence(self) -> str:
+        return "ExecGo answers again"
+
+
+class EngineProtocolError(Event):
+    """ExecGo's answer does not have the form that its API promises."""
+
+    event_type: Literal["engine_protocol_error"] = "engine_protocol_error"
+    stage_id: str
+    message: str
+
+    def sentence(self) -> str:
+        return f"ExecGo's answer does not follow its API: {self.message}"
+
+
+class Resubmitted(Event):
+    """The failed and skipped tasks of a stage were submitted again, under new ids."""
+
+    event_type: Literal["resubmitted"] = "resubmitted"
+    stage_id: str
+    round: int
+    tasks: tuple[str, ...]
+    waited_ms: float
+
+    def sentence(self) -> str:
+        rounds = f"round {self.round + 1}, after {self.waited_ms:.0f} ms"
+        return f"resubmitted {few(self.tasks)} ({rounds})"
+
+
+class ResubmitDeclined(Event):
+    """A failed stage was not resubmitted; ``reason`` is a text for readers."""
+
+    event_type: Literal["resubmit_declined"] = "resubmit_declined"
+    stage_id: str
+    reason: str
+
+    def sentence(self) -> str:
+        return f"not resubmitted: {self.reason}"
+
+
+class StageFinished(Event):
+    """A stage ended. ``engine_time_ms`` spans the first ``created_at`` to the last ``updated_at`` by
+    ExecGo's clock.
+
+    ``unfinished`` names the tasks whose end was not seen. While a sink is open, tasks before it are
+    polled only if a fault waits for them.
+    """
+
+    event_type: Literal["stage_finished"] = "stage_finished"
+    stage_id: str
+    outcome: StageOutcome
+    duration_ms: float
+    engine_time_ms: float
+    rounds: int
+    unfinished: tuple[str, ...] = ()
+
+    def sentence(self) -> str | None:
+        if self.outcome == "succeeded":
+            again = self.rounds > 1
+            return f"stage {self.stage_id} succeeded in round {self.rounds}" if again else None
+        unfinished = f"; unfinished: {few(self.unfinished)}" if self.unfinished else ""
+        return f"stage {self.stage_id} ended: {self.outcome.replace('_', ' ')}{unfinished}"
+
+
+class LeftoverFound(Event):
+    """At the end, ExecGo still held an unfinished task of this trial."""
+
+    event_type: Literal["leftover_found"] = "leftover_found"
+    engine_task_id: str
+    status: str
+
+    def sentence(self) -> str:
+        return f"left over: {self.engine_task_id} is still {self.status} on ExecGo"

@@ -1,0 +1,95 @@
+"""Events of the services: what the fleet reports, and what the health checks see from outside."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pytest_execgo.models.events.base import Event
+
+
+class ServiceExited(Event):
+    """A process of the fleet ended; ``exit_status`` is negative for a signal."""
+
+    event_type: Literal["service_exited"] = "service_exited"
+    service: str
+    pid: int
+    exit_status: int
+
+    def sentence(self) -> str:
+        return f"the process of {self.service} ended with exit status {self.exit_status}"
+
+
+class ServiceReady(Event):
+    """A service answered its readiness check (again)."""
+
+    event_type: Literal["service_ready"] = "service_ready"
+    service: str
+    pid: int | None = None
+
+    def sentence(self) -> str:
+        return f"{self.service} is ready"
+
+
+class ServiceStopped(Event):
+    """The operating system reports a service's process as stopped (SIGSTOP, a frozen cgroup)."""
+
+    event_type: Literal["service_stopped"] = "service_stopped"
+    service: str
+    pid: int
+
+    def sentence(self) -> str:
+        return f"the process of {self.service} is stopped"
+
+
+class ServiceSilent(Event):
+    """A running service did not answer several health checks in a row. ``waited_ms`` is the time
+    since its last answer."""
+
+    event_type: Literal["service_silent"] = "service_silent"
+    service: str
+    waited_ms: float
+    message: str
+
+    def sentence(self) -> str:
+        return f"{self.service} runs, but has not answered for {self.waited_ms:.0f} ms"
+
+
+class ServiceLimited(Event):
+    """A service's process has a resource limit that it did not have when the trial began."""
+
+    event_type: Literal["service_limited"] = "service_limited"
+    service: str
+    resource: str
+    limit: str
+
+    def sentence(self) -> str:
+        return f"{self.service} runs with a new limit on {self.resource}: {self.limit}"
+
+
+class LinkDegraded(Event):
+    """A service answers directly, but not, or slowly, over the connection that its clients use.
+
+    ``link_ms`` and ``direct_ms`` are the times of the same health check; ``link_ms`` is null if there
+    was no answer. ``waited_ms`` is the time since the link was last seen healthy.
+    """
+
+    event_type: Literal["link_degraded"] = "link_degraded"
+    service: str
+    how: Literal["broken", "slow"]
+    link_ms: float | None = None
+    direct_ms: float
+    waited_ms: float = 0.0
+    message: str
+
+    def sentence(self) -> str:
+        return f"{self.service} answers directly, but its link is {self.how} ({self.message})"
+
+
+class ServiceHealthy(Event):
+    """A service that was seen stopped, silent, limited or hard to reach is healthy again."""
+
+    event_type: Literal["service_healthy"] = "service_healthy"
+    service: str
+
+    def sentence(self) -> str:
+        return f"{self.service} is healthy again"
