@@ -1,1 +1,1 @@
-"""Trials into numbers and reports: matrix, metrics, statistics, aggregation. Pure functions."""
+"""From trials to numbers and reports: collect, aggregate, metrics, intervals, gates."""

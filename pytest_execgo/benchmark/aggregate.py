@@ -6,11 +6,10 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import floor
-from typing import Any
+from statistics import median
 
 from pytest_execgo.benchmark.intervals import (
     clopper_pearson_lower,
-    median,
     pass_at_k,
     pass_hat_k,
     wilson,
@@ -40,15 +39,15 @@ MAX_K = 10
 
 
 FaultPlace = tuple[str, str]
-"""Action and target, and phase, as in a row of the coverage table."""
+"""``action target`` and phase: one row of the coverage table."""
 
 
 @dataclass(frozen=True)
 class RunFacts:
-    """What a run left on disk and what it was asked for.
+    """The request of a run and its record on disk.
 
-    ``findings`` maps the ids of findings taken as known to (reason, summary); ``faults`` the chaos
-    profiles to their faults, which trials without a result did not exercise.
+    ``findings`` maps the ids of accepted findings to (reason, summary). ``faults`` maps each chaos
+    profile to its faults: those of a trial without a result count as not exercised.
     """
 
     run_id: str
@@ -63,16 +62,25 @@ class RunFacts:
     faults: Mapping[str, Sequence[FaultPlace]] = field(default_factory=dict)
 
     def trustworthy(self) -> bool:
-        """No planned trial ended in a harness error or is missing (every figure rests on all the
-        trials it claims to rest on); and where faults fired, controls were run and came out as they
-        must."""
+        """Whether no planned trial is missing or ended in a harness error, every control has its known
+        outcome, and at least one control ran if a fault fired."""
         whole = all(u.state == "skipped" for u in self.unfinished)
         fired = any(f.status == "fired" for trial in self.trials for f in trial.faults)
         return whole and all(c.ok for c in self.controls) and (bool(self.controls) or not fired)
 
 
+@dataclass(frozen=True)
+class LandingRates:
+    """How often plans of a model landed; without values for a cell in which no model was asked."""
+
+    landing: Rate | None = None
+    landing_at_first: Rate | None = None
+    landing_pass_hat: dict[str, float] = field(default_factory=dict)
+    plan_shapes: int | None = None
+
+
 def aggregate(run: RunFacts) -> BenchmarkResult:
-    """The whole run; a pure function of its facts."""
+    """The result of the whole run; a pure function of ``run``."""
     ordered = sorted(run.trials, key=lambda trial: trial.trial_id)
     return BenchmarkResult(
         run_id=run.run_id,
@@ -109,7 +117,7 @@ def _cells(
     groups: dict[str, list[TrialResult]] = defaultdict(list)
     for trial in trials:
         groups[trial.cell_id].append(trial)
-    # A cell of which nothing came back is a row too: errors must not vanish from the table.
+    # A cell without any result is a row, too: errors must not vanish from the table.
     for cell_id in sorted({*groups, *(u.cell_id for u in unfinished)}):
         missing = [u for u in unfinished if u.cell_id == cell_id]
         yield _cell(Cell.parse(cell_id), groups[cell_id], missing)
@@ -142,43 +150,51 @@ def _cell(cell: Cell, members: list[TrialResult], missing: list[UnfinishedTrial]
 
 def _rates(members: list[TrialResult], passed: int, errors: int) -> CellRates:
     of = len(members)
-    ks = range(1, min(of, MAX_K) + 1)
-    # Where failure is what the profile expects, there is nothing to recover.
+    # A trial that is expected to fail has nothing to recover from.
     needed = [
         t
         for t in members
         if t.verdict.recovery != "not_needed" and t.verdict.expectation != "expected_failure"
     ]
     classes = Counter(trial.outcome_digest for trial in members)
+    landing = _landing(members)
     return CellRates(
         success=rate(passed, of),
         success_errors_as_failures=rate(passed, of + errors),
-        pass_at={str(k): round(pass_at_k(passed, of, k), 6) for k in ks},
-        pass_hat={str(k): round(pass_hat_k(passed, of, k), 6) for k in ks},
+        pass_at={str(k): round(pass_at_k(passed, of, k), 6) for k in _ks(of)},
+        pass_hat=_pass_hat(passed, of),
         recovery=rate(sum(t.verdict.recovery == "recovered" for t in needed), len(needed)),
         determinism_drift=None if of < 2 else round(1 - max(classes.values()) / of, 6),
-        **_landing(members),
+        landing=landing.landing,
+        landing_at_first=landing.landing_at_first,
+        landing_pass_hat=landing.landing_pass_hat,
+        plan_shapes=landing.plan_shapes,
     )
 
 
-def _landing(members: list[TrialResult]) -> dict[str, Any]:
-    """How plans landed; nothing where no model was asked."""
+def _landing(members: list[TrialResult]) -> LandingRates:
     asked = [trial for trial in members if trial.metrics.landed is not None]
     if not asked:
-        return {}
+        return LandingRates()
     of, landed = len(asked), sum(trial.metrics.landed == 1 for trial in asked)
-    return {
-        "landing": rate(landed, of),
-        "landing_at_first": rate(sum(t.metrics.landed_at_first == 1 for t in asked), of),
-        "landing_pass_hat": {
-            str(k): round(pass_hat_k(landed, of, k), 6) for k in range(1, min(of, MAX_K) + 1)
-        },
-        "plan_shapes": len({trial.plan_shape for trial in asked if trial.plan_shape}),
-    }
+    return LandingRates(
+        landing=rate(landed, of),
+        landing_at_first=rate(sum(t.metrics.landed_at_first == 1 for t in asked), of),
+        landing_pass_hat=_pass_hat(landed, of),
+        plan_shapes=len({trial.plan_shape for trial in asked if trial.plan_shape}),
+    )
+
+
+def _ks(of: int) -> range:
+    return range(1, min(of, MAX_K) + 1)
+
+
+def _pass_hat(passed: int, of: int) -> dict[str, float]:
+    return {str(k): round(pass_hat_k(passed, of, k), 6) for k in _ks(of)}
 
 
 def rate(count: int, of: int) -> Rate:
-    """A proportion with its Wilson interval; nulls for nothing out of nothing."""
+    """A proportion with its Wilson interval; null values if ``of`` is 0."""
     if not of:
         return Rate(count=0, of=0, value=None, low=None, high=None)
     low, high = wilson(count, of)
@@ -195,8 +211,11 @@ def _distribution(values: list[float | None]) -> Distribution:
 
 
 def attribution_score(trials: Sequence[TrialResult]) -> AttributionScore:
-    """Over trials with a fired fault and an expected cause; clean trials only join the matrix."""
-    # Where a known finding struck as well, what was injected is not all that was wrong.
+    """How often attribution named the injected cause, over trials whose fault fired.
+
+    Clean trials count in ``clean``, ``false_causes``, ``mitigated`` and the confusion matrix.
+    """
+    # In a trial with a known finding, the injected fault is not the only thing that went wrong.
     judged = [t for t in trials if t.verdict.cause_named is not None and not t.known_finding]
     correct = sum(t.verdict.cause_named is True for t in judged)
     fired = {t.trial_id for t in trials if any(fault.status == "fired" for fault in t.faults)}
@@ -220,14 +239,14 @@ def attribution_score(trials: Sequence[TrialResult]) -> AttributionScore:
 
 
 def _first_named(trial: TrialResult) -> str:
-    """The first cause that is to blame; where there is none, what was overcome, if it was injected."""
+    """The first blamed cause; without one, the first mitigated cause in an injected layer."""
     causes = trial.verdict.attribution
     blamed = [cause for cause in causes if _blames(cause)]
     injected = (trial.verdict.expected_cause or "").split(" + ")
     layers = {one.partition("/")[0] for one in injected}
     met = [cause for cause in causes if cause.mitigated and cause.layer in layers]
-    calm = [cause for cause in causes if cause.layer == "none"]
-    first = next(iter([*blamed, *met, *calm]), None)
+    no_failure = [cause for cause in causes if cause.layer == "none"]
+    first = next(iter([*blamed, *met, *no_failure]), None)
     return f"{first.layer}/{first.code}" if first else "none/no_failure"
 
 
@@ -236,7 +255,7 @@ def _blames(cause: Attribution) -> bool:
 
 
 def _bound(count: int, of: int) -> float:
-    """A lower bound is rounded down, or it is none."""
+    # Rounded down: rounded up, it would no longer be a lower bound.
     return floor(clopper_pearson_lower(count, of) * 1e6) / 1e6
 
 

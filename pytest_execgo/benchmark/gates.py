@@ -1,4 +1,4 @@
-"""``--execgo-fail-if``: conditions under which a run is red though its trials are green."""
+"""``--execgo-fail-if``: conditions that fail a run whose trials all passed."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import operator
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from statistics import median
 
-from pytest_execgo.benchmark.intervals import median
 from pytest_execgo.errors import UsageError, unknown_name
 from pytest_execgo.models.benchmark import BenchmarkResult
 
@@ -109,8 +109,8 @@ class Gate:
         return cls(text.strip(), name, sign, float(number))
 
     def tripped(self, result: BenchmarkResult) -> str | None:
-        """Why the run is red by this condition; ``None`` if it is not. A figure that the run does not
-        have trips it: what was not measured proves nothing."""
+        """One line why this condition fails the run; ``None`` if it does not. A figure that the run
+        does not have trips the gate, because a missing measurement proves nothing."""
         value = FIGURES[self.figure](result)
         if value is None:
             return f"{self.text}: the run has no {self.figure}"

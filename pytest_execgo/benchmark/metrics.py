@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
 
 from pytest_execgo.models import events as t
 from pytest_execgo.models.benchmark import TrialMetrics, Verdict
@@ -13,8 +13,38 @@ from pytest_execgo.models.benchmark import TrialMetrics, Verdict
 Events = Sequence[t.EvidenceEvent | t.ChaosEvent]
 
 
+@dataclass(frozen=True)
+class PlanFacts:
+    """How a trial came to its plan: fields of :class:`TrialResult`."""
+
+    plan_shape: str | None
+    model: str | None
+    broken_rules: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ModelFigures:
+    """What was measured of a model; all null if no model was asked."""
+
+    repair_count: int | None = None
+    landed: float | None = None
+    landed_at_first: float | None = None
+    model_requests: int | None = None
+    model_retries: int | None = None
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+
+
+@dataclass(frozen=True)
+class Reaction:
+    """How long after the first fault it was detected, and recovered from; in milliseconds."""
+
+    detection_ms: float | None = None
+    recovery_ms: float | None = None
+
+
 def trial_metrics(events: Events, verdict: Verdict) -> TrialMetrics:
-    """Everything that is measured on one trial; see :class:`TrialMetrics` for units."""
+    """All metrics of one trial; units and meanings: :class:`TrialMetrics`."""
     facts = t.evidence(list(events))
     plan = [e for e in facts if isinstance(e, t.PlanReady)]
     plan_failed = [e for e in facts if isinstance(e, t.PlanFailed)]
@@ -27,6 +57,7 @@ def trial_metrics(events: Events, verdict: Verdict) -> TrialMetrics:
     failures = _failures(facts)
     submissions = len(accepted) + len(rejected)
     success = bool(verdict.checks) and all(check.ok for check in verdict.checks)
+    model, reaction = _model_figures(facts), _reaction(events, verdict)
     return TrialMetrics(
         plan_validity=_plan_validity(plan, plan_failed),
         submit_accept_rate=len(accepted) / submissions if submissions else None,
@@ -42,20 +73,25 @@ def trial_metrics(events: Events, verdict: Verdict) -> TrialMetrics:
         task_count=sum(e.tasks for e in plan),
         retry_count=_retries(facts),
         resubmit_count=sum(isinstance(e, t.Resubmitted) for e in facts),
-        **_landing(facts),
+        repair_count=model.repair_count,
+        landed=model.landed,
+        landed_at_first=model.landed_at_first,
+        model_requests=model.model_requests,
+        model_retries=model.model_retries,
+        prompt_tokens=model.prompt_tokens,
+        completion_tokens=model.completion_tokens,
         timeout_count=sum(_is_timeout(e) for e in failures),
         runtime_failure_count=sum(_is_runtime_failure(e) for e in failures),
         invalid_action_count=_invalid_actions(rejected, failures),
         artifact_hash_match=_artifacts(facts),
-        **_reaction(events, verdict),
+        detection_ms=reaction.detection_ms,
+        recovery_ms=reaction.recovery_ms,
     )
 
 
 def outcome_digest(events: Events, verdict: Verdict) -> str:
-    """The sha256 of what a trial came to, without times and ids: equal for equal outcomes.
-
-    Plan, outcome of each stage, last status of each task, each check's result.
-    """
+    """The sha256 of a trial's outcome: plan, outcome of each stage, last status of each task, result of
+    each check. Times and ids are left out, so equal outcomes have equal digests."""
     facts = t.evidence(list(events))
     outcome = {
         "plan": [e.digest for e in facts if isinstance(e, t.PlanReady)],
@@ -75,38 +111,38 @@ _NEVER_LANDED = {"never_valid", "no_answer"}
 _TOO_EXPENSIVE = {"budget_requests", "budget_tokens"}
 
 
-def _landing(facts: Sequence[t.EvidenceEvent]) -> dict[str, Any]:
-    """What came of the answers of a model; empty where none was asked."""
+def _model_figures(facts: Sequence[t.EvidenceEvent]) -> ModelFigures:
     used = [event for event in facts if isinstance(event, t.ModelUsed)]
     if not used:
-        return {"repair_count": None}
+        return ModelFigures()
     landed = any(isinstance(event, t.PlanReady) for event in facts)
     codes = {e.code for e in facts if isinstance(e, t.PlanFailed)}
-    # Of a plan that became too expensive, answers say whether it was the model's fault.
+    # A budget that ran out counts against the model only if the model answered.
     never = bool(codes & _NEVER_LANDED or (codes & _TOO_EXPENSIVE and used[-1].answers))
+    # An endpoint that does not answer proves nothing about plans.
     known = landed or never
-    return {
-        "repair_count": max(0, used[-1].answers - 1),
-        # An endpoint that does not answer says nothing about plans.
-        "landed": float(landed) if known else None,
-        "landed_at_first": float(landed and used[-1].answers == 1) if known else None,
-        "model_requests": used[-1].requests,
-        "model_retries": sum(isinstance(e, t.ModelReplied) and e.attempt > 1 for e in facts),
-        "prompt_tokens": used[-1].prompt_tokens,
-        "completion_tokens": used[-1].completion_tokens,
-    }
+    return ModelFigures(
+        repair_count=max(0, used[-1].answers - 1),
+        landed=float(landed) if known else None,
+        landed_at_first=float(landed and used[-1].answers == 1) if known else None,
+        model_requests=used[-1].requests,
+        model_retries=sum(isinstance(e, t.ModelReplied) and e.attempt > 1 for e in facts),
+        prompt_tokens=used[-1].prompt_tokens,
+        completion_tokens=used[-1].completion_tokens,
+    )
 
 
-def plan_facts(events: Events) -> dict[str, Any]:
-    """The shape of the plan, the model behind it, and the rules that answers broke on the way to it."""
+def plan_facts(events: Events) -> PlanFacts:
+    """The shape of the plan, the model that made it, and the rules that its answers broke, each once
+    and in order of appearance."""
     models = [f"{e.provider}/{e.model}" for e in events if isinstance(e, t.ModelUsed)]
     shapes = [e.shape for e in events if isinstance(e, t.PlanReady)]
     rules = [rule for e in events if isinstance(e, t.AnswerJudged) for rule in e.rules]
-    return {
-        "plan_shape": shapes[-1] if shapes else None,
-        "model": models[-1] if models else None,
-        "broken_rules": tuple(dict.fromkeys(rules)),
-    }
+    return PlanFacts(
+        plan_shape=shapes[-1] if shapes else None,
+        model=models[-1] if models else None,
+        broken_rules=tuple(dict.fromkeys(rules)),
+    )
 
 
 def _plan_validity(plan: list[t.PlanReady], failed: list[t.PlanFailed]) -> float | None:
@@ -130,7 +166,7 @@ def _failures(facts: Sequence[t.EvidenceEvent]) -> list[t.TaskChanged]:
 
 
 def _retries(facts: Sequence[t.EvidenceEvent]) -> int:
-    """ExecGo's own attempts beyond the first, over all tasks."""
+    """Attempts beyond the first that ExecGo made by itself (``retry``), over all tasks."""
     attempts: dict[str, int] = {}
     for event in facts:
         if isinstance(event, t.TaskChanged):
@@ -163,41 +199,42 @@ def _artifacts(facts: Sequence[t.EvidenceEvent]) -> float | None:
     return sum(e.sha256 == e.expected_sha256 for e in hashed) / len(hashed)
 
 
-def _reaction(events: Events, verdict: Verdict) -> dict[str, Any]:
-    """``detection_ms``: fault to first evidence; ``recovery_ms``: fault to the success of the stage
-    in which it was seen, or to the plan, for trials that had to recover."""
+def _reaction(events: Events, verdict: Verdict) -> Reaction:
+    """``detection_ms``: from the first fault to the first symptom. ``recovery_ms``, for trials that
+    recovered: from the first fault to the next success of a stage, or to the plan if the symptom was
+    seen while planning."""
     ordered = sorted(events, key=lambda event: event.at_ms)
     fired_at = next((e.at_ms for e in ordered if isinstance(e, t.ChaosFired)), None)
-    shown = None
-    if fired_at is not None:
-        later = (e for e in ordered if e.at_ms >= fired_at)
-        shown = next((e for e in later if _is_evidence(e)), None)
-    if fired_at is None or shown is None:
-        return {"detection_ms": None, "recovery_ms": None}
+    if fired_at is None:
+        return Reaction()
+    later = (e for e in ordered if e.at_ms >= fired_at)
+    symptom = next((e for e in later if _is_symptom(e)), None)
+    if symptom is None:
+        return Reaction()
     recovered = None
     if verdict.recovery == "recovered":
-        planning = isinstance(shown, (t.ModelReplied, t.AnswerJudged))
+        planning = isinstance(symptom, (t.ModelReplied, t.AnswerJudged))
         kind = t.PlanReady if planning else t.StageFinished
-        ends = (e for e in ordered if isinstance(e, kind) and e.at_ms > shown.at_ms)
-        recovered = next((e.at_ms for e in ends if _went_well(e)), None)
-    return {
-        "detection_ms": _ms(shown.at_ms - fired_at),
-        "recovery_ms": None if recovered is None else _ms(recovered - fired_at),
-    }
+        ends = (e for e in ordered if isinstance(e, kind) and e.at_ms > symptom.at_ms)
+        recovered = next((e.at_ms for e in ends if _succeeded(e)), None)
+    return Reaction(
+        detection_ms=_ms(symptom.at_ms - fired_at),
+        recovery_ms=None if recovered is None else _ms(recovered - fired_at),
+    )
 
 
-def _went_well(event: t.PlanReady | t.StageFinished) -> bool:
+def _succeeded(event: t.PlanReady | t.StageFinished) -> bool:
     return isinstance(event, t.PlanReady) or event.outcome == "succeeded"
 
 
-_PROBLEMS = (
+_SYMPTOMS = (
     t.TaskLost, t.EngineUnreachable, t.SubmitRejected, t.BindingMissing, t.ServiceExited,
     t.ServiceStopped, t.ServiceSilent, t.ServiceLimited, t.LinkDegraded,
 )  # fmt: skip
 
 
-def _is_evidence(event: t.EvidenceEvent | t.ChaosEvent) -> bool:
-    """Whether an answer, a silence, or a look at a service shows that something went wrong."""
+def _is_symptom(event: t.EvidenceEvent | t.ChaosEvent) -> bool:
+    """Whether an event shows that something went wrong."""
     if isinstance(event, t.TaskChanged):
         return event.status == "failed"
     if isinstance(event, t.FixtureRequest):
@@ -206,4 +243,4 @@ def _is_evidence(event: t.EvidenceEvent | t.ChaosEvent) -> bool:
         return event.code is not None or event.slow
     if isinstance(event, t.AnswerJudged):
         return bool(event.rules)
-    return isinstance(event, _PROBLEMS)
+    return isinstance(event, _SYMPTOMS)

@@ -1,4 +1,4 @@
-"""Whether a repeated trial came out as the recorded one."""
+"""How a repeated trial differs from the recorded one."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ from pytest_execgo.models.benchmark import TrialResult
 
 
 def differences(before: TrialResult, after: TrialResult) -> tuple[str, ...]:
-    """What is not equal: the verdict, the causes, what became of each fault and where it struck.
-    Times are not compared, nor what was overcome before there was a plan: a repeat begins with it."""
+    """One line per part that differs: verdict, recovery, causes, faults and where they fired, checks.
+
+    Times are not compared. Mitigated causes are not either: they belong to the planning, and a repeated
+    trial starts from the recorded plan.
+    """
     found = []
     for name, old, new in (
         ("verdict", before.verdict.status, after.verdict.status),
@@ -22,8 +25,8 @@ def differences(before: TrialResult, after: TrialResult) -> tuple[str, ...]:
 
 
 def _causes(result: TrialResult) -> str:
-    """Layers and codes; the layer alone where the profile expects no more of it: how a kill shows
-    itself first is a race."""
+    """Blamed layers and codes; only the layer if the profile expects no code in it. (Which symptom of a
+    kill comes first is a race.)"""
     expected = (result.verdict.expected_cause or "").split(" + ")
     named = {
         cause.layer if cause.layer in expected else f"{cause.layer}/{cause.code}"

@@ -183,6 +183,7 @@ def _judge(context: TrialContext, recorder: TimelineRecorder) -> TrialResult:
         [context.matrix.library.findings[name] for name in accepted],
         context.fleet.infos(),
     )
+    plan = plan_facts(events)
     return TrialResult(
         trial_id=trial.trial_id,
         cell_id=trial.cell.cell_id,
@@ -195,7 +196,9 @@ def _judge(context: TrialContext, recorder: TimelineRecorder) -> TrialResult:
         rng_key=trial.rng_key,
         started_at=recorder.started_at,
         outcome_digest=outcome_digest(events, verdict),
-        **plan_facts(events),
+        plan_shape=plan.plan_shape,
+        model=plan.model,
+        broken_rules=plan.broken_rules,
         metrics=trial_metrics(events, verdict),
         faults=faults,
         verdict=verdict,

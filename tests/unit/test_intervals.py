@@ -8,7 +8,6 @@ import pytest
 
 from pytest_execgo.benchmark.intervals import (
     clopper_pearson_lower,
-    median,
     pass_at_k,
     pass_hat_k,
     wilson,
@@ -39,7 +38,3 @@ def test_pass_k_counts_subsets() -> None:
     triples = list(combinations(outcomes, 3))
     assert pass_hat_k(4, 5, 3) == pytest.approx(sum(map(all, triples)) / len(triples))
     assert pass_at_k(4, 5, 3) == pytest.approx(sum(map(any, triples)) / len(triples))
-
-
-def test_median() -> None:
-    assert (median([3, 1, 2]), median([4, 1, 2, 3])) == (2, 2.5)
