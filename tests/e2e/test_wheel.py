@@ -1,4 +1,4 @@
-"""The wheel alone is enough: built-in scenarios are inside and run in an empty folder."""
+"""The wheel is complete: its scenarios run in an empty folder, and type checkers read its types."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 
 
-def test_the_wheel_brings_its_scenarios(tmp_path: Path) -> None:
+def test_built_in_scenarios_run_from_an_installed_wheel(tmp_path: Path) -> None:
     subprocess.run(
         [sys.executable, "-m", "build", "--wheel", "--outdir", str(tmp_path), str(ROOT)],
         check=True,
@@ -19,6 +19,7 @@ def test_the_wheel_brings_its_scenarios(tmp_path: Path) -> None:
     (wheel,) = tmp_path.glob("*.whl")
     site = tmp_path / "site"
     with zipfile.ZipFile(wheel) as archive:
+        assert "pytest_execgo/py.typed" in archive.namelist(), "type checkers need this marker file"
         archive.extractall(site)
     empty = tmp_path / "empty"
     empty.mkdir()
@@ -40,7 +41,7 @@ def test_the_wheel_brings_its_scenarios(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "8 passed" in done.stdout
-    assert "controls 3/3" in done.stdout, "they are in the wheel, too"
+    assert "controls 3/3" in done.stdout, "the control scenarios are in the wheel, too"
     (empty / "pytest.ini").write_text("[pytest]\nfilterwarnings = error\n")
     wrapped = subprocess.run(
         [sys.executable, "-m", "pytest_execgo", "run", "--scenario", "multi_step_agent"],
