@@ -41,6 +41,10 @@ ALLOWED = {
 }
 
 
+def modules_of_tests() -> list[Path]:
+    return sorted((ROOT / "tests").rglob("test_*.py"))
+
+
 def modules() -> list[Path]:
     folders = (ROOT / PACKAGE, ROOT / "fixtures_server")
     return [path for folder in folders for path in sorted(folder.rglob("*.py"))]
@@ -118,3 +122,13 @@ def test_emulators_need_the_standard_library_alone() -> None:
                 if part_of(name) is None and name.split(".")[0] not in sys.stdlib_module_names
             }
             assert not foreign, path
+
+
+def test_no_test_module_imports_from_another() -> None:
+    guilty = [
+        f"{path.relative_to(ROOT)} imports {name}"
+        for path in modules_of_tests()
+        for name in imports(path)
+        if name.startswith("tests.") and name.rpartition(".")[2].startswith("test_")
+    ]
+    assert not guilty, "move what several tests use to a helper module in tests/"

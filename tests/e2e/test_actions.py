@@ -25,6 +25,7 @@ from pytest_execgo.harness.fleet import Fleet, FleetSpec
 from pytest_execgo.harness.service import SERVICE_NAMES
 from pytest_execgo.ports import Killable
 from pytest_execgo.transport.local import request
+from tests.ids import readable
 
 REGISTRY = Registry.build()
 LINUX = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux only")
@@ -165,6 +166,7 @@ def test_a_partition_holds_data_back_and_loses_none(fleet: Fleet) -> None:
         ("limit", "runtime", {"resource": "cpu", "amount": 0.5}),
         ("network", "execgo", {"kind": "reset"}),
     ],
+    ids=readable,
 )
 def test_the_same_fault_twice_is_refused_and_the_first_is_undone(
     fleet: Fleet, name: str, target: str, params: dict[str, Any]
@@ -278,6 +280,7 @@ def test_what_is_not_ours_is_left_alone(fleet: Fleet, name: str) -> None:
         ("exhaust_timeout", {"left_ms": 0}, "left_ms"),
         ("latency", {"delay": 3}, "delay: unknown key"),
     ],
+    ids=readable,
 )
 def test_parameters_are_checked_when_a_profile_is_loaded(
     tmp_path: Path, name: str, params: dict[str, Any], complaint: str

@@ -521,6 +521,7 @@ def test_what_is_in_the_making_when_somebody_breaks_it_off_goes_as_well(
         (lambda folder: (folder / ".dockerignore").write_bytes(b"\xff\xfe"), "codec"),
         (lambda folder: (folder / ".dockerignore").mkdir(), "directory"),
     ],
+    ids=["undecodable", "directory"],
 )
 def test_an_unusable_checkout_is_one_line(
     tmp_path: Path, break_it: Callable[[Path], object], message: str

@@ -10,12 +10,7 @@ from pytest_execgo.models.benchmark import TrialMetrics, TrialResult
 from pytest_execgo.run.session import RunSession
 from pytest_execgo.scenario.library import builtin_folder
 from tests.conftest import ScenarioMaker
-
-# Those of models move in tests/plugin/test_model_runs.py: `reference` asks none.
-OF_MODELS = {
-    "repair_count", "landed", "landed_at_first", "model_requests", "model_retries", "prompt_tokens",
-    "completion_tokens",
-}  # fmt: skip
+from tests.results import METRICS_OF_MODELS
 
 
 def flaky(plan: dict[str, Any]) -> None:
@@ -77,7 +72,8 @@ def test_every_metric_moves(
         )
     ]
     still = [name for name in TrialMetrics.model_fields if len(_values(results, name)) < 2]
-    assert set(still) == OF_MODELS
+    # `reference` asks no model; tests/plugin/test_model_runs.py checks these.
+    assert set(still) == METRICS_OF_MODELS
 
 
 def _values(results: list[TrialResult], name: str) -> set[Any]:

@@ -24,6 +24,7 @@ from pytest_execgo.harness.fleet import Fleet, FleetSpec
 from pytest_execgo.transport import local as direct_http
 from tests import containers
 from tests.containers import PYTHON_IMAGE
+from tests.ids import readable
 
 NAME = f"test-{os.getpid()}"
 
@@ -186,6 +187,7 @@ def test_one_that_lost_its_network_is_shown_and_can_be_taken_down() -> None:
         (("up", "x", "--publish", "exgo=80"), "did you mean 'execgo'?"),
         (("up", "x", "--service", "execgo=embedded"), "a fleet that is kept is made of containers"),
     ],
+    ids=readable,
 )
 def test_mistakes_are_one_line(words: tuple[str, ...], said: str) -> None:
     containers.need_engine()

@@ -11,6 +11,7 @@ import requests
 
 from pytest_execgo.extensions.registry import Registry
 from pytest_execgo.harness.fleet import Fleet, FleetSpec
+from tests.ids import readable
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +71,7 @@ def noop(name: str, *deps: str, **more: Any) -> dict[str, Any]:
             "unknown task type: warp (available: cli-skills, mcp, os, runtime)",
         ),
     ],
+    ids=readable,
 )
 def test_a_bad_graph_is_refused_in_execgos_words(
     execgo: Api, tasks: list[dict[str, Any]], message: str
@@ -168,6 +170,7 @@ def submit(runtime: Api, task_id: str, script: str, **more: Any) -> dict[str, An
         ("r-signal", "kill -9 $$", {}, "failed", "internal"),
         ("r-cpu", "while :; do :; done", {"cpu_time_sec": 1}, "failed", "cpu_limit_exceeded"),
     ],
+    ids=readable,
 )
 def test_how_a_task_ends_in_the_runtime(
     runtime: Api, name: str, script: str, limits: Any, status: str, code: str | None
@@ -222,6 +225,7 @@ def test_only_the_owner_may_kill(runtime: Api) -> None:
         ({}, 422, "missing field `execution`"),
         ({"execution": {"kind": "dance"}}, 422, "unknown variant"),
     ],
+    ids=readable,
 )
 def test_a_bad_submission_is_refused(runtime: Api, body: Any, status: int, text: str) -> None:
     reply = runtime.post("/api/v1/tasks", body)

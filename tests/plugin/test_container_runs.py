@@ -17,6 +17,7 @@ from pytest_execgo.harness.containers import leftovers
 from tests import containers
 from tests.conftest import ScenarioMaker
 from tests.containers import PYTHON_IMAGE
+from tests.ids import readable
 from tests.plugin.conftest import latest
 from tests.verdicts import verdicts
 
@@ -211,6 +212,7 @@ def test_a_container_that_ends_at_once_is_an_error_with_its_last_words(
         ),
         (("--execgo-harness=kept:x", "-n2", "--collect-only"), "every worker needs one of its own"),
     ],
+    ids=readable,
 )
 def test_options_that_cannot_work_are_refused(
     pytester: pytest.Pytester, words: tuple[str, ...], said: str

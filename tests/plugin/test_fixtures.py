@@ -9,6 +9,7 @@ import pytest
 
 from pytest_execgo.extensions import hookspecs
 from tests.conftest import ScenarioMaker
+from tests.ids import readable
 from tests.plugin.conftest import latest
 
 
@@ -107,6 +108,7 @@ def example_of(name: str) -> str:
         ("pytest_execgo_launchers", ["--execgo-harness=mine"], "*1 passed*"),
         ("pytest_execgo_report_formats", [], "*1 passed*"),
     ],
+    ids=readable,
 )
 def test_the_example_of_every_hook_runs(
     pytester: pytest.Pytester, project: ScenarioMaker, hook: str, args: list[str], proof: str

@@ -12,6 +12,7 @@ import pytest
 from pytest_execgo.cli.schema import schemas
 from pytest_execgo.scenario.library import list_profiles
 from tests.conftest import ScenarioMaker
+from tests.ids import readable
 from tests.plugin.conftest import latest
 
 ITEM = "scenarios/demo/scenario.yaml::reference-replay-none-r0"
@@ -118,6 +119,7 @@ def test_all_stands_for_every_profile(pytester: pytest.Pytester, project: Scenar
         (["--execgo-shard=1/2"], 2),
         (["--execgo-shard=2/2"], 1),
     ],
+    ids=readable,
 )
 def test_selection(
     pytester: pytest.Pytester, project: ScenarioMaker, selection: list[str], count: int

@@ -14,6 +14,7 @@ from pytest_execgo.models.events import ModelReplied
 from pytest_execgo.observability.recorder import read_timeline
 from pytest_execgo.scenario.library import builtin_folder
 from tests.conftest import ScenarioMaker
+from tests.ids import readable
 from tests.plugin.conftest import FRAMEWORK, SCRIPTED, latest, script, trial
 
 PROFILES = sorted(path.stem for path in (builtin_folder() / "chaos").glob("model_*.yaml"))
@@ -201,6 +202,7 @@ def test_where_no_model_is_asked_nothing_is_passed_over(
         ({"params": {"retry_after": -1}}, "params"),
         ({"target": "runtime"}, "unknown target of rate_limit 'runtime' (allowed: model)"),
     ],
+    ids=readable,
 )
 def test_a_profile_that_cannot_be_meant_is_one_line(
     pytester: pytest.Pytester, project: ScenarioMaker, tiny: Path, change: dict[str, Any], said: str

@@ -17,9 +17,10 @@ import yaml
 
 from pytest_execgo.emulators.httpd import Request, Response, json_response
 from tests.conftest import ScenarioMaker
-from tests.e2e.test_metrics import OF_MODELS
 from tests.endpoints import serving
+from tests.ids import readable
 from tests.plugin.conftest import FRAMEWORK, KEY, LIVE, SCRIPTED, latest, script, trial
+from tests.results import METRICS_OF_MODELS
 
 
 def test_a_scripted_model_is_asked_and_its_plan_runs(pytester: pytest.Pytester, tiny: Path) -> None:
@@ -80,8 +81,8 @@ def test_every_metric_of_models_moves(pytester: pytest.Pytester, tiny: Path) -> 
     seen = []
     for words in (["--execgo-model=default"], ["--execgo-model=stubborn", DOCKER_ERRORS]):
         pytester.runpytest_subprocess(*SCRIPTED, *words)
-        seen.append({metric: trial(pytester)["metrics"][metric] for metric in OF_MODELS})
-    assert [metric for metric in OF_MODELS if seen[0][metric] == seen[1][metric]] == []
+        seen.append({metric: trial(pytester)["metrics"][metric] for metric in METRICS_OF_MODELS})
+    assert [metric for metric in METRICS_OF_MODELS if seen[0][metric] == seen[1][metric]] == []
 
 
 def test_an_endpoint_that_is_down_says_nothing_about_plans(
@@ -237,7 +238,7 @@ BUDGETS = [
 ]
 
 
-@pytest.mark.parametrize(("option", "said"), BUDGETS)
+@pytest.mark.parametrize(("option", "said"), BUDGETS, ids=readable)
 def test_a_plan_that_costs_too_much_is_none(
     pytester: pytest.Pytester, tiny: Path, option: str, said: str
 ) -> None:
@@ -387,6 +388,7 @@ def test_the_key_is_in_no_file_though_the_endpoint_echoes_it(
             "framework reference has no mode live",
         ),
     ],
+    ids=readable,
 )
 def test_options_that_cannot_work_are_one_line(
     pytester: pytest.Pytester, tiny: Path, words: tuple[str, ...], said: str

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from tests.conftest import ScenarioMaker
+from tests.ids import readable
 from tests.plugin.conftest import latest
 
 COLLECT = ("--execgo-matrix", "--collect-only", "-q")
@@ -184,6 +185,7 @@ def test_a_bad_scenario_is_one_line_without_a_traceback(
         ({"when": {"phase": "plan"}}, "unknown when.phase of kill 'plan'"),
         ({"probability": 3}, "faults[[]0[]].probability"),
     ],
+    ids=readable,
 )
 def test_a_bad_profile_is_found_before_anything_runs(
     pytester: pytest.Pytester, project: ScenarioMaker, fault: dict[str, object], complaint: str

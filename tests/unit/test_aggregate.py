@@ -2,47 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import Any
-
-from pytest_execgo.benchmark.aggregate import RunFacts, aggregate
 from pytest_execgo.benchmark.reports.markdown import MarkdownReport
 from pytest_execgo.models.benchmark import (
-    BenchmarkResult,
-    BenchmarkRunRequest,
     ControlRecord,
-    Environment,
     FaultRecord,
-    TrialMetrics,
     TrialResult,
-    UnfinishedTrial,
 )
 from pytest_execgo.models.finding import AcceptedFinding
-
-ENVIRONMENT = Environment(
-    pytest_execgo="0", python="3", platform="x", cpu_count=1, git_commit=None, seed=7, workers=1,
-    services={}, packages={},
-)  # fmt: skip
-
-
-def trial(repetition: int, status: str = "passed", **verdict: Any) -> TrialResult:
-    cause = {"layer": "none", "code": "x", "confidence": "certain", "evidence": [], "message": "m"}
-    metrics: dict[str, Any] = dict.fromkeys(TrialMetrics.model_fields, 1)
-    return TrialResult.model_validate(
-        {
-            "trial_id": f"s-f-replay-none-r{repetition}",
-            "cell_id": "s-f-replay-none",
-            "scenario": "s", "framework": "f", "mode": "replay", "chaos": "none",
-            "repetition": repetition, "seed": 7, "started_at": datetime.now(UTC),
-            "outcome_digest": status, "metrics": {**metrics, "wall_time_ms": repetition},
-            "rerun": "pytest x",
-            "verdict": {
-                "status": status, "expectation": "not_applicable", "outcome": "o",
-                "recovery": "not_needed", "checks": [], "attribution": [cause],
-                "explanation": [], **verdict,
-            },
-        }
-    )  # fmt: skip
+from tests.results import missing, result, trial
 
 
 def test_trouble_that_was_overcome_is_counted_and_no_false_cause() -> None:
@@ -76,25 +43,6 @@ def test_what_was_overcome_is_what_was_named_only_where_it_was_injected() -> Non
         "plan/x": {"plan/x": 1},
         "runtime": {"none/no_failure": 1},
     }
-
-
-def missing(repetition: int, state: str) -> UnfinishedTrial:
-    return UnfinishedTrial.model_validate(
-        {
-            "trial_id": f"s-f-replay-none-r{repetition}",
-            "cell_id": "s-f-replay-none",
-            "state": state,
-            "reason": "because",
-        }
-    )
-
-
-def result(
-    trials: list[TrialResult], unfinished: list[UnfinishedTrial], **facts: Any
-) -> BenchmarkResult:
-    return aggregate(
-        RunFacts("run", BenchmarkRunRequest(), ENVIRONMENT, trials, unfinished, **facts)
-    )
 
 
 def test_a_rate_is_given_with_and_without_harness_errors() -> None:

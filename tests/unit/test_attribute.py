@@ -10,6 +10,7 @@ import pytest
 
 from pytest_execgo.models import events as t
 from pytest_execgo.verdict.attribute import attribute
+from tests.ids import readable
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -186,6 +187,7 @@ PLANNED = t.PlanReady(at_ms=4, plan_id="p", stages=1, tasks=1, digest="d", durat
             [("unknown", "unexplained", False), ("plan", "cycle", True)],
         ),
     ],
+    ids=readable,
 )
 def test_trouble_with_a_model(
     events: list[t.EvidenceEvent], expected: list[tuple[str, str, bool]]
@@ -377,6 +379,7 @@ DOWN = t.TaskError(code="external_failure", message="Post: refused", source="run
             ["runtime/handle_lost/certain", "fixture/http_error/certain"],
         ),
     ],
+    ids=readable,
 )
 def test_rules(events: list[t.EvidenceEvent], expected: list[str]) -> None:
     causes = attribute(events)

@@ -12,6 +12,7 @@ import yaml
 from pytest_execgo.models.plan import StandardPlan
 from pytest_execgo.scenario.checks import TrialView, evaluate
 from pytest_execgo.scenario.manifest import load_scenario
+from tests.ids import readable
 
 TASKS: dict[str, dict[str, Any]] = {
     "a": {
@@ -69,6 +70,7 @@ def value(**more: Any) -> dict[str, Any]:
         {"kind": "file", "path": "gone.txt", "absent": True},
         {"kind": "python", "callable": "checks:holds"},
     ],
+    ids=readable,
 )
 def test_holds(tmp_path: Path, check: dict[str, Any]) -> None:
     event = run(tmp_path, check)
@@ -105,6 +107,7 @@ def test_holds(tmp_path: Path, check: dict[str, Any]) -> None:
         ({"kind": "python", "callable": "checks:fails"}, "three is too many (checks.py:4)"),
         ({"kind": "python", "callable": "checks:denies"}, "returned False"),
     ],
+    ids=readable,
 )
 def test_does_not_hold(tmp_path: Path, check: dict[str, Any], message: str) -> None:
     event = run(tmp_path, check)

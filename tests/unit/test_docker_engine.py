@@ -12,6 +12,7 @@ from docker.errors import APIError, DockerException
 
 from pytest_execgo.harness.containers import engine as docker_engine
 from pytest_execgo.harness.containers.engine import explain
+from tests.ids import readable
 
 
 def unreachable(inner: OSError) -> DockerException:
@@ -56,6 +57,7 @@ def unreachable(inner: OSError) -> DockerException:
         ),
         (APIError("500", explanation="something\nelse"), "Docker: something else"),
     ],
+    ids=readable,
 )
 def test_trouble_is_one_line_with_what_to_do(error: DockerException, said: str) -> None:
     text = explain(error)
@@ -72,6 +74,7 @@ def test_trouble_is_one_line_with_what_to_do(error: DockerException, said: str) 
         ({"OperatingSystem": "Debian", "SecurityOptions": None}, "", None),
         ({"OperatingSystem": "Debian"}, "unix:///run/user/1/docker.sock", None),
     ],
+    ids=readable,
 )
 def test_engines_whose_containers_cannot_be_reached_are_refused(
     monkeypatch: pytest.MonkeyPatch, facts: dict[str, Any], host: str, said: str | None

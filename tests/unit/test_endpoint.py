@@ -20,6 +20,7 @@ from pytest_execgo.adapter.endpoint import Endpoint, read, retry_after
 from pytest_execgo.emulators.httpd import Request, Response, json_response
 from pytest_execgo.transport.local import session_for
 from tests.endpoints import serving
+from tests.ids import readable
 
 SAID = {"choices": [{"message": {"role": "assistant", "content": "{}"}}]}
 
@@ -81,6 +82,7 @@ def test_an_answer_of_any_encoding_comes_whole() -> None:
         HEAD + b"Transfer-Encoding: chunked\r\n\r\n5\r\n{",
         b"no HTTP at all",
     ],
+    ids=["nothing", "half a body", "half a chunk", "no HTTP"],
 )
 def test_a_connection_that_breaks_is_no_answer_and_no_silence(said: bytes) -> None:
     with raw(lambda connection: connection.sendall(said)) as url:
@@ -89,7 +91,11 @@ def test_a_connection_that_breaks_is_no_answer_and_no_silence(said: bytes) -> No
     assert answer.text
 
 
-@pytest.mark.parametrize("said", [b"", HEAD, HEAD + b"Content-Length: 9\r\n\r\n{"])
+@pytest.mark.parametrize(
+    "said",
+    [b"", HEAD, HEAD + b"Content-Length: 9\r\n\r\n{"],
+    ids=["nothing", "head", "half a body"],
+)
 @pytest.mark.parametrize(("seconds", "left"), [(0.1, 60), (10, 0.1)], ids=["answer", "plan"])
 def test_a_silence_is_waited_for_and_told(said: bytes, seconds: float, left: float) -> None:
     over = threading.Event()
@@ -164,6 +170,7 @@ class Clock:
         ([(1, b" "), (3, b"\n\n"), (4, b": thinking\n\n"), (5, b"{"), (0.2, b"}")], 200),
         ([(1, b"{"), (3, b" "), (1, b"}")], 3000),
     ],
+    ids=readable,
 )
 def test_only_a_pause_in_the_middle_counts(
     pieces: list[tuple[float, bytes]], longest: float
@@ -200,6 +207,7 @@ NOW = datetime(2026, 11, 25, 12, 0, 0, tzinfo=UTC)
         ({"Retry-After": "inf"}, None),
         ({"Retry-After": "Wed, 21 Oct 2015 07:28:00 +99999999999999"}, None),
     ],
+    ids=readable,
 )
 def test_retry_after_is_read(headers: dict[str, str], seconds: float | None) -> None:
     assert retry_after(headers, lambda: NOW) == seconds

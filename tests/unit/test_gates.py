@@ -6,7 +6,7 @@ import pytest
 
 from pytest_execgo.benchmark.gates import FIGURES, Gate
 from pytest_execgo.errors import UsageError
-from tests.unit.test_aggregate import missing, result, trial
+from tests.results import missing, result, trial
 
 RUN = result([trial(10), trial(20), trial(30, "failed")], [missing(4, "error")])
 

@@ -18,6 +18,7 @@ from pytest_execgo.adapter.recorded import DIVERGENCE, Recorded
 from pytest_execgo.emulators.httpd import Response, json_response
 from pytest_execgo.models.context import PlanBudget
 from tests.endpoints import Document
+from tests.ids import readable
 
 ASKED = {"model": "m", "messages": [{"role": "user", "content": "plan"}]}
 SAID = {
@@ -117,6 +118,7 @@ def test_a_request_goes_on_with_the_key_and_both_are_kept_without_it(model: Docu
             "no: [key]",
         ),
     ],
+    ids=readable,
 )
 def test_an_answer_that_is_none_is_told_in_one_line(
     model: Document, answer: Response, code: str, said: str
@@ -172,7 +174,9 @@ def test_what_does_not_pass_is_asked_once_and_told_as_it_came(model: Document, s
     assert len(model.asked) == 1
 
 
-@pytest.mark.parametrize("answer", [json_response({}, 503), Response(200, b"{", "text/html")])
+@pytest.mark.parametrize(
+    "answer", [json_response({}, 503), Response(200, b"{", "text/html")], ids=readable
+)
 def test_what_is_left_of_trouble_tempts_no_sdk_to_ask_again(
     model: Document, answer: Response
 ) -> None:
@@ -188,7 +192,9 @@ def limited(retry_after: str) -> Response:
 
 
 @pytest.mark.parametrize(
-    ("retry_after", "waits"), [("0", [0]), ("30", [30]), ("31", []), ("3600", []), ("-3", [0.5])]
+    ("retry_after", "waits"),
+    [("0", [0]), ("30", [30]), ("31", []), ("3600", []), ("-3", [0.5])],
+    ids=readable,
 )
 def test_retry_after_is_honoured_within_reason(
     model: Document, retry_after: str, waits: list[float]
@@ -372,7 +378,7 @@ def test_a_stream_that_was_not_asked_for_is_no_answer(model: Document) -> None:
     )
 
 
-@pytest.mark.parametrize("error", [None, {}, {"message": None}, ""])
+@pytest.mark.parametrize("error", [None, {}, {"message": None}, ""], ids=readable)
 def test_an_error_that_says_nothing_is_none(model: Document, error: Any) -> None:
     model.answers = [json_response({**SAID, "error": error})]
     with live(model) as gateway:
@@ -411,6 +417,7 @@ def test_a_replay_answers_as_recorded_with_no_endpoint(model: Document) -> None:
         (lambda body: body["messages"].append({}), "messages"),
         (lambda body: body.update(tools=[]), "tools"),
     ],
+    ids=["other text", "one message more", "no tools"],
 )
 def test_a_request_that_was_not_recorded_so_is_a_divergence_that_names_the_place(
     model: Document, change: Callable[[dict[str, Any]], object], where: str

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -39,6 +38,7 @@ def test_a_tag_is_a_name_that_docker_takes(checkout: Path) -> None:
         lambda folder: (folder / "main.go").chmod(0o755),
         lambda folder: (folder / "Dockerfile").write_text("FROM other\n"),
     ],
+    ids=["content", "new file", "name", "mode", "Dockerfile"],
 )
 def test_what_goes_into_the_image_changes_the_tag(
     checkout: Path, change: Callable[[Path], object]
@@ -55,22 +55,6 @@ def test_what_docker_is_not_sent_does_not(checkout: Path) -> None:
     (checkout / "notes/today.md").write_text("hello")
     (checkout / "build.log").write_text("hello")
     assert tag(checkout) == before
-
-
-def test_of_git_only_the_commit_counts(checkout: Path) -> None:
-    def git(*words: str) -> None:
-        identity = ("-c", "user.name=x", "-c", "user.email=x@example.org")
-        subprocess.run(["git", *identity, *words], cwd=checkout, check=True, capture_output=True)
-
-    git("init", "-q")
-    git("add", ".")
-    git("commit", "-qm", "one")
-    before = tag(checkout)
-    git("gc", "-q")
-    git("status")
-    assert tag(checkout) == before
-    git("commit", "-qm", "two", "--allow-empty")
-    assert tag(checkout) != before
 
 
 def test_our_own_images_depend_on_their_python_image() -> None:

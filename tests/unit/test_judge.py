@@ -10,6 +10,7 @@ from pytest_execgo.models import events as t
 from pytest_execgo.models.chaos import ChaosProfile
 from pytest_execgo.models.events import TimelineEvent
 from pytest_execgo.verdict.verify import judge
+from tests.ids import readable
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 FAULT = {"action": "kill", "target": "runtime", "when": {"phase": "runtime"}}
@@ -67,6 +68,7 @@ FAIL, MEASURE = profile("expected_failure", DSL), profile("measure")
         (FAIL, [ARMED, SILENT, REFUSED, BAD, DONE], "inconclusive"),
         (MEASURE, [ARMED, FIRED, BAD, DONE], "passed"),
     ],
+    ids=readable,
 )
 def test_status(expected: ChaosProfile, events: list[TimelineEvent], status: str) -> None:
     verdict, _ = judge(expected, events)
@@ -80,6 +82,7 @@ def test_status(expected: ChaosProfile, events: list[TimelineEvent], status: str
         ([FIRED, BAD, DONE], False),
         ([DICE, BAD, DONE], None),
     ],
+    ids=readable,
 )
 def test_a_cause_counts_only_when_the_fault_fired(
     events: list[TimelineEvent], named: bool | None
@@ -91,6 +94,7 @@ def test_a_cause_counts_only_when_the_fault_fired(
 @pytest.mark.parametrize(
     ("event", "status"),
     [(FIRED, "fired"), (SILENT, "not_fired"), (DICE, "not_exercised")],
+    ids=readable,
 )
 def test_what_becomes_of_a_fault(event: TimelineEvent, status: str) -> None:
     _, faults = judge(RECOVER, [ARMED, event, GOOD, DONE])
@@ -112,6 +116,7 @@ SECOND = {"fault": 1}
 @pytest.mark.parametrize(
     ("events", "named"),
     [([SLOW, EXIT], True), ([SLOW], False), ([EXIT], False), ([SLOW, EXIT, REFUSED], False)],
+    ids=readable,
 )
 def test_two_faults_are_two_causes_and_nothing_else(
     events: list[TimelineEvent], named: bool
@@ -140,6 +145,7 @@ GOT_OVER: list[TimelineEvent] = [replied("model_rate_limit", 2), replied(None, 3
         # Something else broke, too: that was not injected.
         ([FIRED, *GOT_OVER, EXIT, GOOD, DONE], False),
     ],
+    ids=readable,
 )
 def test_what_was_overcome_is_named_and_blamed_for_nothing(
     events: list[TimelineEvent], named: bool
@@ -173,6 +179,7 @@ def test_what_was_overcome_is_no_harm_elsewhere() -> None:
         # That was before the fault.
         ([ARMED, replied("model_rate_limit", 0), PLANNED, FIRED, GOOD, DONE], "not_needed"),
     ],
+    ids=readable,
 )
 def test_a_model_that_had_to_be_asked_again_is_a_recovery(
     events: list[TimelineEvent], recovery: str

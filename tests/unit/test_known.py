@@ -75,6 +75,17 @@ def judged(given: Verdict, *expected: str, healed_at_ms: float | None = None) ->
         (verdict(("dsl", "cycle", "certain"), LIKELY), REAL, None),
         (verdict(("fixture", "http_error", "likely"), LIKELY), REAL, "stays-running"),
     ],
+    ids=[
+        "likely",
+        "only possible",
+        "other engine",
+        "no engine",
+        "inconclusive",
+        "passed",
+        "other cause",
+        "behind a cause of ours",
+        "behind a cause in the fixtures",
+    ],
 )
 def test_a_finding_explains_its_own_cause_only(
     given: Verdict, services: dict[str, ServiceInfo], expected: str | None

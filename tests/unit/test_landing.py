@@ -19,6 +19,7 @@ from pytest_execgo.models.plan import StandardPlan, plan_shape
 from pytest_execgo.models.recording import Recording
 from pytest_execgo.scenario.library import builtin_folder, list_scenarios
 from pytest_execgo.scenario.manifest import load_scenario
+from tests.ids import readable
 
 SCENARIOS = list_scenarios(builtin_folder())
 TOOLS = ("shell", "file", "http", "dns", "tcp", "sleep", "noop")
@@ -96,6 +97,7 @@ def test_a_plan_that_is_broken_in_a_named_way_breaks_that_rule(
         ("[" * 200_000, "broken_json"),
         (json.dumps(EXAMPLE).replace("weigh", "\\ud800"), "schema"),
     ],
+    ids=["prose", "list", "stage_id", "no stages", "unknown key", "NaN", "too deep", "surrogate"],
 )
 def test_what_is_no_plan_is_told_by_rule(answer: str, rule: str) -> None:
     assert rule in land_text(answer, context()).rules
@@ -118,6 +120,7 @@ def test_a_tool_that_execgo_does_not_have_is_a_broken_rule() -> None:
         ({"schema_version": "1", "answers": [{"text": "b", "broken": "cycle"}]}, "goes with plan"),
         ({"schema_version": "1", "answers": [{"plan": "a", "broken": "cylce"}]}, "cycle"),
     ],
+    ids=readable,
 )
 def test_a_script_that_cannot_work_is_one_line(
     tmp_path: Path, script: dict[str, Any] | None, said: str

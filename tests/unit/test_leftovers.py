@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -17,14 +16,6 @@ pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Li
 
 def test_a_living_process_is_not_dead() -> None:
     assert not _is_dead(_identity(os.getpid()))
-
-
-def test_a_process_that_ended_is_dead() -> None:
-    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    owner = _identity(child.pid)
-    assert not _is_dead(owner)
-    child.communicate(b"\n")
-    assert _is_dead(owner)
 
 
 def test_a_number_that_was_given_again_is_another_process() -> None:

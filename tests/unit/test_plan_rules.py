@@ -8,6 +8,7 @@ import pytest
 
 from pytest_execgo.models.plan import StandardPlan
 from pytest_execgo.models.plan_rules import fill_placeholders, find_cycle, plan_problems
+from tests.ids import readable
 
 
 def plan(*stages: dict[str, Any]) -> StandardPlan:
@@ -112,6 +113,7 @@ def test_a_legal_plan_has_no_problem() -> None:
             "stages[1].bindings[0].target_task_id",
         ),
     ],
+    ids=readable,
 )
 def test_each_rule_is_named_and_placed(stages: list[dict[str, Any]], rule: str, where: str) -> None:
     assert [(p.rule, p.where) for p in plan_problems(plan(*stages))] == [(rule, where)]

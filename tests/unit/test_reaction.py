@@ -8,6 +8,7 @@ from pytest_execgo.benchmark.metrics import trial_metrics
 from pytest_execgo.models import events as t
 from pytest_execgo.models.chaos import ChaosProfile
 from pytest_execgo.verdict.verify import judge
+from tests.ids import readable
 
 PROFILE = ChaosProfile.model_validate(
     {
@@ -43,6 +44,7 @@ def replied(code: str | None, at_ms: float, stalled_ms: float = 0) -> t.ModelRep
         # Seen at the runtime: got over when the stage was.
         ([t.TaskLost(stage_id="s", round=0, task_id="a", engine_task_id="x", at_ms=60)], 50, 80),
     ],
+    ids=readable,
 )
 def test_reaction(
     seen: list[t.TimelineEvent], detection_ms: float | None, recovery_ms: float | None
