@@ -191,7 +191,13 @@ def fired(at_ms: float) -> t.ChaosFired:
 
 
 def test_the_ending_stands_at_the_last_success_after_the_first_fault() -> None:
-    events = [fired(1000), fired(1500), end(2000), end(3500), end(4000, "failed")]
+    events: list[t.EvidenceEvent | t.ChaosEvent] = [
+        fired(1000),
+        fired(1500),
+        end(2000),
+        end(3500),
+        end(4000, "failed"),
+    ]
     (step,) = [step for step in explain(events, "all hold") if "all hold" in step.text]
     assert step.text == "all hold; the last stage ended 2.50 s after the fault"
     assert (step.at_ms, step.events) == (3500, ("end-3500",))
