@@ -36,7 +36,7 @@ def main() -> int:
         if name in IMPORTS:
             print(name, file=sys.stderr)
             with tempfile.TemporaryDirectory(prefix="framework-") as folder:
-                rows.append([name, *_measure(name, adapter.packages[0], Path(folder))])  # type: ignore[attr-defined]
+                rows.append([name, *_measure(name, adapter.packages[0], Path(folder))])
     headers = ["framework", "version", "packages", "MB", "install s", "import s", "requests"]
     print(tabulate(rows, headers, tablefmt="github", floatfmt=".1f"))
     return 0

@@ -3,33 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 from typing import Any
 
-from pytest_execgo.adapter.base import PlanTrace
+from pytest_execgo.adapter.base import FrameworkAdapter, PlanTrace, model_settings, plan_format
 from pytest_execgo.adapter.landing import land_text
-from pytest_execgo.adapter.packages import missing
-from pytest_execgo.adapter.prompt import prompt, schema
+from pytest_execgo.adapter.prompt import prompt
 from pytest_execgo.models.context import PlanContext
-from pytest_execgo.models.plan import Mode, StandardPlan
 
 
-class AgentFrameworkAdapter:
+class AgentFrameworkAdapter(FrameworkAdapter):
     """Agent, executors and edges are the framework's."""
 
     name = "agent-framework"
-    modes: frozenset[Mode] = frozenset({"live", "replay"})
-    asks_model = True
     packages = ("agent-framework-core", "agent-framework-openai", "openai")
 
-    def missing(self) -> str | None:
-        """All packages are needed."""
-        return missing(self.name, self.packages)
-
-    def plan(self, context: PlanContext, trace: PlanTrace, recording: Path | None) -> StandardPlan:
+    def run_framework(self, context: PlanContext, trace: PlanTrace) -> None:
         """Run the workflow; its events go into the trace."""
         asyncio.run(_run(context, trace))
-        return trace.settled()
 
 
 async def _run(context: PlanContext, trace: PlanTrace) -> None:
@@ -38,11 +28,7 @@ async def _run(context: PlanContext, trace: PlanTrace) -> None:
     from openai import AsyncOpenAI
 
     texts = prompt(context)
-    answer = {"name": "plan", "schema": schema(), "strict": False}
-    options = {
-        "response_format": {"type": "json_schema", "json_schema": answer},
-        **_chosen(context),
-    }
+    options = {"response_format": plan_format(), **model_settings(context)}
     profile = context.model
     async with AsyncOpenAI(
         base_url=profile.base_url,
@@ -76,10 +62,10 @@ def _checker(context: PlanContext, trace: PlanTrace) -> Any:
             landing = trace.judged(land_text(response.agent_response.text, context))
             if landing.plan is not None or len(trace.landings) > context.max_repairs:
                 return
-            told = Message("user", [f"The plan breaks rules:\n{landing.message}"])
-            await flow.send_message(AgentExecutorRequest(messages=[told], should_respond=True))
+            rules = Message("user", [f"The plan breaks rules:\n{landing.message}"])
+            await flow.send_message(AgentExecutorRequest(messages=[rules], should_respond=True))
 
-    # The framework reads these types at run time, and they are known only now.
+    # The framework reads these types at run time; they are imported only here.
     Checker._check.__annotations__ = {
         "response": AgentExecutorResponse,
         "flow": WorkflowContext[AgentExecutorRequest],
@@ -87,9 +73,3 @@ def _checker(context: PlanContext, trace: PlanTrace) -> Any:
     }
     Checker.check = handler(Checker._check)
     return Checker(id="checker")
-
-
-def _chosen(context: PlanContext) -> dict[str, Any]:
-    profile = context.model
-    chosen = {"temperature": profile.temperature, "max_tokens": profile.max_tokens}
-    return {name: value for name, value in chosen.items() if value is not None}

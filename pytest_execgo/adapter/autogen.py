@@ -1,39 +1,29 @@
 """AutoGen: a conversation of two agents. The planner asks the model; the critic knows the rules of
-ExecGo, and ends the conversation when a plan breaks none."""
+ExecGo and ends the conversation when a plan breaks none of them."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-from pytest_execgo.adapter.base import PlanTrace
+from pytest_execgo.adapter.base import FrameworkAdapter, PlanTrace, model_settings, plan_format
 from pytest_execgo.adapter.landing import land_text
-from pytest_execgo.adapter.packages import missing
-from pytest_execgo.adapter.prompt import prompt, schema
+from pytest_execgo.adapter.prompt import prompt
 from pytest_execgo.models.context import PlanContext
-from pytest_execgo.models.plan import Mode, StandardPlan
 
 _APPROVED = "APPROVED"
 
 
-class AutoGenAdapter:
+class AutoGenAdapter(FrameworkAdapter):
     """Agents, team and conditions are AutoGen's; the critic needs no model."""
 
     name = "autogen"
-    modes: frozenset[Mode] = frozenset({"live", "replay"})
-    asks_model = True
     packages = ("autogen-agentchat", "autogen-ext", "openai")
 
-    def missing(self) -> str | None:
-        """All packages are needed."""
-        return missing(self.name, self.packages)
-
-    def plan(self, context: PlanContext, trace: PlanTrace, recording: Path | None) -> StandardPlan:
-        """Let them talk; who said what goes into the trace."""
+    def run_framework(self, context: PlanContext, trace: PlanTrace) -> None:
+        """Each message of the conversation goes into the trace."""
         asyncio.run(_converse(context, trace))
-        return trace.settled()
 
 
 async def _converse(context: PlanContext, trace: PlanTrace) -> None:
@@ -72,7 +62,7 @@ def _critic(context: PlanContext, trace: PlanTrace) -> Any:
             return Response(chat_message=TextMessage(content=reported, source=self.name))
 
         async def on_reset(self, token: Any) -> None:
-            """It remembers nothing."""
+            """It has no state."""
 
     return Critic("critic", "Says which rules of ExecGo a plan breaks.")
 
@@ -81,15 +71,13 @@ def _client(context: PlanContext) -> Any:
     from autogen_ext.models.openai import OpenAIChatCompletionClient
 
     profile = context.model
-    chosen = {"temperature": profile.temperature, "max_tokens": profile.max_tokens}
-    answer = {"name": "plan", "schema": schema(), "strict": False}
     return OpenAIChatCompletionClient(
         model=profile.model,
         base_url=profile.base_url,
         api_key="not-needed",
         timeout=context.budget.seconds,
         max_retries=0,
-        response_format={"type": "json_schema", "json_schema": answer},
+        response_format=plan_format(),
         model_info={
             "vision": False,
             "function_calling": False,
@@ -97,5 +85,5 @@ def _client(context: PlanContext) -> Any:
             "family": "unknown",
             "structured_output": True,
         },
-        **{name: value for name, value in chosen.items() if value is not None},
+        **model_settings(context),
     )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
 from time import monotonic
-from typing import Any, Protocol
+from typing import Any, ClassVar
 
 from pytest_execgo.adapter.landing import Landing
+from pytest_execgo.adapter.packages import missing
+from pytest_execgo.adapter.prompt import schema
 from pytest_execgo.errors import PlanError
 from pytest_execgo.models.context import PlanContext
 from pytest_execgo.models.plan import Mode, StandardPlan
@@ -53,25 +56,60 @@ class PlanTrace:
         return last.plan
 
 
-class Adapter(Protocol):
-    """One framework. ``missing`` is asked before anything runs; ``plan`` once per trial.
+class Adapter(ABC):
+    """One framework. An adapter must have a ``name`` and define :meth:`plan`; everything else has a
+    default.
 
-    One that asks a model says so (``asks_model = True``): it is then given the address of a wire in
-    ``context.model``, in both modes, and must ask nobody else. The versions of its ``packages``, if it
-    names any, are kept in recordings.
+    An adapter that sets ``asks_model`` gets the address of the model gateway in ``context.model``, in
+    both modes, and must ask nothing else. The versions of its ``packages`` are kept in recordings.
     """
 
-    name: str
-    modes: frozenset[Mode]
+    name: ClassVar[str]
+    modes: ClassVar[frozenset[Mode]] = frozenset({"replay"})
+    asks_model: ClassVar[bool] = False
+    packages: ClassVar[tuple[str, ...]] = ()
+    """The distributions that it needs."""
 
     def missing(self) -> str | None:
-        """``None`` if the framework is installed, else the exact command that installs it."""
+        """``None`` if all ``packages`` are installed, else the exact command that installs them."""
+        return missing(self.packages, f"pip install {' '.join(self.packages)}")
+
+    @abstractmethod
+    def plan(self, context: PlanContext, trace: PlanTrace, recording: Path | None) -> StandardPlan:
+        """The plan; called once per trial. ``recording`` is what replay plays back (the reference plan,
+        for ``reference``); it is ``None`` in live mode. Raises :class:`PlanError`."""
+
+
+class FrameworkAdapter(Adapter):
+    """An adapter of this package for an agent framework that asks a model: what all of them share.
+    The extra of pytest-execgo that installs it has its name."""
+
+    modes = frozenset({"live", "replay"})
+    asks_model = True
+
+    def missing(self) -> str | None:
+        """The extra installs versions that work together."""
+        return missing(self.packages, f"pip install 'pytest-execgo[{self.name}]'")
 
     def plan(self, context: PlanContext, trace: PlanTrace, recording: Path | None) -> StandardPlan:
-        """The plan. ``recording`` is what replay plays back (the reference plan, for
-        ``reference``); it is ``None`` in live mode."""
+        """Let the framework plan; the plan is that of the last answer that was judged."""
+        self.run_framework(context, trace)
+        return trace.settled()
+
+    @abstractmethod
+    def run_framework(self, context: PlanContext, trace: PlanTrace) -> None:
+        """Run the framework to its end. Every answer of the model must be judged:
+        ``trace.judged(land_text(text, context))``."""
 
 
-def asks_model(adapter: Adapter) -> bool:
-    """Whether an adapter asks a model; one that does not say so does not."""
-    return bool(getattr(adapter, "asks_model", False))
+def model_settings(context: PlanContext) -> dict[str, float | int]:
+    """``temperature`` and ``max_tokens``, if the user chose them."""
+    profile = context.model
+    chosen = {"temperature": profile.temperature, "max_tokens": profile.max_tokens}
+    return {name: value for name, value in chosen.items() if value is not None}
+
+
+def plan_format() -> dict[str, object]:
+    """The ``response_format`` that asks an OpenAI-compatible endpoint for a plan."""
+    answer = {"name": "plan", "schema": schema(), "strict": False}
+    return {"type": "json_schema", "json_schema": answer}

@@ -1,20 +1,17 @@
-"""CrewAI: a crew of one planner, whose task has a guardrail: it sends the agent back with the rules that
-its plan breaks."""
+"""CrewAI: a crew of one planner. The guardrail of its task returns the broken rules to the agent."""
 
 from __future__ import annotations
 
 import tempfile
-from pathlib import Path
 from typing import Any
 
-from pytest_execgo.adapter.base import PlanTrace
+from pytest_execgo.adapter.base import FrameworkAdapter, PlanTrace
 from pytest_execgo.adapter.landing import land_text
-from pytest_execgo.adapter.packages import environment, missing
+from pytest_execgo.adapter.packages import environment
 from pytest_execgo.adapter.prompt import prompt
 from pytest_execgo.models.context import PlanContext
-from pytest_execgo.models.plan import Mode, StandardPlan
 
-# CrewAI reads these when it is imported; without a network its telemetry costs seconds in each process.
+# CrewAI reads these at import. Without a network its telemetry costs seconds per process.
 _QUIET = {
     "CREWAI_DISABLE_TELEMETRY": "true",
     "CREWAI_DISABLE_TRACKING": "true",
@@ -23,26 +20,19 @@ _QUIET = {
 }
 
 
-class CrewAIAdapter:
+class CrewAIAdapter(FrameworkAdapter):
     """Agent, task and guardrail are CrewAI's."""
 
     name = "crewai"
-    modes: frozenset[Mode] = frozenset({"live", "replay"})
-    asks_model = True
     packages = ("crewai", "openai")
 
-    def missing(self) -> str | None:
-        """Both packages are needed."""
-        return missing(self.name, self.packages)
-
-    def plan(self, context: PlanContext, trace: PlanTrace, recording: Path | None) -> StandardPlan:
-        """Kick the crew off; what its guardrail saw goes into the trace."""
+    def run_framework(self, context: PlanContext, trace: PlanTrace) -> None:
+        """What the guardrail saw goes into the trace."""
         with (
             tempfile.TemporaryDirectory(prefix="execgo-crewai-") as storage,
             environment(**_QUIET, CREWAI_STORAGE_DIR=storage),
         ):
             _kickoff(context, trace)
-        return trace.settled()
 
 
 def _kickoff(context: PlanContext, trace: PlanTrace) -> None:
@@ -55,7 +45,7 @@ def _kickoff(context: PlanContext, trace: PlanTrace) -> None:
         trace.add("guardrail", agent=output.agent, passed=landing.plan is not None)
         return (True, output.raw) if landing.plan else (False, landing.message)
 
-    # CrewAI judges annotations, and takes those that are text for wrong ones.
+    # CrewAI validates annotations, and rejects those that are strings.
     guardrail.__annotations__.clear()
     planner = Agent(
         role="planner",
@@ -78,7 +68,7 @@ def _kickoff(context: PlanContext, trace: PlanTrace) -> None:
     try:
         crew.kickoff()
     except Exception as error:
-        # It says so when the guardrail was never satisfied; then what was judged says why.
+        # CrewAI raises if the guardrail never passed; the judged answers say why.
         if len(trace.landings) <= context.max_repairs:
             raise
         trace.add("gave_up", message=str(error)[:300])

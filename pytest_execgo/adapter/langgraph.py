@@ -1,39 +1,30 @@
-"""LangGraph: a ``StateGraph`` of draft → validate → (repair → draft) → emit; each step is traced."""
+"""LangGraph: a ``StateGraph`` of draft → validate → (repair → draft) → emit, traced step by step."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, TypedDict
 
-from pytest_execgo.adapter.base import PlanTrace
+from pytest_execgo.adapter.base import FrameworkAdapter, PlanTrace, plan_format
 from pytest_execgo.adapter.landing import Landing, land_text
-from pytest_execgo.adapter.packages import missing
-from pytest_execgo.adapter.prompt import prompt, schema
+from pytest_execgo.adapter.prompt import prompt
 from pytest_execgo.models.context import PlanContext
-from pytest_execgo.models.plan import Mode, StandardPlan
 
 
 class PlanState(TypedDict):
-    """The state of the graph: the conversation, the last verdict, and how often a plan was mended."""
+    """The state of the graph: the conversation, the last landing, and the number of repairs."""
 
     messages: list[Any]
     landing: Landing | None
     repairs: int
 
 
-class LangGraphAdapter:
-    """The loop is the graph's own: conditional edges decide, not code around it."""
+class LangGraphAdapter(FrameworkAdapter):
+    """The loop is part of the graph: conditional edges decide, not code around it."""
 
     name = "langgraph"
-    modes: frozenset[Mode] = frozenset({"live", "replay"})
-    asks_model = True
     packages = ("langgraph", "langchain-openai", "openai")
 
-    def missing(self) -> str | None:
-        """All packages are needed."""
-        return missing(self.name, self.packages)
-
-    def plan(self, context: PlanContext, trace: PlanTrace, recording: Path | None) -> StandardPlan:
+    def run_framework(self, context: PlanContext, trace: PlanTrace) -> None:
         """Run the graph to its end; every step that it reports goes into the trace."""
         texts = prompt(context)
         start: PlanState = {
@@ -44,7 +35,6 @@ class LangGraphAdapter:
         for update in _graph(context, trace).stream(start, stream_mode="updates"):
             for node, changed in update.items():
                 trace.add("node", node=node, changed=sorted(changed or {}))
-        return trace.settled()
 
 
 def _graph(context: PlanContext, trace: PlanTrace) -> Any:
@@ -58,7 +48,7 @@ def _graph(context: PlanContext, trace: PlanTrace) -> Any:
         try:
             answer = model.invoke(state["messages"])
         except LengthFinishReasonError as error:
-            # An answer that was cut off is one that breaks a rule, and goes back like any other.
+            # An answer that was cut off breaks a rule and is repaired like any other.
             answer = AIMessage(error.completion.choices[0].message.content or "")
         return {"messages": [*state["messages"], answer]}
 
@@ -68,11 +58,11 @@ def _graph(context: PlanContext, trace: PlanTrace) -> Any:
     def repair(state: PlanState) -> dict[str, Any]:
         landing = state["landing"]
         assert landing is not None
-        told = (
+        message = (
             "user",
             f"The plan breaks rules:\n{landing.message}\nAnswer with the whole plan again.",
         )
-        return {"messages": [*state["messages"], told], "repairs": state["repairs"] + 1}
+        return {"messages": [*state["messages"], message], "repairs": state["repairs"] + 1}
 
     def emit(state: PlanState) -> dict[str, Any]:
         return {}
@@ -107,5 +97,4 @@ def _model(context: PlanContext) -> Any:
         timeout=context.budget.seconds,
         max_retries=0,
     )
-    answer = {"name": "plan", "schema": schema(), "strict": False}
-    return chat.bind(response_format={"type": "json_schema", "json_schema": answer})
+    return chat.bind(response_format=plan_format())

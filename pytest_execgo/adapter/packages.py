@@ -1,4 +1,4 @@
-"""Whether a framework is installed, asked without importing it; what its environment tells it."""
+"""Whether a framework is installed, without importing it, and environment variables for its time."""
 
 from __future__ import annotations
 
@@ -8,17 +8,13 @@ from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 
 
-def missing(extra: str, packages: Sequence[str]) -> str | None:
-    """``None`` if all packages are installed, else the command that installs them."""
-    return (
-        None
-        if len(versions(packages)) == len(packages)
-        else f"pip install 'pytest-execgo[{extra}]'"
-    )
+def missing(packages: Sequence[str], install: str) -> str | None:
+    """``install``, the command that installs ``packages``; ``None`` if all of them are installed."""
+    return None if len(versions(packages)) == len(packages) else install
 
 
 def versions(packages: Sequence[str]) -> dict[str, str]:
-    """The versions of those that are installed."""
+    """The versions of those packages that are installed."""
     found = {}
     for name in packages:
         try:
@@ -30,7 +26,7 @@ def versions(packages: Sequence[str]) -> dict[str, str]:
 
 @contextmanager
 def environment(**values: str) -> Iterator[None]:
-    """Environment variables of this process for a while; those of the user come back."""
+    """Set environment variables of this process for the block, then restore those of the user."""
     before = {name: os.environ.get(name) for name in values}
     os.environ.update(values)
     try:

@@ -1,36 +1,26 @@
-"""PydanticAI: an agent whose output is a tool call; a validator of its sends the model back to work."""
+"""PydanticAI: an agent whose output is a tool call, with a validator that asks the model again."""
 
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 from typing import Any
 
-from pytest_execgo.adapter.base import PlanTrace
+from pytest_execgo.adapter.base import FrameworkAdapter, PlanTrace, model_settings
 from pytest_execgo.adapter.landing import Landing, PlanDraft, land, land_text
-from pytest_execgo.adapter.packages import missing
 from pytest_execgo.adapter.prompt import prompt
 from pytest_execgo.models.context import PlanContext
-from pytest_execgo.models.plan import Mode, StandardPlan
 from pytest_execgo.models.plan_rules import Problem
 
 
-class PydanticAIAdapter:
+class PydanticAIAdapter(FrameworkAdapter):
     """The framework checks the shape of the answer itself and asks again; so does our validator."""
 
     name = "pydantic-ai"
-    modes: frozenset[Mode] = frozenset({"live", "replay"})
-    asks_model = True
     packages = ("pydantic-ai-slim", "openai")
 
-    def missing(self) -> str | None:
-        """Both packages are needed."""
-        return missing(self.name, self.packages)
-
-    def plan(self, context: PlanContext, trace: PlanTrace, recording: Path | None) -> StandardPlan:
+    def run_framework(self, context: PlanContext, trace: PlanTrace) -> None:
         """Run the agent; its messages go into the trace."""
         asyncio.run(_run(context, trace))
-        return trace.settled()
 
 
 async def _run(context: PlanContext, trace: PlanTrace) -> None:
@@ -65,21 +55,21 @@ async def _run(context: PlanContext, trace: PlanTrace) -> None:
                 async for node in run:
                     trace.add("node", node=type(node).__name__)
                     if Agent.is_call_tools_node(node):
-                        # Here, for the validator never sees what the framework refuses itself.
+                        # Judged here: the validator does not see what the framework itself refuses.
                         trace.judged(_judged(node.model_response, context))
         except UnexpectedModelBehavior as error:
-            # Its retries are used up: what was judged says why.
+            # Its retries are used up; the judged answers say why.
             trace.add("gave_up", message=str(error))
 
 
 def _judged(response: Any, context: PlanContext) -> Landing:
-    """What became of one answer: what it calls the tool with."""
+    """The landing of one answer: of the arguments that it calls the tool with."""
     for part in response.parts:
         if part.part_kind == "tool-call":
-            # As it came: the framework has an envelope of its own for what is no JSON.
+            # The raw text: the framework wraps arguments that are not JSON.
             args = part.args if isinstance(part.args, str) else part.args_as_json_str()
             return land_text(args, context)
-    message = "it is not what the tool was to be called with, as it was asked for"
+    message = "the answer does not call the tool submit_plan"
     return Landing(None, (Problem("no_tool_call", "answer", message),))
 
 
@@ -87,10 +77,8 @@ def _model(context: PlanContext, client: Any) -> Any:
     from pydantic_ai.models.openai import OpenAIChatModel
     from pydantic_ai.providers.openai import OpenAIProvider
 
-    profile = context.model
-    settings = {"temperature": profile.temperature, "max_tokens": profile.max_tokens}
     return OpenAIChatModel(
-        profile.model,
+        context.model.model,
         provider=OpenAIProvider(openai_client=client),
-        settings={name: value for name, value in settings.items() if value is not None},
+        settings=model_settings(context),
     )

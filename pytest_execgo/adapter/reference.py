@@ -4,22 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pytest_execgo.adapter.base import PlanTrace
+from pytest_execgo.adapter.base import Adapter, PlanTrace
 from pytest_execgo.errors import UsageError
 from pytest_execgo.models.context import PlanContext
 from pytest_execgo.models.document import load
-from pytest_execgo.models.plan import Mode, StandardPlan
+from pytest_execgo.models.plan import StandardPlan
 
 
-class ReferenceAdapter:
+class ReferenceAdapter(Adapter):
     """The baseline every framework is compared with."""
 
     name = "reference"
-    modes: frozenset[Mode] = frozenset({"replay"})
-
-    def missing(self) -> str | None:
-        """Always there."""
-        return None
 
     def plan(self, context: PlanContext, trace: PlanTrace, recording: Path | None) -> StandardPlan:
         """Read the plan and put this trial's framework and mode on it."""

@@ -22,11 +22,10 @@ def pytest_execgo_adapters() -> list[Adapter]:  # type: ignore[empty-body]
 
     .. code-block:: python
 
-        class Echo:
-            name, modes = "echo", frozenset({"replay"})
+        from pytest_execgo.adapter.base import Adapter
 
-            def missing(self):
-                return None
+        class Echo(Adapter):
+            name = "echo"
 
             def plan(self, context, trace, recording):
                 from pytest_execgo.models.document import load
@@ -87,7 +86,9 @@ def pytest_execgo_report_formats() -> list[ReportFormat]:  # type: ignore[empty-
 
     .. code-block:: python
 
-        class Csv:
+        from pytest_execgo.benchmark.reports.base import ReportFormat
+
+        class Csv(ReportFormat):
             filename = "cells.csv"
 
             def render(self, result):

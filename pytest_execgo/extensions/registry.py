@@ -1,7 +1,8 @@
-"""What is registered: adapters, chaos actions, launchers, report formats; by hook and entry point."""
+"""The registered parts: adapters, chaos actions, launchers and report formats, by name."""
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,14 @@ from pytest_execgo.chaos.action import Action
 from pytest_execgo.chaos.profile import LoadedFault, LoadedProfile
 from pytest_execgo.errors import UsageError, unknown_name
 from pytest_execgo.extensions import builtin_parts, hookspecs
+from pytest_execgo.extensions.parts import (
+    ACTIONS,
+    ADAPTERS,
+    KINDS,
+    LAUNCHERS,
+    REPORT_FORMATS,
+    PartKind,
+)
 from pytest_execgo.harness.service import Launcher
 from pytest_execgo.models.chaos import ChaosProfile, Fault
 from pytest_execgo.models.document import load, parse, shown
@@ -45,12 +54,14 @@ class Registry:
 
     @classmethod
     def from_hook(cls, hook: Any) -> Registry:
-        """Ask every registered plugin; two parts of one name are an error."""
+        """Ask every registered plugin, the built-in parts first; raises :class:`UsageError` for a part
+        that is wrong, and for two parts of one name."""
+        found = {kind.hook: _collect(kind, getattr(hook, kind.hook)) for kind in KINDS}
         return cls(
-            adapters=_by_name("adapter", hook.pytest_execgo_adapters(), "name"),
-            actions=_by_name("chaos action", hook.pytest_execgo_chaos_actions(), "name"),
-            launchers=_by_name("launcher", hook.pytest_execgo_launchers(), "kind"),
-            report_formats=_by_name("report", hook.pytest_execgo_report_formats(), "filename"),
+            adapters=found[ADAPTERS.hook],
+            actions=found[ACTIONS.hook],
+            launchers=found[LAUNCHERS.hook],
+            report_formats=found[REPORT_FORMATS.hook],
         )
 
     def adapter(self, name: str) -> Adapter:
@@ -91,20 +102,38 @@ class Registry:
         return LoadedFault(fault, parse(action, fault.params, f"{where}.params"))
 
 
-def _by_name(kind: str, answers: list[list[Any]], key: str) -> dict[str, Any]:
+def _collect(kind: PartKind, hook: pluggy.HookCaller) -> dict[str, Any]:
+    """The parts of one kind by name."""
     found: dict[str, Any] = {}
-    # pluggy asks the latest plugin first; built-in parts shall come first.
-    for answer in reversed(answers):
-        if not isinstance(answer, (list, tuple)):
-            raise UsageError(f"a hook for {kind}s returned {answer!r}; it must return a list")
-    for part in (part for answer in reversed(answers) for part in answer):
-        name = getattr(part, key, None)
-        if not isinstance(name, str):
-            raise UsageError(f"a hook for {kind}s returned {part!r}, which has no {key!r}")
-        if name in found and type(found[name]) is not type(part):
-            raise UsageError(
-                f"two plugins register the {kind} {name!r}: {type(found[name]).__module__} and "
-                f"{type(part).__module__}; uninstall or rename one"
-            )
-        found[name] = part
+    origin: dict[str, str] = {}
+    implementations = sorted(hook.get_hookimpls(), key=lambda one: one.plugin is not builtin_parts)
+    for implementation in implementations:
+        where = f"{_place(implementation)}: {kind.hook}"
+        for part in _ask(kind, implementation, where):
+            name = kind.check(part, where)
+            if name in found and origin[name] != where:
+                raise UsageError(
+                    f"{where}: the {kind.title} {name!r} exists already, from {origin[name]}; "
+                    "rename one of them"
+                )
+            found[name], origin[name] = part, where
     return found
+
+
+def _ask(kind: PartKind, implementation: pluggy.HookImpl, where: str) -> list[Any]:
+    """What one hook function returns."""
+    try:
+        parts = implementation.function()
+    except Exception as error:
+        # It is code of an extension's author: whatever it raises is a mistake to report in one line.
+        raise UsageError(f"{where}: raised {type(error).__name__}: {error}") from None
+    if not isinstance(parts, (list, tuple)):
+        what = "classes" if kind.classes else "instances"
+        raise UsageError(f"{where}: returned {parts!r}; return a list of {what}")
+    return list(parts)
+
+
+def _place(implementation: pluggy.HookImpl) -> str:
+    """The file of a hook function, for messages."""
+    file = inspect.getsourcefile(implementation.function)
+    return shown(Path(file)) if file else str(implementation.plugin_name)

@@ -9,7 +9,13 @@ import requests
 
 from pytest_execgo.errors import HarnessError, UsageError
 from pytest_execgo.harness.proxy import FaultProxy
-from pytest_execgo.harness.service import HEALTH, LaunchSite, Service, refuse_other_version
+from pytest_execgo.harness.service import (
+    HEALTH,
+    Launcher,
+    LaunchSite,
+    Service,
+    refuse_other_version,
+)
 from pytest_execgo.models.benchmark import ServiceInfo
 from pytest_execgo.transport.local import request
 
@@ -47,7 +53,7 @@ class ExternalService:
         """It is not ours to stop."""
 
 
-class ExternalLauncher:
+class ExternalLauncher(Launcher):
     """Target: the base URL."""
 
     kind = "external"

@@ -18,16 +18,13 @@ from pytest_execgo.harness.readiness import DEFAULT_TIMEOUT_SECONDS
 from pytest_execgo.harness.reaper import Reaper
 from pytest_execgo.harness.service import (
     SERVICE_NAMES,
-    Configurable,
     FaultReporting,
     Inside,
     Launcher,
     LaunchSettings,
     LaunchSite,
-    Located,
     LogSource,
     Networked,
-    Preparing,
     Progress,
     Service,
     ServiceNetwork,
@@ -58,61 +55,69 @@ class FleetSpec:
     ) -> dict[str, tuple[Launcher, str]]:
         """Launcher and target of each service; raises :class:`UsageError` for a choice that cannot
         work. ``names_only``: whether it can work here and now is not looked at."""
-        resolved: dict[str, tuple[Launcher, str]] = {}
         chosen = dict(self.choices)
         for name in chosen:
             if name not in SERVICE_NAMES:
                 raise UsageError(unknown_name("service", name, SERVICE_NAMES))
-        configured = {kind: self._configured(launcher) for kind, launcher in launchers.items()}
-        for name in SERVICE_NAMES:
-            kind, _, target = chosen.get(name, self.harness).partition(":")
-            launcher = configured.get(kind)
-            if launcher is None:
-                raise UsageError(unknown_name("launcher", kind, launchers) + f" for {name}")
-            if name not in launcher.services:
-                able = [k for k, known in launchers.items() if name in known.services]
-                raise UsageError(
-                    f"{name} cannot be launched as {kind} (allowed: {', '.join(sorted(able))})"
-                )
-            if launcher.needs_target and not target:
-                raise UsageError(f"{name}={kind} needs a target, as in {name}={kind}:…")
-            if isinstance(launcher, Located):
-                target = launcher.located(name, target, self.base)
-            if not names_only:
-                launcher.check(name, target)
-            resolved[name] = (launcher, target)
-        networks = {
-            launcher.kind if not launcher.whole_fleet else f"{launcher.kind}:{target}"
-            for launcher, target in resolved.values()
+        configured = {k: known.configured(self.settings) for k, known in launchers.items()}
+        resolved: dict[str, tuple[Launcher, str]] = {
+            name: self._resolve_one(name, chosen.get(name, self.harness), configured, names_only)
+            for name in SERVICE_NAMES
+        }
+        self._refuse_mixtures(resolved)
+        return resolved
+
+    def _resolve_one(
+        self, name: str, choice: str, launchers: Mapping[str, Launcher], names_only: bool
+    ) -> tuple[Launcher, str]:
+        """Launcher and target of one service from ``kind[:target]``."""
+        kind, _, target = choice.partition(":")
+        launcher = launchers.get(kind)
+        if launcher is None:
+            raise UsageError(unknown_name("launcher", kind, launchers) + f" for {name}")
+        if name not in launcher.services:
+            able = [k for k, known in launchers.items() if name in known.services]
+            raise UsageError(
+                f"{name} cannot be launched as {kind} (allowed: {', '.join(sorted(able))})"
+            )
+        if launcher.needs_target and not target:
+            raise UsageError(f"{name}={kind} needs a target, as in {name}={kind}:…")
+        target = launcher.located(name, target, self.base)
+        if not names_only:
+            launcher.check(name, target)
+        return launcher, target
+
+    def _refuse_mixtures(self, resolved: Mapping[str, tuple[Launcher, str]]) -> None:
+        """Raise :class:`UsageError` for services that cannot be part of one fleet."""
+        networked = {
+            name: (launcher, target)
+            for name, (launcher, target) in resolved.items()
             if isinstance(launcher, Networked)
+        }
+        networks = {
+            f"{one.kind}:{target}" if one.whole_fleet else one.kind
+            for one, target in networked.values()
         }
         if len(networks) > 1:
             raise UsageError(
-                f"services of one fleet cannot stand on two networks ({' and '.join(sorted(networks))})"
+                "services of one fleet cannot be on two networks "
+                f"({' and '.join(sorted(networks))})"
             )
-        whole = [
-            n for n, (one, _) in resolved.items() if isinstance(one, Networked) and one.whole_fleet
-        ]
+        whole = [name for name, (one, _) in networked.items() if one.whole_fleet]
         if whole and len(whole) < len(SERVICE_NAMES):
+            choice = dict(self.choices).get(whole[0], self.harness)
             raise UsageError(
-                f"{whole[0]}={chosen.get(whole[0], self.harness)}: a fleet that is kept is used as a "
-                "whole; leave the choice of single services out"
+                f"{whole[0]}={choice}: a persistent fleet provides all services: "
+                "remove --execgo-service"
             )
-        return resolved
 
     def prepare(self, launchers: Mapping[str, Launcher], progress: Progress) -> None:
         """Make ready what is slow and the same for all fleets of a run; raises :class:`UsageError`."""
         for name, (launcher, target) in self.resolve(launchers).items():
-            if isinstance(launcher, Preparing):
-                launcher.prepare(name, target, progress)
-
-    def _configured(self, launcher: Launcher) -> Launcher:
-        if isinstance(launcher, Configurable):
-            return launcher.configured(self.settings)
-        return launcher
+            launcher.prepare(name, target, progress)
 
 
-# Who calls a service; tasks are where the runtime is.
+# Client of each service: ExecGo calls the runtime; tasks (run by the runtime) call fixtures.
 _CLIENTS = {"runtime": "execgo", "fixtures": "runtime"}
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol, get_args, runtime_checkable
+from typing import ClassVar, Literal, Protocol, get_args, runtime_checkable
 
 from pytest_execgo.errors import HarnessError, UsageError
 from pytest_execgo.harness.proxy import FaultProxy
@@ -157,22 +158,43 @@ def refuse_other_version(service: str, what: str, version: str) -> None:
         )
 
 
-class Launcher(Protocol):
-    """One way to bring up services. ``target`` is what follows ``kind:`` on the command line."""
+class Launcher(ABC):
+    """One way to bring up services. ``target`` is what follows ``kind:`` on the command line.
 
-    kind: str
-    services: frozenset[str]
-    needs_target: bool
+    A launcher must have a ``kind`` and define :meth:`launch`; everything else has a default.
+    """
+
+    kind: ClassVar[str]
+    services: ClassVar[frozenset[str]] = frozenset(SERVICE_NAMES)
+    """The services that it can bring up."""
+    needs_target: ClassVar[bool] = False
+
+    def configured(self, settings: LaunchSettings) -> Launcher:
+        """The launcher with the settings of a run."""
+        return self
+
+    def located(self, service: str, target: str, base: Path) -> str:
+        """The target with its path, if it has one, made absolute; raises :class:`UsageError`. Called
+        once, before anything can change the current folder."""
+        return target
 
     def check(self, service: str, target: str) -> None:
         """Raise :class:`UsageError` for a target that cannot work, before anything starts."""
+        if target and not self.needs_target:
+            raise UsageError(f"{service}={self.kind} takes no target, got {target!r}")
 
     def describe(self, service: str, target: str) -> str:
-        """A few words for the header: version, path or URL, sha256. May ask the service itself;
-        what cannot be found out is left out, for :meth:`launch` will say it."""
+        """A few words for the header: version, path or URL, sha256. It may ask the service itself and
+        leaves out what it cannot find out."""
+        return f"{self.kind} {target}".strip()
 
+    def prepare(self, service: str, target: str, progress: Progress) -> None:  # noqa: B027 - optional
+        """Make ready what is slow and the same for all fleets of a run; raises :class:`UsageError`.
+        Calling it twice costs little."""
+
+    @abstractmethod
     def launch(self, service: str, target: str, site: LaunchSite) -> Service:
-        """Start it and wait until it is ready; raises :class:`HarnessError`."""
+        """Start the service and wait until it is ready; raises :class:`HarnessError`."""
 
 
 def absolute(what: str, path: str, base: Path) -> str:
@@ -208,31 +230,6 @@ class Inside(Protocol):
 
     def reaches(self, host: str, port: int) -> bool:
         """Whether a connection can be made from there; true where that cannot be found out."""
-
-
-@runtime_checkable
-class Preparing(Protocol):
-    """A launcher that has something slow to make ready, once for all fleets of a run."""
-
-    def prepare(self, service: str, target: str, progress: Progress) -> None:
-        """Make it ready now; raises :class:`UsageError`. Doing it twice costs little."""
-
-
-@runtime_checkable
-class Located(Protocol):
-    """A launcher whose targets may be paths."""
-
-    def located(self, service: str, target: str, base: Path) -> str:
-        """The target with its path made absolute; raises :class:`UsageError`. Done once, before anybody
-        can change the current folder."""
-
-
-@runtime_checkable
-class Configurable(Protocol):
-    """A launcher that takes a setting of the run."""
-
-    def configured(self, settings: LaunchSettings) -> Launcher:
-        """The launcher with these settings."""
 
 
 @dataclass(frozen=True)

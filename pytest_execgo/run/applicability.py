@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from pytest_execgo.adapter.base import Adapter, asks_model
+from pytest_execgo.adapter.base import Adapter
 from pytest_execgo.chaos.draws import all_left_out
 from pytest_execgo.chaos.profile import LoadedProfile
 from pytest_execgo.errors import ExecgoError
@@ -99,7 +99,7 @@ def _model_fault_outside_live_mode(cell: CellSubject) -> str | None:
 
 
 def _model_fault_without_model(cell: CellSubject) -> str | None:
-    if cell.profile.targets_model and not asks_model(cell.adapter):
+    if cell.profile.targets_model and not cell.adapter.asks_model:
         return f"{cell.adapter.name} asks no model"
     return None
 
@@ -148,7 +148,7 @@ def _repeated_without_plan(subject: TrialSubject) -> str | None:
 
 def _no_recording(subject: TrialSubject) -> str | None:
     cell = subject.cell
-    if cell.mode != "replay" or not asks_model(cell.adapter):
+    if cell.mode != "replay" or not cell.adapter.asks_model:
         return None
     path = cell.scenario.recording_path(cell.adapter.name)
     if path.exists():

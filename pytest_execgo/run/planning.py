@@ -16,7 +16,7 @@ from typing import Any
 import requests
 
 from pytest_execgo.adapter.answer import AnswerSource
-from pytest_execgo.adapter.base import PlanTrace, asks_model
+from pytest_execgo.adapter.base import Adapter, PlanTrace
 from pytest_execgo.adapter.budget import Budget
 from pytest_execgo.adapter.endpoint import Endpoint
 from pytest_execgo.adapter.gateway import ModelAttempt, ModelGateway
@@ -111,7 +111,7 @@ class Planning:
 
     def _ask(self, workspace: Path, trace: PlanTrace) -> StandardPlan:
         adapter = self.context.matrix.registry.adapter(self.context.trial.cell.framework)
-        if not asks_model(adapter):
+        if not adapter.asks_model:
             return adapter.plan(
                 self._context(workspace), trace, self.context.scenario.reference_plan
             )
@@ -119,7 +119,7 @@ class Planning:
             return self._live(adapter, workspace, trace)
         return self._replay(adapter, workspace, trace)
 
-    def _live(self, adapter: Any, workspace: Path, trace: PlanTrace) -> StandardPlan:
+    def _live(self, adapter: Adapter, workspace: Path, trace: PlanTrace) -> StandardPlan:
         profile = self.context.run.request.model
         assert profile is not None
         asked = SCRIPTED if profile.provider == SCRIPTED else profile.model
@@ -137,7 +137,7 @@ class Planning:
             self.recording = Recording(
                 scenario_id=self.context.scenario.id,
                 framework=adapter.name,
-                packages=versions(getattr(adapter, "packages", ())),
+                packages=versions(adapter.packages),
                 provider=profile.provider,
                 model=profile.model,
                 max_repairs=self.context.run.request.max_repairs,
@@ -158,7 +158,7 @@ class Planning:
         except OSError as error:
             raise HarnessError(f"the recording {path} cannot be written: {error}") from None
 
-    def _replay(self, adapter: Any, workspace: Path, trace: PlanTrace) -> StandardPlan:
+    def _replay(self, adapter: Adapter, workspace: Path, trace: PlanTrace) -> StandardPlan:
         recording = self._recording(adapter.name)
         profile = ModelProfile(provider=recording.provider, model=recording.model)
         repairs = recording.max_repairs
@@ -201,7 +201,7 @@ class Planning:
     def _through(
         self,
         gateway: ModelGateway,
-        adapter: Any,
+        adapter: Adapter,
         context: PlanContext,
         trace: PlanTrace,
         profile: ModelProfile,

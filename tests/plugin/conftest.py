@@ -16,14 +16,12 @@ KEY = "sk-never-to-be-seen"
 # A framework in twelve lines: asks, and asks again with what was wrong.
 FRAMEWORK = """
 import requests
+from pytest_execgo.adapter.base import Adapter
 from pytest_execgo.adapter.landing import land_text
 from pytest_execgo.adapter.prompt import prompt
 
-class Tiny:
+class Tiny(Adapter):
     name, modes, asks_model, packages = "tiny", frozenset({"live", "replay"}), True, ("requests",)
-
-    def missing(self):
-        return None
 
     def plan(self, context, trace, recording):
         texts = prompt(context)

@@ -132,7 +132,9 @@ def test_a_report_that_breaks_is_told_and_stops_nothing(
     project("demo")
     pytester.makeconftest(
         """
-        class Broken:
+        from pytest_execgo.benchmark.reports.base import ReportFormat
+
+        class Broken(ReportFormat):
             filename = "broken.txt"
 
             def render(self, result):

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from abc import ABC, abstractmethod
+from typing import ClassVar
 
 from pytest_execgo.models.benchmark import BenchmarkResult
 
 
-class ReportFormat(Protocol):
-    """Renders a run as one file of its folder."""
+class ReportFormat(ABC):
+    """Renders a run as one file of its folder; ``filename`` is the name of that file."""
 
-    filename: str
+    filename: ClassVar[str]
 
+    @abstractmethod
     def render(self, result: BenchmarkResult) -> str:
         """The content of the file; a pure function of the result."""

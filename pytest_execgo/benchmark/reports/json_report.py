@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from pytest_execgo.benchmark.reports.base import ReportFormat
 from pytest_execgo.models.benchmark import BenchmarkResult
 
 
-class JsonReport:
+class JsonReport(ReportFormat):
     """Validates against the exported schema ``benchmark_result.schema.json``."""
 
     filename = "benchmark.json"

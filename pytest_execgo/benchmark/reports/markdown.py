@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from tabulate import tabulate
 
+from pytest_execgo.benchmark.reports.base import ReportFormat
 from pytest_execgo.benchmark.reports.faults import chain, fault_section
 from pytest_execgo.benchmark.reports.table import (
     cell_table,
@@ -16,7 +17,7 @@ from pytest_execgo.benchmark.reports.table import (
 from pytest_execgo.models.benchmark import BenchmarkResult, TrialResult
 
 
-class MarkdownReport:
+class MarkdownReport(ReportFormat):
     """A table of cells, every trial that is not green with its cause, faults, environment."""
 
     filename = "benchmark.md"

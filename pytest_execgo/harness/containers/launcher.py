@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_execgo.errors import HarnessError, UsageError
 from pytest_execgo.harness.service import (
-    SERVICE_NAMES,
+    Launcher,
     LaunchSettings,
     LaunchSite,
     Progress,
@@ -35,12 +35,10 @@ DATA = "/data"
 """Where images keep their data; a folder of this machine is mounted there."""
 
 
-class ContainerLauncher:
+class ContainerLauncher(Launcher):
     """Needs a Docker engine on this machine."""
 
     kind = "container"
-    services: frozenset[str] = frozenset(SERVICE_NAMES)
-    needs_target = False
     whole_fleet = False
 
     def __init__(self, settings: LaunchSettings | None = None) -> None:

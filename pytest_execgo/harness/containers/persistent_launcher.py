@@ -8,16 +8,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from pytest_execgo.errors import HarnessError, UsageError
-from pytest_execgo.harness.service import SERVICE_NAMES, LaunchSite, Service, ServiceNetwork
+from pytest_execgo.harness.service import Launcher, LaunchSite, Service, ServiceNetwork
 
 KIND = "persistent"
 
 
-class PersistentLauncher:
+class PersistentLauncher(Launcher):
     """Target: the name of the fleet."""
 
     kind = KIND
-    services: frozenset[str] = frozenset(SERVICE_NAMES)
     needs_target = True
     whole_fleet = True
 

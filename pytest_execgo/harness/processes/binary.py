@@ -13,6 +13,7 @@ from pytest_execgo.harness.processes.service import ProcessService, Program
 from pytest_execgo.harness.readiness import DEFAULT_TIMEOUT_SECONDS, probe_json
 from pytest_execgo.harness.service import (
     HEALTH,
+    Launcher,
     LaunchSite,
     Service,
     Unwatched,
@@ -24,7 +25,7 @@ from pytest_execgo.models.benchmark import ServiceInfo
 _DESCRIBE_SECONDS = 3.0
 
 
-class BinaryLauncher:
+class BinaryLauncher(Launcher):
     """Target: the path of the executable."""
 
     kind = "binary"

@@ -5,26 +5,20 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from pytest_execgo.errors import HarnessError, UsageError
+from pytest_execgo.errors import HarnessError
 from pytest_execgo.harness import embedded_programs
 from pytest_execgo.harness.embedded_programs import MODULES, digest
 from pytest_execgo.harness.processes.service import ProcessService, Program
 from pytest_execgo.harness.readiness import probe_json, ready_line
-from pytest_execgo.harness.service import HEALTH, LaunchSite, Service
+from pytest_execgo.harness.service import HEALTH, Launcher, LaunchSite, Service
 from pytest_execgo.models.benchmark import ServiceInfo
 
 
-class EmbeddedLauncher:
+class EmbeddedLauncher(Launcher):
     """Needs nothing but Python."""
 
     kind = "embedded"
     services = frozenset(MODULES)
-    needs_target = False
-
-    def check(self, service: str, target: str) -> None:
-        """There is nothing to choose."""
-        if target:
-            raise UsageError(f"{service}=embedded takes no target, got {target!r}")
 
     def describe(self, service: str, target: str) -> str:
         """Version, the contract it speaks, module and digest."""
