@@ -16,7 +16,7 @@ from typing import Any, Literal
 from pytest_execgo.chaos.action import Injection, PlanAction, ServiceAction
 from pytest_execgo.chaos.conditions import Moment, in_words, is_met, moments, scope_of
 from pytest_execgo.chaos.draws import Draw, draw
-from pytest_execgo.chaos.profile import LoadedFault
+from pytest_execgo.chaos.loaded_profile import LoadedFault
 from pytest_execgo.chaos.schedule import Schedule
 from pytest_execgo.models.chaos import Fault
 from pytest_execgo.models.events import (

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 
-from pytest_execgo.chaos.profile import LoadedFault
+from pytest_execgo.chaos.loaded_profile import LoadedFault
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import pluggy
 from pytest_execgo.adapter.base import Adapter
 from pytest_execgo.benchmark.reports.base import ReportFormat
 from pytest_execgo.chaos.action import Action
-from pytest_execgo.chaos.profile import LoadedFault, LoadedProfile
+from pytest_execgo.chaos.loaded_profile import LoadedFault, LoadedProfile
 from pytest_execgo.errors import UsageError, unknown_name
 from pytest_execgo.extensions import builtin_parts, hookspecs
 from pytest_execgo.extensions.parts import (

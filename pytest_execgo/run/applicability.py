@@ -13,7 +13,7 @@ from typing import Literal
 
 from pytest_execgo.adapter.base import Adapter
 from pytest_execgo.chaos.draws import all_left_out
-from pytest_execgo.chaos.profile import LoadedProfile
+from pytest_execgo.chaos.loaded_profile import LoadedProfile
 from pytest_execgo.errors import ExecgoError
 from pytest_execgo.harness.fleet import Fleet
 from pytest_execgo.models.document import shown

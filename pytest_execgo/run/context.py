@@ -7,7 +7,7 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
-from pytest_execgo.chaos.profile import LoadedProfile
+from pytest_execgo.chaos.loaded_profile import LoadedProfile
 from pytest_execgo.harness.fleet import Fleet
 from pytest_execgo.models.trial import Trial
 from pytest_execgo.run.matrix import Matrix

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from pytest_execgo.chaos.profile import LoadedProfile
+from pytest_execgo.chaos.loaded_profile import LoadedProfile
 from pytest_execgo.extensions.registry import Registry
 from pytest_execgo.models.benchmark import ControlRecord, TrialResult
 from pytest_execgo.models.chaos import ChaosProfile

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import get_args
 
-from pytest_execgo.chaos.profile import LoadedProfile
+from pytest_execgo.chaos.loaded_profile import LoadedProfile
 from pytest_execgo.errors import UsageError, unknown_name
 from pytest_execgo.extensions.registry import Registry
 from pytest_execgo.models.benchmark import BenchmarkRunRequest, NotApplicable

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 
-from pytest_execgo.chaos.profile import LoadedProfile
+from pytest_execgo.chaos.loaded_profile import LoadedProfile
 from pytest_execgo.errors import HarnessError, UsageError
 from pytest_execgo.harness.fleet import Fleet
 from pytest_execgo.models.benchmark import TrialResult

@@ -20,7 +20,7 @@ from pytest_execgo.chaos.action import (
 )
 from pytest_execgo.chaos.controller import ChaosController
 from pytest_execgo.chaos.draws import all_left_out, draw
-from pytest_execgo.chaos.profile import LoadedFault
+from pytest_execgo.chaos.loaded_profile import LoadedFault
 from pytest_execgo.models.chaos import Fault, When
 from pytest_execgo.models.events import (
     ChaosArmed,
