@@ -77,7 +77,7 @@ def test_the_recording_is_replayed_through_the_framework(framework: str, tmp_pat
 
 
 def test_a_plan_is_repaired_by_the_frameworks_own_loop(framework: str, tmp_path: Path) -> None:
-    words = (*SCRIPTED, "--execgo-model", "mended", "--execgo-max-repairs", "4")
+    words = (*SCRIPTED, "--execgo-model", "repaired", "--execgo-max-repairs", "4")
     status, report, said = run(tmp_path, framework, *words)
     assert status == 0, said
     (trial,) = report["trials"]

@@ -9,7 +9,7 @@ lines = [f"# {len(result['findings'])} of {result['scanned']} packages are affec
 for found in result["findings"]:
     lines.append(
         f"- {found['package']} {found['version']}: {found['advisory']} ({found['severity']}), "
-        f"mended in {found['fixed']}"
+        f"fixed in {found['fixed']}"
     )
 Path(sys.argv[2]).write_text("\n".join(lines) + "\n")
 print(json.dumps({"report": sys.argv[2], "lines": len(lines)}))
