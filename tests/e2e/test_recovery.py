@@ -1,4 +1,4 @@
-"""What was broken comes back, the cause is named, and the record alone is enough to name it."""
+"""After a fault the trial recovers, the cause is named, and the record alone is enough to name it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def timeline(session: RunSession, result: TrialResult) -> list[EvidenceEvent | C
         "runtime_slow_network", "runtime_unreachable",
     ],
 )  # fmt: skip
-def test_the_trial_comes_through_and_the_cause_is_named(
+def test_trial_recovers_and_the_cause_is_named(
     make_scenario: ScenarioMaker, make_session: MakeSession, profile: str
 ) -> None:
     make_scenario()
@@ -46,7 +46,7 @@ def test_the_trial_comes_through_and_the_cause_is_named(
     assert [fault.status for fault in result.faults] == ["fired"]
     assert session.fleet.active_faults() == []
     assert session.fleet.unready() == []
-    # Without a word about chaos the same record leads to the same causes.
+    # The same record without the events of chaos leads to the same causes.
     events = [e for e in timeline(session, result) if not e.event_type.startswith("chaos_")]
     assert attribute(evidence(events)) == result.verdict.attribution
 
@@ -54,9 +54,7 @@ def test_the_trial_comes_through_and_the_cause_is_named(
 @pytest.mark.parametrize(
     "profile", ["fixture_latency", "fixtures_kill", "fixture_garbage", "fixtures_unreachable"]
 )
-def test_the_fixtures_server_is_blamed_for_what_it_did(
-    make_session: MakeSession, profile: str
-) -> None:
+def test_fixtures_server_is_named_for_its_faults(make_session: MakeSession, profile: str) -> None:
     session = make_session()
     scenario = str(builtin_folder() / "vuln_scan")
     result = session.run_cell(scenario, framework="reference", chaos=profile)
@@ -65,7 +63,7 @@ def test_the_fixtures_server_is_blamed_for_what_it_did(
 
 
 @pytest.mark.parametrize("profile", ["slow_fixtures_and_restart", "flaky_fixtures_and_kill"])
-def test_two_faults_at_once_give_two_causes(make_session: MakeSession, profile: str) -> None:
+def test_two_faults_in_one_trial_give_two_causes(make_session: MakeSession, profile: str) -> None:
     session = make_session()
     scenario = str(builtin_folder() / "vuln_scan")
     result = session.run_cell(scenario, framework="reference", chaos=profile)
@@ -96,7 +94,7 @@ class SaveAndKill(ServiceAction[Killable]):
         return Injection("killed with its state saved", heal)
 
 
-def test_tasks_that_a_new_execgo_leaves_open_are_lost_and_sent_again(
+def test_tasks_that_a_restarted_execgo_leaves_open_are_lost_and_submitted_again(
     make_scenario: ScenarioMaker, make_session: MakeSession
 ) -> None:
     make_scenario()

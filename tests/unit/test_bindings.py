@@ -9,7 +9,7 @@ import pytest
 
 from pytest_execgo.models.events import BindingMissing, BindingResolved
 from pytest_execgo.models.plan import PlanStage
-from pytest_execgo.models.task import TaskGraph
+from pytest_execgo.models.task import Task, TaskGraph
 from pytest_execgo.runner.bindings import Unresolved, put, resolve
 
 RESULTS: dict[str, dict[str, Any]] = {
@@ -165,13 +165,21 @@ def test_repeated_id_is_passed_on_for_execgo_to_refuse() -> None:
     assert [task.id for task in resolved.tasks] == ["first", "t", "first", "t"]
 
 
+def test_repeated_tasks_without_a_binding_keep_their_payloads() -> None:
+    tasks = tuple(Task(id="same", type="noop", params=number) for number in (1, 2))
+    graph = TaskGraph(tasks=tasks)
+    resolved, _ = resolve(stage_with(), graph, RESULTS)
+    assert resolved == graph
+
+
 def test_put_creates_absent_mappings() -> None:
     assert put(None, ["a", "b"], 1) == {"a": {"b": 1}}
     assert put({"a": {"c": 2}}, ["a", "b"], 1) == {"a": {"c": 2, "b": 1}}
 
 
 def test_put_goes_through_lists() -> None:
-    assert put([{"a": 1}, {"a": 2}], ["1", "a"], 3) == [{"a": 1}, {"a": 3}]
+    found = put([{"a": 1}, {"a": 2, "b": 4}], ["1", "a"], 3)
+    assert found == [{"a": 1}, {"a": 3, "b": 4}]
 
 
 @pytest.mark.parametrize("index", ["2", "-1", "x", "²"])

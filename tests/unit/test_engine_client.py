@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
@@ -188,10 +188,10 @@ def test_deletion_reports_whether_there_was_a_record(
     client: ExecgoClient, script: ScriptedServer
 ) -> None:
     script.status = 404
-    assert not client.delete("a b")
+    assert not client.delete("a/b c")
     script.status, script.body = 204, ""
-    assert client.delete("a b")
-    assert script.requests == [("DELETE", "/tasks/a%20b", None)] * 2
+    assert client.delete("a/b c")
+    assert script.requests == [("DELETE", "/tasks/a%2Fb%20c", None)] * 2
 
 
 def test_health_and_metrics_are_objects(client: ExecgoClient, script: ScriptedServer) -> None:
@@ -229,17 +229,21 @@ def test_closed_connection_may_have_delivered_the_request(
 def test_hanging_server_is_given_up_after_the_timeout(
     client: ExecgoClient, script: ScriptedServer, per_call: bool
 ) -> None:
+    # The server closes the connection after 5 s, which would be another message.
     script.status = -1
-    if not per_call:
-        client.timeout = 0.05
-    with pytest.raises(Unreachable) as error:
-        client.get("a", timeout=0.05 if per_call else None)
-    assert str(error.value) == f"GET {client.base_url}/tasks/a: no answer in time"
-    assert not error.value.refused
-    with pytest.raises(Unreachable):
-        client.submit(graph_of("a"), timeout=0.05)
-    with pytest.raises(Unreachable):
-        client.delete("a", timeout=0.05)
+    client.timeout = 60 if per_call else 0.05
+    timeout = 0.05 if per_call else None
+    requests: list[tuple[str, Callable[[], object]]] = [
+        ("GET", lambda: client.get("a", timeout=timeout)),
+        ("POST", lambda: client.submit(graph_of("a"), timeout=timeout)),
+        ("DELETE", lambda: client.delete("a", timeout=timeout)),
+    ]
+    for method, send in requests:
+        with pytest.raises(Unreachable) as error:
+            send()
+        path = "/tasks" if method == "POST" else "/tasks/a"
+        assert str(error.value) == f"{method} {client.base_url}{path}: no answer in time"
+        assert not error.value.refused
 
 
 def test_refused_connection_has_certainly_not_delivered_the_request() -> None:

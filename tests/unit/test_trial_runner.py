@@ -447,6 +447,13 @@ def test_one_open_task_is_enough_to_be_unclean(trial: Trial) -> None:
     assert trial.engine.deleted == ["run.s.a"]
 
 
+def test_open_task_is_found_behind_an_ended_one(trial: Trial) -> None:
+    trial.engine.script("b", "running")
+    trial.execute(plan_of(stage_of("a", "b", deadline_ms=1)))
+    assert not trial.runner.clean_up()
+    assert trial.engine.deleted == ["run.s.b"]
+
+
 def test_task_that_may_have_been_accepted_is_looked_for(trial: Trial) -> None:
     trial.engine.submissions = [Rejected(500, "broken")]
     trial.execute(plan_of(stage_of("a")))
@@ -494,5 +501,5 @@ def test_unusable_answer_alone_is_enough_to_be_unclean(trial: Trial) -> None:
     stuck(trial, "a", "b")
     trial.engine.script("a", ProtocolError("bad"))
     trial.engine.script("b", "success")
-    assert not trial.runner.clean_up()
+    assert trial.runner.clean_up() is False
     assert trial.engine.deleted == []
