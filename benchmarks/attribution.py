@@ -1,12 +1,12 @@
-"""How often attribution names the layer that was hit, and how often it names one that was not.
+"""How often attribution names the layer of an injected fault, and how often a layer without one.
 
     python benchmarks/attribution.py --repetitions 4 --clean 75 -n 2 > table.md
     python benchmarks/attribution.py --framework langgraph --repetitions 5 --clean 75 -n 2
 
 Runs every profile with one fault on every scenario it applies to, ``--repetitions`` times (each with its
-own dice, so other tasks are hit), and the profile ``none`` ``--clean`` times per scenario. With
-``--framework``: the faults of models, through these frameworks, live with the scripted model. Prints a
-Markdown table per kind of fault, accuracy, and the one-sided 95 % Clopper-Pearson bounds.
+own random draw, so other tasks are affected), and the profile ``none`` ``--clean`` times per scenario.
+With ``--framework``: faults of the model, through these frameworks, live with the scripted model. Prints
+a Markdown table per kind of fault, the accuracy, and one-sided 95 % Clopper-Pearson bounds.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def _report(faulty: BenchmarkResult, clean: BenchmarkResult) -> str:
             f"abstained in {score.abstained}",
             f"- **{quiet.false_causes} of {quiet.clean}** clean trials with a cause named "
             f"(lower 95 % bound of their silence {clopper_pearson_lower(silent, quiet.clean):.4f}); "
-            f"trouble with a model overcome in {quiet.mitigated}; "
+            f"problems of the model mitigated in {quiet.mitigated}; "
             f"{len(clean.trials) - quiet.clean} clean trials did not pass",
             "",
             _per_kind(faulty),

@@ -1,8 +1,8 @@
-"""Three kinds of trouble, three classes, three outcomes.
+"""Three kinds of problems, three classes, three outcomes.
 
 * :class:`UsageError`: the user's mistake. One line; pytest exits with 2 or 4.
 * :class:`ScenarioFailure`: a trial whose verdict is not ``passed``. A failed test.
-* :class:`HarnessError`: our own trouble (a service did not start). A pytest *error*.
+* :class:`HarnessError`: a problem of the harness (a service did not start). A pytest *error*.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ class ExecgoError(Exception):
 
 
 class UsageError(ExecgoError):
-    """A mistake that the user can mend. ``str(error)`` says what, where, and what to do."""
+    """A mistake that the user can fix. ``str(error)`` says what, where, and what to do."""
 
 
 class ScenarioFailure(ExecgoError):
@@ -28,7 +28,7 @@ class HarnessError(ExecgoError):
 
 
 class PlanError(ExecgoError):
-    """An adapter gave no plan; ``code`` is stable, the text is for people."""
+    """An adapter returned no plan. ``code`` is stable, the text is for people."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)

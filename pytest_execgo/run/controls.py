@@ -1,8 +1,8 @@
-"""Controls: trials whose outcome is known beforehand, to show that the measuring works.
+"""Controls: trials whose outcome is known beforehand. They show that the measuring works.
 
-In every run with chaos, each process checks its own fleet before its first fault: a plan that must pass,
-a plan that must fail, and a planted fault that must be found. If one of them comes out otherwise,
-nothing that the run prints can be trusted, and the run says so.
+In every run with chaos, each process checks its own fleet before its first fault: with a plan that must
+pass, a plan that must fail, and a planted fault that must be found. If a control has another outcome,
+the run reports that it is not trustworthy.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _NO_FAULT = LoadedProfile(ChaosProfile(id="none", expectation="not_applicable"),
 
 @dataclass(frozen=True)
 class Control:
-    """``expected`` says in words what ``holds`` looks for."""
+    """A trial and its known outcome. ``expected`` describes in words what ``holds`` checks."""
 
     name: str
     expected: str
@@ -34,18 +34,18 @@ class Control:
 
     @property
     def trial(self) -> Trial:
-        """Its identity; it belongs to no cell of the report."""
+        """The trial; its cell is not part of the report."""
         return Trial(Cell(f"control_{self.name}", "reference", "replay", "control"), 0)
 
     def load(self, registry: Registry) -> tuple[Scenario, LoadedProfile]:
-        """Scenario and profile, from the package."""
+        """Its scenario and profile, which come with the package."""
         scenario = load_scenario(_FOLDER / self.scenario / "scenario.yaml")
         if not self.planted:
             return scenario, _NO_FAULT
         return scenario, registry.load_profile(_FOLDER / "chaos" / "planted_fault.yaml")
 
     def record(self, result: TrialResult) -> ControlRecord:
-        """What came of it."""
+        """The outcome, compared with the expected one."""
         cause = result.verdict.attribution[0]
         return ControlRecord(
             name=self.name,
@@ -55,7 +55,7 @@ class Control:
         )
 
     def failed(self, problem: str) -> ControlRecord:
-        """It could not even be run."""
+        """The outcome of a control that a harness error kept from running."""
         got = f"harness error: {problem}"
         return ControlRecord(name=self.name, expected=self.expected, got=got, ok=False, ran=False)
 

@@ -1,5 +1,4 @@
-"""The contract of service actions, on real processes and connections: in place means in place, undone
-means as before."""
+"""Service actions on real processes and connections: each fault takes effect, and healing removes it."""
 
 from __future__ import annotations
 
@@ -61,9 +60,7 @@ def answers(url: str, timeout: float = 10) -> bool:
 
 @pytest.mark.parametrize("target", SERVICE_NAMES)
 @pytest.mark.parametrize("name", ["kill", "restart"])
-def test_a_service_that_was_taken_away_is_back_on_its_address(
-    fleet: Fleet, name: str, target: str
-) -> None:
+def test_a_healed_service_runs_again_on_its_address(fleet: Fleet, name: str, target: str) -> None:
     service = fleet.services[target]
     before, url = service.pid, service.url
     injection = inject(fleet, name, target)
@@ -74,7 +71,7 @@ def test_a_service_that_was_taken_away_is_back_on_its_address(
     assert service.pid != before
 
 
-def test_a_paused_service_is_there_and_silent(fleet: Fleet) -> None:
+def test_a_paused_service_runs_and_does_not_answer(fleet: Fleet) -> None:
     service = fleet.services["runtime"]
     injection = inject(fleet, "pause", "runtime")
     assert service.running()
@@ -87,7 +84,7 @@ def test_a_paused_service_is_there_and_silent(fleet: Fleet) -> None:
 
 
 @LINUX
-def test_memory_is_limited_and_given_back(fleet: Fleet) -> None:
+def test_a_memory_limit_takes_effect_and_is_removed(fleet: Fleet) -> None:
     import resource
 
     service = fleet.services["runtime"]
@@ -110,7 +107,7 @@ def test_a_throttled_process_is_stopped_most_of_the_time(fleet: Fleet) -> None:
     assert answers(service.health_url)
 
 
-def test_pids_are_limited_or_said_to_be_impossible(fleet: Fleet) -> None:
+def test_a_pids_limit_takes_effect_or_the_machine_does_not_support_it(fleet: Fleet) -> None:
     service = fleet.services["runtime"]
     reason = Limit(resource="pids", amount=0).unsupported(service)
     if reason:
@@ -123,7 +120,7 @@ def test_pids_are_limited_or_said_to_be_impossible(fleet: Fleet) -> None:
 
 
 @LINUX
-def test_a_process_that_dies_of_a_limit_is_brought_back(fleet: Fleet) -> None:
+def test_a_process_that_ends_because_of_a_limit_is_started_again(fleet: Fleet) -> None:
     service = fleet.services["runtime"]
     injection = inject(fleet, "limit", "runtime", resource="memory", amount=64)
     assert isinstance(service, Killable)
@@ -133,7 +130,7 @@ def test_a_process_that_dies_of_a_limit_is_brought_back(fleet: Fleet) -> None:
 
 
 @pytest.mark.parametrize("kind", ["reset", "partition"])
-def test_a_broken_link_leaves_the_service_itself_well(fleet: Fleet, kind: str) -> None:
+def test_a_broken_link_leaves_the_service_healthy(fleet: Fleet, kind: str) -> None:
     service = fleet.services["execgo"]
     through = fleet.url("execgo") + "/health"
     assert answers(through)
@@ -168,7 +165,7 @@ def test_a_partition_holds_data_back_and_loses_none(fleet: Fleet) -> None:
     ],
     ids=readable,
 )
-def test_the_same_fault_twice_is_refused_and_the_first_is_undone(
+def test_the_same_fault_twice_is_refused_and_the_first_can_be_healed(
     fleet: Fleet, name: str, target: str, params: dict[str, Any]
 ) -> None:
     first = inject(fleet, name, target, **params)
@@ -189,7 +186,7 @@ def test_a_paused_service_can_be_restarted(fleet: Fleet) -> None:
     assert answers(service.health_url)
 
 
-def test_what_was_done_to_a_process_ends_with_it(fleet: Fleet) -> None:
+def test_a_limit_ends_with_its_process(fleet: Fleet) -> None:
     limit = inject(fleet, "limit", "runtime", resource="cpu", amount=0.5)
     kill = inject(fleet, "kill", "runtime")
     kill.heal()
@@ -211,7 +208,7 @@ def advisories(fleet: Fleet, scope: str = "trial") -> requests.Response:
     return request("GET", url, timeout=10)
 
 
-def test_fixtures_can_be_late(fleet: Fleet) -> None:
+def test_fixtures_can_answer_late(fleet: Fleet) -> None:
     injection = inject(fleet, "latency", "fixtures", delay_ms=200)
     assert injection.injected_at is not None
     assert injection.injected_at() is None, "it waits for a request"
@@ -232,7 +229,7 @@ def test_fixtures_can_send_garbage(fleet: Fleet) -> None:
     injection.heal()
 
 
-def test_a_wrong_value_has_the_right_shape(fleet: Fleet) -> None:
+def test_a_wrong_value_keeps_the_shape(fleet: Fleet) -> None:
     good = advisories(fleet).json()
     inject(fleet, "wrong_value", "fixtures")
     false = advisories(fleet).json()
@@ -248,7 +245,7 @@ def shape(value: Any) -> Any:
     return type(value)
 
 
-def test_the_access_log_outlives_the_server(fleet: Fleet) -> None:
+def test_the_access_log_survives_a_restart_of_the_server(fleet: Fleet) -> None:
     advisories(fleet)
     inject(fleet, "kill", "fixtures").heal()
     log = f"{fleet.services['fixtures'].url}/__control/access"
@@ -257,7 +254,7 @@ def test_the_access_log_outlives_the_server(fleet: Fleet) -> None:
 
 
 @pytest.mark.parametrize("name", ["kill", "restart", "pause", "limit"])
-def test_what_is_not_ours_is_left_alone(fleet: Fleet, name: str) -> None:
+def test_an_external_service_does_not_support_process_faults(fleet: Fleet, name: str) -> None:
     choices = (("execgo", f"external:{fleet.url('execgo')}"),)
     with Fleet(
         FleetSpec(choices=choices, links=frozenset({"runtime"})), REGISTRY.launchers

@@ -1,4 +1,4 @@
-"""Faults strike, are undone, and are named from evidence alone."""
+"""Faults are injected, healed, and named from evidence alone."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def run(session: RunSession, chaos: str, scenario: str = "demo") -> TrialResult:
     return session.run_cell(scenario, framework="reference", chaos=chaos)
 
 
-def test_a_kill_strikes_heals_and_is_recovered_from(
+def test_a_kill_is_injected_and_healed_and_the_trial_recovers(
     make_scenario: ScenarioMaker, make_session: MakeSession
 ) -> None:
     make_scenario()
@@ -45,7 +45,7 @@ def test_a_kill_strikes_heals_and_is_recovered_from(
     assert result.faults[0].healed_at_ms == moments[ChaosHealed]
 
 
-def test_without_resubmission_the_same_kill_is_a_failure(
+def test_without_resubmission_the_same_kill_fails_the_trial(
     make_scenario: ScenarioMaker, make_session: MakeSession
 ) -> None:
     make_scenario(plan=lambda plan: [stage.update(submit_policy={}) for stage in plan["stages"]])
@@ -55,7 +55,7 @@ def test_without_resubmission_the_same_kill_is_a_failure(
     assert any("max_resubmits is 0" in step.text for step in result.verdict.explanation)
 
 
-def test_a_service_that_does_not_return_is_not_waited_for(
+def test_the_runner_does_not_wait_for_a_service_that_will_not_return(
     make_scenario: ScenarioMaker, make_session: MakeSession
 ) -> None:
     make_scenario()
@@ -69,7 +69,7 @@ def test_a_service_that_does_not_return_is_not_waited_for(
     result = run(session, "gone")
     assert result.verdict.status == "passed", result.verdict.outcome
     assert any("will not return" in step.text for step in result.verdict.explanation)
-    assert not session.fleet.unready(), "healed at the end of the trial all the same"
+    assert not session.fleet.unready(), "it is healed at the end of the trial"
 
 
 def test_an_invalid_tool_is_refused_by_execgo_itself(
@@ -83,16 +83,16 @@ def test_an_invalid_tool_is_refused_by_execgo_itself(
     assert result.metrics.invalid_action_count == 1
 
 
-def test_a_fixture_fault_hits_its_own_trial_only(make_session: MakeSession) -> None:
+def test_a_fixture_fault_affects_its_own_trial_only(make_session: MakeSession) -> None:
     session = make_session()
     scenario = str(builtin_folder() / "vuln_scan")
-    injected_at = run(session, "fixture_error", scenario)
-    assert injected_at.verdict.status == "passed", injected_at.verdict.outcome
-    assert injected_at.verdict.attribution[0].layer == "fixture"
+    affected = run(session, "fixture_error", scenario)
+    assert affected.verdict.status == "passed", affected.verdict.outcome
+    assert affected.verdict.attribution[0].layer == "fixture"
     assert run(session, "none", scenario).verdict.status == "passed"
 
 
-def test_a_fault_that_never_strikes_is_inconclusive(
+def test_a_fault_that_is_never_injected_makes_the_trial_inconclusive(
     make_scenario: ScenarioMaker, make_session: MakeSession
 ) -> None:
     make_scenario()
@@ -104,7 +104,7 @@ def test_a_fault_that_never_strikes_is_inconclusive(
     assert result.faults[0].status == "not_fired"
 
 
-def test_the_dice_are_the_same_for_the_same_seed_and_follow_their_probability(
+def test_the_same_seed_repeats_the_random_draws(
     make_scenario: ScenarioMaker, make_session: MakeSession
 ) -> None:
     make_scenario()
@@ -122,13 +122,13 @@ def test_the_dice_are_the_same_for_the_same_seed_and_follow_their_probability(
     assert set(draws[0]) == {"fired", "not_exercised"}
 
 
-def test_an_access_log_that_is_gone_is_missing_evidence(
+def test_a_missing_access_log_makes_the_trial_inconclusive(
     make_scenario: ScenarioMaker, make_session: MakeSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """fixtures dies and cannot be brought back: all checks hold, but not all evidence is there."""
+    """fixtures cannot be started again: all checks hold, but evidence is missing."""
 
     def name_fixtures(plan: dict[str, Any]) -> None:
-        """So that the profile applies to the scenario."""
+        """The profile applies only to plans that use fixtures."""
         task = plan["stages"][0]["task_graph"]["tasks"][0]
         task["input"]["execution"]["env"] = {"FEED": "${fixtures_url}"}
 
@@ -143,7 +143,7 @@ def test_an_access_log_that_is_gone_is_missing_evidence(
     assert "access log" in result.verdict.outcome
 
 
-def test_an_undo_that_fails_costs_the_fleet_but_no_record(
+def test_healing_that_fails_replaces_the_fleet_and_is_on_record(
     make_scenario: ScenarioMaker, make_session: MakeSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_scenario()
@@ -161,7 +161,7 @@ def test_an_undo_that_fails_costs_the_fleet_but_no_record(
     assert run(session, "none").verdict.status == "passed"
 
 
-def test_the_dice_of_a_test_are_its_own_whatever_ran_before(
+def test_the_random_draws_of_a_test_do_not_depend_on_what_ran_before(
     make_scenario: ScenarioMaker, make_session: MakeSession
 ) -> None:
     make_scenario()

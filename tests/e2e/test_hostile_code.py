@@ -70,19 +70,19 @@ def test_an_action_that_raises_makes_the_trial_inconclusive(
     from pytest_execgo.chaos.actions.invalid_tool import InvalidTool
 
     def broken(*args: object) -> None:
-        raise ValueError("out of dice")
+        raise ValueError("no candidates")
 
     make_scenario()
     monkeypatch.setattr(InvalidTool, "change", broken)
     result = run(make_session(), chaos="invalid_tool")
     assert result.verdict.status == "inconclusive"
-    assert "out of dice" in result.verdict.outcome
+    assert "no candidates" in result.verdict.outcome
 
 
-def test_a_task_that_execgo_gave_up_costs_no_other_trial_a_slot(
+def test_a_task_that_execgo_gave_up_replaces_the_fleet(
     make_scenario: ScenarioMaker, make_session: MakeSession
 ) -> None:
-    """ExecGo never cancels what it has handed to the runtime."""
+    """ExecGo does not cancel a task that it has handed to the runtime."""
 
     def sleepy(plan: dict[str, Any]) -> None:
         task = plan["stages"][0]["task_graph"]["tasks"][0]
@@ -97,7 +97,7 @@ def test_a_task_that_execgo_gave_up_costs_no_other_trial_a_slot(
     assert session.ensure_fleet() is not before
 
 
-def test_a_nul_byte_ends_its_task_and_no_slot(
+def test_a_nul_byte_fails_its_task_only(
     make_scenario: ScenarioMaker, make_session: MakeSession
 ) -> None:
     def zero(plan: dict[str, Any]) -> None:
@@ -113,7 +113,7 @@ def test_a_nul_byte_ends_its_task_and_no_slot(
     assert run(session).verdict.status == "passed"
 
 
-def test_what_cannot_be_kept_or_removed_is_no_trouble(
+def test_files_that_cannot_be_copied_or_removed_do_not_break_the_trial(
     make_scenario: ScenarioMaker, make_session: MakeSession
 ) -> None:
     def litter(plan: dict[str, Any]) -> None:

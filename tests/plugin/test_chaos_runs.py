@@ -1,4 +1,4 @@
-"""Runs with chaos as a user sees them: controls, gates, replays, coverage, and trouble in the middle."""
+"""Runs with chaos as a user sees them: controls, gates, replays, coverage, interrupts."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_a_trial_can_be_repeated_and_is_equal(
     pytester.runpytest("--execgo-replay", one, "-n2").assert_outcomes(passed=1)
 
 
-def test_a_replay_of_a_tests_own_trial_throws_its_dice(
+def test_a_replay_of_a_trial_run_by_a_test_repeats_its_random_draws(
     pytester: pytest.Pytester, project: ScenarioMaker
 ) -> None:
     project("demo")
@@ -285,7 +285,7 @@ def test_a_service_that_dies_while_healing_costs_the_next_trial_nothing(
     assert ("chaos_heal_failed" if raises else "chaos_healed") in kinds
 
 
-def test_a_check_that_raises_under_chaos_is_the_verifiers_trouble(
+def test_a_check_that_raises_under_chaos_is_attributed_to_the_verifier(
     pytester: pytest.Pytester, project: ScenarioMaker
 ) -> None:
     folder = project("demo")
