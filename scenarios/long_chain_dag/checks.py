@@ -1,8 +1,8 @@
-"""Checks of long_chain_dag, from what ExecGo itself recorded."""
+"""Checks of long_chain_dag, based on the times that ExecGo recorded."""
 
 
 def lineage(trial):
-    """No task started before all of its parents had ended, by ExecGo's own times."""
+    """No task started before all of its parents had ended."""
     compared = 0
     for stage in trial.plan.stages:
         for task in stage.task_graph.tasks:

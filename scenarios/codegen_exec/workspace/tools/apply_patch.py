@@ -1,4 +1,4 @@
-"""Apply edits to a project: apply_patch.py EDITS.json PROJECT. Applying them twice is harmless."""
+"""Apply edits to a project: apply_patch.py EDITS.json PROJECT. Applying them twice has the same result."""
 
 import json
 import sys
@@ -13,6 +13,6 @@ for edit in edits:
         backup.write_text(text)
     if edit["new"] not in text:
         if text.count(edit["old"]) != 1:
-            sys.exit(f"{edit['file']}: {edit['old']!r} stands {text.count(edit['old'])} times, not once")
+            sys.exit(f"{edit['file']}: {edit['old']!r} occurs {text.count(edit['old'])} times, expected once")
         path.write_text(text.replace(edit["old"], edit["new"]))
 print(json.dumps({"files": sorted({edit["file"] for edit in edits}), "edits": len(edits)}))

@@ -1,7 +1,7 @@
 """Run a project's tests and print the counts as JSON: run_tests.py PROJECT [--original].
 
-Exits with 1 if a test fails, unless the tests are run on the original, which is known to be broken
-(and is taken from the backup when the patch has been applied already).
+Exits with 1 if a test fails. With --original it runs the tests on the unpatched files, which are known
+to be broken, and exits with 0; if the patch is already applied, it takes the files from their backups.
 """
 
 import json

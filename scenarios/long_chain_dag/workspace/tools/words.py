@@ -11,7 +11,7 @@ STOP_WORDS = {"a", "an", "and", "as", "at", "by", "for", "in", "is", "it", "no",
 
 
 def write(path, text):
-    """Replace the file in one go: a task that is run twice must not leave a half of it."""
+    """Replace the file atomically: a task that runs twice must not leave a half-written file."""
     temporary = f"{path}.{os.getpid()}"
     Path(temporary).write_text(text)
     os.replace(temporary, path)

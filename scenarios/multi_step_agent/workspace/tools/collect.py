@@ -1,4 +1,4 @@
-"""Extract what is worth telling: collect.py log|metrics|tickets FILE prints {"events": [...]}."""
+"""Extract the notable events: collect.py log|metrics|tickets FILE prints {"events": [...]}."""
 
 import csv
 import json
