@@ -3,11 +3,17 @@ ExecGo and ends the conversation when a plan breaks none of them."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-from pytest_execgo.adapter.base import FrameworkAdapter, PlanTrace, model_settings, plan_format
+from pytest_execgo.adapter.base import PlanTrace
+from pytest_execgo.adapter.framework import (
+    AsyncFrameworkAdapter,
+    client_settings,
+    model_settings,
+    plan_format,
+    repair_request,
+)
 from pytest_execgo.adapter.landing import land_text
 from pytest_execgo.adapter.prompt import prompt
 from pytest_execgo.models.context import PlanContext
@@ -15,35 +21,31 @@ from pytest_execgo.models.context import PlanContext
 _APPROVED = "APPROVED"
 
 
-class AutoGenAdapter(FrameworkAdapter):
+class AutoGenAdapter(AsyncFrameworkAdapter):
     """Agents, team and conditions are AutoGen's; the critic needs no model."""
 
-    name = "autogen"
+    name = extra = "autogen"
     packages = ("autogen-agentchat", "autogen-ext", "openai")
 
-    def run_framework(self, context: PlanContext, trace: PlanTrace) -> None:
-        """Each message of the conversation goes into the trace."""
-        asyncio.run(_converse(context, trace))
+    async def run_async(self, context: PlanContext, trace: PlanTrace) -> None:
+        """Run the conversation; each message goes into the trace."""
+        from autogen_agentchat.agents import AssistantAgent
+        from autogen_agentchat.conditions import MaxMessageTermination, TextMentionTermination
+        from autogen_agentchat.teams import RoundRobinGroupChat
 
-
-async def _converse(context: PlanContext, trace: PlanTrace) -> None:
-    from autogen_agentchat.agents import AssistantAgent
-    from autogen_agentchat.conditions import MaxMessageTermination, TextMentionTermination
-    from autogen_agentchat.teams import RoundRobinGroupChat
-
-    texts, client = prompt(context), _client(context)
-    planner = AssistantAgent("planner", model_client=client, system_message=texts.system)
-    critic = _critic(context, trace)
-    # The task, then planner and critic in turn.
-    most = 1 + 2 * (context.max_repairs + 1)
-    done = TextMentionTermination(_APPROVED, sources=["critic"]) | MaxMessageTermination(most)
-    team = RoundRobinGroupChat([planner, critic], termination_condition=done)
-    try:
-        async for message in team.run_stream(task=texts.task):
-            kind = type(message).__name__
-            trace.add("message", source=getattr(message, "source", None), kind=kind)
-    finally:
-        await client.close()
+        texts, client = prompt(context), _client(context)
+        planner = AssistantAgent("planner", model_client=client, system_message=texts.system)
+        critic = _critic(context, trace)
+        # The task, then planner and critic in turn.
+        most = 1 + 2 * (context.max_repairs + 1)
+        done = TextMentionTermination(_APPROVED, sources=["critic"]) | MaxMessageTermination(most)
+        team = RoundRobinGroupChat([planner, critic], termination_condition=done)
+        try:
+            async for message in team.run_stream(task=texts.task):
+                kind = type(message).__name__
+                trace.add("message", source=getattr(message, "source", None), kind=kind)
+        finally:
+            await client.close()
 
 
 def _critic(context: PlanContext, trace: PlanTrace) -> Any:
@@ -57,9 +59,9 @@ def _critic(context: PlanContext, trace: PlanTrace) -> Any:
             return (TextMessage,)
 
         async def on_messages(self, messages: Sequence[BaseChatMessage], token: Any) -> Response:
-            landing = trace.judged(land_text(messages[-1].to_text(), context))
-            reported = _APPROVED if landing.plan else f"The plan breaks rules:\n{landing.message}"
-            return Response(chat_message=TextMessage(content=reported, source=self.name))
+            landing = trace.record_landing(land_text(messages[-1].to_text(), context))
+            reply = _APPROVED if landing.plan else repair_request(landing)
+            return Response(chat_message=TextMessage(content=reply, source=self.name))
 
         async def on_reset(self, token: Any) -> None:
             """It has no state."""
@@ -70,13 +72,9 @@ def _critic(context: PlanContext, trace: PlanTrace) -> Any:
 def _client(context: PlanContext) -> Any:
     from autogen_ext.models.openai import OpenAIChatCompletionClient
 
-    profile = context.model
     return OpenAIChatCompletionClient(
-        model=profile.model,
-        base_url=profile.base_url,
-        api_key="not-needed",
-        timeout=context.budget.seconds,
-        max_retries=0,
+        model=context.model.model,
+        **client_settings(context),
         response_format=plan_format(),
         model_info={
             "vision": False,

@@ -12,13 +12,13 @@ _FEWEST_REQUESTS = 20
 
 
 class Budget:
-    """Kept for one planning. What is used up is told with the next request: a plan that has come by then
-    is not thrown away."""
+    """The budget of one planning. An exceeded limit refuses the next request, so a plan that arrived
+    before is kept."""
 
     def __init__(
         self, limits: PlanBudget, repairs: int, clock: Callable[[], float] = monotonic
     ) -> None:
-        # Some frameworks ask twice for an answer.
+        # Some frameworks send two requests per answer.
         self.requests = limits.requests or max(_FEWEST_REQUESTS, 2 * (repairs + 1))
         self._tokens, self._seconds = limits.tokens, limits.seconds
         self._clock, self._began = clock, clock()
@@ -26,7 +26,7 @@ class Budget:
         self._uncounted = False
 
     def spend_request(self) -> None:
-        """One more request; raises :class:`PlanError` if it may not be made."""
+        """Count one more request; raises :class:`PlanError` if the budget does not allow it."""
         self._asked += 1
         if self._asked > self.requests:
             message = f"the model was asked more than {self.requests} times for one plan"
@@ -34,8 +34,8 @@ class Budget:
         if self._tokens is not None and self._uncounted:
             raise PlanError(
                 "budget_tokens",
-                f"the endpoint does not say how many tokens it used, so a budget of {self._tokens} "
-                "cannot be kept; leave out --execgo-plan-tokens",
+                "the endpoint does not report how many tokens it used, so the budget of "
+                f"{self._tokens} tokens cannot be enforced; remove --execgo-plan-tokens",
             )
         if self._tokens is not None and self._used >= self._tokens:
             message = f"{self._used} tokens are used up (allowed: {self._tokens})"
@@ -52,7 +52,7 @@ class Budget:
         return self._began + self._seconds - self._clock()
 
     def count(self, tokens: tuple[int, int] | None) -> None:
-        """An answer used so many tokens (prompt, completion); ``None``: nobody says."""
+        """Count the tokens of one answer (prompt, completion); ``None`` if the endpoint reports none."""
         if tokens is None:
             self._uncounted = True
         else:

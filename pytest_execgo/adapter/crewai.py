@@ -5,7 +5,8 @@ from __future__ import annotations
 import tempfile
 from typing import Any
 
-from pytest_execgo.adapter.base import FrameworkAdapter, PlanTrace
+from pytest_execgo.adapter.base import PlanTrace
+from pytest_execgo.adapter.framework import FrameworkAdapter, client_settings
 from pytest_execgo.adapter.landing import land_text
 from pytest_execgo.adapter.packages import environment
 from pytest_execgo.adapter.prompt import prompt
@@ -21,13 +22,13 @@ _QUIET = {
 
 
 class CrewAIAdapter(FrameworkAdapter):
-    """Agent, task and guardrail are CrewAI's."""
+    """Agent and task are CrewAI's; its guardrail checks the plan and asks the agent to repair it."""
 
-    name = "crewai"
+    name = extra = "crewai"
     packages = ("crewai", "openai")
 
     def run_framework(self, context: PlanContext, trace: PlanTrace) -> None:
-        """What the guardrail saw goes into the trace."""
+        """Run the crew; every call of the guardrail goes into the trace."""
         with (
             tempfile.TemporaryDirectory(prefix="execgo-crewai-") as storage,
             environment(**_QUIET, CREWAI_STORAGE_DIR=storage),
@@ -41,7 +42,7 @@ def _kickoff(context: PlanContext, trace: PlanTrace) -> None:
     texts = prompt(context)
 
     def guardrail(output: Any) -> tuple[bool, Any]:
-        landing = trace.judged(land_text(output.raw, context))
+        landing = trace.record_landing(land_text(output.raw, context))
         trace.add("guardrail", agent=output.agent, passed=landing.plan is not None)
         return (True, output.raw) if landing.plan else (False, landing.message)
 
@@ -68,7 +69,7 @@ def _kickoff(context: PlanContext, trace: PlanTrace) -> None:
     try:
         crew.kickoff()
     except Exception as error:
-        # CrewAI raises if the guardrail never passed; the judged answers say why.
+        # CrewAI raises if no answer passed the guardrail; the recorded landings explain it better.
         if len(trace.landings) <= context.max_repairs:
             raise
         trace.add("gave_up", message=str(error)[:300])
@@ -81,11 +82,8 @@ def _llm(context: PlanContext) -> Any:
     return LLM(
         model=profile.model,
         provider="openai",
-        base_url=profile.base_url,
-        api_key="not-needed",
         temperature=profile.temperature,
         max_tokens=profile.max_tokens,
-        timeout=context.budget.seconds,
-        max_retries=0,
         response_format={"type": "json_object"},
+        **client_settings(context),
     )

@@ -1,12 +1,10 @@
-"""A model that is really asked, over HTTP."""
+"""A real model, asked over HTTP."""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from time import monotonic
 from typing import Any
 
@@ -17,14 +15,14 @@ from pytest_execgo.adapter.answer import Answer, in_one_line, parsed
 from pytest_execgo.transport.local import session_for
 
 _PIECE_BYTES = 65536
-# "none", "test", "ollama": what people set where no key is needed, and words that answers are made of.
-# A short key that holds a digit is taken for a secret.
+# Where no key is needed, people set "none", "test" or "ollama": words that occur in answers. A shorter
+# key without a digit is treated as such a word, not as a secret.
 _SHORTEST_SECRET = 12
 
 
 class Endpoint:
-    """An OpenAI-compatible endpoint. ``base_url`` as OpenAI's SDK takes it, ending in ``/v1``;
-    ``seconds`` is how long one answer is waited for at most."""
+    """An OpenAI-compatible endpoint. ``base_url`` as OpenAI's SDK takes it, usually ending in ``/v1``;
+    ``seconds`` is the longest wait for one answer."""
 
     retryable = True
 
@@ -35,19 +33,19 @@ class Endpoint:
             self._session.headers["Authorization"] = f"Bearer {key}"
 
     def answer(self, number: int, path: str, asked: Any, seconds: float) -> Answer:
-        """Ask once. The limit is for the head of the answer and for each silence in its body, and no
-        piece is taken after it."""
+        """Ask once. The time limit is the smaller of both; it applies to the whole answer, and to each
+        pause in it."""
         limit = min(self._seconds, seconds)
         url = f"{self._base_url}{path}"
         deadline = monotonic() + limit
         try:
-            # Redirected, a POST would become a GET; where to is for the user to see.
+            # A redirect would turn the POST into a GET. Its target is reported to the user instead.
             with self._session.post(
                 url, json=asked, timeout=limit, stream=True, allow_redirects=False
             ) as reply:
                 body, stalled_ms = read(_pieces(reply), deadline)
         except (requests.Timeout, urllib3.exceptions.ReadTimeoutError, TimeoutError):
-            return Answer(0, "", f"none within {limit:.3g} s", late=True)
+            return Answer(0, "", f"no answer within {limit:.3g} s", late=True)
         except requests.exceptions.SSLError as error:
             return Answer(0, "", in_one_line(f"{type(error).__name__}: {error}"), permanent=True)
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
@@ -61,24 +59,24 @@ class Endpoint:
         return Answer(reply.status_code, kind, text, wait, stalled_ms=stalled_ms)
 
     def close(self) -> None:
-        """Leave its connections."""
+        """Close the connections."""
         self._session.close()
 
     def _without_key(self, text: str, *, quoted: bool = False) -> str:
-        """Endpoints echo what they refuse. What is ``quoted`` from the model is left alone where the key
-        is no secret but a word."""
+        """``text`` without the key, which endpoints echo in errors. Text ``quoted`` from the model does
+        not change if the key is a word rather than a secret."""
         key = self._key
         if not key or (quoted and len(key) < _SHORTEST_SECRET and not any(map(str.isdigit, key))):
             return text
         text = text.replace(key, "[key]")
         found = parsed(text)
-        # JSON has more than one way to spell a text.
+        # JSON can escape a string in several ways.
         clean = _replaced(found, key)
         return text if clean == found else json.dumps(clean)
 
 
 def _replaced(value: Any, key: str) -> Any:
-    """A JSON value without the key in any of its texts."""
+    """A JSON value without the key in any of its strings."""
     if isinstance(value, str):
         return value.replace(key, "[key]")
     if isinstance(value, list):
@@ -89,7 +87,7 @@ def _replaced(value: Any, key: str) -> Any:
 
 
 def _pieces(reply: requests.Response) -> Iterator[bytes]:
-    """The body as it comes: not ``iter_content``, which waits until a piece of its size is full."""
+    """Pieces of the body as they arrive. ``iter_content`` would wait until a piece is full."""
     while piece := reply.raw.read1(_PIECE_BYTES, decode_content=True):
         yield piece
 
@@ -97,8 +95,8 @@ def _pieces(reply: requests.Response) -> Iterator[bytes]:
 def read(
     pieces: Iterable[bytes], deadline: float, clock: Callable[[], float] = monotonic
 ) -> tuple[bytes, float]:
-    """The whole, and the longest pause in it in milliseconds; raises ``TimeoutError`` for a piece that
-    comes after the deadline."""
+    """The whole body, and the longest pause in it in milliseconds; raises ``TimeoutError`` for a piece
+    that arrives after ``deadline`` (seconds of ``clock``)."""
     taken: list[bytes] = []
     last, longest = None, 0.0
     for piece in pieces:
@@ -107,31 +105,31 @@ def read(
             raise TimeoutError
         if last is not None:
             longest = max(longest, now - last)
-        # Some keep a connection alive with blanks or comments until the model has thought.
+        # Some endpoints send blanks or comments to keep the connection open while the model thinks.
         if last is not None or (piece.strip() and not piece.startswith(b":")):
             last = now
         taken.append(piece)
     return b"".join(taken), round(longest * 1000, 3)
 
 
-def retry_after(
-    headers: Any, now: Callable[[], datetime] = lambda: datetime.now(UTC)
-) -> float | None:
-    """Seconds, as a number or a date; ``retry-after-ms`` is more exact where it is given. ``None`` where
-    the headers do not say, or nothing that can be meant."""
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """The wait in seconds that the headers ask for; ``None`` if they ask for none or make no sense.
+
+    ``retry-after-ms`` is more precise and has priority. ``Retry-After`` is a number of seconds or a
+    date (RFC 9110, 10.2.3); a date in the past means no wait.
+    """
     exact = _number(headers.get("retry-after-ms", ""))
     if exact is not None:
         return exact / 1000
-    reported = headers.get("Retry-After", "")
-    seconds = _number(reported)
-    if seconds is not None or not reported:
+    value = headers.get("Retry-After", "")
+    seconds = _number(value)
+    if seconds is not None:
+        # Endpoints send fractions too, which urllib3 does not accept.
         return seconds
     try:
-        when = parsedate_to_datetime(reported)
-    except (ValueError, OverflowError):
+        return float(urllib3.Retry().parse_retry_after(value))
+    except (urllib3.exceptions.InvalidHeader, ValueError, OverflowError):
         return None
-    when = when if when.tzinfo else when.replace(tzinfo=UTC)
-    return max(0.0, (when - now()).total_seconds())
 
 
 def _number(text: str) -> float | None:

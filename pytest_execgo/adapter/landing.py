@@ -1,4 +1,4 @@
-"""Does an answer of a model become legal DSL? And if not, which rules does it break?"""
+"""Whether an answer of a model is a legal plan, and which rules it breaks if not."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from pytest_execgo.models.plan import PlanStage, StandardPlan
 from pytest_execgo.models.plan_rules import Problem, plan_problems
 
 
+# Its docstring is part of the JSON Schema that models get: changing it invalidates recordings.
 class PlanDraft(Document):
     """What a model is asked for: the stages of a plan. Its names and origin are ours to add."""
 
@@ -24,24 +25,24 @@ class PlanDraft(Document):
 
 @dataclass(frozen=True)
 class Landing:
-    """What became of one answer. ``plan`` is there only if no rule is broken."""
+    """The result of checking one answer: its ``plan`` if it breaks no rule, else the ``problems``."""
 
     plan: StandardPlan | None
     problems: tuple[Problem, ...]
 
     @property
     def message(self) -> str:
-        """What the model is told, a line for each broken rule."""
+        """The problems for the model, one line each."""
         return "\n".join(f"- {problem}" for problem in self.problems)
 
     @property
     def rules(self) -> tuple[str, ...]:
-        """The broken rules, each once."""
+        """The names of the broken rules, without duplicates."""
         return tuple(dict.fromkeys(problem.rule for problem in self.problems))
 
 
 def land_text(answer: str, context: PlanContext) -> Landing:
-    """The same for an answer as text: one JSON object, alone or in a fenced block."""
+    """:func:`land` for an answer as text: one JSON object, alone or in a fenced code block."""
     try:
         return land(json.loads(_unfenced(answer), parse_constant=_no_constant), context)
     except (ValueError, RecursionError) as error:
@@ -50,7 +51,7 @@ def land_text(answer: str, context: PlanContext) -> Landing:
 
 
 def land(answer: Any, context: PlanContext) -> Landing:
-    """The plan that an answer holds, or the rules that it breaks."""
+    """Check an answer: a :class:`PlanDraft` or a JSON value of its shape."""
     try:
         draft = answer if isinstance(answer, PlanDraft) else PlanDraft.model_validate(answer)
     except ValidationError as error:
@@ -66,18 +67,18 @@ def land(answer: Any, context: PlanContext) -> Landing:
     try:
         json.dumps(plan.model_dump(), ensure_ascii=False).encode()
     except UnicodeEncodeError:
-        message = "it holds halves of characters (lone surrogates), which no plan can be sent with"
+        message = "it contains half characters (lone surrogates), which cannot be encoded as UTF-8"
         return Landing(None, (Problem("schema", "answer", message),))
     problems = (*plan_problems(plan), *_unknown_tools(plan, context.capabilities))
     return Landing(None if problems else plan, problems)
 
 
 def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not JSON")
 
 
 def _unknown_tools(plan: StandardPlan, known: Sequence[str]) -> list[Problem]:
-    """`os` tasks name a tool; which ones there are is ExecGo's own word."""
+    """Tasks of type ``os`` whose tool ExecGo does not list."""
     found = []
     for at, stage in enumerate(plan.stages):
         for index, task in enumerate(stage.task_graph.tasks):

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import Any, TypedDict
 
-from pytest_execgo.adapter.base import FrameworkAdapter, PlanTrace, plan_format
+from pytest_execgo.adapter.base import PlanTrace
+from pytest_execgo.adapter.framework import (
+    FrameworkAdapter,
+    client_settings,
+    plan_format,
+    repair_request,
+)
 from pytest_execgo.adapter.landing import Landing, land_text
 from pytest_execgo.adapter.prompt import prompt
 from pytest_execgo.models.context import PlanContext
@@ -21,7 +27,7 @@ class PlanState(TypedDict):
 class LangGraphAdapter(FrameworkAdapter):
     """The loop is part of the graph: conditional edges decide, not code around it."""
 
-    name = "langgraph"
+    name = extra = "langgraph"
     packages = ("langgraph", "langchain-openai", "openai")
 
     def run_framework(self, context: PlanContext, trace: PlanTrace) -> None:
@@ -53,15 +59,14 @@ def _graph(context: PlanContext, trace: PlanTrace) -> Any:
         return {"messages": [*state["messages"], answer]}
 
     def validate(state: PlanState) -> dict[str, Any]:
-        return {"landing": trace.judged(land_text(str(state["messages"][-1].content), context))}
+        return {
+            "landing": trace.record_landing(land_text(str(state["messages"][-1].content), context))
+        }
 
     def repair(state: PlanState) -> dict[str, Any]:
         landing = state["landing"]
         assert landing is not None
-        message = (
-            "user",
-            f"The plan breaks rules:\n{landing.message}\nAnswer with the whole plan again.",
-        )
+        message = ("user", f"{repair_request(landing)}\nAnswer with the whole plan again.")
         return {"messages": [*state["messages"], message], "repairs": state["repairs"] + 1}
 
     def emit(state: PlanState) -> dict[str, Any]:
@@ -90,11 +95,8 @@ def _model(context: PlanContext) -> Any:
     profile = context.model
     chat = ChatOpenAI(
         model=profile.model,
-        base_url=profile.base_url,
-        api_key="not-needed",
         temperature=profile.temperature,
         max_completion_tokens=profile.max_tokens,
-        timeout=context.budget.seconds,
-        max_retries=0,
+        **client_settings(context),
     )
     return chat.bind(response_format=plan_format())

@@ -1,4 +1,4 @@
-"""Whether a framework is installed, without importing it, and environment variables for its time."""
+"""Installed packages, found without importing them, and environment variables for a block of code."""
 
 from __future__ import annotations
 
@@ -8,13 +8,8 @@ from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 
 
-def missing(packages: Sequence[str], install: str) -> str | None:
-    """``install``, the command that installs ``packages``; ``None`` if all of them are installed."""
-    return None if len(versions(packages)) == len(packages) else install
-
-
 def versions(packages: Sequence[str]) -> dict[str, str]:
-    """The versions of those packages that are installed."""
+    """The versions of those ``packages`` that are installed."""
     found = {}
     for name in packages:
         try:

@@ -1,5 +1,8 @@
-"""What a model is told: objective, constraints, the schema of the answer, the tools that ExecGo has, and
-one small example of another task. Never the reference plan: an adapter is not given it."""
+"""The prompt: objective, constraints, the schema of the answer, the tools of ExecGo, and one small
+example of another task. It never contains the reference plan, which adapters do not get.
+
+Recordings contain the prompt: after a change, make them again (docs/adapters.md).
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from pytest_execgo.models.context import PlanContext
 from pytest_execgo.models.plan_rules import PLACEHOLDERS
 from pytest_execgo.models.task import TASK_TYPES
 
-# Another task than that of any scenario, with what a plan may need: stages, and a value carried over.
+# The task of no scenario. It shows what a plan may need: stages, and a value passed between them.
 EXAMPLE: dict[str, Any] = {
     "stages": [
         {
@@ -72,7 +75,7 @@ or `params.`. Ids are unique in the plan and made of letters, digits, '_' and '-
 
 @dataclass(frozen=True)
 class Prompt:
-    """``system`` says what a plan is, ``task`` what is to be planned."""
+    """``system`` explains what a plan is; ``task`` describes the one to write."""
 
     system: str
     task: str
@@ -84,7 +87,7 @@ def schema() -> dict[str, Any]:
 
 
 def prompt(context: PlanContext) -> Prompt:
-    """The texts for one planning: the same for the same scenario, on every machine."""
+    """The prompt of a scenario; the same on every machine."""
     pack = context.prompt_pack
     system = [
         pack.system.strip(),

@@ -1,4 +1,4 @@
-"""A recording that answers instead of a model."""
+"""Answers from a recording instead of a model."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ _LEFT_OUT = (
     "stream",
     "stream_options",
 )
-"""What may differ between a recording and its replay."""
+"""Keys of a request that may differ between a recording and its replay."""
 
 
 class Recorded:
-    """Answers in their order; a request that was not recorded so is a divergence."""
+    """An :class:`AnswerSource` that gives the recorded answers in order. A request that differs from the
+    recorded one is a divergence."""
 
     retryable = False
 
@@ -30,19 +31,20 @@ class Recorded:
         self._exchanges = exchanges
 
     def answer(self, number: int, path: str, asked: Any, seconds: float) -> Answer:
-        """The recorded answer."""
+        """The recorded answer to request ``number``; raises :class:`PlanError` for a divergence."""
         if number >= len(self._exchanges):
             raise PlanError(
                 DIVERGENCE,
                 f"replay divergence at request {number + 1}: the recording has "
-                f"{len(self._exchanges)}, and the framework asks once more",
+                f"{len(self._exchanges)}, but the framework sends one more",
             )
         known = self._exchanges[number]
         where = _difference(_essence(known.asked), _essence(asked))
         if known.path != path or where:
             raise PlanError(
                 DIVERGENCE,
-                f"replay divergence at request {number + 1}: {where or 'the path'} is not as recorded",
+                f"replay divergence at request {number + 1}: {where or 'the path'} differs from "
+                "the recording",
             )
         return Answer(
             known.status, known.content_type, known.answer, known.retry_after, late=known.late

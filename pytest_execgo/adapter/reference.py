@@ -12,12 +12,12 @@ from pytest_execgo.models.plan import StandardPlan
 
 
 class ReferenceAdapter(Adapter):
-    """The baseline every framework is compared with."""
+    """The baseline that every framework is compared with."""
 
     name = "reference"
 
     def plan(self, context: PlanContext, trace: PlanTrace, recording: Path | None) -> StandardPlan:
-        """Read the plan and put this trial's framework and mode on it."""
+        """The reference plan, with the framework and mode of this trial."""
         if recording is None:
             raise UsageError(f"scenario {context.scenario_id} has no reference_plan to replay")
         plan = load(StandardPlan, recording)

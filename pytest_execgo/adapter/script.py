@@ -1,4 +1,4 @@
-"""From a script to the texts that the scripted model answers with."""
+"""The answers of the scripted model, made from a script of a scenario."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ DEFAULT = "default"
 
 
 def answers(scenario: Path, name: str, reference_plan: Path | None) -> list[str]:
-    """The answers of a scenario's script; ``default`` is the reference plan where there is no such
-    file. Raises :class:`UsageError`."""
+    """The answers of the script ``name`` in the folder ``scenario``. Without a file, the script
+    ``default`` answers with the reference plan. Raises :class:`UsageError`."""
     path = scenario / SCRIPTS / f"{name}.yaml"
     if not path.exists() and name == DEFAULT and reference_plan is not None:
         return [_text(reference_plan, None, shown(reference_plan))]
@@ -44,12 +44,12 @@ def _text(path: Path, broken: PlanDefect | None, where: str) -> str:
     if broken == "broken_json":
         return json.dumps({"stages": stages})[:-2]
     if broken and not _break(stages, broken):
-        raise UsageError(f"{where}: {shown(path)} has nothing that could be broken by {broken}")
+        raise UsageError(f"{where}: {shown(path)} has nothing that {broken} could break")
     return json.dumps({"stages": stages})
 
 
 def _break(stages: list[dict[str, Any]], how: PlanDefect) -> bool:
-    """Break the stages in place; whether there was anything to break."""
+    """Break the stages in place; returns whether there was anything to break."""
     tasks = [task for stage in stages for task in stage["task_graph"]["tasks"]]
     if how == "unknown_task_type":
         tasks[0]["type"] = "runtme"
@@ -62,5 +62,5 @@ def _break(stages: list[dict[str, Any]], how: PlanDefect) -> bool:
         return bool(pairs)
     bindings = [binding for stage in stages for binding in stage.get("bindings", [])]
     for binding in bindings[:1]:
-        binding["source_task_id"] = "nobody"
+        binding["source_task_id"] = "no-such-task"
     return bool(bindings)

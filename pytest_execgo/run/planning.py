@@ -1,5 +1,5 @@
-"""How a trial comes to its plan: from the record of a replay, from an adapter, or from an adapter and a
-model. Here adapters meet fleet, recordings and scripts; knows nothing of pytest."""
+"""Where the plan of a trial comes from: an earlier run, an adapter alone, or an adapter with a model
+(live or recorded). Connects adapters with fleet, recordings and scripts; independent of pytest."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from pytest_execgo.transport.local import request
 
 SCRIPTED = "scripted"
 _MODEL_TIMEOUT_SECONDS = 120.0
-# It answers from memory, beside us.
+# The scripted model runs on this machine and answers from memory.
 _SCRIPTED_TIMEOUT_SECONDS = 5.0
 _CONTROL_TIMEOUT_SECONDS = 5.0
 
@@ -49,8 +49,8 @@ def _diverged(answers: int, why: str) -> PlanError:
 
 @contextmanager
 def _ended_by_interrupt(gateway: ModelGateway) -> Iterator[None]:
-    """Ctrl-C ends the wire first: frameworks wait for a request that is under way, in loops and threads
-    of their own, and a model may think for minutes."""
+    """Stop the gateway on Ctrl-C. Otherwise a framework waits, in its own loop or threads, until the
+    model has answered, which may take minutes."""
     before = signal.getsignal(signal.SIGINT)
     if threading.current_thread() is not threading.main_thread() or not callable(before):
         yield
@@ -68,16 +68,16 @@ def _ended_by_interrupt(gateway: ModelGateway) -> Iterator[None]:
 
 
 def _no_proxy() -> dict[str, str]:
-    """What the user exempts from proxies, and this machine."""
-    reported = os.environ.get("NO_PROXY") or os.environ.get("no_proxy") or ""
-    value = ",".join(part for part in (reported, "127.0.0.1", "localhost") if part)
+    """``NO_PROXY`` of the user, extended by this machine."""
+    exempt = os.environ.get("NO_PROXY") or os.environ.get("no_proxy") or ""
+    value = ",".join(part for part in (exempt, "127.0.0.1", "localhost") if part)
     return {"NO_PROXY": value, "no_proxy": value}
 
 
 @dataclass
 class Planning:
     """The planning of one trial; leaves ``plan.json`` and ``adapter_trace.json`` in its folder.
-    ``proxy`` stands before the model where chaos disturbs it."""
+    ``proxy`` is in front of the model if chaos injects faults into its answers."""
 
     context: TrialContext
     recorder: TimelineRecorder
@@ -85,8 +85,8 @@ class Planning:
     recording: Recording | None = field(default=None, init=False)
 
     def make(self, workspace: Path) -> StandardPlan:
-        """The plan; raises :class:`PlanError` where none came of it, and whatever an adapter raises."""
-        cell, trace = self.context.trial.cell, PlanTrace(on_judged=self._judged)
+        """The plan; raises :class:`PlanError` if there is none, and every exception of the adapter."""
+        cell, trace = self.context.trial.cell, PlanTrace(on_landing=self._landed)
         recorded = self.context.run.plans.get(self.context.trial.trial_id)
         try:
             plan = load(StandardPlan, recorded) if recorded else self._ask(workspace, trace)
@@ -132,7 +132,7 @@ class Planning:
             given = profile.model_copy(update={"model": asked, "base_url": gateway.url})
             context = self._context(workspace, given, repairs)
             plan = self._through(gateway, adapter, context, trace, profile)
-        # What chaos made of its answers is nothing that the model said.
+        # With a proxy, the answers may be those of chaos and not of the model.
         if self.context.run.record and self.proxy is None:
             self.recording = Recording(
                 scenario_id=self.context.scenario.id,
@@ -147,8 +147,8 @@ class Planning:
         return plan
 
     def keep_recording(self) -> None:
-        """Write what was recorded, if anything was; raises :class:`HarnessError`. Called for trials that
-        passed: a plan that does not do its work is nothing to replay."""
+        """Write the recording, if there is one; raises :class:`HarnessError`. Called only if the trial
+        passed: a plan that does not work is not worth replaying."""
         if self.recording is None:
             return
         path = self.context.scenario.recording_path(self.recording.framework)
@@ -162,7 +162,8 @@ class Planning:
         recording = self._recording(adapter.name)
         profile = ModelProfile(provider=recording.provider, model=recording.model)
         repairs = recording.max_repairs
-        # As many as there are; it is for the recording to say that one more is a divergence.
+        # Allow one request more than recorded, so that the recording, not the budget, reports the
+        # divergence.
         limits = PlanBudget(requests=len(recording.exchanges) + 1)
         source, budget = Recorded(recording.exchanges), Budget(limits, repairs)
         with ModelGateway(source, trace, budget, self._attempted) as gateway:
@@ -171,17 +172,18 @@ class Planning:
             try:
                 plan = self._through(gateway, adapter, context, trace, profile)
             except Exception as error:
-                # A recording ends in a legal plan: whatever comes instead is another way to go.
+                # A recording ends with a legal plan, so every error is a divergence.
                 raise gateway.divergence or _diverged(len(gateway.exchanges), str(error)) from None
         if gateway.divergence is not None:
             raise gateway.divergence
         if len(gateway.exchanges) < len(recording.exchanges):
             count = len(recording.exchanges)
             raise _diverged(
-                len(gateway.exchanges), f"the recording has {count}, and the framework asks no more"
+                len(gateway.exchanges),
+                f"the recording has {count}, but the framework sends no more",
             )
         if plan_digest(plan) != recording.plan_digest:
-            raise _diverged(len(gateway.exchanges), "it makes another plan than the recorded one")
+            raise _diverged(len(gateway.exchanges), "the plan differs from the recorded one")
         return plan
 
     def _recording(self, framework: str) -> Recording:
@@ -194,7 +196,7 @@ class Planning:
             raise PlanError(
                 "recording_broken",
                 f"{path.name} is a recording of {found.scenario_id} with {found.framework}; "
-                "make one anew",
+                "record it again",
             )
         return found
 
@@ -206,10 +208,10 @@ class Planning:
         trace: PlanTrace,
         profile: ModelProfile,
     ) -> StandardPlan:
-        """Plan through a wire. What is wrong with the wire is told in its own words, not in those that
-        a framework found for it."""
-        # What frameworks warn of is for their makers: it is kept, and fails nobody's trial.
-        # And the wire is never behind a proxy that the user's environment names.
+        """Plan through the gateway. A problem of the gateway is raised as it is, not as the exception
+        that the framework made of it."""
+        # Warnings of a framework go into the trace; they must not fail a trial under `-W error`.
+        # The gateway is on this machine, so requests to it must not go through the user's HTTP proxy.
         with (
             warnings.catch_warnings(record=True) as warned,
             environment(**_no_proxy()),
@@ -229,7 +231,7 @@ class Planning:
                 self._used(gateway, profile)
         return plan
 
-    def _judged(self, attempt: int, landing: Landing) -> None:
+    def _landed(self, attempt: int, landing: Landing) -> None:
         self.recorder.add(AnswerJudged(attempt=attempt, rules=landing.rules))
 
     def _attempted(self, one: ModelAttempt) -> None:
@@ -261,7 +263,7 @@ class Planning:
 
     @contextmanager
     def _endpoint(self, profile: ModelProfile) -> Iterator[AnswerSource]:
-        """The model to ask, behind the proxy of chaos where there is one."""
+        """The model to ask, through the chaos proxy if there is one."""
         scripted = profile.provider == SCRIPTED
         base_url = self._scripted() if scripted else profile.base_url
         assert base_url is not None
@@ -275,7 +277,7 @@ class Planning:
             yield endpoint
 
     def _scripted(self) -> str:
-        """The base URL of the scripted model, with the scenario's script set for this trial."""
+        """Give the scenario's script to the scripted model; returns its base URL for this trial."""
         profile = self.context.run.request.model
         assert profile is not None
         fixtures, scope = self.context.fleet.services["fixtures"].url, self.context.trial.trial_id
@@ -293,7 +295,7 @@ class Planning:
             reply = request("POST", f"{fixtures}/__control/scripts", json=script, timeout=timeout)
             reply.raise_for_status()
         except requests.RequestException as error:
-            raise HarnessError(f"fixtures takes no script: {error}") from None
+            raise HarnessError(f"fixtures refused the script: {error}") from None
         return f"{self.context.fleet.url('fixtures')}/t/{scope}/model/v1"
 
     def _context(
@@ -316,11 +318,11 @@ class Planning:
         )
 
     def _tools(self) -> tuple[str, ...]:
-        """The tools of type ``os`` that ExecGo itself says it has."""
+        """The tools of type ``os`` that ExecGo lists."""
         url = f"{self.context.fleet.services['execgo'].url}/adapters/tools"
         try:
             found = request("GET", url, timeout=_CONTROL_TIMEOUT_SECONDS).json()["tools"]
             kinds = [str(tool["action_kind"]) for tool in found]
         except (requests.RequestException, ValueError, KeyError, TypeError) as error:
-            raise PlanError("no_tools", f"ExecGo does not say what tools it has: {error}") from None
+            raise PlanError("no_tools", f"ExecGo does not list its tools: {error}") from None
         return tuple(kind.removeprefix("os.") for kind in kinds if kind.startswith("os."))

@@ -32,12 +32,12 @@ class Tiny(Adapter):
             answer = requests.post(url, json=body)
             answer.raise_for_status()
             text = answer.json()["choices"][0]["message"]["content"]
-            landing = trace.judged(land_text(text, context))
+            landing = trace.record_landing(land_text(text, context))
             if landing.plan:
                 break
             messages.append({"role": "assistant", "content": text})
             messages.append({"role": "user", "content": landing.message})
-        return trace.settled()
+        return trace.final_plan()
 
 def pytest_execgo_adapters():
     return [Tiny()]

@@ -113,7 +113,7 @@ def test_a_silent_model_is_waited_for_as_long_as_the_option_says(
     pytester.runpytest_subprocess(*words).assert_outcomes(passed=1)
     silent, answered = replies(pytester)
     assert (silent.code, silent.status, answered.code) == ("model_timeout", 0, None)
-    assert "none within 0.3 s" in silent.message
+    assert "no answer within 0.3 s" in silent.message
     assert "--execgo-model-timeout 0.3" in trial(pytester)["rerun"]
 
 

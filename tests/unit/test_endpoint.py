@@ -1,4 +1,4 @@
-"""Asking a real endpoint: what comes, when it comes, and what it says about coming back."""
+"""A real endpoint: its answers, their timing, `Retry-After`, and the key."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -22,18 +23,18 @@ from pytest_execgo.transport.local import session_for
 from tests.endpoints import serving
 from tests.ids import readable
 
-SAID = {"choices": [{"message": {"role": "assistant", "content": "{}"}}]}
+REPLY = {"choices": [{"message": {"role": "assistant", "content": "{}"}}]}
 
 
 @contextmanager
 def raw(talk: Callable[[socket.socket], None]) -> Iterator[str]:
-    """An endpoint that says on its connection whatever it likes."""
+    """An endpoint whose connection is handed to ``talk``, for replies that are not HTTP."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def serve() -> None:
             connection, _ = listener.accept()
             with connection:
-                # The whole request: what is left unread would reset the connection.
+                # The whole request: unread bytes would reset the connection.
                 read_so_far = b""
                 while not read_so_far.endswith(b"}"):
                     read_so_far += connection.recv(65536)
@@ -50,7 +51,7 @@ def ask(url: str, seconds: float = 10, key: str | None = None, left: float = 60)
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 
 
-def test_an_answer_of_any_encoding_comes_whole() -> None:
+def test_an_answer_is_complete_in_every_encoding() -> None:
     text = "".join(str(number) for number in range(200_000))
 
     def zipped(request: Request) -> Response:
@@ -75,7 +76,7 @@ def test_an_answer_of_any_encoding_comes_whole() -> None:
 
 
 @pytest.mark.parametrize(
-    "said",
+    "sent",
     [
         b"",
         HEAD + b"Content-Length: 900\r\n\r\n{",
@@ -84,33 +85,33 @@ def test_an_answer_of_any_encoding_comes_whole() -> None:
     ],
     ids=["nothing", "half a body", "half a chunk", "no HTTP"],
 )
-def test_a_connection_that_breaks_is_no_answer_and_no_silence(said: bytes) -> None:
-    with raw(lambda connection: connection.sendall(said)) as url:
+def test_a_broken_connection_is_not_a_timeout(sent: bytes) -> None:
+    with raw(lambda connection: connection.sendall(sent)) as url:
         answer = ask(url)
     assert (answer.status, answer.late) == (0, False)
     assert answer.text
 
 
 @pytest.mark.parametrize(
-    "said",
+    "sent",
     [b"", HEAD, HEAD + b"Content-Length: 9\r\n\r\n{"],
     ids=["nothing", "head", "half a body"],
 )
 @pytest.mark.parametrize(("seconds", "left"), [(0.1, 60), (10, 0.1)], ids=["answer", "plan"])
-def test_a_silence_is_waited_for_and_told(said: bytes, seconds: float, left: float) -> None:
+def test_a_silent_endpoint_times_out(sent: bytes, seconds: float, left: float) -> None:
     over = threading.Event()
 
     def talk(connection: socket.socket) -> None:
-        connection.sendall(said)
+        connection.sendall(sent)
         over.wait(10)
 
     with raw(talk) as url:
         answer = ask(url, seconds=seconds, left=left)
     over.set()
-    assert (answer.status, answer.late, answer.text) == (0, True, "none within 0.1 s")
+    assert (answer.status, answer.late, answer.text) == (0, True, "no answer within 0.1 s")
 
 
-def test_an_answer_that_never_ends_is_left_at_the_limit() -> None:
+def test_an_answer_that_never_ends_times_out() -> None:
     over = threading.Event()
 
     def drip(connection: socket.socket) -> None:
@@ -124,8 +125,8 @@ def test_an_answer_that_never_ends_is_left_at_the_limit() -> None:
     assert (answer.status, answer.late) == (0, True)
 
 
-def test_a_piece_is_taken_when_it_comes_however_small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Reads that wait until they are full would see no pause in an answer as small as this."""
+def test_a_piece_is_read_when_it_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A read that waits for a full buffer would see no pause in an answer this small."""
     taken: list[bytes] = []
     first = threading.Event()
     original = endpoint._pieces
@@ -149,7 +150,7 @@ def test_a_piece_is_taken_when_it_comes_however_small(monkeypatch: pytest.Monkey
 
 
 class Clock:
-    """Moves by what each piece took to come."""
+    """A clock that advances by the delay of each piece."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -166,13 +167,13 @@ class Clock:
         ([], 0),
         ([(5, b"{}")], 0),
         ([(5, b"{"), (0.1, b"a"), (2, b"b"), (0.3, b"}")], 2000),
-        # Blanks and comments keep a connection alive while a model thinks: it has not begun.
+        # Blanks and comments only keep the connection open: the answer has not begun.
         ([(1, b" "), (3, b"\n\n"), (4, b": thinking\n\n"), (5, b"{"), (0.2, b"}")], 200),
         ([(1, b"{"), (3, b" "), (1, b"}")], 3000),
     ],
     ids=readable,
 )
-def test_only_a_pause_in_the_middle_counts(
+def test_only_a_pause_in_the_middle_of_an_answer_counts_as_stalled(
     pieces: list[tuple[float, bytes]], longest: float
 ) -> None:
     clock = Clock()
@@ -181,7 +182,7 @@ def test_only_a_pause_in_the_middle_counts(
     assert stalled_ms == longest
 
 
-def test_what_comes_after_the_deadline_is_not_taken() -> None:
+def test_a_piece_after_the_deadline_is_a_timeout() -> None:
     clock = Clock()
     with pytest.raises(TimeoutError):
         read(clock.pieces((5, b"{"), (6, b"}")), 10, lambda: clock.now)
@@ -205,12 +206,16 @@ NOW = datetime(2026, 11, 25, 12, 0, 0, tzinfo=UTC)
         ({"Retry-After": "-3"}, None),
         ({"Retry-After": "nan"}, None),
         ({"Retry-After": "inf"}, None),
-        ({"Retry-After": "Wed, 21 Oct 2015 07:28:00 +99999999999999"}, None),
+        # An impossible time zone must not raise.
+        ({"Retry-After": "Wed, 21 Oct 2015 07:28:00 +99999999999999"}, 0),
     ],
     ids=readable,
 )
-def test_retry_after_is_read(headers: dict[str, str], seconds: float | None) -> None:
-    assert retry_after(headers, lambda: NOW) == seconds
+def test_retry_after_is_seconds_or_a_date(
+    monkeypatch: pytest.MonkeyPatch, headers: dict[str, str], seconds: float | None
+) -> None:
+    monkeypatch.setattr("urllib3.util.retry.time", SimpleNamespace(time=NOW.timestamp))
+    assert retry_after(headers) == seconds
 
 
 @pytest.mark.parametrize(
@@ -222,17 +227,15 @@ def test_retry_after_is_read(headers: dict[str, str], seconds: float | None) -> 
         (b"data: Bearer sk-a/real-secret", "text/event-stream; key=sk-a/real-secret"),
     ],
 )
-def test_a_key_comes_back_in_no_spelling(body: bytes, kind: str) -> None:
+def test_an_echoed_key_is_removed_in_every_spelling(body: bytes, kind: str) -> None:
     with serving(lambda request: Response(200, body, kind)) as url:
         answer = ask(url, key="sk-a/real-secret")
-    said = answer.text if "stream" in kind else str(json.loads(answer.text))
-    assert "real-secret" not in said + answer.content_type
-    assert "[key]" in said
+    text = answer.text if "stream" in kind else str(json.loads(answer.text))
+    assert "real-secret" not in text + answer.content_type
+    assert "[key]" in text
 
 
-def test_the_key_is_what_is_sent_whatever_is_in_netrc(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_netrc_does_not_replace_the_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     netrc = tmp_path / "netrc"
     netrc.write_text("default login bob password secret\n")
     monkeypatch.setenv("NETRC", str(netrc))
@@ -241,7 +244,7 @@ def test_the_key_is_what_is_sent_whatever_is_in_netrc(
 
     def look(request: Request) -> Response:
         seen.append(request.headers.get("authorization"))
-        return json_response(SAID)
+        return json_response(REPLY)
 
     with serving(look) as url:
         ask(url, key="sk-a-real-secret")
@@ -249,7 +252,9 @@ def test_the_key_is_what_is_sent_whatever_is_in_netrc(
     assert seen == ["Bearer sk-a-real-secret", None]
 
 
-def test_certificates_of_the_user_count_beside_us_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_certificates_of_the_user_apply_to_a_local_endpoint(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/some/bundle.pem")
     assert session_for("https://localhost:1/v1").verify == "/some/bundle.pem"
     monkeypatch.delenv("REQUESTS_CA_BUNDLE")
@@ -257,7 +262,7 @@ def test_certificates_of_the_user_count_beside_us_too(monkeypatch: pytest.Monkey
     assert session_for("https://localhost:1/v1").verify is True
 
 
-def test_a_redirection_is_not_followed() -> None:
+def test_a_redirect_is_not_followed() -> None:
     asked = []
 
     def redirect(request: Request) -> Response:
@@ -274,17 +279,19 @@ def test_a_redirection_is_not_followed() -> None:
     [
         ("sk-a-real-secret", 200, False),
         ("sk-a-real-secret", 400, False),
-        # A word that people set where no key is needed, and that a plan may hold.
+        # A word that people set where no key is needed, and that may occur in a plan.
         ("test", 200, True),
-        # Short, and hardly a word.
+        # Short, but with a digit: not a word.
         ("sk-short1", 200, False),
         ("test", 400, False),
     ],
 )
-def test_a_key_is_taken_out_of_what_comes_back(key: str, status: int, kept: bool) -> None:
+def test_an_echoed_key_is_removed_unless_it_is_a_word_in_a_good_answer(
+    key: str, status: int, kept: bool
+) -> None:
     def echo(request: Request) -> Response:
-        said: dict[str, Any] = {**SAID, "echo": f"run {key} now"}
-        return json_response(said, status)
+        body: dict[str, Any] = {**REPLY, "echo": f"run {key} now"}
+        return json_response(body, status)
 
     with serving(echo) as url:
         assert (key in ask(url, key=key).text) is kept

@@ -1,4 +1,4 @@
-"""The wire between a framework and its model: what passes is kept, replayed, and told in one line."""
+"""The model gateway: it records and replays answers, retries, and reports a problem in one line."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.endpoints import Document
 from tests.ids import readable
 
 ASKED = {"model": "m", "messages": [{"role": "user", "content": "plan"}]}
-SAID = {
+REPLY = {
     "choices": [{"message": {"role": "assistant", "content": "{}"}}],
     "usage": {"prompt_tokens": 3, "completion_tokens": 2},
 }
@@ -30,14 +30,14 @@ KEY = "sk-very-secret"
 
 
 def events(*bodies: Any) -> Response:
-    """A stream."""
+    """A stream with one event per body."""
     lines = "".join(f"data: {json.dumps(body)}\n\n" for body in bodies)
     return Response(200, lines.encode(), "text/event-stream")
 
 
 @pytest.fixture
 def model() -> Iterator[Document]:
-    found = Document(json_response(SAID))
+    found = Document(json_response(REPLY))
     yield found
     found.close()
 
@@ -58,16 +58,16 @@ def live(
     budget_seconds: float = 600,
     **limits: Any,
 ) -> ModelGateway:
-    """A wire that does not really wait between two tries."""
+    """A gateway that does not really wait between two tries."""
     budget = Budget(PlanBudget(seconds=budget_seconds, **limits), 0)
     source = Endpoint(model.url, KEY, seconds)
     return ModelGateway(source, trace or PlanTrace(), budget, on_attempt, pause)
 
 
-def test_a_request_goes_on_with_the_key_and_both_are_kept_without_it(model: Document) -> None:
+def test_a_request_is_sent_with_the_key_and_recorded_without_it(model: Document) -> None:
     trace = PlanTrace()
     with live(model, trace) as gateway:
-        assert ask(gateway).json() == SAID
+        assert ask(gateway).json() == REPLY
     (sent,) = model.asked
     assert (sent.path, json.loads(sent.body)) == ("/v1/chat/completions", ASKED)
     assert sent.headers["authorization"] == f"Bearer {KEY}"
@@ -79,7 +79,7 @@ def test_a_request_goes_on_with_the_key_and_both_are_kept_without_it(model: Docu
 
 
 @pytest.mark.parametrize(
-    ("answer", "code", "said"),
+    ("answer", "code", "expected"),
     [
         (json_response({"error": {"message": "bad key"}}, 401), "model_key_refused", "bad key"),
         (json_response({"error": {"message": "no m"}}, 404), "model_unknown", "no m"),
@@ -89,7 +89,7 @@ def test_a_request_goes_on_with_the_key_and_both_are_kept_without_it(model: Docu
         (
             Response(308, headers={"Location": "https://other/v1/chat"}),
             "model_not_openai",
-            "redirects (308) to https://other/v1/chat; give",
+            "redirects (308) to https://other/v1/chat; set --execgo-base-url",
         ),
         (Response(200, b'{"choi', "application/json"), "model_malformed", "6 characters"),
         (json_response({"status": "ok"}), "model_not_openai", "application/json"),
@@ -120,18 +120,18 @@ def test_a_request_goes_on_with_the_key_and_both_are_kept_without_it(model: Docu
     ],
     ids=readable,
 )
-def test_an_answer_that_is_none_is_told_in_one_line(
-    model: Document, answer: Response, code: str, said: str
+def test_an_unusable_answer_is_explained_in_one_line(
+    model: Document, answer: Response, code: str, expected: str
 ) -> None:
     model.answers = [answer]
     with live(model) as gateway:
         ask(gateway, STREAMED if answer.content_type == "text/event-stream" else ASKED)
     assert gateway.problem is not None
-    assert (gateway.problem.code, said in str(gateway.problem)) == (code, True)
+    assert (gateway.problem.code, expected in str(gateway.problem)) == (code, True)
     assert "\n" not in str(gateway.problem)
 
 
-def test_an_endpoint_that_is_not_there(model: Document) -> None:
+def test_an_endpoint_that_does_not_listen_is_unreachable(model: Document) -> None:
     model.url = "http://127.0.0.1:9/v1"
     with live(model) as gateway:
         assert ask(gateway).status_code == 400
@@ -139,8 +139,8 @@ def test_an_endpoint_that_is_not_there(model: Document) -> None:
     assert gateway.problem.code == "model_unreachable"
 
 
-def test_a_later_answer_clears_trouble(model: Document) -> None:
-    model.answers = [json_response({}, 400), json_response(SAID)]
+def test_a_later_usable_answer_clears_the_problem(model: Document) -> None:
+    model.answers = [json_response({}, 400), json_response(REPLY)]
     with live(model) as gateway:
         ask(gateway)
         ask(gateway)
@@ -148,14 +148,14 @@ def test_a_later_answer_clears_trouble(model: Document) -> None:
 
 
 @pytest.mark.parametrize("status", [408, 409, 429, 500, 503, 529])
-def test_what_passes_is_asked_again_and_the_framework_hears_only_the_answer(
+def test_a_transient_error_is_retried_and_the_framework_gets_only_the_answer(
     model: Document, status: int
 ) -> None:
-    model.answers = [json_response({}, status), json_response({}, status), json_response(SAID)]
+    model.answers = [json_response({}, status), json_response({}, status), json_response(REPLY)]
     tries: list[ModelAttempt] = []
     waits: list[float] = []
     with live(model, on_attempt=tries.append, pause=waits.append) as gateway:
-        assert ask(gateway).json() == SAID
+        assert ask(gateway).json() == REPLY
     assert waits == [0.5, 1]
     assert [(one.number, one.attempt, one.answer.status) for one in tries] == [
         (1, 1, status),
@@ -167,7 +167,9 @@ def test_what_passes_is_asked_again_and_the_framework_hears_only_the_answer(
 
 
 @pytest.mark.parametrize("status", [400, 401, 404, 422])
-def test_what_does_not_pass_is_asked_once_and_told_as_it_came(model: Document, status: int) -> None:
+def test_a_permanent_error_is_not_retried_and_reaches_the_framework_unchanged(
+    model: Document, status: int
+) -> None:
     model.answers = [json_response({"error": "no"}, status)]
     with live(model) as gateway:
         assert ask(gateway).status_code == status
@@ -177,13 +179,13 @@ def test_what_does_not_pass_is_asked_once_and_told_as_it_came(model: Document, s
 @pytest.mark.parametrize(
     "answer", [json_response({}, 503), Response(200, b"{", "text/html")], ids=readable
 )
-def test_what_is_left_of_trouble_tempts_no_sdk_to_ask_again(
+def test_an_unusable_answer_reaches_the_framework_with_a_status_that_no_sdk_retries(
     model: Document, answer: Response
 ) -> None:
     model.answers = [answer]
     with live(model) as gateway:
         assert ask(gateway).status_code == 400
-    # The record has what really came.
+    # The recording has the real status.
     assert gateway.exchanges[0].status == answer.status
 
 
@@ -196,22 +198,22 @@ def limited(retry_after: str) -> Response:
     [("0", [0]), ("30", [30]), ("31", []), ("3600", []), ("-3", [0.5])],
     ids=readable,
 )
-def test_retry_after_is_honoured_within_reason(
+def test_retry_after_is_honoured_up_to_thirty_seconds(
     model: Document, retry_after: str, waits: list[float]
 ) -> None:
-    model.answers = [limited(retry_after), json_response(SAID)]
+    model.answers = [limited(retry_after), json_response(REPLY)]
     waited: list[float] = []
     with live(model, pause=waited.append) as gateway:
         assert ask(gateway).status_code == (200 if waits else 400)
     assert waited == waits
     assert len(model.asked) == 1 + len(waits)
     if not waits:
-        said = f"the model's endpoint answers 429 (wait {retry_after} s): no reason"
-        assert str(gateway.problem) == said
+        expected = f"the model's endpoint answers 429 (wait {retry_after} s): no reason given"
+        assert str(gateway.problem) == expected
 
 
-def test_a_wait_is_a_real_one(model: Document) -> None:
-    model.answers = [limited("0.2"), json_response(SAID)]
+def test_the_gateway_really_waits_before_a_retry(model: Document) -> None:
+    model.answers = [limited("0.2"), json_response(REPLY)]
     trace = PlanTrace()
     with live(model, trace, pause=None) as gateway:
         assert ask(gateway).status_code == 200
@@ -220,20 +222,20 @@ def test_a_wait_is_a_real_one(model: Document) -> None:
 
 
 @pytest.mark.parametrize("how", ["stop", "leave"])
-def test_nothing_is_asked_after_the_planning_has_ended(model: Document, how: str) -> None:
-    """Who waits for the next try learns that there is none, and the try is not made."""
-    model.answers = [limited("20"), json_response(SAID)]
+def test_no_request_is_sent_after_planning_has_ended(model: Document, how: str) -> None:
+    """A framework that waits for the next try gets an error, and the try is not made."""
+    model.answers = [limited("20"), json_response(REPLY)]
     waiting, trace = threading.Event(), PlanTrace()
-    told: list[object] = []
+    results: list[object] = []
 
-    def wait_for_it(gateway: ModelGateway) -> None:
+    def ask_and_keep_result(gateway: ModelGateway) -> None:
         try:
-            told.append(ask(gateway))
+            results.append(ask(gateway))
         except requests.ConnectionError as error:
-            told.append(error)
+            results.append(error)
 
     with live(model, trace, lambda one: waiting.set(), pause=None) as gateway:
-        asking = threading.Thread(target=wait_for_it, args=(gateway,))
+        asking = threading.Thread(target=ask_and_keep_result, args=(gateway,))
         asking.start()
         assert waiting.wait(10)
         if how == "stop":
@@ -241,26 +243,26 @@ def test_nothing_is_asked_after_the_planning_has_ended(model: Document, how: str
             asking.join(10)
             assert ask(gateway).status_code == 400
     asking.join(10)
-    (last,) = told
+    (last,) = results
     refused = isinstance(last, requests.Response) and last.status_code == 400
     assert refused or isinstance(last, requests.ConnectionError)
     assert len(model.asked) == 1
 
 
-def test_trouble_that_was_recorded_replays_as_the_same(model: Document) -> None:
-    model.answers = [limited("60"), json_response(SAID)]
+def test_a_recorded_problem_replays_as_the_same_problem(model: Document) -> None:
+    model.answers = [limited("60"), json_response(REPLY)]
     with live(model) as gateway:
         ask(gateway)
-        live_trouble = str(gateway.problem)
+        live_problem = str(gateway.problem)
     tries: list[ModelAttempt] = []
     budget = Budget(PlanBudget(), 0)
     with ModelGateway(Recorded(gateway.exchanges), PlanTrace(), budget, tries.append) as replay:
         ask(replay)
-    assert str(replay.problem) == live_trouble
-    assert len(tries) == 1, "a recording says the same however often it is asked"
+    assert str(replay.problem) == live_problem
+    assert len(tries) == 1, "a recording gives the same answer each time, so it is not retried"
 
 
-def test_a_silence_that_was_recorded_replays_as_one(model: Document) -> None:
+def test_a_recorded_timeout_replays_as_a_timeout(model: Document) -> None:
     release = threading.Event()
     model.before = release.wait
     with live(model, seconds=0.1) as gateway:
@@ -279,22 +281,22 @@ def over(gateway: ModelGateway, what: str) -> str:
     return str(gateway.problem)
 
 
-def test_tokens_that_are_used_up_buy_no_further_request(model: Document) -> None:
+def test_no_request_is_sent_once_the_tokens_are_used_up(model: Document) -> None:
     with live(model, tokens=6) as gateway:
         assert [ask(gateway).status_code for _ in range(3)] == [200, 200, 400]
     assert over(gateway, "tokens") == "10 tokens are used up (allowed: 6)"
     assert len(model.asked) == 2
 
 
-def test_a_budget_of_tokens_that_nobody_counts_is_none(model: Document) -> None:
-    model.answers = [json_response({"choices": SAID["choices"]})]
+def test_a_token_budget_is_refused_if_the_endpoint_does_not_count_tokens(model: Document) -> None:
+    model.answers = [json_response({"choices": REPLY["choices"]})]
     with live(model, tokens=6) as gateway:
         assert [ask(gateway).status_code for _ in range(2)] == [200, 400]
-    assert "does not say how many tokens it used" in over(gateway, "tokens")
+    assert "does not report how many tokens it used" in over(gateway, "tokens")
     assert gateway.tokens is None
 
 
-def test_time_that_is_up_ends_the_waiting_for_an_answer(model: Document) -> None:
+def test_the_time_budget_ends_the_wait_for_an_answer(model: Document) -> None:
     release = threading.Event()
     model.before = release.wait
     with live(model, PlanTrace(), budget_seconds=0.1) as gateway:
@@ -303,30 +305,32 @@ def test_time_that_is_up_ends_the_waiting_for_an_answer(model: Document) -> None
     assert over(gateway, "time") == "planning took more than 0.1 s"
 
 
-def test_nobody_waits_longer_than_the_time_of_a_plan(model: Document) -> None:
+def test_a_wait_that_exceeds_the_time_budget_is_not_started(model: Document) -> None:
     model.answers = [Response(429, b"{}", "application/json", {"Retry-After": "20"})]
     with live(model, budget_seconds=10) as gateway:
         ask(gateway)
     assert len(model.asked) == 1
 
 
-def test_every_try_counts_as_a_request(model: Document) -> None:
+def test_every_try_counts_against_the_budget_of_requests(model: Document) -> None:
     model.answers = [json_response({}, 503)]
     with live(model, requests=2) as gateway:
         ask(gateway)
     assert len(model.asked) == 2
     assert "more than 2 times" in over(gateway, "requests")
-    assert (gateway.requests, gateway.answers) == (1, 0), "it asked, and nothing came of it"
+    assert (gateway.requests, gateway.answers) == (1, 0), (
+        "one request of the framework, without a usable answer"
+    )
 
 
-def test_a_framework_that_asks_for_ever_is_stopped(model: Document) -> None:
+def test_a_framework_that_never_stops_asking_is_stopped_by_the_budget(model: Document) -> None:
     with live(model, requests=2) as gateway:
         assert [ask(gateway).status_code for _ in range(3)] == [200, 200, 400]
     over(gateway, "requests")
     assert (len(model.asked), gateway.requests) == (2, 2)
 
 
-def test_a_divergence_stays_whatever_comes_after(model: Document) -> None:
+def test_a_later_matching_request_does_not_clear_a_divergence(model: Document) -> None:
     with recorded(model) as gateway:
         ask(gateway, {**ASKED, "messages": []})
         assert ask(gateway).status_code == 200
@@ -335,9 +339,9 @@ def test_a_divergence_stays_whatever_comes_after(model: Document) -> None:
 
 
 @pytest.mark.parametrize("count", ["many", -5, True, None])
-def test_odd_counts_of_tokens_are_no_trouble(model: Document, count: Any) -> None:
+def test_invalid_token_counts_are_ignored(model: Document, count: Any) -> None:
     usage = {"prompt_tokens": count, "completion_tokens": 1}
-    model.answers = [json_response({**SAID, "usage": usage})]
+    model.answers = [json_response({**REPLY, "usage": usage})]
     with live(model) as gateway:
         assert ask(gateway).status_code == 200
     assert gateway.tokens is None
@@ -346,7 +350,7 @@ def test_odd_counts_of_tokens_are_no_trouble(model: Document, count: Any) -> Non
 STREAMS = [
     events(
         {"choices": [{"delta": {"content": "{}"}, "finish_reason": "stop"}]},
-        {"choices": [], "usage": SAID["usage"]},
+        {"choices": [], "usage": REPLY["usage"]},
     ),
     events(
         {"type": "response.output_text.delta", "delta": "{}"},
@@ -359,7 +363,7 @@ STREAMS = [
 
 
 @pytest.mark.parametrize("stream", STREAMS, ids=["chat", "responses"])
-def test_a_stream_that_comes_to_its_end_is_well_and_its_tokens_count(
+def test_a_complete_stream_is_usable_and_its_tokens_are_counted(
     model: Document, stream: Response
 ) -> None:
     model.answers = [stream]
@@ -368,26 +372,26 @@ def test_a_stream_that_comes_to_its_end_is_well_and_its_tokens_count(
     assert (gateway.problem, gateway.tokens) == (None, (3, 2))
 
 
-def test_a_stream_that_was_not_asked_for_is_no_answer(model: Document) -> None:
+def test_a_stream_that_was_not_requested_is_unusable(model: Document) -> None:
     model.answers = [STREAMS[0]]
     with live(model) as gateway:
         assert ask(gateway).status_code == 400
     assert (
         str(gateway.problem)
-        == "the model's endpoint answers with a stream, which was not asked for"
+        == "the model's endpoint answers with a stream, but the request asked for none"
     )
 
 
 @pytest.mark.parametrize("error", [None, {}, {"message": None}, ""], ids=readable)
-def test_an_error_that_says_nothing_is_none(model: Document, error: Any) -> None:
-    model.answers = [json_response({**SAID, "error": error})]
+def test_an_empty_error_is_ignored(model: Document, error: Any) -> None:
+    model.answers = [json_response({**REPLY, "error": error})]
     with live(model) as gateway:
         assert ask(gateway).status_code == 200
     assert gateway.problem is None
 
 
-def test_an_endpoint_that_echoes_the_key_does_not_get_it_into_the_record(model: Document) -> None:
-    model.answers = [json_response({**SAID, "echo": f"Bearer {KEY}"})]
+def test_a_key_that_the_endpoint_echoes_is_not_recorded(model: Document) -> None:
+    model.answers = [json_response({**REPLY, "echo": f"Bearer {KEY}"})]
     trace = PlanTrace()
     with live(model, trace) as gateway:
         ask(gateway)
@@ -401,12 +405,12 @@ def recorded(model: Document, *bodies: Any) -> ModelGateway:
     return ModelGateway(Recorded(gateway.exchanges), PlanTrace(), Budget(PlanBudget(), 0))
 
 
-def test_a_replay_answers_as_recorded_with_no_endpoint(model: Document) -> None:
+def test_a_replay_needs_no_endpoint(model: Document) -> None:
     replay = recorded(model)
     model.close()
     with replay as gateway:
-        # Another model's name and temperature are no difference.
-        assert ask(gateway, {**ASKED, "model": "other", "temperature": 1}).json() == SAID
+        # Another model name or temperature is not a divergence.
+        assert ask(gateway, {**ASKED, "model": "other", "temperature": 1}).json() == REPLY
     assert gateway.problem is None
 
 
@@ -419,7 +423,7 @@ def test_a_replay_answers_as_recorded_with_no_endpoint(model: Document) -> None:
     ],
     ids=["other text", "one message more", "no tools"],
 )
-def test_a_request_that_was_not_recorded_so_is_a_divergence_that_names_the_place(
+def test_a_request_that_differs_from_the_recording_is_a_divergence_at_a_key_path(
     model: Document, change: Callable[[dict[str, Any]], object], where: str
 ) -> None:
     body = json.loads(json.dumps(ASKED))
@@ -428,10 +432,10 @@ def test_a_request_that_was_not_recorded_so_is_a_divergence_that_names_the_place
         assert ask(gateway, body).status_code == 400
     assert gateway.problem is not None
     assert gateway.problem.code == DIVERGENCE
-    assert f"at request 1: {where} is not as recorded" in str(gateway.problem)
+    assert f"at request 1: {where} differs from the recording" in str(gateway.problem)
 
 
-def test_one_request_too_many_is_a_divergence(model: Document) -> None:
+def test_one_request_more_than_recorded_is_a_divergence(model: Document) -> None:
     with recorded(model) as gateway:
         ask(gateway)
         ask(gateway)

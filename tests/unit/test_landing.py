@@ -1,4 +1,4 @@
-"""Answers of models: which land, and which rules the others break; and what models are told."""
+"""Landing: which answers are legal plans, and which rules the others break. Prompts and scripts."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def stages(scenario: str = "codegen_exec") -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
-def test_a_plan_lands_as_object_as_text_and_fenced(scenario: str) -> None:
+def test_a_plan_lands_as_object_as_text_and_in_a_code_block(scenario: str) -> None:
     text = json.dumps(stages(scenario))
     for landing in (
         land(stages(scenario), context(scenario)),
@@ -69,9 +69,7 @@ def test_the_example_of_the_prompt_is_a_legal_plan() -> None:
         ("missing_binding", "binding_unknown_source"),
     ],
 )
-def test_a_plan_that_is_broken_in_a_named_way_breaks_that_rule(
-    tmp_path: Path, broken: str, rule: str
-) -> None:
+def test_a_scripted_defect_breaks_its_rule(tmp_path: Path, broken: str, rule: str) -> None:
     script = {"schema_version": "1", "answers": [{"plan": "plan.yaml", "broken": broken}]}
     folder = tmp_path / "demo"
     (folder / "scripts").mkdir(parents=True)
@@ -99,7 +97,7 @@ def test_a_plan_that_is_broken_in_a_named_way_breaks_that_rule(
     ],
     ids=["prose", "list", "stage_id", "no stages", "unknown key", "NaN", "too deep", "surrogate"],
 )
-def test_what_is_no_plan_is_told_by_rule(answer: str, rule: str) -> None:
+def test_an_answer_without_a_plan_breaks_a_rule(answer: str, rule: str) -> None:
     assert rule in land_text(answer, context()).rules
 
 
@@ -112,7 +110,7 @@ def test_a_tool_that_execgo_does_not_have_is_a_broken_rule() -> None:
 
 
 @pytest.mark.parametrize(
-    ("script", "said"),
+    ("script", "expected"),
     [
         (None, "has no script 'x' (allowed: default)"),
         ({"schema_version": "1", "answers": []}, "answers"),
@@ -122,20 +120,20 @@ def test_a_tool_that_execgo_does_not_have_is_a_broken_rule() -> None:
     ],
     ids=readable,
 )
-def test_a_script_that_cannot_work_is_one_line(
-    tmp_path: Path, script: dict[str, Any] | None, said: str
+def test_a_mistake_in_a_script_is_one_line(
+    tmp_path: Path, script: dict[str, Any] | None, expected: str
 ) -> None:
     (tmp_path / "scripts").mkdir()
     if script is not None:
         (tmp_path / "scripts/x.yaml").write_text(yaml.safe_dump(script))
     with pytest.raises(UsageError) as caught:
         answers(tmp_path, "x", None)
-    assert said in str(caught.value)
+    assert expected in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 def texts_of(value: Any) -> list[str]:
-    """The texts of a task that only its plan has: not single words that anybody may use."""
+    """The strings of a task that only its plan contains: more than single words."""
     if isinstance(value, dict):
         return [text for item in value.values() for text in texts_of(item)]
     if isinstance(value, list):
@@ -145,22 +143,25 @@ def texts_of(value: Any) -> list[str]:
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_nothing_of_the_reference_plan_is_in_the_prompt(scenario: str) -> None:
-    """Names of tasks may be asked for by the constraints; what a task does may not be told."""
+    """Constraints may name tasks, but the prompt must not contain what they do."""
     texts = prompt(context(scenario))
-    told = texts.system + texts.task
+    text_of_prompt = texts.system + texts.task
     plan = load(StandardPlan, SCENARIOS[scenario].parent / "plan.yaml")
     for stage in plan.stages:
         for task in stage.task_graph.tasks:
             for text in texts_of(task.input):
-                assert text not in told
+                assert text not in text_of_prompt
         for binding in stage.bindings:
-            assert binding.source_path not in told
-            assert binding.target_param_path not in told or "PARCEL" in binding.target_param_path
+            assert binding.source_path not in text_of_prompt
+            assert (
+                binding.target_param_path not in text_of_prompt
+                or "PARCEL" in binding.target_param_path
+            )
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
-def test_recordings_fit_the_prompt_of_today(scenario: str) -> None:
-    """Replays compare requests: whoever changes the prompt records anew (docs/adapters.md)."""
+def test_the_recordings_contain_the_current_prompt(scenario: str) -> None:
+    """Replays compare requests: after a change of the prompt, record again (docs/adapters.md)."""
     found = sorted((SCENARIOS[scenario].parent / "traces").glob("*.json"))
     assert len(found) == 5
     texts = prompt(context(scenario))
@@ -172,7 +173,7 @@ def test_recordings_fit_the_prompt_of_today(scenario: str) -> None:
         assert json.dumps(texts.task)[1:-1] in asked, f"{path} is out of date"
 
 
-def test_plans_that_differ_in_names_alone_have_one_shape() -> None:
+def test_plans_that_differ_only_in_names_have_the_same_shape() -> None:
     one = land(stages(), context()).plan
     text = json.dumps(stages()).replace("run-tests", "prove-it").replace('"verify"', '"second"')
     other = land(json.loads(text), context()).plan
@@ -197,7 +198,7 @@ def one_task(stage: str, task: str, **more: Any) -> StandardPlan:
 
 
 @pytest.mark.parametrize(("stage", "task"), [("a", "script"), ("runtime", "id"), ("same", "same")])
-def test_names_that_are_words_of_the_dsl_do_not_change_the_shape(stage: str, task: str) -> None:
+def test_names_that_are_keywords_of_the_dsl_do_not_change_the_shape(stage: str, task: str) -> None:
     assert plan_shape(one_task(stage, task)) == plan_shape(one_task("s", "t"))
 
 
