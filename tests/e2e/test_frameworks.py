@@ -1,7 +1,7 @@
-"""The contract of adapters that ask a model, on every framework that is installed.
+"""The contract of adapters that ask a model, for every framework that is installed.
 
-CI runs this in two environments, for not all frameworks can be installed together; it names those that
-must be there in ``EXECGO_TEST_FRAMEWORKS``.
+Not all frameworks can be installed together, so CI runs this in two environments, and names in
+``EXECGO_TEST_FRAMEWORKS`` the frameworks that must be installed there.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pytest_execgo.scenario.library import builtin_folder
 from tests.endpoints import serving
 
 ADAPTERS = Registry.build().adapters
-ASKING = [name for name, adapter in ADAPTERS.items() if getattr(adapter, "asks_model", False)]
+ASKING = [name for name, adapter in ADAPTERS.items() if adapter.asks_model]
 REQUIRED = os.environ.get("EXECGO_TEST_FRAMEWORKS", "").split(",")
 
 
@@ -40,7 +40,7 @@ def framework(request: pytest.FixtureRequest) -> str:
 def run(
     folder: Path, framework: str, *words: str, **environment: str
 ) -> tuple[int, dict[str, Any], str]:
-    """One run of the built-in ``codegen_exec``: exit status, ``benchmark.json``, what was printed."""
+    """One run of the built-in ``codegen_exec``: exit status, ``benchmark.json``, standard output."""
     command = [
         sys.executable, "-m", "pytest", "--execgo-matrix", "-q", "-p", "no:cacheprovider",
         "-c", "/dev/null", "--rootdir", str(folder), "--execgo-scenario", "codegen_exec",
@@ -67,19 +67,19 @@ def steps(folder: Path) -> list[dict[str, Any]]:
     return found
 
 
-def test_the_recording_is_replayed_through_the_framework(framework: str, tmp_path: Path) -> None:
-    status, report, said = run(tmp_path, framework)
-    assert status == 0, said
+def test_a_recording_is_replayed_through_the_framework(framework: str, tmp_path: Path) -> None:
+    status, report, output = run(tmp_path, framework)
+    assert status == 0, output
     assert report["trials"][0]["metrics"]["model_requests"] == 1
     own = {step["step"] for step in steps(tmp_path)} - {"model_request", "model_answer", "judged"}
-    # The framework itself says what it did.
+    # The framework reports its own steps.
     assert own & {"node", "message", "guardrail", "workflow"}
 
 
-def test_a_plan_is_repaired_by_the_frameworks_own_loop(framework: str, tmp_path: Path) -> None:
+def test_a_plan_is_repaired_by_the_loop_of_the_framework(framework: str, tmp_path: Path) -> None:
     words = (*SCRIPTED, "--execgo-model", "repaired", "--execgo-max-repairs", "4")
-    status, report, said = run(tmp_path, framework, *words)
-    assert status == 0, said
+    status, report, output = run(tmp_path, framework, *words)
+    assert status == 0, output
     (trial,) = report["trials"]
     assert trial["metrics"]["repair_count"] == 4
     rules = {"broken_json", "cycle", "unknown_task_type", "binding_unknown_source"}
@@ -88,26 +88,28 @@ def test_a_plan_is_repaired_by_the_frameworks_own_loop(framework: str, tmp_path:
     assert "cycle" in json.dumps(requests[2])
 
 
-def test_a_model_that_never_gets_it_right_is_a_failed_plan(framework: str, tmp_path: Path) -> None:
-    status, report, said = run(tmp_path, framework, *SCRIPTED, "--execgo-model", "stubborn")
+def test_a_model_without_any_legal_plan_fails_the_trial_in_layer_plan(
+    framework: str, tmp_path: Path
+) -> None:
+    status, report, output = run(tmp_path, framework, *SCRIPTED, "--execgo-model", "stubborn")
     assert status == 1
     (cause,) = report["trials"][0]["verdict"]["attribution"]
-    assert (cause["layer"], cause["code"]) == ("plan", "never_valid"), said
+    assert (cause["layer"], cause["code"]) == ("plan", "never_valid"), output
     assert report["trials"][0]["metrics"]["model_requests"] == 3
 
 
-def test_answers_that_a_framework_refuses_itself_count_as_well(
+def test_answers_that_the_framework_itself_refuses_are_counted(
     framework: str, tmp_path: Path
 ) -> None:
-    status, report, said = run(tmp_path, framework, *SCRIPTED, "--execgo-model", "chatty")
+    status, report, output = run(tmp_path, framework, *SCRIPTED, "--execgo-model", "chatty")
     assert status == 1
     (trial,) = report["trials"]
     (cause,) = trial["verdict"]["attribution"]
-    assert (cause["layer"], cause["code"]) == ("plan", "never_valid"), said
+    assert (cause["layer"], cause["code"]) == ("plan", "never_valid"), output
     assert trial["broken_rules"] == ["broken_json"]
 
 
-def test_trouble_of_the_endpoint_is_told_by_the_wire_and_not_tried_again(
+def test_a_failing_endpoint_is_the_cause_and_the_framework_does_not_retry(
     framework: str, tmp_path: Path
 ) -> None:
     words = (
@@ -118,45 +120,45 @@ def test_trouble_of_the_endpoint_is_told_by_the_wire_and_not_tried_again(
         "--execgo-base-url",
         "http://127.0.0.1:9/v1",
     )
-    status, report, said = run(tmp_path, framework, *words)
+    status, report, output = run(tmp_path, framework, *words)
     assert status == 1
     cause = report["trials"][0]["verdict"]["attribution"][0]
-    assert (cause["layer"], cause["code"]) == ("adapter", "model_unreachable"), said
+    assert (cause["layer"], cause["code"]) == ("adapter", "model_unreachable"), output
     assert len([s for s in steps(tmp_path) if s["step"] == "model_request"]) == 1
 
 
-def test_a_legal_plan_in_plain_text_lands_or_says_what_it_lacks(
+def test_a_legal_plan_in_plain_text_lands_or_breaks_no_tool_call(
     framework: str, tmp_path: Path
 ) -> None:
-    """An endpoint that knows neither tools nor formats answers with a text, whatever it is asked for."""
+    """An endpoint that supports neither tools nor response formats always answers with plain text."""
     plan = yaml.safe_load((builtin_folder() / "codegen_exec/plan.yaml").read_text())
-    said = {"role": "assistant", "content": json.dumps({"stages": plan["stages"]})}
+    message = {"role": "assistant", "content": json.dumps({"stages": plan["stages"]})}
     answer = {"id": "1", "object": "chat.completion", "created": 0, "model": "m"}
-    answer["choices"] = [{"index": 0, "message": said, "finish_reason": "stop"}]
+    answer["choices"] = [{"index": 0, "message": message, "finish_reason": "stop"}]
     words = ("--execgo-mode", "live", "--execgo-model", "m", "--execgo-base-url")
     with serving(lambda request: json_response(answer)) as url:
-        _, report, printed = run(tmp_path, framework, *words, f"{url}/v1")
+        _, report, output = run(tmp_path, framework, *words, f"{url}/v1")
     (trial,) = report["trials"]
     metrics = trial["metrics"]
     if framework == "pydantic-ai":
-        assert (metrics["landed"], trial["broken_rules"]) == (0, ["no_tool_call"]), printed
+        assert (metrics["landed"], trial["broken_rules"]) == (0, ["no_tool_call"]), output
     else:
-        assert (metrics["landed"], metrics["landed_at_first"]) == (1, 1), printed
-        assert metrics["prompt_tokens"] is None, "nobody counts them"
+        assert (metrics["landed"], metrics["landed_at_first"]) == (1, 1), output
+        assert metrics["prompt_tokens"] is None, "this endpoint does not count tokens"
 
 
-def test_every_fault_of_a_model_strikes_and_is_named_through_the_framework(
+def test_every_model_fault_is_injected_and_attributed_through_the_framework(
     framework: str, tmp_path: Path
 ) -> None:
     words = (*SCRIPTED, "--execgo-chaos", "model_*", "--execgo-model-timeout", "3")
-    status, report, said = run(tmp_path, framework, *words)
-    assert status == 0, said
+    status, report, output = run(tmp_path, framework, *words)
+    assert status == 0, output
     score = report["attribution"]
     assert score["trials"] == score["correct"] == len(report["trials"]) >= 12
     assert {row["armed_not_fired"] for row in report["coverage"]} == {0}
 
 
-def test_nothing_of_the_reference_plan_is_in_any_request(framework: str, tmp_path: Path) -> None:
+def test_no_request_contains_the_reference_plan(framework: str, tmp_path: Path) -> None:
     run(tmp_path, framework, *SCRIPTED)
     (request,) = [step["body"] for step in steps(tmp_path) if step["step"] == "model_request"]
     asked = json.dumps(request)
@@ -169,8 +171,8 @@ def test_nothing_of_the_reference_plan_is_in_any_request(framework: str, tmp_pat
         assert secret not in asked
 
 
-def test_nothing_is_asked_of_anybody_else(framework: str, tmp_path: Path) -> None:
-    """Telemetry is off: a proxy that all of the world would be reached through is never called."""
+def test_no_request_goes_to_another_server(framework: str, tmp_path: Path) -> None:
+    """Telemetry is off: a proxy for all other servers gets no request."""
     calls = []
 
     def count(request: Request) -> Response:
@@ -179,6 +181,6 @@ def test_nothing_is_asked_of_anybody_else(framework: str, tmp_path: Path) -> Non
 
     names = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
     with serving(count) as url:
-        status, _, said = run(tmp_path, framework, *SCRIPTED, **dict.fromkeys(names, url))
-    assert status == 0, said
+        status, _, output = run(tmp_path, framework, *SCRIPTED, **dict.fromkeys(names, url))
+    assert status == 0, output
     assert calls == []

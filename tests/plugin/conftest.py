@@ -13,7 +13,7 @@ from tests.conftest import ScenarioMaker
 
 KEY = "sk-never-to-be-seen"
 
-# A framework in twelve lines: asks, and asks again with what was wrong.
+# A small framework: it asks the model for a plan, and for repairs of a plan that breaks rules.
 FRAMEWORK = """
 import requests
 from pytest_execgo.adapter.base import Adapter

@@ -1,5 +1,5 @@
-"""Live, recorded and replayed runs for pytest's users, with a small framework of the test's own and the
-scripted model: what must hold whatever the framework is."""
+"""Live, recorded and replayed runs, as a user of pytest starts them: what must hold for every framework.
+A small framework of these tests asks the scripted model."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.plugin.conftest import FRAMEWORK, KEY, LIVE, SCRIPTED, latest, script
 from tests.results import METRICS_OF_MODELS
 
 
-def test_a_scripted_model_is_asked_and_its_plan_runs(pytester: pytest.Pytester, tiny: Path) -> None:
+def test_the_plan_of_a_scripted_model_runs(pytester: pytest.Pytester, tiny: Path) -> None:
     result = pytester.runpytest_subprocess(*SCRIPTED)
     result.assert_outcomes(passed=1)
     result.stdout.fnmatch_lines(["*model    scripted default"])
@@ -45,9 +45,7 @@ def test_a_scripted_model_is_asked_and_its_plan_runs(pytester: pytest.Pytester, 
     assert [step["step"] for step in trace["steps"]] == ["model_request", "model_answer", "judged"]
 
 
-def test_plans_that_break_rules_go_back_until_one_lands(
-    pytester: pytest.Pytester, tiny: Path
-) -> None:
+def test_illegal_plans_are_repaired_until_one_lands(pytester: pytest.Pytester, tiny: Path) -> None:
     plan = {"plan": "../plan.yaml"}
     broken = ("broken_json", "unknown_task_type", "missing_binding")
     script(tiny, "slow", *[plan | {"broken": how} for how in broken], plan)
@@ -60,7 +58,7 @@ def test_plans_that_break_rules_go_back_until_one_lands(
     assert found["broken_rules"] == rules
 
 
-def test_a_model_that_never_gets_it_right_fails_by_its_plan(
+def test_a_model_without_any_legal_plan_fails_the_trial_in_layer_plan(
     pytester: pytest.Pytester, tiny: Path
 ) -> None:
     script(tiny, "stubborn", {"plan": "../plan.yaml", "broken": "missing_binding"})
@@ -73,19 +71,33 @@ def test_a_model_that_never_gets_it_right_fails_by_its_plan(
     assert trial(pytester)["metrics"]["landed"] == 0
 
 
-DOCKER_ERRORS = "--execgo-chaos=model_server_error"
+def test_the_adapter_of_the_documentation_runs(
+    pytester: pytest.Pytester, project: ScenarioMaker
+) -> None:
+    page = (Path(__file__).parents[2] / "docs/adapters.md").read_text()
+    code = page.partition("## Your own")[2].partition("```python\n")[2].partition("```")[0]
+    pytester.makeconftest(code)
+    broken = {"plan": "../plan.yaml", "broken": "unknown_task_type"}
+    script(project("demo"), "once", broken, {"plan": "../plan.yaml"})
+    words = ("--execgo-matrix", "--execgo-mode=live", "--execgo-framework=mine")
+    model = ("--execgo-provider=scripted", "--execgo-model=once")
+    pytester.runpytest_subprocess(*words, *model).assert_outcomes(passed=1)
+    assert trial(pytester)["metrics"]["repair_count"] == 1
 
 
-def test_every_metric_of_models_moves(pytester: pytest.Pytester, tiny: Path) -> None:
+SERVER_ERRORS = "--execgo-chaos=model_server_error"
+
+
+def test_every_metric_of_models_varies(pytester: pytest.Pytester, tiny: Path) -> None:
     script(tiny, "stubborn", {"text": "no"})
     seen = []
-    for words in (["--execgo-model=default"], ["--execgo-model=stubborn", DOCKER_ERRORS]):
+    for words in (["--execgo-model=default"], ["--execgo-model=stubborn", SERVER_ERRORS]):
         pytester.runpytest_subprocess(*SCRIPTED, *words)
         seen.append({metric: trial(pytester)["metrics"][metric] for metric in METRICS_OF_MODELS})
     assert [metric for metric in METRICS_OF_MODELS if seen[0][metric] == seen[1][metric]] == []
 
 
-def test_an_endpoint_that_is_down_says_nothing_about_plans(
+def test_an_unreachable_endpoint_gives_no_landing_rate(
     pytester: pytest.Pytester, tiny: Path
 ) -> None:
     words = (*LIVE, "--execgo-model=m", "--execgo-base-url=http://127.0.0.1:9/v1")
@@ -94,7 +106,7 @@ def test_an_endpoint_that_is_down_says_nothing_about_plans(
     assert latest(pytester.path)["cells"][0]["rates"]["landing"] is None
 
 
-def test_what_was_recorded_is_replayed_with_no_model(
+def test_a_recording_is_replayed_without_a_model(
     pytester: pytest.Pytester, tiny: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     script(tiny, "twice", {"text": "no"}, {"plan": "../plan.yaml"})
@@ -108,9 +120,9 @@ def test_what_was_recorded_is_replayed_with_no_model(
     replay = ("--execgo-matrix", "--execgo-framework=tiny")
     pytester.runpytest_subprocess(*replay).assert_outcomes(passed=1)
     assert trial(pytester)["metrics"]["repair_count"] == 1
-    # The model of the recording, also where none is asked.
+    # The model of the recording, although no model is asked.
     assert trial(pytester)["model"] == "scripted/twice"
-    # One answer changed by hand.
+    # Change one answer by hand.
     text = (tiny / "traces/tiny.json").read_text()
     (tiny / "traces/tiny.json").write_text(
         text.replace('\\"content\\":\\"no\\"', '\\"content\\":\\"yes\\"')
@@ -122,7 +134,7 @@ def test_what_was_recorded_is_replayed_with_no_model(
     )
 
 
-def test_a_last_answer_that_was_changed_makes_another_plan(
+def test_a_changed_last_answer_is_a_divergence_of_the_plan(
     pytester: pytest.Pytester, tiny: Path
 ) -> None:
     pytester.runpytest_subprocess(*SCRIPTED, "--execgo-record").assert_outcomes(passed=1)
@@ -133,7 +145,7 @@ def test_a_last_answer_that_was_changed_makes_another_plan(
     result.stdout.fnmatch_lines(["cause * replay divergence after answer 1: the plan differs*"])
 
 
-def test_a_recording_is_replayed_with_the_repairs_it_was_made_with(
+def test_a_replay_allows_as_many_repairs_as_the_recording(
     pytester: pytest.Pytester, tiny: Path
 ) -> None:
     script(tiny, "slow", *[{"text": "no"}] * 4, {"plan": "../plan.yaml"})
@@ -145,16 +157,14 @@ def test_a_recording_is_replayed_with_the_repairs_it_was_made_with(
     assert trial(pytester)["metrics"]["repair_count"] == 4
 
 
-def test_a_plan_that_does_not_do_its_work_is_not_recorded(
-    pytester: pytest.Pytester, tiny: Path
-) -> None:
+def test_the_plan_of_a_failed_trial_is_not_recorded(pytester: pytest.Pytester, tiny: Path) -> None:
     manifest = tiny / "scenario.yaml"
     manifest.write_text(manifest.read_text().replace("equals: 3", "equals: 4"))
     pytester.runpytest_subprocess(*SCRIPTED, "--execgo-record").assert_outcomes(failed=1)
     assert not (tiny / "traces").exists()
 
 
-def test_ones_own_tests_ask_models_too(pytester: pytest.Pytester, tiny: Path) -> None:
+def test_tests_with_the_marker_can_ask_a_model(pytester: pytest.Pytester, tiny: Path) -> None:
     pytester.makepyfile(
         """
         import pytest
@@ -180,7 +190,7 @@ WAITING = """
     def plan(self, context, trace, recording):
         from concurrent.futures import ThreadPoolExecutor
         print("asking", flush=True)
-        # As frameworks do: the way out waits for the thread, and that for the model.
+        # As in frameworks: the exit waits for the thread, and the thread waits for the model.
         with ThreadPoolExecutor() as pool:
             url = f"{context.model.base_url}/chat/completions"
             return pool.submit(requests.post, url, json={}).result()
@@ -189,7 +199,7 @@ def pytest_execgo_adapters():
 """
 
 
-# A suite that runs in the background of a shell ignores SIGINT, and hands that on.
+# A suite in the background of a shell ignores SIGINT, and its children inherit that.
 INTERRUPTIBLE = """
 import runpy, signal
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -220,13 +230,13 @@ def test_ctrl_c_does_not_wait_for_the_model(pytester: pytest.Pytester, tiny: Pat
         try:
             assert asked.wait(60)
             child.send_signal(signal.SIGINT)
-            # It ends while the model still says nothing.
-            said, _ = child.communicate(timeout=50)
+            # The run ends although the model has not answered.
+            output, _ = child.communicate(timeout=50)
         finally:
             over.set()
             child.kill()
-    assert child.returncode == pytest.ExitCode.INTERRUPTED, said
-    assert "Exception in thread" not in said
+    assert child.returncode == pytest.ExitCode.INTERRUPTED, output
+    assert "Exception in thread" not in output
 
 
 BUDGETS = [
@@ -236,12 +246,12 @@ BUDGETS = [
 ]
 
 
-@pytest.mark.parametrize(("option", "said"), BUDGETS, ids=readable)
-def test_a_plan_that_costs_too_much_is_none(
-    pytester: pytest.Pytester, tiny: Path, option: str, said: str
+@pytest.mark.parametrize(("option", "expected"), BUDGETS, ids=readable)
+def test_a_plan_over_budget_fails_the_trial(
+    pytester: pytest.Pytester, tiny: Path, option: str, expected: str
 ) -> None:
     script(tiny, "stubborn", {"text": "no"})
-    # Of the time: an endpoint that says nothing, and would be waited for for five seconds.
+    # For the time budget: a silent endpoint, which would time out after five seconds.
     problem = ["--execgo-chaos=model_timeout"] if "seconds" in option else []
     words = (*SCRIPTED, "--execgo-model=stubborn", option, *problem)
     pytester.runpytest_subprocess(*words).assert_outcomes(failed=1)
@@ -249,16 +259,14 @@ def test_a_plan_that_costs_too_much_is_none(
     cause = found["verdict"]["attribution"][0]
     what = option.removeprefix("--execgo-plan-").partition("=")[0].replace("seconds", "time")
     assert (cause["layer"], cause["code"]) == ("adapter", f"budget_{what}")
-    assert said in cause["message"]
+    assert expected in cause["message"]
     assert option.replace("=", " ") in found["rerun"]
-    # Answers came, and none was legal; of one that never came nothing can be said.
+    # Zero if illegal answers arrived; unknown if no answer arrived.
     assert found["metrics"]["landed"] == (None if what == "time" else 0)
     assert found["metrics"]["model_requests"] == {"requests": 2, "tokens": 1, "time": 1}[what]
 
 
-def test_a_budget_that_was_not_touched_is_repeated_as_it_was_said(
-    pytester: pytest.Pytester, tiny: Path
-) -> None:
+def test_the_rerun_command_repeats_an_unused_budget(pytester: pytest.Pytester, tiny: Path) -> None:
     words = ("--execgo-plan-tokens=1234567", "--execgo-plan-seconds=77.5")
     pytester.runpytest_subprocess(*SCRIPTED, *words).assert_outcomes(passed=1)
     rerun = trial(pytester)["rerun"]
@@ -267,7 +275,7 @@ def test_a_budget_that_was_not_touched_is_repeated_as_it_was_said(
     again.assert_outcomes(passed=1)
 
 
-def test_half_a_model_in_the_ini_file_is_no_matter_where_none_is_asked(
+def test_incomplete_model_in_ini_is_ignored_without_live_trials(
     pytester: pytest.Pytester, tiny: Path
 ) -> None:
     pytester.makeini("[pytest]\nexecgo_model_timeout = 30\nexecgo_temperature = 0\n")
@@ -278,7 +286,7 @@ def test_half_a_model_in_the_ini_file_is_no_matter_where_none_is_asked(
 def test_a_long_recording_is_replayed_to_its_end(pytester: pytest.Pytester, tiny: Path) -> None:
     script(tiny, "slow", *[{"text": "no"}] * 20, {"plan": "../plan.yaml"})
     conftest = pytester.path / "conftest.py"
-    # A framework of many words: it asks more often than a plan usually may.
+    # This framework asks more often than the default budget allows.
     conftest.write_text(conftest.read_text().replace("range(context.max_repairs + 1)", "range(99)"))
     words = (*SCRIPTED, "--execgo-model=slow", "--execgo-record", "--execgo-plan-requests=30")
     pytester.runpytest_subprocess(*words).assert_outcomes(passed=1)
@@ -290,7 +298,9 @@ def test_a_long_recording_is_replayed_to_its_end(pytester: pytest.Pytester, tiny
 @pytest.mark.parametrize(
     "ini", ["execgo_plan_tokens = 1", "execgo_plan_requests = 1", "execgo_plan_seconds = 9"]
 )
-def test_a_budget_can_be_kept_in_files(pytester: pytest.Pytester, tiny: Path, ini: str) -> None:
+def test_a_budget_can_be_set_in_ini_and_request_files(
+    pytester: pytest.Pytester, tiny: Path, ini: str
+) -> None:
     name, _, value = ini.removeprefix("execgo_plan_").partition(" = ")
     pytester.makeini(f"[pytest]\n{ini}\n")
     pytester.runpytest_subprocess(*SCRIPTED).assert_outcomes(passed=1)
@@ -302,7 +312,7 @@ def test_a_budget_can_be_kept_in_files(pytester: pytest.Pytester, tiny: Path, in
     assert latest(pytester.path)["request"]["budget"][name] == 7
 
 
-def test_a_broken_recording_is_one_line(pytester: pytest.Pytester, tiny: Path) -> None:
+def test_a_broken_recording_is_reported_in_one_line(pytester: pytest.Pytester, tiny: Path) -> None:
     (tiny / "traces").mkdir()
     (tiny / "traces/tiny.json").write_text('{"schema_version": "1"}')
     result = pytester.runpytest_subprocess("--execgo-matrix", "--execgo-framework=tiny")
@@ -331,7 +341,7 @@ def test_without_a_recording_the_trial_is_skipped_with_the_command(
     )
 
 
-def test_the_key_is_in_no_file_though_the_endpoint_echoes_it(
+def test_a_key_that_the_endpoint_echoes_is_in_no_file(
     pytester: pytest.Pytester, tiny: Path
 ) -> None:
     plan = yaml.safe_load((tiny / "plan.yaml").read_text())
@@ -339,11 +349,11 @@ def test_the_key_is_in_no_file_though_the_endpoint_echoes_it(
 
     def answer(request: Request) -> Response:
         assert request.headers["authorization"] == f"Bearer {KEY}"
-        said = {
+        body = {
             "choices": [{"message": {"content": text}}],
             "echo": request.headers["authorization"],
         }
-        return json_response(said)
+        return json_response(body)
 
     with serving(answer) as url:
         words = (*LIVE, "--execgo-model=m", f"--execgo-base-url={url}/v1", "--execgo-record")
@@ -355,7 +365,7 @@ def test_the_key_is_in_no_file_though_the_endpoint_echoes_it(
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "expected"),
     [
         (("--execgo-mode=live",), "live mode asks a model: give --execgo-provider"),
         ((*LIVE, "--execgo-provider=scriptd"), "unknown provider 'scriptd'"),
@@ -388,26 +398,26 @@ def test_the_key_is_in_no_file_though_the_endpoint_echoes_it(
     ],
     ids=readable,
 )
-def test_options_that_cannot_work_are_one_line(
-    pytester: pytest.Pytester, tiny: Path, words: tuple[str, ...], said: str
+def test_a_wrong_option_is_reported_in_one_line(
+    pytester: pytest.Pytester, tiny: Path, words: tuple[str, ...], expected: str
 ) -> None:
     result = pytester.runpytest_subprocess("--execgo-matrix", "--execgo-framework=tiny", *words)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    assert said in result.stderr.str()
+    assert expected in result.stderr.str()
 
 
 @pytest.mark.parametrize(
     ("url", "code"),
     [("http://127.0.0.1:9/v1", "model_unreachable"), ("FIXTURES", "model_unknown")],
 )
-def test_an_endpoint_that_does_not_answer_is_told_by_the_wire(
+def test_a_failing_endpoint_is_the_cause_and_not_the_exception_of_the_framework(
     pytester: pytest.Pytester, tiny: Path, url: str, code: str
 ) -> None:
     from pytest_execgo.extensions.registry import Registry
     from pytest_execgo.harness.fleet import Fleet, FleetSpec
 
     with Fleet(FleetSpec(), Registry.build().launchers) as fleet:
-        # Something answers there, and has no such model.
+        # The fixtures server answers, but has no such model.
         base = url.replace("FIXTURES", f"{fleet.url('fixtures')}/t/x/model/v1")
         result = pytester.runpytest_subprocess(
             *LIVE, "--execgo-model=gpt", f"--execgo-base-url={base}"
