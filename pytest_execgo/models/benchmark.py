@@ -18,6 +18,7 @@ VerdictStatus = Literal["passed", "failed", "inconclusive"]
 Confidence = Literal["certain", "likely", "possible"]
 FaultStatus = Literal["fired", "not_fired", "not_exercised"]
 RecoveryOutcome = Literal["not_needed", "recovered", "degraded", "stuck", "lost"]
+UnfinishedState = Literal["error", "skipped", "not_run"]
 
 
 class BenchmarkRunRequest(VersionedDocument):
@@ -292,7 +293,7 @@ class UnfinishedTrial(Document):
 
     trial_id: str
     cell_id: str
-    state: Literal["error", "skipped", "not_run"]
+    state: UnfinishedState
     reason: str
 
 

@@ -31,6 +31,11 @@ class Cell:
         framework, mode, chaos = rest.rsplit("-", 2)
         return cls(scenario, framework, "live" if mode == "live" else "replay", chaos)
 
+    @classmethod
+    def of_trial(cls, trial_id: str) -> Cell:
+        """The cell of a trial's id, ``<cell_id>-r<k>``."""
+        return cls.parse(trial_id.rpartition("-r")[0])
+
 
 @dataclass(frozen=True)
 class Trial:

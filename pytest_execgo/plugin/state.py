@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from pytest_execgo.benchmark.collect import MissingOutcome
 from pytest_execgo.benchmark.gates import Gate
 from pytest_execgo.errors import UsageError
 from pytest_execgo.extensions import builtin_parts
@@ -38,7 +39,7 @@ class PluginState:
         self.result: BenchmarkResult | None = None
         self.report_failures: list[str] = []
         self.tripped: list[str] = []
-        self.outcomes: dict[str, tuple[str, str]] = {}
+        self.outcomes: dict[str, MissingOutcome] = {}
         self.planned: dict[str, str] = {}
 
     @classmethod

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
+from collections.abc import Sequence
 
 import pytest
 
 from pytest_execgo.benchmark.aggregate import RunFacts, aggregate
+from pytest_execgo.benchmark.collect import collect, unfinished
 from pytest_execgo.benchmark.replay import differences
 from pytest_execgo.benchmark.reports.table import (
     cell_table,
@@ -19,14 +20,11 @@ from pytest_execgo.benchmark.reports.table import (
 from pytest_execgo.errors import UsageError
 from pytest_execgo.models.benchmark import (
     BenchmarkResult,
-    ControlRecord,
-    Environment,
     NotApplicable,
     ReplayRecord,
     TrialResult,
     UnfinishedTrial,
 )
-from pytest_execgo.models.document import load
 from pytest_execgo.models.trial import Cell
 from pytest_execgo.observability.artifacts import write_model, write_text
 from pytest_execgo.plugin import options
@@ -45,21 +43,21 @@ def finish(session: pytest.Session, state: PluginState) -> None:
     folder = state.run.folder
     path = folder / "environment.json"
     try:
-        results = _results(folder)
         if not path.exists():
-            # No fleet came up: the run is reported all the same, with no service to name.
+            # No fleet started: the report names no service.
             write_model(path, state.run.environment({}))
+        record = collect(folder)
         state.result = aggregate(
             RunFacts(
-                run_id=state.run.run_id,
-                request=state.request,
-                environment=load(Environment, path),
-                trials=results,
-                unfinished=_unfinished(state, folder),
+                run_id=record.run_id,
+                request=record.request,
+                environment=record.environment,
+                trials=record.trials,
+                unfinished=_unfinished(state),
                 not_applicable=_not_applicable(state),
                 findings=_findings(state),
-                controls=_controls(folder),
-                replays=_replays(state, results),
+                controls=record.controls,
+                replays=_replays(state, record.trials),
                 faults=_faults(state),
             )
         )
@@ -93,7 +91,7 @@ def _judge_whole_run(session: pytest.Session, result: BenchmarkResult) -> None:
 
 def _not_applicable(state: PluginState) -> list[NotApplicable]:
     """The pairs that make no trial, of the scenarios that this run looked at."""
-    chosen = {Cell.parse(name.rpartition("-r")[0]).scenario for name in state.planned.values()}
+    chosen = {Cell.of_trial(name).scenario for name in state.planned.values()}
     found = state.matrix.not_applicable()
     return [pair for pair in found if not chosen or pair.scenario in chosen]
 
@@ -106,15 +104,7 @@ def _findings(state: PluginState) -> dict[str, tuple[str, str]]:
     return {name: (reason, findings[name].summary) for name, reason in accepted.items()}
 
 
-def _controls(folder: Path) -> list[ControlRecord]:
-    """What became of the controls. One that could not be made counts unless it was made later: the
-    trials that it was for are errors, and a resumed run makes them again."""
-    found = [load(ControlRecord, path) for path in sorted(folder.glob("controls/*/control.json"))]
-    made = {record.name for record in found if record.ran}
-    return [record for record in found if record.ran or record.name not in made]
-
-
-def _replays(state: PluginState, results: list[TrialResult]) -> list[ReplayRecord]:
+def _replays(state: PluginState, results: Sequence[TrialResult]) -> list[ReplayRecord]:
     repeated = {result.trial_id: result for result in results}
     option = state.config.option
     chosen = set(state.planned.values()) if option.keyword or option.markexpr else None
@@ -149,35 +139,13 @@ def _failed(session: pytest.Session, state: PluginState, text: str) -> None:
         session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
 
 
-def _results(folder: Path) -> list[TrialResult]:
-    return [load(TrialResult, path) for path in sorted(folder.glob("trials/*/result.json"))]
-
-
-def _unfinished(state: PluginState, folder: Path) -> list[UnfinishedTrial]:
-    """Planned trials without a result on disk."""
-    missing = []
-    for node_id, trial_id in state.planned.items():
-        known = state.outcomes.get(node_id)
-        if (folder / "trials" / trial_id / "result.json").exists():
-            continue
-        begun = (folder / "trials" / trial_id / "timeline.jsonl").exists()
-        ended = (
-            f"interrupted; its record is in trials/{trial_id}"
-            if begun
-            else "the run ended before it"
-        )
-        found, reason = known or ("not_run", ended)
-        missing.append(
-            UnfinishedTrial.model_validate(
-                {
-                    "trial_id": trial_id,
-                    "cell_id": trial_id.rpartition("-r")[0],
-                    "state": found,
-                    "reason": reason.strip().splitlines()[-1] if reason.strip() else found,
-                }
-            )
-        )
-    return missing
+def _unfinished(state: PluginState) -> list[UnfinishedTrial]:
+    outcomes = {
+        trial_id: state.outcomes[node_id]
+        for node_id, trial_id in state.planned.items()
+        if node_id in state.outcomes
+    }
+    return unfinished(state.run.folder, state.planned.values(), outcomes)
 
 
 def show(reporter: pytest.TerminalReporter, state: PluginState) -> None:

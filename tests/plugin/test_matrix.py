@@ -159,7 +159,7 @@ def test_a_failure_is_told_and_can_be_rerun(
             "*demo [[]reference-replay-none-r0[]]*",
             "FAILED *expected: all checks hold*got: 1 of 3 checks do not hold",
             "cause *task*wrong_output*[[]e*[]]",
-            "chain *check value: *expected 4, got 3",
+            "chain *check value failed: *expected 4, got 3",
             "record *reports/*/trials/demo-reference-replay-none-r0",
             f"rerun *pytest {ITEM} --execgo-seed 7",
         ]
