@@ -1,7 +1,7 @@
-"""What makes a plan legal, beyond its shape: the rules that are checked before anything is sent.
+"""The rules that a legal plan follows, beyond its schema. They are checked before anything is submitted.
 
-The same rules serve collection (reference plans), adapters (the repair loop) and the metric
-``plan_validity``.
+Collection applies them to reference plans, adapters to the answers of a model (the repair loop), and
+the metric ``plan_validity`` to the plan of each trial.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from pytest_execgo.errors import did_you_mean
@@ -19,13 +20,13 @@ from pytest_execgo.models.task import LEGACY_TYPES, TASK_TYPES, Task
 PLACEHOLDERS = ("workspace", "fixtures_url", "run_id", "trial_id", "python")
 # `$${` is a literal `${`, for shell scripts.
 _PLACEHOLDER = re.compile(r"\$(\$?)\{([^}]*)(\}?)")
-# No dot: it parts run, trial, stage, task and round in the ids on ExecGo, which must stay unique.
+# No dot: in the ids on ExecGo, dots separate run, trial, stage, task and round.
 _ID = re.compile(r"[A-Za-z0-9_-]+")
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One broken rule: its stable name, the key path in the plan, and what to say about it."""
+    """One broken rule: its stable name, the key path in the plan, and a message."""
 
     rule: str
     where: str
@@ -36,7 +37,7 @@ class Problem:
 
 
 def plan_problems(plan: StandardPlan) -> list[Problem]:
-    """All broken rules of ``plan``, in document order; an empty list means that it is legal."""
+    """All broken rules of ``plan``, in document order; empty for a legal plan."""
     return list(_problems(plan))
 
 
@@ -132,7 +133,7 @@ def placeholders(
 ) -> Iterator[tuple[tuple[str | int, ...], str]]:
     """Every ``${name}`` within ``value``, with the keys that lead to the text that holds it.
 
-    One that is not closed comes without being known: ``workspace (not closed)``.
+    A placeholder without its closing brace has the name ``workspace (not closed)``.
     """
     if isinstance(value, str):
         for escaped, name, closed in _PLACEHOLDER.findall(value):
@@ -151,7 +152,7 @@ def placeholders(
 
 
 def uses_placeholder(plan: StandardPlan, name: str) -> bool:
-    """Whether ``${name}`` stands in the parameters of a task of a plan."""
+    """Whether any task of the plan has ``${name}`` in its ``params`` or ``input``."""
     tasks = [task for stage in plan.stages for task in stage.task_graph.tasks]
     payloads = [{"params": task.params, "input": task.input} for task in tasks]
     return any(found == name for _, found in placeholders(payloads))
@@ -177,24 +178,19 @@ def _filled(found: re.Match[str], values: dict[str, str]) -> str:
 
 
 def find_cycle(edges: dict[str, tuple[str, ...]]) -> list[str]:
-    """The first cycle of length two or more, closed (``a -> b -> a``), or an empty list."""
-    done: set[str] = set()
-    for start in edges:
-        # Iterative: a plan may hold a chain of thousands.
-        path: dict[str, None] = {}
-        stack: list[tuple[str, bool]] = [(start, False)]
-        while stack:
-            node, leaving = stack.pop()
-            if leaving:
-                path.pop(node)
-                done.add(node)
-                continue
-            if node in path:
-                names = list(path)
-                return [*names[names.index(node) :], node]
-            if node in done:
-                continue
-            path[node] = None
-            stack.append((node, True))
-            stack += [(dep, False) for dep in edges[node] if dep in edges and dep != node]
+    """A cycle of at least two tasks, closed (``a -> b -> a``: a depends on b), or an empty list.
+
+    It begins with its task that comes first in ``edges``. Unknown tasks and a task that depends on
+    itself are left out: other rules report them.
+    """
+    known = {
+        name: [dep for dep in deps if dep in edges and dep != name] for name, deps in edges.items()
+    }
+    try:
+        TopologicalSorter(known).prepare()
+    except CycleError as error:
+        # graphlib lists a task after the task that it depends on, and repeats the first at the end.
+        cycle: list[str] = list(reversed(error.args[1][1:]))
+        start = cycle.index(next(name for name in edges if name in cycle))
+        return [*cycle[start:], *cycle[:start], cycle[start]]
     return []

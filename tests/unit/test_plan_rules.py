@@ -130,11 +130,34 @@ def test_a_doubled_dollar_is_text() -> None:
     assert fill_placeholders("$${HOME} ${run_id}", {"run_id": "r"}) == "${HOME} r"
 
 
-def test_a_chain_of_thousands_is_no_trouble() -> None:
-    edges: dict[str, tuple[str, ...]]
+def test_a_chain_of_thousands_is_checked() -> None:
     edges = {f"t{i}": (f"t{i - 1}",) if i else () for i in range(5000)}
     assert find_cycle(edges) == []
     assert len(find_cycle(edges | {"t0": ("t4999",)})) == 5001
+
+
+@pytest.mark.parametrize(
+    ("edges", "cycle"),
+    [
+        ({"a": ("b",), "b": ("a",)}, ["a", "b", "a"]),
+        ({"a": ("c",), "b": ("a",), "c": ("b",)}, ["a", "c", "b", "a"]),
+        ({"x": ("a",), "a": ("b",), "b": ("c",), "c": ("a",)}, ["a", "b", "c", "a"]),
+        ({"c": ("a",), "b": ("c",), "a": ("b",)}, ["c", "a", "b", "c"]),
+        ({"a": ("a",)}, []),
+        ({"a": ("unknown",)}, []),
+        ({"a": (), "b": ("a",), "c": ("a", "b")}, []),
+    ],
+    ids=["two", "three", "behind_another", "starts_first", "itself", "unknown", "diamond"],
+)
+def test_a_cycle_begins_with_its_first_task(
+    edges: dict[str, tuple[str, ...]], cycle: list[str]
+) -> None:
+    assert find_cycle(edges) == cycle
+
+
+def test_the_message_follows_the_dependencies() -> None:
+    (problem,) = plan_problems(plan(stage("one", noop("a", "b"), noop("b", "c"), noop("c", "a"))))
+    assert str(problem).endswith("the tasks depend on each other in a cycle: a -> b -> c -> a")
 
 
 @pytest.mark.parametrize("path", ["x.y", "params", "params.", "input..a", "inputs.a"])
