@@ -1,6 +1,6 @@
-"""What Docker and the way to it say, told in one line; and which engines will do.
+"""Errors of Docker and of the connection to it become one line; unusable engines are refused.
 
-The texts are what an engine (20.10) and its SDK (7.2) really said.
+The texts are real ones, of engine 20.10 and SDK 7.2.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from tests.ids import readable
 
 
 def unreachable(inner: OSError) -> DockerException:
-    """As ``docker.from_env`` raises it: a chain of other people's errors."""
+    """An error as ``docker.from_env`` raises it: a chain of errors of several libraries."""
     try:
         try:
             raise inner
@@ -27,7 +27,7 @@ def unreachable(inner: OSError) -> DockerException:
 
 
 @pytest.mark.parametrize(
-    ("error", "said"),
+    ("error", "message"),
     [
         (
             unreachable(FileNotFoundError(2, "No such file or directory")),
@@ -40,7 +40,7 @@ def unreachable(inner: OSError) -> DockerException:
         (unreachable(PermissionError(13, "Permission denied")), "no permission on unix:"),
         (
             APIError("500", explanation="write /opt/x: no space left on device"),
-            "the disk of Docker is full: write /opt/x: no space left on device; make room",
+            "the disk of Docker is full: write /opt/x: no space left on device; free space with",
         ),
         (
             APIError("500", explanation="Bind for 127.0.0.1:80 failed: port is already allocated"),
@@ -59,27 +59,42 @@ def unreachable(inner: OSError) -> DockerException:
     ],
     ids=readable,
 )
-def test_trouble_is_one_line_with_what_to_do(error: DockerException, said: str) -> None:
+def test_an_error_is_one_line_with_the_next_step(
+    monkeypatch: pytest.MonkeyPatch, error: DockerException, message: str
+) -> None:
+    monkeypatch.delenv("DOCKER_HOST", raising=False)
     text = explain(error)
-    assert text.startswith(said)
+    assert text.startswith(message)
     assert "\n" not in text
 
 
 @pytest.mark.parametrize(
-    ("facts", "host", "said"),
+    ("facts", "host", "message"),
     [
-        ({"OperatingSystem": "Docker Desktop"}, "", "Docker Desktop keeps the addresses"),
-        ({"SecurityOptions": ["name=seccomp", "name=rootless"]}, "", "a rootless engine keeps"),
-        ({"OperatingSystem": "Debian"}, "tcp://elsewhere:2375", "the engine of another machine"),
+        (
+            {"OperatingSystem": "Docker Desktop"},
+            "",
+            "Docker Desktop runs containers in a virtual machine",
+        ),
+        (
+            {"SecurityOptions": ["name=seccomp", "name=rootless"]},
+            "",
+            "the network of a rootless engine",
+        ),
+        (
+            {"OperatingSystem": "Debian"},
+            "tcp://elsewhere:2375",
+            "is not a Unix socket of this machine",
+        ),
         ({"OperatingSystem": "Debian", "SecurityOptions": None}, "", None),
         ({"OperatingSystem": "Debian"}, "unix:///run/user/1/docker.sock", None),
     ],
     ids=readable,
 )
 def test_engines_whose_containers_cannot_be_reached_are_refused(
-    monkeypatch: pytest.MonkeyPatch, facts: dict[str, Any], host: str, said: str | None
+    monkeypatch: pytest.MonkeyPatch, facts: dict[str, Any], host: str, message: str | None
 ) -> None:
     monkeypatch.setenv("DOCKER_HOST", host)
     found = docker_engine._unfit(facts)
-    assert (found is None) == (said is None)
-    assert said is None or said in str(found)
+    assert (found is None) == (message is None)
+    assert message is None or message in str(found)

@@ -1,13 +1,14 @@
-"""The Docker engine: how it is reached, what it must be able to do, and what its errors mean.
+"""The client of the Docker engine, what an engine must support, and one line for each of its errors.
 
-``docker`` and ``testcontainers`` are imported only here and in what imports this module, so that a run
-without containers does not pay for them.
+Only this module and its importers import ``docker`` and ``testcontainers``: a run without containers
+does not load them.
 """
 
 from __future__ import annotations
 
 import errno
 import os
+import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,47 +17,87 @@ from typing import Any
 
 import docker
 import requests
+from docker.context import ContextAPI
 from docker.errors import DockerException
+from docker.utils import parse_host
 from testcontainers.core.config import testcontainers_config
-from testcontainers.core.docker_client import DockerClient
+from testcontainers.core.docker_client import DockerClient, get_docker_host
 
 from pytest_execgo.errors import ExecgoError, UsageError
 
-# Each service keeps a wait and a log open, and is looked at all the time.
+# Each service holds two connections open (for its end and for its log), and is inspected often.
 CLIENT_SETTINGS = {"timeout": 120, "max_pool_size": 32}
+
+
+DEFAULT_HOST = "unix:///var/run/docker.sock"
+_UNIX = "http+unix://"
+_CONNECT_SECONDS = 5.0
+
+DOCKER_ERRORS = (DockerException, requests.RequestException)
+"""What the SDK raises: its own errors, and those of the HTTP library that it uses."""
 
 
 @lru_cache
 def engine() -> docker.DockerClient:
-    """A client of the engine, the same for the whole process; raises :class:`UsageError` where there is
-    none that will do."""
+    """The client of the engine, one per process.
+
+    Raises :class:`UsageError` with one line if there is no engine, or if its containers cannot be
+    reached from this machine.
+    """
     try:
+        _connect_once()
         client = DockerClient(**CLIENT_SETTINGS).client
-        facts = client.info()
+    except (*DOCKER_ERRORS, OSError, ValueError) as error:
+        raise UsageError(explain(error)) from None
+    try:
+        _prepare(client)
+    except BaseException:
+        client.close()
+        raise
+    return client
+
+
+def _connect_once() -> None:
+    """Raise :class:`OSError` if the engine's Unix socket refuses a connection.
+
+    The SDK leaves the socket of a failed connection open (``UnixHTTPConnection.connect``). It reaches
+    no caller, so it cannot be closed later. Therefore the SDK is used only after one connection here
+    was successful.
+    """
+    host = get_docker_host() or ContextAPI.kwargs_from_context().get("base_url")
+    address = parse_host(host, sys.platform == "win32")
+    if address.startswith(_UNIX):
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.settimeout(_CONNECT_SECONDS)
+            probe.connect(address.removeprefix(_UNIX))
+
+
+def _prepare(client: docker.DockerClient) -> None:
+    """Check the engine, and switch Ryuk off where it cannot run; raises :class:`UsageError`."""
+    try:
+        why_not = _unfit(client.info())
     except (*DOCKER_ERRORS, ValueError) as error:
         raise UsageError(explain(error)) from None
-    why_not = _unfit(facts)
     if why_not:
         raise UsageError(why_not)
-    # Ryuk clears up after a process that was killed, as our own reaper does; where its image is not
-    # here already it is not worth a pull, which without a network takes a minute to fail.
+    # Ryuk removes the containers of a process that was killed. Our reaper does so too: if the image of
+    # Ryuk is not present, do not pull it. Without a network, a pull takes a minute to fail.
     if not testcontainers_config.ryuk_disabled:
         testcontainers_config.ryuk_disabled = not _has_image(
             client, testcontainers_config.ryuk_image
         )
-    return client
 
 
 @lru_cache
 def facts() -> dict[str, Any]:
-    """What the engine says of itself."""
+    """The engine's answer to ``docker info``, asked once per process."""
     found: dict[str, Any] = engine().info()
     return found
 
 
 def address() -> str:
-    """Where the engine is looked for."""
-    return os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock"
+    """The URL at which the SDK looks for the engine."""
+    return os.environ.get("DOCKER_HOST") or get_docker_host() or DEFAULT_HOST
 
 
 def _has_image(client: docker.DockerClient, name: str) -> bool:
@@ -68,35 +109,32 @@ def _has_image(client: docker.DockerClient, name: str) -> bool:
 
 
 def _unfit(found: dict[str, Any]) -> str | None:
-    """Why containers of this engine cannot be reached under their own addresses; ``None`` if they can.
+    """Why the addresses of this engine's containers cannot be reached; ``None`` if they can.
 
-    Docker Desktop, rootless engines and engines of other machines keep bridge networks to themselves.
+    With Docker Desktop, a rootless engine or an engine on another machine, this machine has no route to
+    the bridge networks of containers. ``found`` is the answer to ``docker info``.
     """
     security = " ".join(found.get("SecurityOptions") or [])
     what = ""
     if not sys.platform.startswith("linux"):
         what = "this machine does not run Linux itself"
     elif "Docker Desktop" in str(found.get("OperatingSystem")):
-        what = "Docker Desktop keeps the addresses of containers in its own machine"
+        what = "Docker Desktop runs containers in a virtual machine"
     elif "rootless" in security:
-        what = "a rootless engine keeps the addresses of containers to itself"
+        what = "the network of a rootless engine cannot be reached from outside"
     elif not address().startswith(("unix:", "/")):
-        what = f"{address()} is the engine of another machine"
+        what = f"{address()} is not a Unix socket of this machine"
     if not what:
         return None
     return (
-        f"the container harness needs a Docker engine of this Linux machine: {what}; "
-        "use --execgo-harness=embedded, or point DOCKER_HOST to such an engine"
+        f"the container harness needs a Docker engine on this Linux machine: {what}; "
+        "use --execgo-harness=embedded, or set DOCKER_HOST to an engine on this machine"
     )
-
-
-DOCKER_ERRORS = (DockerException, requests.RequestException)
-"""What the SDK raises; for some of it, what lies beneath."""
 
 
 @contextmanager
 def raised_as(kind: type[ExecgoError], what: str) -> Iterator[None]:
-    """Raise the engine's trouble as one line of our own: what was to be done, and why it failed."""
+    """Turn errors of the engine into ``kind``, in one line: ``what`` failed, and why."""
     try:
         yield
     except DOCKER_ERRORS as error:
@@ -104,34 +142,36 @@ def raised_as(kind: type[ExecgoError], what: str) -> Iterator[None]:
 
 
 def explain(error: BaseException) -> str:
-    """One line for what the engine or the way to it said: what, and what to do next."""
+    """One line for an error of the engine or of the connection to it: the problem and the next step."""
     text = " ".join(str(getattr(error, "explanation", None) or error).split())
     numbers = set(_errnos(error))
     if numbers & {errno.ENOENT, errno.ECONNREFUSED} or "Connection refused" in text:
         return (
             f"no Docker engine at {address()}: start one (sudo systemctl start docker), "
-            "or name another in DOCKER_HOST"
+            "or set DOCKER_HOST to another"
         )
     if numbers & {errno.EACCES, errno.EPERM} or "Permission denied" in text:
         return (
             f"no permission on {address()}: join the group that may use Docker "
-            "(sudo usermod -aG docker $USER, then log in again), or name another engine in DOCKER_HOST"
+            "(sudo usermod -aG docker $USER, then log in again), or set DOCKER_HOST to another engine"
         )
     if "no space left on device" in text:
-        return f"the disk of Docker is full: {text[-300:]}; make room: docker system prune"
+        return f"the disk of Docker is full: {text[-300:]}; free space with: docker system prune"
     if "port is already allocated" in text or "address already in use" in text:
-        return f"a port is taken: {text[-300:]}; publish another, or end what holds it"
+        return (
+            f"a port is taken: {text[-300:]}; choose another port, or end the program that uses it"
+        )
     if "all predefined address pools" in text:
         return (
             "Docker has no address left for another network; use fewer workers (-n), or remove unused "
-            "networks: docker network prune"
+            "networks with: docker network prune"
         )
     host = f" (DOCKER_HOST={os.environ['DOCKER_HOST']})" if os.environ.get("DOCKER_HOST") else ""
     return f"Docker{host}: {text[-500:]}"
 
 
 def _errnos(error: BaseException) -> Iterator[int]:
-    """The numbers of all operating system errors that an error was made of."""
+    """The numbers of the operating system errors in the arguments and contexts of ``error``."""
     if isinstance(error, OSError) and isinstance(error.errno, int):
         yield error.errno
     for part in error.args:
