@@ -7,7 +7,7 @@ the metric ``plan_validity`` to the plan of each trial.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
@@ -177,7 +177,7 @@ def _filled(found: re.Match[str], values: dict[str, str]) -> str:
     return f"${{{name}{closed}" if escaped else values[name]
 
 
-def find_cycle(edges: dict[str, tuple[str, ...]]) -> list[str]:
+def find_cycle(edges: Mapping[str, Sequence[str]]) -> list[str]:
     """A cycle of at least two tasks, closed (``a -> b -> a``: a depends on b), or an empty list.
 
     It begins with its task that comes first in ``edges``. Unknown tasks and a task that depends on

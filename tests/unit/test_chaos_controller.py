@@ -95,10 +95,12 @@ class TakeDown(ServiceAction[Killable]):
     name = "take_down"
     needs_process = True
     fails: str = ""
+    rngs: ClassVar[list[Random]] = []
 
     def inject(self, target: Killable, trial_id: str, rng: Random) -> Injection:
         if self.fails == "inject":
             raise OSError("no permission")
+        self.rngs.append(rng)
         status = target.kill()
 
         def heal() -> str:
@@ -311,6 +313,30 @@ def test_a_delay_passes_between_the_condition_and_the_fault() -> None:
     assert world.fired() == [(0, "killed runtime (-9) in trial", "s", "a", 200.0)]
 
 
+def test_a_fault_is_recorded_at_the_time_its_injection_began() -> None:
+    world = World(fault(TakeDown(), **RUNNING))
+    runtime = world.services["runtime"]
+    kill = runtime.kill
+
+    def slow_kill() -> int:
+        world.clock.advance(0.3)
+        return kill()
+
+    runtime.kill = slow_kill  # type: ignore[method-assign]
+    world.task("running")
+    assert [at_ms for *_, at_ms in world.fired()] == [0.0]
+    assert world.clock.seconds == 0.3
+
+
+def test_an_action_gets_the_generator_of_its_fault() -> None:
+    TakeDown.rngs.clear()
+    loaded = fault(TakeDown(), **RUNNING)
+    world = World(loaded)
+    world.task("running")
+    (rng,) = TakeDown.rngs
+    assert rng.random() == draw(loaded, "7:0", "trial", 0).rng.random()
+
+
 def test_an_action_that_takes_long_does_not_hold_up_the_trial() -> None:
     world = World(fault(Slow(), **RUNNING))
     world.task("running")
@@ -357,6 +383,17 @@ def test_faults_heal_in_reverse_order() -> None:
     assert [e.fault for e in world.recorder.of(ChaosHealed)] == [2, 1, 0]
 
 
+def test_a_service_returns_as_long_as_one_of_its_faults_heals_by_time() -> None:
+    slow = fault(TakeDown(heal_after_ms=900), phase="runtime", after="task_running")
+    soon = fault(Wait(met_after=0.0, heal_after_ms=100), phase="runtime", after="task_running")
+    world = World(slow, soon)
+    world.task("running")
+    world.schedule.let_pass(0.1)
+    assert world.chaos.returning("runtime"), "the kill is not healed yet"
+    world.schedule.let_pass(0.8)
+    assert not world.chaos.returning("runtime")
+
+
 def test_a_fault_is_injected_as_often_as_asked_and_only_while_it_is_healed() -> None:
     world = World(fault(TakeDown(heal_after_ms=100), times=2, **RUNNING))
     world.task("running")
@@ -367,6 +404,17 @@ def test_a_fault_is_injected_as_often_as_asked_and_only_while_it_is_healed() -> 
     world.schedule.let_pass(0.1)
     world.task("running", "d")
     assert world.log == ["kill runtime", "revive runtime"] * 2
+    world.chaos.heal()
+    assert world.not_fired() == [], "it fired"
+
+
+def test_a_fault_that_could_not_be_injected_is_tried_again() -> None:
+    world = World(fault(TakeDown(), times=2, **RUNNING))
+    world.services["runtime"].alive = False
+    world.task("running")
+    world.services["runtime"].alive = True
+    world.task("running", "b")
+    assert world.log == ["kill runtime"]
 
 
 def test_healing_twice_does_nothing() -> None:
@@ -532,6 +580,29 @@ def test_a_graph_is_changed_in_its_stage_only() -> None:
     changed = world.chaos.change_graph(second, second.task_graph)
     assert changed.tasks[0].tool_name is not None
     assert world.fired() == [(0, "renamed c", "two", "c", 0.0)]
+    assert world.chaos.change_graph(second, second.task_graph) == second.task_graph, "once"
+
+
+def test_the_graph_that_is_changed_is_the_one_with_bound_values() -> None:
+    world = World(fault(Rename(), "plan", phase="submit", stage="two"))
+    second = PLAN.stages[1]
+    bound = second.task_graph.tasks[0].model_copy(update={"params": {"bound": 1}})
+    graph = second.task_graph.model_copy(update={"tasks": (bound,)})
+    assert world.chaos.change_graph(second, graph).tasks[0].params == {"bound": 1}
+
+
+def test_a_plan_action_changes_several_graphs_if_asked() -> None:
+    world = World(fault(Rename(), "plan", phase="submit", times=2))
+    for stage in PLAN.stages * 2:
+        world.chaos.change_graph(stage, stage.task_graph)
+    assert [stage for _, _, stage, _, _ in world.fired()] == ["one", "two"]
+
+
+def test_a_plan_fault_that_raises_each_time_is_tried_as_often_as_asked() -> None:
+    world = World(fault(Rename(fails=True), "plan", phase="submit", times=2))
+    for stage in PLAN.stages * 2:
+        world.chaos.change_graph(stage, stage.task_graph)
+    assert len(world.not_fired()) == 2
 
 
 def test_a_plan_action_that_raises_leaves_the_plan_unchanged() -> None:
@@ -589,3 +660,12 @@ def test_a_trial_is_left_out_only_if_all_of_its_faults_are() -> None:
     assert all_left_out([never, never], "7:0", "trial")
     assert not all_left_out([never, always], "7:0", "trial")
     assert not all_left_out([], "7:0", "trial"), "a trial without faults is not left out"
+
+
+def test_whether_a_trial_is_left_out_follows_the_draws_of_its_faults() -> None:
+    half = fault(TakeDown(), probability=0.5, **RUNNING)
+    for seed in ("7:0", "8:0"):
+        for number in range(40):
+            key = f"trial-{number}"
+            drawn = [draw(half, seed, key, index).exercised for index in range(2)]
+            assert all_left_out([half, half], seed, key) is (not any(drawn))
