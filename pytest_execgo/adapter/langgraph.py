@@ -72,7 +72,7 @@ def _graph(context: PlanContext, trace: PlanTrace) -> Any:
     def emit(state: PlanState) -> dict[str, Any]:
         return {}
 
-    def verdict(state: PlanState) -> str:
+    def after_validation(state: PlanState) -> str:
         landing = state["landing"]
         if landing is not None and landing.plan is not None:
             return "emit"
@@ -83,7 +83,7 @@ def _graph(context: PlanContext, trace: PlanTrace) -> Any:
         graph.add_node(node.__name__, node)
     graph.add_edge(START, "draft")
     graph.add_edge("draft", "validate")
-    graph.add_conditional_edges("validate", verdict, ["emit", "repair", END])
+    graph.add_conditional_edges("validate", after_validation, ["emit", "repair", END])
     graph.add_edge("repair", "draft")
     graph.add_edge("emit", END)
     return graph.compile()

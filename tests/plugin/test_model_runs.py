@@ -427,7 +427,7 @@ def test_a_failing_endpoint_is_the_cause_and_not_the_exception_of_the_framework(
     assert "Traceback" not in result.stdout.str()
 
 
-def test_without_any_framework_live_mode_says_what_to_install(
+def test_live_mode_without_any_framework_reports_what_to_install(
     pytester: pytest.Pytester, project: ScenarioMaker
 ) -> None:
     from pytest_execgo.extensions.registry import Registry

@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 import requests
 
+from pytest_execgo.adapter.answer import Answer
 from pytest_execgo.adapter.base import PlanTrace
 from pytest_execgo.adapter.budget import Budget
 from pytest_execgo.adapter.endpoint import Endpoint
 from pytest_execgo.adapter.gateway import ModelAttempt, ModelGateway
 from pytest_execgo.adapter.recorded import DIVERGENCE, Recorded
+from pytest_execgo.adapter.retries import retry_wait
 from pytest_execgo.emulators.httpd import Response, json_response
 from pytest_execgo.models.context import PlanBudget
 from tests.endpoints import Document
@@ -187,6 +189,30 @@ def test_an_unusable_answer_reaches_the_framework_with_a_status_that_no_sdk_retr
         assert ask(gateway).status_code == 400
     # The recording has the real status.
     assert gateway.exchanges[0].status == answer.status
+
+
+@pytest.mark.parametrize(
+    ("answer", "attempt", "left", "wait"),
+    [
+        (Answer(503, "", ""), 1, 60, 0.5),
+        (Answer(503, "", ""), 2, 60, 1),
+        (Answer(503, "", ""), 3, 60, None),
+        (Answer(0, "", "", late=True), 1, 60, 0.5),
+        (Answer(0, "", "", permanent=True), 1, 60, None),
+        (Answer(401, "", ""), 1, 60, None),
+        (Answer(429, "", "", retry_after=30), 1, 60, 30),
+        (Answer(429, "", "", retry_after=30.1), 1, 60, None),
+        (Answer(429, "", "", retry_after=5), 1, 5, None),
+    ],
+    ids=[
+        "first retry", "second retry", "no third retry", "timeout", "permanent", "refused key",
+        "longest wait", "wait too long", "no time left",
+    ],
+)  # fmt: skip
+def test_only_a_transient_error_is_retried_twice_at_most_and_in_time(
+    answer: Answer, attempt: int, left: float, wait: float | None
+) -> None:
+    assert retry_wait(answer, attempt, left) == wait
 
 
 def limited(retry_after: str) -> Response:
