@@ -1,4 +1,4 @@
-"""Frozen, strict documents: what is written to disk and passed between the layers.
+"""Frozen, strict documents: values that are written to disk or passed between layers.
 
-Nothing here imports another part of the package (but ``errors``), does network or starts a process.
+This package imports only ``errors`` from the rest, uses no network and starts no process.
 """

@@ -22,11 +22,11 @@ UnfinishedState = Literal["error", "skipped", "not_run"]
 
 
 class BenchmarkRunRequest(VersionedDocument):
-    """What a run was asked for. Empty lists mean: all scenarios, all installed frameworks.
+    """The request of a run. Empty lists mean all scenarios and all installed frameworks.
 
-    ``harness`` and ``services`` are launchers, ``KIND`` or ``KIND:TARGET``; ``python_image`` is what
-    images of our own services are built from (null: the default). ``model`` is what live trials
-    ask, ``budget`` what each of their plans may cost.
+    ``harness`` and ``services`` name launchers, ``KIND`` or ``KIND:TARGET``. ``python_image`` is the
+    base image for the images of our own services (null: the default). ``model`` is the model of live
+    trials, ``budget`` the limit for each of their plans.
     """
 
     scenarios: tuple[str, ...] = ()
@@ -45,20 +45,20 @@ class BenchmarkRunRequest(VersionedDocument):
 
 
 class TrialMetrics(Document):
-    """Measured on one trial. Times in milliseconds; rates from 0 to 1; null where the trial gives
-    no value (nothing had to recover, nothing was submitted).
+    """The metrics of one trial. Times are milliseconds, rates 0 to 1. A metric is null if the trial
+    gives no value for it: nothing had to recover, nothing was submitted.
 
-    ``engine_time_ms`` runs from the first ``created_at`` to the last ``updated_at`` that ExecGo
-    itself reports, summed over the stages; ``overhead_ms`` is the wall time beyond it.
-    ``detection_ms`` runs from the first fault that fired to the first evidence of it (an answer of
-    ExecGo, the end of a process, a health check), ``recovery_ms`` to the success of the stage in
-    which that was seen (to the plan, where it was seen before there was one), for trials that had to
-    recover. ``repair_count`` is
-    how often the model had to answer again (null where none is asked), ``landed`` whether a legal plan
-    came of its answers in the end, ``landed_at_first`` whether the first one was legal (both null where
-    the endpoint was to blame). ``model_requests`` counts what the framework asked, ``model_retries``
-    how often that was asked again because the endpoint gave no answer. Tokens as the endpoint counts
-    them (null where it does not).
+    ``engine_time_ms`` spans the first ``created_at`` to the last ``updated_at`` that ExecGo reports,
+    summed over the stages. ``overhead_ms`` is the rest of the wall time. ``detection_ms`` is the time
+    from the first injected fault to its first symptom (an answer of ExecGo or of the model, the end of a
+    process, a health check). ``recovery_ms``, for trials that recovered, is the time from that fault to
+    the next success of a stage, or to the plan if the symptom was seen while planning.
+
+    ``repair_count`` is the number of further answers that the model had to give. ``landed`` tells
+    whether its answers led to a legal plan, ``landed_at_first`` whether the first answer did; both are
+    null if the endpoint failed. ``model_requests`` counts the framework's requests, ``model_retries``
+    the requests that were sent again because the endpoint gave no usable answer. Tokens are those that
+    the endpoint counts. All of these are null if no model was asked.
     """
 
     plan_validity: float | None
@@ -91,9 +91,10 @@ class TrialMetrics(Document):
 class FaultRecord(Document):
     """What became of one fault of the profile.
 
-    ``strikes`` counts how often it struck; ``at_ms`` is the first time, ``healed_at_ms`` the last
-    healing. ``stage_id`` and ``task_id`` are where its condition came true, ``detail`` what it did;
-    ``tasks_inside`` ran, as ExecGo said, in between. ``reason``: why it did not strike (again).
+    ``injections`` counts how often it was injected; ``at_ms`` is the first injection, ``healed_at_ms``
+    the last healing. Its condition came true at ``stage_id`` and ``task_id``; ``detail`` describes its
+    effect. ExecGo reported ``tasks_inside`` as running between injection and healing. ``reason``: why
+    the fault was not injected (again).
     """
 
     action: str
@@ -120,8 +121,10 @@ class CheckRecord(Document):
 
 
 class Attribution(Document):
-    """One named cause: layer, stable code, and the events that show it. ``overcome``: it was there, and
-    the trial got over it (the model was asked again) before anything came of it."""
+    """One named cause: layer, stable code, and the ids of the events that show it.
+
+    ``mitigated``: it occurred without an effect on the trial, because the model was asked again.
+    """
 
     layer: Layer
     code: str
@@ -132,7 +135,7 @@ class Attribution(Document):
 
     @property
     def name(self) -> str:
-        """``layer/code``, and whether it was overcome."""
+        """``layer/code``, with `` (mitigated)`` if it was mitigated."""
         return f"{self.layer}/{self.code}{' (mitigated)' if self.mitigated else ''}"
 
 
@@ -143,7 +146,11 @@ class ExplanationStep(Document):
 
 
 class Verdict(Document):
-    """``outcome`` is one line: what happened, next to what was expected."""
+    """The judgement of a trial.
+
+    ``outcome`` is one line with the expectation and what happened. ``expected_cause`` and
+    ``cause_named`` (whether attribution found it) are null if no fault was injected.
+    """
 
     status: VerdictStatus
     expectation: Expectation
@@ -159,11 +166,11 @@ class Verdict(Document):
 class TrialResult(VersionedDocument):
     """One trial: an element of ``benchmark.json`` and the whole of ``result.json``.
 
-    ``plan_shape``: the digest of the plan without its names. ``model``: the provider and model that made
-    it, in replay that of the recording; null where none did. ``broken_rules``: what answers of the model
-    broke before one was legal.
-    ``dice_id`` is what its dice were thrown from, with the seed: by default its own id.
-    ``known_finding``: the trial failed, and an accepted finding about an engine explains it.
+    ``plan_shape`` is the digest of the plan without its names. ``model`` is the provider and model that
+    made the plan (in replay, those of the recording), or null. ``broken_rules`` are the rules that
+    answers of the model broke. ``rng_key`` and ``seed`` determine the random draws; the key is the
+    trial's id unless the caller chose another. ``known_finding``: the trial failed, and an accepted
+    finding about a service explains it.
     """
 
     trial_id: str
@@ -198,7 +205,7 @@ class Rate(Document):
 
 
 class Distribution(Document):
-    """Order statistics over the trials of a cell that gave a value."""
+    """Order statistics over the trials of a cell that have a value."""
 
     count: int
     median: float | None
@@ -207,13 +214,15 @@ class Distribution(Document):
 
 
 class CellRates(Document):
-    """``success`` leaves trials with harness errors out, ``success_errors_as_failures`` counts them.
+    """``success`` leaves trials with harness errors out; ``success_errors_as_failures`` counts them as
+    failures.
 
-    ``pass_at`` and ``pass_hat`` map k to the unbiased estimates that at least one of k, or all of
-    k trials pass. ``landing`` (null where no model is asked): how many trials came to a legal plan, and
-    how many at the first answer; ``landing_pass_hat``: that all of k do; ``plan_shapes``: how many
-    different plans these were, names aside. ``determinism_drift`` is 1 - the share of the largest class
-    of equal outcomes.
+    ``pass_at`` and ``pass_hat`` map k to the unbiased estimates that at least one of k trials passes,
+    or that all k pass. ``landing`` is the share of trials that came to a legal plan,
+    ``landing_at_first`` the share that did with the first answer, ``landing_pass_hat`` the estimate
+    that all of k trials do, and ``plan_shapes`` the number of different plans without their names;
+    without values if no model was asked. ``determinism_drift`` is 1 - the share of the largest class of
+    equal outcomes.
     """
 
     success: Rate
@@ -229,8 +238,8 @@ class CellRates(Document):
 
 
 class CellResult(Document):
-    """Counts of one cell. ``failed`` leaves out what a known finding explains, which is counted in
-    ``known_findings``; it is no success all the same."""
+    """Counts of one cell. A failure that a known finding explains counts in ``known_findings``, not in
+    ``failed``, and never in ``passed``."""
 
     cell_id: str
     scenario: str
@@ -249,12 +258,13 @@ class CellResult(Document):
 
 
 class AttributionScore(Document):
-    """How often attribution named the layer that was hit, over the trials whose fault fired.
+    """How often attribution named the injected cause, over the trials whose fault was injected.
 
-    ``lower_95`` is the one-sided Clopper-Pearson bound. ``abstained`` counts those of which it said
-    ``unknown``. ``clean`` trials had no fault and passed; a cause named in one is a false one, but for
-    trouble with a model that was overcome: those are counted in ``overcome``.
-    ``confusion`` maps the injected cause to what was attributed; clean trials stand under ``none``.
+    ``accuracy`` is ``correct`` / ``trials``, ``lower_95`` its one-sided Clopper-Pearson bound.
+    ``abstained`` counts the trials for which attribution named ``unknown`` or ``none``. ``clean``
+    counts the trials without a fault that passed: ``false_causes`` those of them with a blamed cause,
+    ``mitigated`` those with a mitigated problem of a model. ``confusion`` maps each injected cause to
+    the first named causes and their counts; trials without a fault are in the row ``none``.
     """
 
     trials: int
@@ -278,8 +288,8 @@ class CoverageRow(Document):
 
 
 class NotApplicable(Document):
-    """A scenario and chaos profile that make no trial, and why; with one framework in one mode, where
-    the others do (else null)."""
+    """A scenario and chaos profile that make no trial, and the reason. ``framework`` and ``mode`` are
+    null unless the reason concerns only them."""
 
     scenario: str
     chaos: str
@@ -289,7 +299,7 @@ class NotApplicable(Document):
 
 
 class UnfinishedTrial(Document):
-    """A planned trial without a result: a harness error, a skip, or the run ended before it."""
+    """A planned trial without a result: a harness error, a skip, or a trial that was not run."""
 
     trial_id: str
     cell_id: str
@@ -298,8 +308,8 @@ class UnfinishedTrial(Document):
 
 
 class ControlRecord(Document):
-    """A trial whose outcome was known beforehand; ``ok`` is false where it came out otherwise, ``ran``
-    where a harness error kept it from being made at all."""
+    """A trial with a known outcome. ``ok`` is false if its outcome was another one, ``ran`` is false if
+    a harness error prevented it."""
 
     name: str
     expected: str
@@ -309,7 +319,7 @@ class ControlRecord(Document):
 
 
 class ReplayRecord(Document):
-    """A trial that was repeated, and how it differs from the recorded one (empty: not at all)."""
+    """A repeated trial; ``differences`` from the recorded trial are empty if both are equal."""
 
     trial_id: str
     of: str
@@ -317,7 +327,7 @@ class ReplayRecord(Document):
 
 
 class FindingSeen(Document):
-    """A finding that the run takes as known, and the trials that met it (perhaps none)."""
+    """A finding that the run accepts as known, and the trials that it explains, if any."""
 
     id: str
     reason: str
@@ -327,7 +337,7 @@ class FindingSeen(Document):
 
 class ServiceInfo(Document):
     """One service of the fleet; ``digest`` is the sha256 of the binary or of the program's files.
-    ``proxied``: its clients reach it through a fault proxy, which costs each request a little."""
+    ``proxied``: its clients reach it through a fault proxy, which slows each request down a little."""
 
     launcher: str
     version: str
@@ -339,7 +349,7 @@ class ServiceInfo(Document):
 
 
 class Environment(VersionedDocument):
-    """Where a run took place (``environment.json``)."""
+    """The machine, the versions and the services of a run: ``environment.json``."""
 
     pytest_execgo: str
     python: str
@@ -353,7 +363,7 @@ class Environment(VersionedDocument):
 
 
 class BenchmarkResult(VersionedDocument):
-    """The whole run."""
+    """The whole run: ``benchmark.json``."""
 
     run_id: str
     request: BenchmarkRunRequest

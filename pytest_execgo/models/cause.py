@@ -1,4 +1,4 @@
-"""Layers to blame, and a cause that somebody expects."""
+"""The layers that a cause can be in, and the cause that a profile or a finding expects."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ Layer = Literal[
 
 
 class ExpectedCause(Document):
-    """What attribution must find; without ``code`` the layer alone is compared. A list of codes: any of
-    them, for a fault that shows otherwise from one kind of fleet to the other."""
+    """A cause that attribution must find. Without ``code``, any code of the layer fits; of several
+    codes, each fits (a fault may have different symptoms on different kinds of fleets)."""
 
     layer: Layer
     code: str | tuple[str, ...] | None = None
 
     @property
     def codes(self) -> tuple[str, ...]:
-        """The codes that will do; none: any."""
+        """The codes that fit; empty if every code does."""
         if self.code is None:
             return ()
         return (self.code,) if isinstance(self.code, str) else self.code
 
     def fits(self, layer: str, code: str) -> bool:
-        """Whether a named cause is this one."""
+        """Whether a named cause is the expected one."""
         return layer == self.layer and (not self.codes or code in self.codes)
 
     def __str__(self) -> str:

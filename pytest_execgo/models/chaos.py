@@ -16,11 +16,11 @@ After = Literal["phase_start", "task_running", "task_ended"]
 
 
 class When(Document):
-    """The condition under which a fault strikes.
+    """The condition under which a fault is injected.
 
-    ``stage`` and ``task`` are shell patterns over plan ids. ``after`` is the event that is waited
-    for: the phase itself (``phase_start``), or the engine's word that a matching task runs or has
-    ended. ``delay_ms`` passes between the event and the fault; ``times`` is how often it strikes.
+    ``stage`` and ``task`` are shell patterns over plan ids. ``after`` is the event that the fault waits
+    for: the start of the phase, or ExecGo's report that a matching task runs or has ended. ``delay_ms``
+    (milliseconds) passes between the event and the injection; ``times`` is the number of injections.
     """
 
     phase: Phase
@@ -32,26 +32,25 @@ class When(Document):
 
     @model_validator(mode="after")
     def _possible(self) -> When:
-        """What a phase cannot wait for is refused, not ignored."""
         if self.phase in ("plan", "submit", "verify"):
             if self.after != "phase_start":
                 raise ValueError(
-                    f"phase {self.phase} begins by itself; leave out after: {self.after}"
+                    f"phase {self.phase} waits for no task; leave out after: {self.after}"
                 )
             if self.delay_ms:
-                raise ValueError(f"phase {self.phase} knows no delay_ms; use phase runtime or poll")
+                raise ValueError(f"phase {self.phase} has no delay_ms; use phase runtime or poll")
         if self.phase in ("plan", "verify") and self.times > 1:
-            raise ValueError(f"phase {self.phase} comes once in a trial; leave out times")
+            raise ValueError(f"phase {self.phase} occurs once in a trial; leave out times")
         return self
 
     @property
     def waits_for_a_task(self) -> bool:
-        """Whether tasks must be looked at one by one to see the condition come true."""
+        """Whether the runner must poll every task to see the condition come true."""
         return self.after != "phase_start" or (self.phase == "poll" and self.task != "*")
 
 
 class Fault(Document):
-    """One fault. ``params`` belong to the action and are checked by it when it is loaded."""
+    """One fault. The action validates ``params`` when the profile is loaded."""
 
     action: str
     target: str = "plan"
@@ -73,7 +72,7 @@ class ChaosProfile(VersionedDocument):
 
     @property
     def causes(self) -> tuple[ExpectedCause, ...]:
-        """What attribution must find: one cause, several for faults that strike together, or none."""
+        """The causes that attribution must find: none, one, or one for each fault."""
         expected = self.expected_cause
         if expected is None:
             return ()
@@ -102,7 +101,7 @@ class ChaosProfile(VersionedDocument):
             fault.when.phase == "verify" for fault in self.faults
         ):
             raise ValueError(
-                "in phase verify all stages have ended: nothing could recover; use measure"
+                "in phase verify all stages have ended, so nothing can recover; use measure"
             )
         if self.expectation == "expected_failure" and not self.causes:
             raise ValueError("expected_failure needs an expected_cause: { layer: ... }")

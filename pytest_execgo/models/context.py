@@ -1,4 +1,4 @@
-"""What an adapter is given to plan with."""
+"""The input of an adapter."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MOST_SECONDS = 86400.0
 
 
 class PromptPack(Document):
-    """The texts of a scenario's ``prompts``, already read; an absent prompt is an empty string."""
+    """The texts of a scenario's ``prompts``; an absent prompt is an empty string."""
 
     system: str = ""
     user: str = ""
@@ -23,9 +23,12 @@ class PromptPack(Document):
 
 
 class ModelProfile(Document):
-    """The model that a live adapter asks; ``temperature`` as the provider defines it, ``model_timeout``
-    in seconds: how long one answer is waited for. What an adapter is given has the ``base_url`` of the
-    wire, which needs no key."""
+    """The model that a live adapter asks.
+
+    ``temperature`` is passed to the provider unchanged. ``model_timeout`` limits the wait for one
+    answer, in seconds. In the context of an adapter, ``base_url`` is that of the model gateway, which
+    needs no key.
+    """
 
     provider: str
     model: str
@@ -36,8 +39,9 @@ class ModelProfile(Document):
 
 
 class PlanBudget(Document):
-    """What one plan may cost: ``requests`` to the model (null: 20, or twice for each answer that it may
-    ask for), ``tokens`` of prompts and answers together (null: any number), ``seconds``."""
+    """The limits for one plan: ``requests`` to the model (null: 20, or two for each answer that the
+    repair loop allows), ``tokens`` of prompts and answers together (null: no limit), and
+    ``seconds``."""
 
     requests: int | None = Field(default=None, ge=1)
     tokens: int | None = Field(default=None, ge=1)
@@ -45,8 +49,11 @@ class PlanBudget(Document):
 
 
 class PlanContext(Document):
-    """The task of an adapter. It never holds the reference plan: a live adapter must not see it. The
-    wire keeps to the ``budget``; an SDK should wait as long as it allows."""
+    """What an adapter plans from.
+
+    The reference plan is not in it, because a live adapter must not see that. The model gateway enforces
+    the ``budget``; an SDK's own timeout should not be shorter.
+    """
 
     scenario_id: str
     framework: str
@@ -63,7 +70,7 @@ class PlanContext(Document):
 
     @property
     def model(self) -> ModelProfile:
-        """The model to ask; raises ``ValueError`` for a planning that asks none."""
+        """The model to ask; raises ``ValueError`` if this planning asks no model."""
         if self.model_profile is None:
             raise ValueError("this planning asks no model")
         return self.model_profile

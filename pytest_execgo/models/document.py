@@ -1,4 +1,4 @@
-"""What all documents share: strictness, the schema version gate, and reading them from files."""
+"""The base classes of documents, the check of their schema version, and reading them from files."""
 
 from __future__ import annotations
 
@@ -21,44 +21,48 @@ _Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class _Loader(_Base):  # type: ignore[misc]
-    """YAML in which a key that stands twice is an error, not a silent replacement."""
+    """YAML in which a repeated key is an error. PyYAML keeps the last value without a message."""
 
     def construct_mapping(self, node: Any, deep: bool = False) -> Any:
-        """See PyYAML."""
         seen: set[Any] = set()
         for key, _ in node.value:
             if key.tag != "tag:yaml.org,2002:merge" and key.value in seen:
-                problem = f"the key {key.value!r} stands twice"
+                problem = f"the key {key.value!r} is given twice"
                 raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
             seen.add(key.value if isinstance(key.value, str) else id(key))
         return super().construct_mapping(node, deep)
 
 
 class Document(BaseModel):
-    """A frozen value; an unknown key is an error."""
+    """Base class of every value that is written to disk or passed between layers.
+
+    It is frozen (fields cannot be assigned) and strict: an unknown key is an error, and so are infinity
+    and NaN.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 def _require_version(schema: dict[str, Any]) -> None:
-    """The version has a default for those who make documents; a file must say it."""
+    """Mark ``schema_version`` as required in the JSON Schema: code may leave it out, a file may not."""
     schema["required"] = ["schema_version", *schema.get("required", [])]
 
 
 class VersionedDocument(Document):
-    """A value that is written to disk on its own; carries the version of its format."""
+    """A document that is a file of its own. ``schema_version`` is the version of the file's format:
+    :func:`load` and :func:`parse` check it before anything else."""
 
     model_config = ConfigDict(json_schema_extra=_require_version)
 
     schema_version: Literal["1"] = SCHEMA_VERSION
 
 
-# Ids of scenarios and profiles become pytest markers; these have a meaning there already.
+# Ids of scenarios and profiles become pytest markers. These names are markers of pytest already.
 RESERVED = frozenset({"skip", "skipif", "xfail", "parametrize", "usefixtures", "filterwarnings"})
 
 
 def free_name(name: str) -> str:
-    """``name`` if it may be an id, else ``ValueError``."""
+    """``name``, or ``ValueError`` if it cannot be an id."""
     if name in RESERVED:
         raise ValueError(f"{name!r} is a marker of pytest itself; choose another name")
     return name
@@ -78,7 +82,7 @@ def load(model: type[M], path: Path) -> M:
 
 
 def shown(path: Path) -> str:
-    """A path as people want to read it: relative to where they are, if it lies below."""
+    """A path for messages: relative to the working directory if it is inside it."""
     try:
         return str(path.relative_to(Path.cwd()))
     except ValueError:
@@ -86,7 +90,7 @@ def shown(path: Path) -> str:
 
 
 def read_text(path: Path) -> str:
-    """The text of ``path``, or a :class:`UsageError` of one line."""
+    """The text of ``path``; raises :class:`UsageError` with one line."""
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -96,7 +100,7 @@ def read_text(path: Path) -> str:
 
 
 def read_data(path: Path) -> Any:
-    """The value that a YAML or JSON file holds."""
+    """The value in a YAML or JSON file; raises :class:`UsageError` with one line."""
     return _load_text(read_text(path), path)
 
 
@@ -118,7 +122,10 @@ def _load_text(text: str, path: Path) -> Any:
 
 
 def parse(model: type[M], data: Any, source: str, text: str | None = None) -> M:
-    """Validate ``data`` as ``model``; ``source`` and ``text`` only serve the error message."""
+    """Validate ``data`` as ``model``; ``source`` and ``text`` are for the error message only.
+
+    Raises :class:`UsageError` with one line.
+    """
     if not isinstance(data, dict):
         raise UsageError(
             f"{source}: expected a mapping with the keys of a {_title(model)}, got {show(data)}"
@@ -126,8 +133,8 @@ def parse(model: type[M], data: Any, source: str, text: str | None = None) -> M:
     _check_version(model, data, source)
     for keys, value in _foreign(data):
         raise UsageError(
-            f"{source}: {key_path(keys)}: {show(value)} is no value of JSON "
-            f"({type(value).__name__}); if text is meant, put it in quotes"
+            f"{source}: {key_path(keys)}: {show(value)} is not a JSON value "
+            f"({type(value).__name__}); to write it as text, put it in quotes"
         )
     try:
         return model.model_validate(data)
@@ -136,7 +143,7 @@ def parse(model: type[M], data: Any, source: str, text: str | None = None) -> M:
 
 
 def _foreign(value: Any, keys: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], Any]]:
-    """What YAML knows and JSON does not: dates, bytes, sets, infinities, keys that are no text."""
+    """Values of YAML that JSON does not have: dates, bytes, sets, infinities, keys other than text."""
     if isinstance(value, dict):
         for key, item in value.items():
             if not isinstance(key, str):
@@ -174,7 +181,7 @@ def _check_version(model: type[BaseModel], data: dict[Any, Any], source: str) ->
 
 
 def without_surrogates(value: Any) -> Any:
-    """``value`` with U+FFFD for lone surrogates: JSON can spell them, UTF-8 cannot."""
+    """``value`` with U+FFFD for lone surrogates, which JSON can contain and UTF-8 cannot."""
     if isinstance(value, str):
         return value.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
     if isinstance(value, (list, tuple)):

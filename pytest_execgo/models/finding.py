@@ -1,4 +1,4 @@
-"""Known findings: what an engine or runtime is known to do wrong, and who has accepted it."""
+"""Known findings: defects of services, and the reasons why a run accepts them."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ FINDING_ID = "^[a-z0-9]+(-[a-z0-9]+)*$"
 
 
 class Finding(Document):
-    """A defect of one service, and by what it is recognised.
+    """A defect of one service, and how it is recognised.
 
-    ``versions`` are shell patterns over the version that the service itself reports. ``causes`` is
-    what attribution names when a trial meets it; ``quirks`` and ``invariants`` are the recorded cases
-    and the search's invariants that show it (``conformance``).
+    ``versions`` are shell patterns over the version that the service reports. ``causes`` are those that
+    attribution names in a trial that meets the defect. ``quirks`` and ``invariants`` name the recorded
+    cases and the invariants of the search that show it (package ``conformance``).
     """
 
     id: str = Field(pattern=FINDING_ID)
@@ -30,18 +30,18 @@ class Finding(Document):
     invariants: tuple[str, ...] = ()
 
     def concerns(self, version: str) -> bool:
-        """Whether a version, as the service reports it, has the defect."""
+        """Whether a service that reports ``version`` has the defect."""
         return any(fnmatchcase(version, pattern) for pattern in self.versions)
 
 
 class FindingsBook(VersionedDocument):
-    """A ``findings.yaml``: the package has one, a folder of scenarios may have another."""
+    """A ``findings.yaml``: the package has one, and a folder of scenarios may have one."""
 
     findings: tuple[Finding, ...]
 
 
 class AcceptedFinding(Document):
-    """A finding that a run or a chaos profile takes as known, and why."""
+    """A finding that a run or a chaos profile accepts as known, and the reason."""
 
     id: str = Field(pattern=FINDING_ID)
     reason: str = Field(min_length=1)

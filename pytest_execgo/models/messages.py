@@ -1,4 +1,4 @@
-"""Saying what is wrong with a file: validation errors as one line, with key path and line number."""
+"""Validation errors as one line, with key path and line number."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def explain(
 ) -> str:
     """Turn the first validation error into one line; the others are counted."""
     errors = error.errors(include_url=False)
-    # A misspelt key first: what is missing is often what was misspelt.
+    # A misspelt key first: it is often the reason why another key is missing.
     first = next((e for e in errors if e["type"] == "extra_forbidden"), errors[0])
     keys, owner = _locate(model, first["loc"])
     where = line_of(text, keys)
@@ -80,7 +80,7 @@ def split_path(path: str) -> list[str | int]:
 
 
 def show(value: Any) -> str:
-    """A value in at most eighty characters."""
+    """``repr`` of a value, cut to eighty characters."""
     text = repr(value)
     return text if len(text) <= 80 else text[:77] + "..."
 
@@ -145,7 +145,8 @@ def _members(annotation: Any) -> list[Any]:
 
 
 def line_of(text: str | None, keys: Sequence[str | int]) -> str:
-    """The 1-based line of the deepest key of ``keys`` that stands in the YAML ``text``."""
+    """The line (from 1) of the deepest key of ``keys`` that the YAML ``text`` has; empty without a
+    text."""
     if text is None:
         return ""
     try:

@@ -1,4 +1,4 @@
-"""Source paths: JMESPath over a task as ExecGo returned it.
+"""Source paths: JMESPath expressions over a task as ExecGo returned it.
 
 Two additions to JMESPath: ``from_json(@)`` reads text that holds JSON, and a dotted numeric segment
 (``runtime.output.files.0``) means an index (``[0]``).
@@ -16,13 +16,13 @@ from jmespath import exceptions, functions
 
 from pytest_execgo.errors import did_you_mean
 
-# Quoted parts keep their text; everything else may hold dotted numbers.
+# Quoted parts stay as they are; numbers after a dot are replaced in the other parts.
 _QUOTED = re.compile(r"""("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|`(?:[^`\\]|\\.)*`)""")
 _DOTTED_NUMBER = re.compile(r"\.(\d+)(?![\w])")
 
 
 class PathError(ValueError):
-    """A path that cannot be read, or a document it cannot be applied to; the text says why."""
+    """A path that does not compile, or that cannot be applied to a document; the text says why."""
 
 
 class _Functions(functions.Functions):
@@ -57,7 +57,8 @@ def _compiled(path: str) -> Any:
 
 
 def _check_functions(path: str, node: Any) -> None:
-    """JMESPath finds an unknown function only when it is called; a user wants to know before."""
+    """Raise :class:`PathError` for an unknown function, which JMESPath reports only when it is
+    called."""
     known = _FUNCTIONS.FUNCTION_TABLE
     if node["type"] == "function_expression" and node["value"] not in known:
         hint = did_you_mean(node["value"], known)
@@ -74,7 +75,10 @@ def check_path(path: str) -> str:
 
 
 def search(path: str, document: Any) -> Any:
-    """The value at ``path``, or ``None`` where there is none (JMESPath knows no difference)."""
+    """The value at ``path``; ``None`` if it is null or missing, which JMESPath does not tell apart.
+
+    Raises :class:`PathError`.
+    """
     try:
         return _compiled(path).search(document, options=_OPTIONS)
     except exceptions.JMESPathError as error:

@@ -12,6 +12,9 @@ from pytest_execgo.models.document import Document, VersionedDocument
 from pytest_execgo.models.path import check_path
 from pytest_execgo.models.task import TaskGraph
 
+# Models read the docstrings of stages, bindings, policies and tasks: they are in the JSON Schema of the
+# prompt. A new wording there makes every recording out of date.
+
 Mode = Literal["live", "replay"]
 _A_DAY_MS = 86_400_000
 
@@ -56,7 +59,7 @@ class SubmitPolicy(Document):
 
 
 def inside_workspace(path: str) -> str:
-    """``path`` if it stays in the workspace, else ``ValueError``."""
+    """``path``, or ``ValueError`` if it leads out of the workspace."""
     if path.startswith("/") or ".." in path.split("/"):
         raise ValueError(f"must stay in the workspace: a relative path without '..', got {path!r}")
     return path
@@ -86,8 +89,11 @@ class PlanStage(Document):
 
 
 class StandardPlan(VersionedDocument):
-    """Stages in order. ExecGo's ``depends_on`` orders tasks and never carries results, so every
-    "result of one task into a parameter of another" is a binding between two stages."""
+    """The stages of a plan, in their order.
+
+    ExecGo's ``depends_on`` orders tasks and passes no results. To use a task's result as a parameter of
+    another task, put the other task into a later stage and add a binding.
+    """
 
     plan_id: str = Field(min_length=1)
     scenario_id: str = Field(min_length=1)
@@ -99,7 +105,7 @@ class StandardPlan(VersionedDocument):
     annotations: dict[str, Any] = {}
 
     def task_ids(self) -> list[str]:
-        """Ids of all tasks, in the order in which they are written."""
+        """Ids of all tasks, in the order of the document."""
         return [task.id for stage in self.stages for task in stage.task_graph.tasks]
 
 

@@ -1,4 +1,4 @@
-"""What models and frameworks said when a plan was made: ``scenarios/<s>/traces/<framework>.json``."""
+"""Recordings of the requests that made a plan: ``scenarios/<scenario>/traces/<framework>.json``."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ from pytest_execgo.models.document import Document, VersionedDocument
 
 
 class Exchange(Document):
-    """One request to a model and its answer. ``path`` is below the base URL; ``asked`` the body as JSON;
-    ``answer`` the body as text. Keys and headers are never kept, but for ``retry_after`` (seconds).
-    ``status`` 0: there was none, and ``late`` says whether it was waited for in vain."""
+    """One request to a model, and its answer.
+
+    ``path`` is relative to the base URL, ``asked`` is the request body as JSON, ``answer`` the body of
+    the answer as text. ``status`` is 0 if there was no answer; ``late`` tells whether the reason was a
+    timeout. API keys and headers are never recorded, except ``retry_after`` (seconds).
+    """
 
     path: str
     asked: Any
@@ -22,8 +25,8 @@ class Exchange(Document):
 
 
 class Recording(VersionedDocument):
-    """One planning. ``provider`` and ``model`` say with what it was recorded (``scripted`` is no model);
-    ``plan_digest`` is the sha256 of what the plan submits."""
+    """The exchanges of one planning. ``provider`` and ``model`` made the answers (``scripted``: a
+    script, not a model). ``plan_digest`` is the sha256 of what the plan submits."""
 
     scenario_id: str
     framework: str

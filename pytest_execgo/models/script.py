@@ -12,8 +12,7 @@ PlanDefect = Literal["broken_json", "cycle", "unknown_task_type", "missing_bindi
 
 
 class ScriptedAnswer(Document):
-    """One answer: a ``plan`` (a file beside the script), perhaps broken in a named way, or a
-    ``text``."""
+    """One answer: a ``text``, or a ``plan`` (a file in the script's folder) that ``broken`` damages."""
 
     plan: str | None = None
     broken: PlanDefect | None = None
@@ -24,7 +23,7 @@ class ScriptedAnswer(Document):
         if (self.plan is None) == (self.text is None):
             raise ValueError("give either plan or text")
         if self.text is not None and self.broken:
-            raise ValueError("broken goes with plan; a text says itself what it is")
+            raise ValueError("broken applies to a plan only; leave it out for a text")
         return self
 
 

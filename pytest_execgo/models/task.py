@@ -34,8 +34,8 @@ class Task(Document):
     timeout: int = Field(default=0, ge=0)
     annotations: dict[str, str] = {}
 
-    def wire(self) -> dict[str, Any]:
-        """The members as ExecGo reads them; what was not given is left out."""
+    def body(self) -> dict[str, Any]:
+        """The members as JSON for ExecGo, without those that have their default value."""
         return self.model_dump(mode="json", exclude_defaults=True)
 
 
@@ -44,18 +44,18 @@ class TaskGraph(Document):
 
     tasks: tuple[Task, ...]
 
-    def wire(self) -> dict[str, Any]:
-        """The request body."""
-        return {"tasks": [task.wire() for task in self.tasks]}
+    def body(self) -> dict[str, Any]:
+        """The body of ``POST /tasks``."""
+        return {"tasks": [task.body() for task in self.tasks]}
 
     def sinks(self) -> tuple[str, ...]:
-        """Ids of the tasks that no other task waits for."""
+        """Ids of the tasks that no other task depends on."""
         awaited = {dep for task in self.tasks for dep in task.depends_on}
         return tuple(task.id for task in self.tasks if task.id not in awaited)
 
 
 class EngineModel(BaseModel):
-    """An answer of the engine: unknown members of a newer engine are kept, never refused."""
+    """An answer of the engine. Unknown members are kept, because a newer engine may add some."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
@@ -100,5 +100,5 @@ class EngineTask(EngineModel):
 
     @property
     def terminal(self) -> bool:
-        """Whether the engine will not change this task any more."""
+        """Whether the task has its final status."""
         return self.status in TERMINAL

@@ -98,7 +98,7 @@ class ExecgoClient:
 
     def submit(self, graph: TaskGraph, *, timeout: float | None = None) -> list[str]:
         """``POST /tasks``; the accepted ids in order. Raises :class:`Rejected` for a refusal."""
-        reply = self._call("POST", "/tasks", json=graph.wire(), timeout=timeout)
+        reply = self._call("POST", "/tasks", json=graph.body(), timeout=timeout)
         if reply.status_code != 202:
             raise Rejected(reply.status_code, _error_text(reply))
         ids = self._object(reply).get("task_ids")

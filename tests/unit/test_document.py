@@ -51,12 +51,12 @@ def complaint(tmp_path: Path, text: str, model: type = ScenarioManifest) -> str:
         ("", "expected a mapping"),
         ("a: [\n", "not YAML"),
         (SCENARIO + "seed: many\n", ":5: seed: "),
-        (SCENARIO + "checks: []\n", ":5: not YAML: the key 'checks' stands twice"),
+        (SCENARIO + "checks: []\n", ":5: not YAML: the key 'checks' is given twice"),
         (
             SCENARIO + "input: { when: 2026-01-01 }\n",
-            "input.when: datetime.date(2026, 1, 1) is no value",
+            "input.when: datetime.date(2026, 1, 1) is not a JSON value (date)",
         ),
-        (SCENARIO + "input: { x: !!binary aGk= }\n", "is no value of JSON (bytes)"),
+        (SCENARIO + "input: { x: !!binary aGk= }\n", "is not a JSON value (bytes)"),
         (SCENARIO.replace("id: demo", "id: skip"), "'skip' is a marker of pytest itself"),
         (
             SCENARIO.replace("kind: task, task: a, status: success", "kind: file, path: ../x"),

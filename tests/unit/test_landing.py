@@ -115,7 +115,10 @@ def test_a_tool_that_execgo_does_not_have_is_a_broken_rule() -> None:
         (None, "has no script 'x' (allowed: default)"),
         ({"schema_version": "1", "answers": []}, "answers"),
         ({"schema_version": "1", "answers": [{"plan": "a", "text": "b"}]}, "either plan or text"),
-        ({"schema_version": "1", "answers": [{"text": "b", "broken": "cycle"}]}, "goes with plan"),
+        (
+            {"schema_version": "1", "answers": [{"text": "b", "broken": "cycle"}]},
+            "applies to a plan only",
+        ),
         ({"schema_version": "1", "answers": [{"plan": "a", "broken": "cylce"}]}, "cycle"),
     ],
     ids=readable,
