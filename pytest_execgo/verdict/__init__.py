@@ -1,1 +1,1 @@
-"""What a record means: verify, attribute, explain. Pure functions; nothing here touches a service."""
+"""From the record of a trial to its verdict: attribute, verify, explain. Pure functions."""

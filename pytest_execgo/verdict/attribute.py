@@ -1,9 +1,9 @@
-"""Naming the cause of what went wrong, from evidence alone.
+"""Names the causes of what went wrong, from evidence alone.
 
-The input type excludes chaos events, and no profile is an argument: what was injected cannot be
-looked up, it has to be found. Each rule below turns facts into causes; a cause that explains
-another's symptoms takes its place (a failed task behind a failing fixture is the fixture's failure).
-Trouble with a model that was got over is named, too, but as overcome: it is to blame for nothing.
+The type of the input excludes chaos events, and no profile is an argument, so attribution cannot look up
+what was injected. Each rule turns events into causes. A rule leaves out the symptoms that another cause
+explains: if a fixture fails and the task that reads it fails, the fixture is named. A problem of a model
+that a further request solved is named as mitigated, which blames it for nothing.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from pytest_execgo.models.events import (
 )
 from pytest_execgo.verdict.evidence import Evidence, Health
 
-# How ExecGo words its refusals, and what each is called here.
+# Texts in ExecGo's rejections of a submission, and the causes that they stand for.
 _REJECTIONS: tuple[tuple[str, Layer, str], ...] = (
     ("unknown task type", "dsl", "unknown_task_type"),
     ("depends on unknown task", "dsl", "unknown_dependency"),
@@ -50,15 +50,18 @@ _REJECTIONS: tuple[tuple[str, Layer, str], ...] = (
 )
 
 
-# An adapter did its part, and what came was no plan that can be sent.
+# The adapter worked, but its plan cannot be submitted.
 _PLAN_CODES = ("unknown_placeholder", "never_valid")
 _BUDGETS = {"budget_requests", "budget_tokens", "budget_time"}
 _LAYERS: dict[str, Layer] = {"execgo": "engine", "runtime": "runtime", "fixtures": "fixture"}
 
 
 def attribute(events: Sequence[EvidenceEvent]) -> tuple[Attribution, ...]:
-    """The causes shown by the evidence, surest first, those that were overcome last; ``none`` if nothing
-    went wrong, ``unknown`` if something did and no rule names it."""
+    """The causes that the evidence shows: by confidence, mitigated ones last.
+
+    ``none/no_failure`` if nothing went wrong; ``unknown/unexplained`` if a stage did not succeed and no
+    rule blames a cause.
+    """
     evidence = Evidence(events)
     found: dict[tuple[Layer, str], Attribution] = {}
     for rule in _RULES:
@@ -110,7 +113,7 @@ def _plan(evidence: Evidence) -> Iterator[Attribution]:
 
 
 def _model(evidence: Evidence) -> Iterator[Attribution]:
-    """Replies of the model's endpoint that were none, and answers that broke rules."""
+    """Unusable replies of the model's endpoint, and answers that break rules of the DSL."""
     planned = bool(evidence.of(PlanReady))
     failed = {event.code for event in evidence.of(PlanFailed)}
     replies = evidence.of(ModelReplied)
@@ -124,7 +127,7 @@ def _model(evidence: Evidence) -> Iterator[Attribution]:
     slow = [reply for reply in replies if reply.slow]
     if slow:
         longest = max(reply.stalled_ms for reply in slow) / 1000
-        message = f"the model's answer stood still for {longest:.1f} s in its middle"
+        message = f"the model's answer paused for {longest:.1f} s"
         ids = tuple(reply.event_id for reply in slow)
         mitigated = "budget_time" not in failed
         yield _cause("adapter", "model_slow", "likely", ids, message, mitigated)
@@ -133,7 +136,8 @@ def _model(evidence: Evidence) -> Iterator[Attribution]:
 
 
 def _broken_answers(evidence: Evidence, planned: bool, used_up: bool) -> Iterator[Attribution]:
-    """A plan that failed by something else did not fail by these, unless they used its budget up."""
+    """Rules that answers of the model broke. If the plan failed for another reason, they are only
+    possible causes, unless the answers exhausted the budget (``used_up``)."""
     confidence: Confidence = "certain" if planned or used_up else "possible"
     judged = evidence.of(AnswerJudged)
     for rule in dict.fromkeys(rule for answer in judged for rule in answer.rules):
@@ -146,12 +150,12 @@ def _broken_answers(evidence: Evidence, planned: bool, used_up: bool) -> Iterato
 
 def _binding(evidence: Evidence) -> Iterator[Attribution]:
     for event in evidence.of(BindingMissing):
-        # A source that failed is its own cause; the value that is missing then is a symptom.
+        # The value of a source task that failed is missing because of that failure.
         if not event.required or _is_symptom(evidence, event):
             continue
         ids = (event.event_id,)
         if event.code == "unreadable":
-            # The binding did its part: there is a text, and it is not what it should be.
+            # The binding is right: it found a text, and the text is wrong.
             if not any(w.start <= event.at_ms for w in evidence.unhealthy_windows("fixtures")):
                 message = f"task {event.source_task_id} succeeded with output that {event.reason}"
                 yield _cause("task", "bad_output", "certain", ids, message)
@@ -170,18 +174,18 @@ def _rejection(evidence: Evidence) -> Iterator[Attribution]:
     for event in evidence.of(SubmitRejected):
         layer: Layer = "engine" if event.http_status >= 500 else "dsl"
         code = f"http_{event.http_status}"
-        for words, known_layer, known_code in _REJECTIONS:
-            if event.http_status < 500 and words in event.message:
+        for text, known_layer, known_code in _REJECTIONS:
+            if event.http_status < 500 and text in event.message:
                 layer, code = known_layer, known_code
                 break
-        message = f"ExecGo refused stage {event.stage_id} ({event.http_status}): {event.message}"
+        message = f"ExecGo rejected stage {event.stage_id} ({event.http_status}): {event.message}"
         yield _cause(layer, code, "certain", (event.event_id,), message)
 
 
 def _engine(evidence: Evidence) -> Iterator[Attribution]:
     exits = evidence.exits("execgo")
     for gone in exits:
-        message = f"ExecGo's process ended with {gone.exit_status}"
+        message = f"the process of execgo ended with exit status {gone.exit_status}"
         yield _cause("engine", "process_exited", "certain", (gone.event_id,), message)
     lost = evidence.of(TaskLost)
     if lost:
@@ -197,7 +201,7 @@ def _engine(evidence: Evidence) -> Iterator[Attribution]:
 
 
 def _stuck(evidence: Evidence) -> Iterator[Attribution]:
-    """A deadline passed. Where ExecGo still polls a handle, the runtime owes the answer."""
+    """A stage's deadline passed. The runtime is blamed for tasks that ExecGo still polls there."""
     for event in evidence.of(StageFinished):
         if event.outcome != "stuck":
             continue
@@ -209,22 +213,23 @@ def _stuck(evidence: Evidence) -> Iterator[Attribution]:
         polled = [seen for seen in last.values() if seen.status == "running" and seen.handle_id]
         if polled:
             names = ", ".join(seen.task_id for seen in polled)
-            message = f"the runtime still called {names} unfinished when the deadline passed"
+            message = f"the runtime had not finished {names} when the deadline passed"
             shown = (*(seen.event_id for seen in polled), event.event_id)
             yield _cause("runtime", "stuck", "likely", shown, message)
         else:
             names = ", ".join(event.unfinished)
-            message = f"ExecGo held {names} unfinished when the deadline passed"
+            message = f"ExecGo had not finished {names} when the deadline passed"
             yield _cause("engine", "stuck", "likely", (event.event_id,), message)
 
 
 def _services(evidence: Evidence) -> Iterator[Attribution]:
-    """What was seen of the services from outside."""
+    """Problems of services that health checks saw."""
     for service, layer in _LAYERS.items():
         seen = evidence.health(service)
-        surer_ones = [event for event in seen if not isinstance(event, ServiceSilent)]
-        for event in surer_ones or seen:
-            # A process that has ended, or starts again, is silent: that has its own rule.
+        # Silence alone says less than a stopped process, a limit or a link.
+        explained = [event for event in seen if not isinstance(event, ServiceSilent)]
+        for event in explained or seen:
+            # A process that ended is silent, too; another rule names the end.
             if isinstance(event, ServiceSilent) and evidence.exits(service):
                 continue
             code, confidence, message = _describe(event)
@@ -234,18 +239,16 @@ def _services(evidence: Evidence) -> Iterator[Attribution]:
 def _describe(event: Health) -> tuple[str, Confidence, str]:
     name = event.service
     if isinstance(event, ServiceStopped):
-        return "process_stopped", "certain", f"the process of {name} was stopped for a while"
+        return "process_stopped", "certain", f"the process of {name} was stopped"
     if isinstance(event, ServiceLimited):
-        text = (
-            f"{name} ran under a limit of {event.resource} ({event.limit}) that it had not before"
-        )
+        text = f"{name} ran with a new limit on {event.resource} ({event.limit})"
         return "limited", "certain", text
     if isinstance(event, ServiceSilent):
         return "silent", "likely", f"{name} ran, but did not answer: {event.message}"
     if event.how == "slow":
         text = f"{event.link_ms:.0f} ms over its link, {event.direct_ms:.0f} ms directly"
-        return "link_slow", "certain", f"{name} is well, the way to it is slow: {text}"
-    return "link_broken", "certain", f"{name} is well, the way to it is not: {event.message}"
+        return "link_slow", "certain", f"{name} is healthy, but its link is slow: {text}"
+    return "link_broken", "certain", f"{name} is healthy, but its link is broken: {event.message}"
 
 
 def _runtime(evidence: Evidence) -> Iterator[Attribution]:
@@ -257,17 +260,19 @@ def _runtime(evidence: Evidence) -> Iterator[Attribution]:
         gone = [event for event in exits if event.at_ms <= failed.at_ms]
         if gone:
             message = (
-                f"the runtime's process ended with {gone[-1].exit_status} "
+                f"the process of runtime ended with exit status {gone[-1].exit_status} "
                 f"while task {failed.task_id} needed it"
             )
             both = (gone[-1].event_id, failed.event_id)
             yield _cause("runtime", code, "certain", both, message)
         elif not evidence.health("runtime"):
-            message = f"task {failed.task_id}: {_words(failed)}"
+            message = f"task {failed.task_id}: {_message(failed)}"
             yield _cause("runtime", code, "likely", (failed.event_id,), message)
     if exits and not any(_runtime_code(failed) for failed in evidence.failures()):
         ids = tuple(event.event_id for event in exits)
-        message = f"the runtime's process ended with {exits[0].exit_status}; no task failed by it"
+        message = (
+            f"the process of runtime ended with exit status {exits[0].exit_status}; no task failed"
+        )
         yield _cause("runtime", "process_exited", "certain", ids, message)
 
 
@@ -277,7 +282,7 @@ def _runtime_code(failed: TaskChanged) -> str | None:
 
 def _fixture(evidence: Evidence) -> Iterator[Attribution]:
     for gone in evidence.exits("fixtures"):
-        message = f"the fixtures server's process ended with {gone.exit_status}"
+        message = f"the process of fixtures ended with exit status {gone.exit_status}"
         yield _cause("fixture", "process_exited", "certain", (gone.event_id,), message)
     broken = evidence.wrong_requests()
     if broken:
@@ -312,37 +317,40 @@ def _task(evidence: Evidence) -> Iterator[Attribution]:
         if _runtime_code(failed) is not None:
             continue
         layer, code = _task_code(failed)
-        # A task that fails while a service is not itself is its symptom; what ExecGo itself refuses
-        # to run is not.
+        # A task that fails while a service is unhealthy is a symptom of it. A task that ExecGo itself
+        # refuses to run (layer dsl) is not.
         if layer == "task" and any(w.start <= failed.at_ms <= w.end for w in unhealthy_windows):
             continue
         if _cancelled(evidence, failed):
             continue
-        # One that was submitted before the trouble ended may still be.
+        # A task submitted before the outage ended may still have failed because of it.
         late = any(
             w.start <= failed.at_ms and evidence.submitted_at(failed) <= w.end
             for w in unhealthy_windows
         )
         first = failed.at_ms <= evidence.first_failure_at() and not (layer == "task" and late)
         confidence: Confidence = "certain" if first else "possible"
-        message = f"task {failed.task_id}: {_words(failed)}"
+        message = f"task {failed.task_id}: {_message(failed)}"
         if code == "retry_refused":
             confidence = "likely"
             message += (
-                "; ExecGo's retry sent an id that the runtime has had, so the error of the first "
-                "attempt is lost: use max_resubmits instead of retry"
+                "; ExecGo's retry reused an id that the runtime already knows, so the error of the "
+                "first attempt is lost: use max_resubmits instead of retry"
             )
         yield _cause(layer, code, confidence, (failed.event_id,), message)
 
 
 def _cancelled(evidence: Evidence, failed: TaskChanged) -> bool:
-    """An ExecGo that is asked to end cancels what it runs, before its process is gone. It may be seen
-    only when ExecGo is back, so ExecGo's own time of the failure counts."""
+    """Whether a shutdown of ExecGo cancelled the task.
+
+    ExecGo cancels its tasks before its process ends. We may see that only after its restart, so the time
+    that ExecGo recorded for the failure counts.
+    """
     exits = evidence.exits("execgo")
-    words = _words(failed)
-    if any(reported in words for reported in ("context canceled", "shutting down")):
+    message = _message(failed)
+    if any(text in message for text in ("context canceled", "shutting down")):
         return bool(exits)
-    if "signal: killed" not in words:
+    if "signal: killed" not in message:
         return False
     ends = [gone.wall_time for gone in exits if gone.wall_time is not None]
     return any(0 <= (end - failed.updated_at).total_seconds() < 1 for end in ends)
@@ -355,7 +363,7 @@ def _task_code(failed: TaskChanged) -> tuple[Layer, str]:
     if error.message.startswith("unknown os tool"):
         return "dsl", "unknown_tool"
     if error.code == "invalid_input" or error.message.startswith("Failed to "):
-        # The runtime's own words for a payload whose shape it cannot read.
+        # The runtime's message for a payload that it cannot parse.
         return "dsl", "invalid_input"
     if error.timed_out:
         return "task", "timeout"
@@ -370,33 +378,33 @@ def _checks(evidence: Evidence) -> Iterator[Attribution]:
     failed = [event for event in evidence.of(CheckEvaluated) if not event.ok]
     for event in failed:
         if event.raised:
-            # After a stage that failed, a check may trip over what is not there.
+            # After a failed stage, a check may raise because results are missing.
             confidence: Confidence = "certain" if evidence.first_failure_at() == inf else "possible"
             yield _cause("verifier", "check_raised", confidence, (event.event_id,), event.message)
     plain = [event for event in failed if not event.raised]
     stages = evidence.of(StageFinished)
     if plain and stages and all(event.outcome == "succeeded" for event in stages):
-        if _flowed_in(evidence):
+        if _wrong_content_used(evidence):
             return
         first = plain[0]
         subject = f"task {first.task}" if first.task else "the run"
         message = (
-            f"{subject} ended in success, but check {first.kind} does not hold ({first.message}): "
+            f"{subject} succeeded, but check {first.kind} failed ({first.message}): "
             "either the plan's result or the expectation is wrong"
         )
         ids = tuple(event.event_id for event in plain)
         yield _cause("task", "wrong_output", "possible", ids, message)
 
 
-def _flowed_in(evidence: Evidence) -> bool:
-    """Whether something that fixtures answered wrongly can be in the result: what failed and was
-    submitted again got another answer."""
+def _wrong_content_used(evidence: Evidence) -> bool:
+    """Whether the result can contain a wrong answer of fixtures. Answers from before the last
+    resubmission cannot be in it, because those tasks ran again."""
     again = max((event.at_ms for event in evidence.of(Resubmitted)), default=-inf)
     return any(event.at_ms > again for event in evidence.wrong_requests())
 
 
-def _words(failed: TaskChanged) -> str:
-    return (failed.error.message if failed.error else "") or "failed without a word"
+def _message(failed: TaskChanged) -> str:
+    return (failed.error.message if failed.error else "") or "failed without a message"
 
 
 _RULES: tuple[Callable[[Evidence], Iterator[Attribution]], ...] = (

@@ -1,4 +1,4 @@
-"""What the rules may ask of a record: facts by type, and when a service was not itself."""
+"""Questions that the rules ask of a record: events by type, and when a service was unhealthy."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from pytest_execgo.models.events import (
 E = TypeVar("E", bound=Event)
 Health = ServiceStopped | ServiceSilent | ServiceLimited | LinkDegraded
 _HEALTH = (ServiceStopped, ServiceSilent, ServiceLimited, LinkDegraded)
-# How long ago a health check may have missed what the next one sees at once.
+# A problem may have begun up to this long before the first health check that saw it.
 _CHECK_MS = 250.0
-# From the failure of a task to the driver's look at it.
+# Longest delay between a task failing and our poll noticing.
 _NOTICED_WITHIN_MS = 500.0
 
 
@@ -41,7 +41,7 @@ class Window:
 
 
 def _began(event: Health) -> float:
-    """Since when what a health check tells may have been so."""
+    """The earliest time at which the problem may have begun."""
     waited = event.waited_ms if isinstance(event, (ServiceSilent, LinkDegraded)) else 0.0
     return event.at_ms - max(waited, _CHECK_MS)
 
@@ -57,7 +57,7 @@ class Evidence:
         return [event for event in self.events if isinstance(event, kind)]
 
     def failures(self) -> list[TaskChanged]:
-        """The state in which each task failed, once per task and round."""
+        """The first failed state of each task, one per submission."""
         seen: dict[str, TaskChanged] = {}
         for event in self.of(TaskChanged):
             if event.status == "failed":
@@ -65,51 +65,55 @@ class Evidence:
         return list(seen.values())
 
     def first_failure_at(self) -> float:
-        """When the first stage ended otherwise than in success; infinity if none did. What fails
-        after that may be a consequence."""
+        """When the first stage ended without success; infinity if every stage succeeded. What fails
+        later may be a consequence."""
         ends = (e.at_ms for e in self.of(StageFinished) if e.outcome != "succeeded")
         return min(ends, default=inf)
 
     def health(self, service: str) -> list[Health]:
-        """What was seen of a service from outside, in order of time."""
+        """The problems of a service that health checks saw, in order of time."""
         return [e for e in self.events if isinstance(e, _HEALTH) and e.service == service]
 
     def unhealthy_windows(self, service: str) -> list[Window]:
-        """When a service was not itself: from the last moment it was seen well to the first word
-        that it is so again."""
-        well = [e.at_ms for e in self.of(ServiceHealthy) if e.service == service]
+        """When tasks may have failed because a service was unhealthy.
+
+        Each window begins when the problem may have begun, and ends a short time after the service was
+        seen healthy again (never, if it was not).
+        """
+        healthy = [e.at_ms for e in self.of(ServiceHealthy) if e.service == service]
         found = []
         for event in self.health(service):
-            end = next((at for at in well if at > event.at_ms), inf)
+            end = next((at for at in healthy if at > event.at_ms), inf)
             found.append(Window(_began(event), end + _NOTICED_WITHIN_MS))
         if service == "fixtures":
             found += self._fixtures_away() + self._fixtures_late()
-            # What it answered wrongly stays wrong for those who read it.
+            # A task may use a wrong answer at any time after it.
             found += [Window(event.at_ms, inf) for event in self.wrong_requests()]
         return found
 
     def wrong_requests(self) -> list[FixtureRequest]:
-        """Requests answered otherwise than the fixture itself would have answered."""
+        """Requests that the server answered with other content than the fixture's."""
         return [event for event in self.of(FixtureRequest) if event.wrong]
 
     def _fixtures_away(self) -> list[Window]:
-        """From the end of its process until it is ready again."""
+        """From each end of the server's process until it is ready again."""
         ready = [e.at_ms for e in self.of(ServiceReady) if e.service == "fixtures"]
         gone = [event.at_ms for event in self.exits("fixtures")]
         ends = (next((back for back in ready if back > at), inf) for at in gone)
         return [Window(at, end + _NOTICED_WITHIN_MS) for at, end in zip(gone, ends, strict=True)]
 
     def _fixtures_late(self) -> list[Window]:
-        """While an answer that took too long was awaited."""
+        """While a client waited for a slow answer."""
         slow = [event for event in self.of(FixtureRequest) if event.slow]
         return [Window(e.at_ms, e.at_ms + e.duration_ms + _NOTICED_WITHIN_MS) for e in slow]
 
     def submitted_at(self, task: TaskChanged) -> float:
-        """When the round in which a task failed was accepted; before that it cannot have run."""
+        """When ExecGo accepted the round of the task, which cannot have run before; minus infinity if
+        that is not on record."""
         rounds = (e for e in self.of(Submitted) if task.task_id in e.task_ids)
         same = [e.at_ms for e in rounds if (e.stage_id, e.round) == (task.stage_id, task.round)]
         return min(same, default=-inf)
 
     def exits(self, service: str) -> list[ServiceExited]:
-        """The ends of a service's processes."""
+        """Each end of a process of the service."""
         return [event for event in self.of(ServiceExited) if event.service == service]

@@ -1,4 +1,4 @@
-"""What a person reads about a trial that is not green."""
+"""The text of a failed test: verdict, causes, explanation, record and rerun command."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ STATUS_WORDS: dict[VerdictStatus, str] = {
 
 
 def failure_text(result: TrialResult, folder: str) -> str:
-    """What a person reads about a trial that is not green."""
+    """Several lines for the terminal about a trial that did not pass; ``folder`` has its record."""
     verdict = result.verdict
     lines = [f"{STATUS_WORDS[verdict.status]:12} {verdict.outcome}"]
     for cause in verdict.attribution:

@@ -14,7 +14,7 @@ from pytest_execgo.models.finding import Finding
 
 @dataclass(frozen=True)
 class JudgedTrial:
-    """What is looked at: the verdict, what was expected, what became of the faults, the record."""
+    """A trial with its verdict, expected causes, faults and events."""
 
     verdict: Verdict
     expected: Sequence[ExpectedCause]
@@ -25,12 +25,12 @@ class JudgedTrial:
 def known_finding(
     trial: JudgedTrial, accepted: Sequence[Finding], services: Mapping[str, ServiceInfo]
 ) -> str | None:
-    """The id of the accepted finding that explains a failure; ``None`` if none does.
+    """The id of the first accepted finding that explains a failed trial; ``None`` if no finding does.
 
-    A finding is no excuse for a second defect, nor for what our own fault did: it must be about a
-    service of this fleet in this version, attribution must hold its cause for at least likely,
-    nothing else may certainly be to blame but what was injected, and where that very service was
-    hit, the tasks that show the finding must have begun after the fault was healed.
+    A finding excuses neither a second defect nor the effect of an injected fault. So all of this must
+    hold: the finding concerns a service of this fleet in its version; attribution names its cause as
+    ``certain`` or ``likely``; every other ``certain`` cause is in an injected layer; and if a fault was
+    injected into that service, the tasks that show the finding began after the fault was healed.
     """
     if trial.verdict.status != "failed":
         return None
@@ -39,22 +39,22 @@ def known_finding(
         if info is None or not finding.concerns(info.version):
             continue
         blamed = [cause for cause in trial.verdict.attribution if not cause.mitigated]
-        met = [c for c in blamed if _is(c, finding.causes)]
-        met = [cause for cause in met if cause.confidence != "possible"]
+        met = [c for c in blamed if _fits(c, finding.causes) and c.confidence != "possible"]
         affected = {one.layer for one in trial.expected}
         certain = [c for c in blamed if c.confidence == "certain"]
-        alone = all(_is(c, finding.causes) or c.layer in affected for c in certain)
-        if met and alone and _on_its_own(trial, finding, met):
+        alone = all(_fits(c, finding.causes) or c.layer in affected for c in certain)
+        if met and alone and _unaffected(trial, finding, met):
             return finding.id
     return None
 
 
-def _is(cause: Attribution, wanted: Sequence[ExpectedCause]) -> bool:
+def _fits(cause: Attribution, wanted: Sequence[ExpectedCause]) -> bool:
     return any(one.fits(cause.layer, cause.code) for one in wanted)
 
 
-def _on_its_own(trial: JudgedTrial, finding: Finding, met: Sequence[Attribution]) -> bool:
-    """Whether the tasks that show it were first seen after all faults of that service were healed."""
+def _unaffected(trial: JudgedTrial, finding: Finding, met: Sequence[Attribution]) -> bool:
+    """Whether the tasks that show the finding were first seen after all faults of its service were
+    healed."""
     affected = [f for f in trial.faults if f.status == "fired" and f.target == finding.service]
     healed = max(
         (inf if f.healed_at_ms is None else f.healed_at_ms for f in affected), default=-inf

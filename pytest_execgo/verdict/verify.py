@@ -1,4 +1,4 @@
-"""From events and an expectation to a verdict."""
+"""The verdict of a trial, from its events and the expectation of its chaos profile."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ Events = Sequence[EvidenceEvent | ChaosEvent]
 
 
 def judge(profile: ChaosProfile, events: Events) -> tuple[Verdict, tuple[FaultRecord, ...]]:
-    """The verdict over one trial and what became of each fault, from its record alone."""
+    """The verdict on one trial, and what became of each fault of ``profile``; from its events alone."""
     facts = evidence(list(events))
     causes = attribute(facts)
     checks = tuple(
@@ -54,8 +54,8 @@ def judge(profile: ChaosProfile, events: Events) -> tuple[Verdict, tuple[FaultRe
     )
     faults = fault_records(profile, events)
     expected = _expected(profile, faults)
-    to_blame = profile.expectation == "expected_failure"
-    named = names_all(causes, expected, to_blame=to_blame) if expected else None
+    must_fail = profile.expectation == "expected_failure"
+    named = names_causes(causes, expected, must_fail=must_fail) if expected else None
     ruling = _Ruling(profile, expected, facts, causes, faults, checks)
     status, outcome = ruling.decide()
     fired = any(fault.status == "fired" for fault in faults)
@@ -74,12 +74,12 @@ def judge(profile: ChaosProfile, events: Events) -> tuple[Verdict, tuple[FaultRe
 
 
 def _ending(status: VerdictStatus, ruling: _Ruling) -> str | None:
-    """How a trial that passed after a fault came to its end."""
+    """The last step of the explanation of a trial that passed; ``None`` for other trials."""
     if status != "passed" or not ruling.success:
         return None
     recovery = ruling.recovery()
-    came = "nothing had to recover" if recovery == "not_needed" else recovery
-    return f"all {len(ruling.checks)} checks hold: {came}"
+    how = "nothing had to recover" if recovery == "not_needed" else recovery
+    return f"all {len(ruling.checks)} checks hold: {how}"
 
 
 def _of(facts: Sequence[EvidenceEvent]) -> list[CheckEvaluated]:
@@ -87,35 +87,40 @@ def _of(facts: Sequence[EvidenceEvent]) -> list[CheckEvaluated]:
 
 
 def _expected(profile: ChaosProfile, faults: Sequence[FaultRecord]) -> tuple[ExpectedCause, ...]:
-    """What attribution must find: of combined faults, the causes of those that fired."""
+    """The causes that attribution must find; of combined faults, only those of injected faults."""
     causes = profile.causes
     if len(causes) < 2:
         return causes
     return tuple(c for c, f in zip(causes, faults, strict=True) if f.status == "fired")
 
 
-def names_all(
-    causes: Sequence[Attribution], expected: Sequence[ExpectedCause], *, to_blame: bool = False
+def names_causes(
+    causes: Sequence[Attribution], expected: Sequence[ExpectedCause], *, must_fail: bool = False
 ) -> bool:
-    """Whether attribution found what was injected, and nothing else: each expected cause is among
-    those it holds for at least likely (among all, if none is) or, if it need not be ``to_blame`` for a
-    failure, that were overcome; and all of the former are in layers that were hit."""
-    mitigated = [] if to_blame else [cause for cause in causes if cause.mitigated]
-    shown = [*_held(causes), *mitigated]
+    """Whether attribution named every expected cause, and no cause in another layer.
+
+    A cause counts as named if its confidence is ``certain`` or ``likely``; ``possible`` causes count
+    only if no other cause is blamed. A mitigated cause counts as well, unless ``must_fail``: it cannot
+    have made the trial fail.
+    """
+    mitigated = [] if must_fail else [cause for cause in causes if cause.mitigated]
+    shown = [*_named(causes), *mitigated]
     found = all(any(one.fits(c.layer, c.code) for c in shown) for one in expected)
-    return found and not _others(causes, expected)
+    return found and not _elsewhere(causes, expected)
 
 
-def _held(causes: Sequence[Attribution]) -> Sequence[Attribution]:
+def _named(causes: Sequence[Attribution]) -> Sequence[Attribution]:
     blamed = [cause for cause in causes if not cause.mitigated]
     return [cause for cause in blamed if cause.confidence != "possible"] or blamed
 
 
-def _others(causes: Sequence[Attribution], expected: Sequence[ExpectedCause]) -> list[Attribution]:
-    """Causes in layers that nobody hit: those held for at least likely, and output that is wrong
-    though everything succeeded, which nothing else explains."""
+def _elsewhere(
+    causes: Sequence[Attribution], expected: Sequence[ExpectedCause]
+) -> list[Attribution]:
+    """Named causes in layers into which no fault was injected, and ``wrong_output`` in such a layer at
+    any confidence, because nothing else explains it."""
     layers = {one.layer for one in expected}
-    weighed = [*_held(causes), *(cause for cause in causes if cause.code == "wrong_output")]
+    weighed = [*_named(causes), *(cause for cause in causes if cause.code == "wrong_output")]
     return [cause for cause in weighed if cause.layer not in layers]
 
 
@@ -129,7 +134,7 @@ class _Ruling:
     checks: Sequence[CheckRecord]
 
     def decide(self) -> tuple[VerdictStatus, str]:
-        """Status and one line on what happened next to what was expected."""
+        """The status, and one line with the expectation and what happened."""
         missing = self._missing_evidence()
         if missing:
             return "inconclusive", missing
@@ -138,7 +143,7 @@ class _Ruling:
             return "passed", f"measured: {self.happened()}"
         if silent:
             names = ", ".join(f"{f.action} on {f.target} ({f.reason})" for f in silent)
-            return "inconclusive", f"armed but did not strike: {names}"
+            return "inconclusive", f"armed, but not injected: {names}"
         exercised = [f for f in self.faults if f.status == "fired"]
         if not exercised:
             return self._as_clean()
@@ -173,7 +178,7 @@ class _Ruling:
             names = ", ".join(f"{fault.action} on {fault.target}" for fault in late)
             return (
                 "inconclusive",
-                f"nothing was left to disturb: {names} struck after the last stage",
+                f"nothing was left to recover: {names} was injected after the last stage",
             )
         if self.success:
             return "passed", f"{self.recovery().replace('_', ' ')}: all checks hold in the end"
@@ -184,37 +189,37 @@ class _Ruling:
         text = " + ".join(map(str, expected))
         wanted = f"expected: failure caused by {text}"
         if self.success:
-            return "failed", f"{wanted} · got: all checks hold, nothing noticed the fault"
-        if not names_all(self.causes, expected, to_blame=True):
+            return "failed", f"{wanted} · got: all checks hold, the fault had no effect"
+        if not names_causes(self.causes, expected, must_fail=True):
             found = ", ".join(c.name for c in self.causes)
-            others = _others(self.causes, expected)
-            harm = ", and harm elsewhere" if others and len(others) < len(self.causes) else ""
-            return "failed", f"{wanted} · got: {self.happened()}, attributed to {found}{harm}"
+            others = _elsewhere(self.causes, expected)
+            more = ", partly in other layers" if others and len(others) < len(self.causes) else ""
+            return "failed", f"{wanted} · got: {self.happened()}, attributed to {found}{more}"
         return "passed", f"failed as expected ({text}): {self.happened()}"
 
     def happened(self) -> str:
-        """What happened, in a few words."""
+        """The first failure, in a few words; without one, that all checks hold."""
         for event in self.facts:
             if isinstance(event, PlanFailed):
                 return f"no plan: {event.message}"
             if isinstance(event, StageFinished) and event.outcome != "succeeded":
-                words = event.outcome.replace("_", " ")
-                return f"stage {event.stage_id} did not finish ({words})"
+                outcome = event.outcome.replace("_", " ")
+                return f"stage {event.stage_id} did not finish ({outcome})"
         bad = [check for check in self.checks if not check.ok]
         if bad:
             return f"{len(bad)} of {len(self.checks)} checks do not hold"
         return f"all {len(self.checks)} checks hold"
 
     def recovery(self) -> RecoveryOutcome:
-        """How the trial came through what disturbed it."""
+        """Whether something had to recover, and what became of it."""
         injections = [fault.at_ms for fault in self.faults if fault.at_ms is not None]
         injected_at = min(injections, default=inf)
         fired = any(fault.status == "fired" for fault in self.faults)
-        # Without a fault, a task that fails is what the plan does; only what was lost, unreachable
-        # or had to be submitted again was disturbed.
+        # Without a fault, a failed task is the plan's own result. Only a task that was lost or
+        # submitted again, or an engine that did not answer, means that something had to recover.
         affected = any(
             isinstance(event, (TaskLost, EngineUnreachable, Resubmitted))
-            or (event.at_ms >= injected_at and _had_to_be_asked_again(event))
+            or (event.at_ms >= injected_at and _unusable_answer(event))
             or (fired and isinstance(event, SubmitRejected))
             or (fired and isinstance(event, TaskChanged) and event.status == "failed")
             for event in self.facts
@@ -229,15 +234,15 @@ class _Ruling:
         return "degraded" if affected else "not_needed"
 
 
-def _had_to_be_asked_again(event: EvidenceEvent) -> bool:
-    """Whether an event says that the model gave no answer, or none that is legal."""
+def _unusable_answer(event: EvidenceEvent) -> bool:
+    """Whether the model gave no answer, or one that breaks rules."""
     if isinstance(event, ModelReplied):
         return event.code is not None
     return isinstance(event, AnswerJudged) and bool(event.rules)
 
 
 def fault_records(profile: ChaosProfile, events: Events) -> tuple[FaultRecord, ...]:
-    """What became of each fault: fired, armed and not fired, or left out by its dice."""
+    """What became of each fault: injected, armed and not injected, or left out by its random draw."""
     records = []
     for index, fault in enumerate(profile.faults):
         mine = [e for e in events if isinstance(e, _CHAOS) and e.fault == index]
@@ -248,7 +253,7 @@ def fault_records(profile: ChaosProfile, events: Events) -> tuple[FaultRecord, .
         left_out = silent is not None and silent.reason == "random_draw"
         reason = None if silent is None else silent.message
         if not fired and not silent:
-            reason = "the record does not say whether it struck"
+            reason = "the record does not show whether it was injected"
         records.append(
             FaultRecord(
                 action=fault.action,
@@ -270,7 +275,7 @@ def fault_records(profile: ChaosProfile, events: Events) -> tuple[FaultRecord, .
 
 
 def _running(events: Events, fired: ChaosFired, healed: ChaosHealed | None) -> tuple[str, ...]:
-    """The tasks that ExecGo showed as running at some time between a fault and its healing."""
+    """The tasks that ExecGo reported as running at some time between a fault and its healing."""
     end = healed.at_ms if healed else inf
     began: dict[str, TaskChanged] = {}
     ended: dict[str, float] = {}

@@ -207,7 +207,7 @@ def test_a_fault_after_the_last_stage_proves_no_recovery() -> None:
     late = FIRED.model_copy(update={"at_ms": 6.0})
     verdict, _ = judge(RECOVER, [ARMED, late, end, GOOD, DONE])
     assert verdict.status == "inconclusive"
-    assert "struck after the last stage" in verdict.outcome
+    assert "was injected after the last stage" in verdict.outcome
 
 
 def test_a_wrong_result_is_not_the_failure_that_was_expected() -> None:
