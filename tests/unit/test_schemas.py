@@ -16,7 +16,7 @@ SCHEMAS = ROOT / "docs" / "schemas"
 
 
 def test_the_committed_schemas_have_not_drifted() -> None:
-    """To mend it: python -m pytest_execgo schema export docs/schemas"""
+    """If it fails: python -m pytest_execgo schema export docs/schemas"""
     committed = {p.name: json.loads(p.read_text()) for p in SCHEMAS.glob("*.json")}
     assert committed == schemas()
 
@@ -38,5 +38,6 @@ def test_each_is_a_valid_schema(name: str) -> None:
 def test_the_built_in_files_fit(pattern: str, schema: str) -> None:
     paths = list(ROOT.glob(pattern))
     assert paths
+    expected = schemas()[f"{schema}.schema.json"]
     for path in paths:
-        jsonschema.validate(yaml.safe_load(path.read_text()), schemas()[f"{schema}.schema.json"])
+        jsonschema.validate(yaml.safe_load(path.read_text()), expected)
