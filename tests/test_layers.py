@@ -20,7 +20,7 @@ LAYERS = {
     "benchmark",
 }
 # What pytest loads in every project: it costs nothing to import.
-LIGHT = {"run_id", "run_options"}
+LIGHT = {"options"}
 WIRING = {"extensions", "run"}
 ALLOWED = {
     "errors": set(),
@@ -28,8 +28,7 @@ ALLOWED = {
     "models": {"errors", "models"},
     "ports": {"models"},
     **{layer: {layer} | BASE for layer in LAYERS},
-    "run_id": set(),
-    "run_options": set(),
+    "options": {"errors", "options"},
     "extensions": {"extensions"} | LAYERS | BASE,
     "run": WIRING | LAYERS | BASE,
     "conformance": {"conformance"} | WIRING | LAYERS | BASE,

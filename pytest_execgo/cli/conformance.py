@@ -21,8 +21,9 @@ from pytest_execgo.errors import HarnessError, UsageError, unknown_name
 from pytest_execgo.extensions.registry import Registry
 from pytest_execgo.harness.fleet import FleetSpec
 from pytest_execgo.harness.service import Networked
-from pytest_execgo.models.finding import Finding
-from pytest_execgo.scenario.findings import check_accepted, load_findings, parse_accepted
+from pytest_execgo.models.finding import AcceptedFinding, Finding
+from pytest_execgo.options.values import KnownFinding
+from pytest_execgo.scenario.findings import check_accepted, load_findings
 
 State = Literal["passed", "differs", "deliberate", "not_run"]
 DEAD_ENGINE = 3
@@ -45,7 +46,10 @@ def conformance(options: argparse.Namespace) -> int:
     taken as known; 1 otherwise; 3 if the engine could not be brought up."""
     cases = _selected(options.area or [])
     book = load_findings()
-    accepted = parse_accepted(options.known or (), "--known")
+    known_words = (KnownFinding().read("--known", word) for word in options.known or ())
+    accepted = [
+        AcceptedFinding.model_construct(id=one["id"], reason=one["reason"]) for one in known_words
+    ]
     check_accepted(accepted, book, "--known")
     launchers = Registry.build().launchers
     choices = tuple(_choice(word) for word in options.service or ())

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pytest_execgo import __version__
 from pytest_execgo.errors import HarnessError, UsageError
-from pytest_execgo.run_options import OPTIONS
+from pytest_execgo.options.table import OPTIONS
 
 INTERRUPTED = 130
 

@@ -7,8 +7,8 @@ import json
 
 from pytest_execgo.models.benchmark import BenchmarkResult
 from pytest_execgo.models.document import load
+from pytest_execgo.options.table import OPTIONS
 from pytest_execgo.plugin.invoke import LastRun, run_pytest
-from pytest_execgo.run_options import OPTIONS
 
 BENCHMARK_REPETITIONS = 5
 

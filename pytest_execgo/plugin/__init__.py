@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_execgo.errors import UsageError
 from pytest_execgo.plugin import options
 from pytest_execgo.plugin.fixtures import (
     execgo_chaos,
@@ -54,8 +55,7 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Register markers; with ``--execgo-matrix`` also everything that makes the matrix."""
     config.addinivalue_line("markers", MARKER)
-    if any(options.value(config, name) for name in ("fail_if", "resume", "replay")):
-        _check(config)
+    _check(config)
     if options.matrix_wanted(config):
         from pytest_execgo.plugin.matrix import MatrixPlugin
 
@@ -63,13 +63,14 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _check(config: pytest.Config) -> None:
-    """A mistake in these is told before anything runs, also where only ``execgo_run`` is used."""
-    from pytest_execgo.errors import UsageError
-    from pytest_execgo.plugin.state import PluginState
-
+    """Report a mistake before anything runs, also in a project that only uses ``execgo_run``."""
     try:
-        state = PluginState.of(config)
-        _ = state.gates, state.request
+        options.refuse_empty(config)
+        if any(options.value(config, name) for name in ("fail_if", "resume", "replay")):
+            from pytest_execgo.plugin.state import PluginState
+
+            state = PluginState.of(config)
+            _ = state.gates, state.request
     except UsageError as error:
         raise pytest.UsageError(f"execgo: {error}") from None
 

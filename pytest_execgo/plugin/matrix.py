@@ -38,7 +38,6 @@ class MatrixPlugin:
             raise pytest.UsageError(f"execgo: {error}") from None
 
     def _prepare(self, config: pytest.Config) -> None:
-        options.refuse_empty(config)
         state = self._state
         matrix = state.matrix
         matrix.profiles()
@@ -49,7 +48,7 @@ class MatrixPlugin:
         self._check_persistent(config)
         sources = pytest.Config.ArgsSource
         if config.args_source in (sources.INVOCATION_DIR, sources.TESTPATHS):
-            config.args[:] = [str(scenario.path) for scenario in matrix.scenarios()]
+            config.args[:] = [str(path) for path in self._manifests()]
         else:
             called, known = config.invocation_params.dir, matrix.library.scenario_paths
             config.args[:] = [find_argument(arg, called, known) for arg in config.args]
@@ -57,6 +56,11 @@ class MatrixPlugin:
             self._check_manifests()
         for name, text in self._markers():
             config.addinivalue_line("markers", f"{name}: {text}")
+
+    def _manifests(self) -> list[Path]:
+        """The manifests of the request, unread: the collector of a broken one reports it."""
+        paths = self._state.matrix.library.scenario_paths
+        return [paths[name] for name in dict.fromkeys(self._state.request.scenarios or paths)]
 
     def _check_persistent(self, config: pytest.Config) -> None:
         """A fleet that is kept is one fleet, and every worker needs its own."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 from contextlib import nullcontext
 from functools import cached_property
@@ -20,11 +19,12 @@ from pytest_execgo.harness.fleet import FleetSpec
 from pytest_execgo.harness.readiness import DEFAULT_TIMEOUT_SECONDS
 from pytest_execgo.harness.service import SERVICE_NAMES, LaunchSettings
 from pytest_execgo.models.benchmark import BenchmarkResult, BenchmarkRunRequest, TrialResult
-from pytest_execgo.models.context import DEFAULT_MAX_REPAIRS, PlanBudget
 from pytest_execgo.models.document import load
 from pytest_execgo.models.trial import Shard
+from pytest_execgo.options.table import BY_NAME
 from pytest_execgo.plugin import options
-from pytest_execgo.plugin.request import BUDGET_OPTIONS, MODEL_OPTIONS, RequestReader
+from pytest_execgo.plugin.request import RequestReader
+from pytest_execgo.plugin.rerun import live_options, rerun_options
 from pytest_execgo.run.matrix import Matrix
 from pytest_execgo.run.session import RunSession
 from pytest_execgo.run.settings import Run
@@ -81,8 +81,8 @@ class PluginState:
             run_id=options.run_id(self.config),
             fleet=self.fleet_spec,
             workers=int(worker.get("execgo_workers", 1)),
-            options=self._rerun_options(),
-            live_options=self._live_options(),
+            options=rerun_options(self.config, self.request),
+            live_options=live_options(self.request),
             repeats=bool(self.recorded),
             record=bool(options.value(self.config, "record")),
             # Read once; no file, trace or framework is given it.
@@ -128,13 +128,7 @@ class PluginState:
         found = options.value(self.config, "ready_timeout")
         if found is None:
             return DEFAULT_TIMEOUT_SECONDS
-        try:
-            seconds = float(found)
-        except ValueError:
-            seconds = 0.0
-        if not 0 < seconds < math.inf:
-            raise UsageError(f"--execgo-ready-timeout {found!r}: expected a number of seconds")
-        return seconds
+        return float(BY_NAME["ready_timeout"].read(found))
 
     @cached_property
     def registry(self) -> Registry:
@@ -203,39 +197,6 @@ class PluginState:
     def gates(self) -> tuple[Gate, ...]:
         """The conditions that make the run red."""
         return tuple(Gate.parse(text) for text in options.value(self.config, "fail_if") or ())
-
-    def _rerun_options(self) -> tuple[str, ...]:
-        """What a rerun must say again, wherever it was said (command line or request file)."""
-        words: list[str] = []
-        scenarios = options.given(self.config, "scenarios")
-        if scenarios:
-            words += ["--execgo-scenarios", scenarios]
-        if self.fleet_spec.harness != "embedded":
-            words += ["--execgo-harness", self.fleet_spec.harness]
-        for name, choice in sorted(self.request.services.items()):
-            words += ["--execgo-service", f"{name}={choice}"]
-        if self.request.python_image:
-            words += ["--execgo-python-image", self.request.python_image]
-        for one in self.request.known_findings:
-            words += ["--execgo-known-findings", f"{one.id}={one.reason}"]
-        return tuple(words)
-
-    def _live_options(self) -> tuple[str, ...]:
-        """The same for trials that ask a model."""
-        words: list[str] = []
-        model = self.request.model
-        if model:
-            reported = model.model_dump(exclude_none=True)
-            for name in MODEL_OPTIONS:
-                if name in reported:
-                    words += [f"--execgo-{name.replace('_', '-')}", str(reported[name])]
-        if model and self.request.max_repairs != DEFAULT_MAX_REPAIRS:
-            words += ["--execgo-max-repairs", str(self.request.max_repairs)]
-        for name, (field, _) in BUDGET_OPTIONS.items() if model else ():
-            value = getattr(self.request.budget, field)
-            if value != getattr(PlanBudget(), field):
-                words += [f"--execgo-{name.replace('_', '-')}", str(value)]
-        return tuple(words)
 
 
 RESULT = "result.json"

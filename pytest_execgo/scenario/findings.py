@@ -21,20 +21,6 @@ def load_findings(folder: Path | None = None) -> dict[str, Finding]:
     return found
 
 
-def parse_accepted(words: Iterable[str], option: str) -> tuple[AcceptedFinding, ...]:
-    """``ID=REASON`` of a command line or ini file; a reason is not optional."""
-    accepted = []
-    for word in words:
-        name, _, reason = word.partition("=")
-        if not reason.strip():
-            raise UsageError(
-                f"{option} {word!r}: expected ID=REASON, as in "
-                "'runtime-tasks-stay-running=reported to its makers'"
-            )
-        accepted.append(AcceptedFinding.model_construct(id=name, reason=reason.strip()))
-    return tuple(accepted)
-
-
 def check_accepted(
     accepted: Iterable[AcceptedFinding], known: dict[str, Finding], where: str
 ) -> None:

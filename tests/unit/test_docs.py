@@ -1,4 +1,4 @@
-"""What the documentation names is there: options, documents, and jobs that can be read."""
+"""The documentation is correct: options and links exist, every figure is listed, CI jobs can be read."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pytest_execgo.run_options import OPTIONS
+from pytest_execgo.benchmark.gates import FIGURES
+from pytest_execgo.options.table import OPTIONS
 
 ROOT = Path(__file__).parent.parent.parent
 PAGES = sorted([ROOT / "README.md", ROOT / "ARCHITECTURE.md", *(ROOT / "docs").rglob("*.md")])
@@ -27,20 +28,25 @@ def test_every_option_is_documented() -> None:
     assert [flag for flag in FLAGS if f"`{flag}" not in text] == []
 
 
+def test_every_figure_of_fail_if_is_documented() -> None:
+    text = (ROOT / "docs/options.md").read_text()
+    assert [figure for figure in FIGURES if f"`{figure}`" not in text] == []
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_every_link_to_a_file_leads_somewhere(page: Path) -> None:
+def test_every_link_to_a_file_has_a_target(page: Path) -> None:
     links = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text())
     missing = [link for link in links if "://" not in link and not (page.parent / link).exists()]
     assert missing == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_no_page_holds_a_place_for_something_still_to_be_measured(page: Path) -> None:
+def test_no_page_holds_a_placeholder(page: Path) -> None:
     # A word in capitals, alone on its line.
     assert not re.search(r"^(TODO|TBD|[A-Z]{5,})$", page.read_text(), re.MULTILINE)
 
 
-def test_jobs_that_the_documentation_shows_can_be_read() -> None:
+def test_ci_jobs_in_the_documentation_are_valid_yaml() -> None:
     text = (ROOT / "docs/harness.md").read_text()
     (block,) = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
     jobs = yaml.safe_load(block)["jobs"]
