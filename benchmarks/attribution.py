@@ -29,7 +29,7 @@ from pytest_execgo.scenario.library import builtin_folder, list_profiles
 
 
 def main() -> int:
-    """Exit 0 when both runs are trustworthy; what they measured is printed either way."""
+    """Print the measurements; return 0 when both runs are trustworthy, else 1."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repetitions", type=int, default=4, help="of each scenario and profile")
     parser.add_argument("--clean", type=int, default=75, help="clean trials per scenario")
@@ -52,7 +52,7 @@ def single_faults() -> list[str]:
 
 
 def faults_of_models() -> list[str]:
-    """The same of models."""
+    """The built-in profiles with exactly one fault of a model, and a cause that must be found."""
     return [p.id for p in _with_one_fault() if p.faults[0].target == MODEL]
 
 

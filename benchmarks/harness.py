@@ -2,8 +2,8 @@
 
     python benchmarks/harness.py --rounds 10 --python-image python:3.13-slim > table.md
 
-Brings up the embedded fleet and the one in containers in turn, so that whatever else the machine does
-slows both; images are built before. Prints medians in seconds and the ratio of the two, as Markdown.
+Starts the embedded fleet and the fleet in containers in turn, so that other work of the machine slows
+both. Images are built before. Prints medians in seconds and the ratio of the two, as Markdown.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from tabulate import tabulate
 from pytest_execgo.extensions.registry import Registry
 from pytest_execgo.harness.fleet import Fleet, FleetSpec
 from pytest_execgo.harness.service import SERVICE_NAMES, LaunchSettings
+from pytest_execgo.ports import Killable, Restartable
 
 READY = "fleet ready"
 PROXIED = "fleet ready, links under fault proxies"
@@ -61,18 +62,24 @@ def _round(harness: str, settings: LaunchSettings) -> dict[str, float]:
         with fleet:
             found[what] = monotonic() - began
             if not links:
-                found[KILLED] = _cycle(fleet, "kill")
-                found[RESTARTED] = _cycle(fleet, "end")
+                found[KILLED] = _cycle(fleet, kill=True)
+                found[RESTARTED] = _cycle(fleet, kill=False)
             began = monotonic()
         found[DOWN] = monotonic() - began
     return found
 
 
-def _cycle(fleet: Fleet, how: str) -> float:
+def _cycle(fleet: Fleet, *, kill: bool) -> float:
+    """Seconds from the death of the runtime until it is ready again."""
     service = fleet.services["runtime"]
+    assert isinstance(service, Killable)
+    assert isinstance(service, Restartable)
     began = monotonic()
-    getattr(service, how)()
-    service.revive()  # type: ignore[attr-defined]
+    if kill:
+        service.kill()
+    else:
+        service.end()
+    service.revive()
     return monotonic() - began
 
 
