@@ -131,6 +131,7 @@ def test_a_doubled_dollar_is_text() -> None:
 
 
 def test_a_chain_of_thousands_is_checked() -> None:
+    edges: dict[str, tuple[str, ...]]
     edges = {f"t{i}": (f"t{i - 1}",) if i else () for i in range(5000)}
     assert find_cycle(edges) == []
     assert len(find_cycle(edges | {"t0": ("t4999",)})) == 5001
