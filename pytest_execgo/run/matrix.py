@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import get_args
 
 from pytest_execgo.chaos.loaded_profile import LoadedProfile
@@ -43,11 +44,14 @@ class Matrix:
         self.framework_modes = self._framework_modes()
         check_accepted(request.known_findings, library.findings, "known_findings")
 
-    def scenarios(self) -> list[Scenario]:
-        """The scenarios of the request; all of the library if it names none."""
+    def scenario_paths(self) -> list[Path]:
+        """The manifests of the request's scenarios, unread; all of the library if it names none."""
         chosen = self.request.scenarios or tuple(self.library.scenario_paths)
-        paths = (self.library.scenario_paths[name] for name in dict.fromkeys(chosen))
-        return [self.library.scenario(path) for path in paths]
+        return [self.library.scenario_paths[name] for name in dict.fromkeys(chosen)]
+
+    def scenarios(self) -> list[Scenario]:
+        """The scenarios of the request; raises :class:`UsageError` for one that cannot be read."""
+        return [self.library.scenario(path) for path in self.scenario_paths()]
 
     def profile(self, name: str) -> LoadedProfile:
         """A chaos profile with its actions; raises :class:`UsageError`."""
