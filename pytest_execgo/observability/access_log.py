@@ -12,7 +12,7 @@ _TIMEOUT_SECONDS = 5.0
 
 
 def collect_access_log(fixtures_url: str, trial_id: str, recorder: TimelineRecorder) -> bool:
-    """Record each request of the trial at the time it was served; false if fixtures is silent."""
+    """Record each request of the trial at the time it was served; false if fixtures does not answer."""
     url = f"{fixtures_url}/__control/access"
     try:
         reply = request("GET", url, params={"scope": trial_id}, timeout=_TIMEOUT_SECONDS)

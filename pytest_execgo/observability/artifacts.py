@@ -1,4 +1,4 @@
-"""Folders and files of a run: made atomically where a reader may look at any time."""
+"""Folders and files of a run. Files that a reader may open at any time are written atomically."""
 
 from __future__ import annotations
 
@@ -17,24 +17,25 @@ _MAX_LOG_BYTES = 2_000_000
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write through a temporary file: a reader sees the old content or the new, never a part."""
+    """Write through a temporary file, so that a reader sees the old or the new content, never a part."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     temporary.write_text(text, encoding="utf-8")
     os.replace(temporary, path)
 
 
 def write_model(path: Path, model: BaseModel) -> None:
-    """A document as indented JSON."""
+    """Write a document as indented JSON."""
     write_text(path, model.model_dump_json(indent=2) + "\n")
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Any JSON value, indented."""
+    """Write any JSON value, indented."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
 def point_latest(reports: Path, run_id: str) -> None:
-    """Make ``reports/latest`` lead to the run; where links are not allowed, a text file names it."""
+    """Point the link ``reports/latest`` to the run; without permission for links, write
+    ``latest.txt``."""
     latest = reports / "latest"
     temporary = reports / f".latest.{os.getpid()}"
     try:
@@ -48,7 +49,8 @@ def point_latest(reports: Path, run_id: str) -> None:
 
 
 def keep_workspace(source: Path, target: Path) -> None:
-    """Copy what a trial's tasks left. Links stay links; what cannot be copied is named in a file."""
+    """Copy the workspace of a trial. Links stay links; ``NOT_COPIED.txt`` names what cannot be
+    copied."""
     try:
         shutil.copytree(source, target, dirs_exist_ok=True, symlinks=True)
     except (OSError, shutil.Error) as error:
@@ -57,7 +59,7 @@ def keep_workspace(source: Path, target: Path) -> None:
 
 
 class LogSlices:
-    """Cuts out of the services' logs what was written during one trial."""
+    """The parts of the services' logs that were written after this object was made."""
 
     def __init__(self, logs: Mapping[str, Path]) -> None:
         self._logs = dict(logs)
@@ -81,7 +83,7 @@ def _size(path: Path) -> int:
 
 
 def copy_workspace(source: Path | None, target: Path) -> None:
-    """A fresh copy of a scenario's workspace (or an empty folder)."""
+    """Copy a scenario's workspace, or make an empty folder; raises :class:`HarnessError`."""
     if source is None:
         target.mkdir(parents=True)
     else:

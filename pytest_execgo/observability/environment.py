@@ -1,4 +1,4 @@
-"""Where a run takes place: the content of ``environment.json``."""
+"""The content of ``environment.json``: machine, versions and services of a run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MAIN_PACKAGES = ("pytest", "pytest-xdist", "pydantic", "requests", "jmespath", "
 def describe_environment(
     root: Path, seed: int, workers: int, services: dict[str, ServiceInfo]
 ) -> Environment:
-    """Machine, versions, commit of ``root``; nothing of the user's environment variables is kept."""
+    """Machine, versions, commit of ``root``. Environment variables of the user are not recorded."""
     packages = {}
     for name in MAIN_PACKAGES:
         try:

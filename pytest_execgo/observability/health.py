@@ -1,4 +1,4 @@
-"""What happens to services during a trial, as events: told by the fleet, and seen from outside."""
+"""Events about services during a trial: reported by the fleet, and seen by health checks."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from pytest_execgo.observability.recorder import TimelineRecorder
 
 PROBE_EVERY_SECONDS = 0.08
 PROBE_TIMEOUT_SECONDS = 0.3
-# Longer, so that a slow link can be told from a dead one.
+# Longer than a direct check, so that a slow link does not look broken.
 LINK_TIMEOUT_SECONDS = 0.6
-# A busy machine can make one check late; what is named as a cause has to be seen more than once.
+# A busy machine can make a single check late, so a cause needs two late checks in a row.
 IN_A_ROW = 2
 HEALTHY_IN_A_ROW = 3
 STARVED_SECONDS = 0.15
@@ -40,7 +40,7 @@ class ServiceMonitor:
         self._recorder = recorder
 
     def service_exited(self, service: str, pid: int, exit_status: int) -> None:
-        """A process ended that nobody had told to stop."""
+        """A process ended without a request of the fleet."""
         self._recorder.add(ServiceExited(service=service, pid=pid, exit_status=exit_status))
 
     def service_ready(self, service: str, pid: int | None) -> None:
@@ -49,28 +49,29 @@ class ServiceMonitor:
 
 
 class Probed(Protocol):
-    """A service as the prober sees it."""
+    """What the prober needs of a service."""
 
     name: str
 
     @property
     def pid(self) -> int | None:
-        """Its process on this machine, if there is one to see."""
+        """Its process on this machine; ``None`` if it runs elsewhere."""
 
     @property
     def health_url(self) -> str:
-        """What answers 200 while it is well, asked directly."""
+        """The URL of its readiness check, without a link."""
 
     def running(self) -> bool:
         """Whether its process is alive."""
 
     def state(self) -> tuple[bool, dict[str, str]]:
-        """Whether it is stopped, and the limits it runs under, as the system shows them."""
+        """Whether its process is stopped, and its limits by resource, as the operating system reports
+        them."""
 
 
 @dataclass(frozen=True)
 class ProbeResult:
-    """One health check: its time, or why nothing came back."""
+    """One health check: its time in milliseconds, or why there was no answer."""
 
     ms: float | None
     failure: str = ""
@@ -78,11 +79,12 @@ class ProbeResult:
 
 
 class HealthProber:
-    """Looks at services from outside while a trial runs: as a user's monitoring would, it knows
-    nothing of faults.
+    """Watches services from outside while a trial runs. Like a user's monitoring, it does not know the
+    faults.
 
-    Each service is asked directly and, where there is one, through the link that its clients use; its
-    process is looked at. ``links`` maps names to the base URLs of links.
+    One thread per service sends a request directly and, if the service has a link, over the link. It
+    also asks the operating system about the process. ``links`` maps names of services to base URLs of
+    links.
     """
 
     def __init__(
@@ -96,14 +98,14 @@ class HealthProber:
             threading.Thread(target=self._follow, args=(watch,), daemon=True).start()
 
     def stop(self) -> None:
-        """Nothing is recorded after this returns."""
+        """Stop watching. Nothing is recorded after this returns."""
         with self._lock:
             self._done.set()
 
     def _follow(self, watch: _Watch) -> None:
         asleep = monotonic()
         while not self._done.wait(PROBE_EVERY_SECONDS):
-            # What comes late because this process gets no processor says nothing about services.
+            # If this process itself was not scheduled, a late answer proves nothing about a service.
             starved = monotonic() - asleep > PROBE_EVERY_SECONDS + STARVED_SECONDS
             for event in watch.look(starved=starved):
                 with self._lock:
@@ -114,12 +116,12 @@ class HealthProber:
 
 @dataclass
 class _Watch:
-    """What is known of one service; each thing is told once until the service is well again."""
+    """The state of one service. Each problem is reported once until the service is healthy again."""
 
     service: Probed
     link: str | None
     limits: dict[str, str]
-    told: set[str] = field(default_factory=set)
+    reported: set[str] = field(default_factory=set)
     silent: int = 0
     broken: int = 0
     slow: int = 0
@@ -127,17 +129,17 @@ class _Watch:
     answered_at: float = field(default_factory=monotonic)
     reached_at: float = field(default_factory=monotonic)
     answering: int | None = field(init=False)
-    """The process that has answered: one that is only starting is not silent."""
+    """The process that answered last. A new process that is still starting is not silent."""
     answered: bool = field(init=False)
 
     def __post_init__(self) -> None:
         self.answering = self.service.pid
-        # A service elsewhere may be too far away, or speak otherwise: first it must have answered.
+        # A remote service may be out of reach for the prober: only one that has answered can be silent.
         self.answered = self.service.pid is not None
 
     def look(self, *, starved: bool = False) -> list[EvidenceEvent]:
-        """One round of checks. ``starved``: this process itself was late, so lateness counts for
-        nothing in this round."""
+        """One round of checks. ``starved``: this process itself was late, so late answers do not count
+        in this round."""
         pid = self.service.pid
         if pid is not None and not self.service.running():
             self.silent = self.broken = self.slow = self.good = 0
@@ -189,10 +191,10 @@ class _Watch:
     def _through_link(
         self, link: str, direct_ms: float, *, starved: bool
     ) -> tuple[list[EvidenceEvent], bool]:
-        """The link against the service itself, asked in the same moment: load slows both."""
+        """Compare the link with the service itself at the same time, because load slows both down."""
         answer = ask(link + urlsplit(self.service.health_url).path, LINK_TIMEOUT_SECONDS)
         if answer.ms is None:
-            # A service that went away between the two questions breaks its link, too.
+            # If the service itself went away between the two requests, the link is not to blame.
             pid, again = self.service.pid, ask(self.service.health_url)
             if again.ms is None or pid != self.service.pid or not self.service.running():
                 return [], True
@@ -202,9 +204,9 @@ class _Watch:
             return [], True
         self.broken = self.broken + 1 if answer.ms is None else 0
         self.slow = self.slow + 1 if slow else 0
-        # A reset is told at once: load does not make it. That something is late has to be seen again.
-        confidence = bool(self.broken) and not answer.timed_out
-        if (confidence or self.broken >= IN_A_ROW) and self._first("broken"):
+        # One reset is enough, because load does not cause it. Late answers must be seen twice.
+        reset = bool(self.broken) and not answer.timed_out
+        if (reset or self.broken >= IN_A_ROW) and self._first("broken"):
             return [self._degraded("broken", direct_ms, answer)], True
         if self.slow >= IN_A_ROW and self._first("slow"):
             return [self._degraded("slow", direct_ms, answer)], True
@@ -226,19 +228,19 @@ class _Watch:
 
     def _recovered(self, *, unhealthy: bool) -> list[EvidenceEvent]:
         self.good = 0 if unhealthy else self.good + 1
-        if self.told and self.good >= HEALTHY_IN_A_ROW:
-            self.told.clear()
+        if self.reported and self.good >= HEALTHY_IN_A_ROW:
+            self.reported.clear()
             return [ServiceHealthy(service=self.service.name)]
         return []
 
     def _first(self, what: str) -> bool:
-        new = what not in self.told
-        self.told.add(what)
+        new = what not in self.reported
+        self.reported.add(what)
         return new
 
 
 def ask(url: str, timeout: float = PROBE_TIMEOUT_SECONDS) -> ProbeResult:
-    """One GET on a connection of its own; anything that is answered is an answer."""
+    """One GET on a new connection. Any HTTP status counts as an answer."""
     parts = urlsplit(url)
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     began = monotonic()
@@ -247,7 +249,7 @@ def ask(url: str, timeout: float = PROBE_TIMEOUT_SECONDS) -> ProbeResult:
         connection.request("GET", parts.path)
         connection.getresponse().read()
     except TimeoutError:
-        return ProbeResult(None, f"no answer within {timeout * 1000:.0f} ms", True)
+        return ProbeResult(None, f"no answer within {timeout * 1000:.0f} ms", timed_out=True)
     except (OSError, http.client.HTTPException) as error:
         return ProbeResult(None, type(error).__name__)
     finally:

@@ -1,4 +1,4 @@
-"""Writes ``timeline.jsonl`` and ``execgo_snapshots.jsonl`` of one trial, line by line, flushed."""
+"""Writes ``timeline.jsonl`` and ``execgo_snapshots.jsonl`` of one trial, and flushes every line."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ E = TypeVar("E", bound=Event)
 
 
 class TimelineRecorder:
-    """Safe to use from many threads. Times count from its creation, on a monotonic clock."""
+    """A :class:`~pytest_execgo.ports.Recorder` for many threads. Times count from its creation."""
 
     def __init__(self, folder: Path) -> None:
         self._lock = threading.Lock()
@@ -33,11 +33,12 @@ class TimelineRecorder:
         return (time.monotonic() - self._began) * 1000
 
     def at_wall(self, seconds: float) -> float:
-        """A time since the epoch, in milliseconds on the trial's clock."""
+        """A time in seconds since the epoch, as milliseconds on the trial's clock."""
         return (seconds - self.started_at.timestamp()) * 1000
 
     def add(self, event: E, at_ms: float | None = None) -> E:
-        """Stamp ``event`` with an id and its time, and write it."""
+        """Write ``event`` with its id and time, then call the listeners. Returns the event as
+        written."""
         with self._lock:
             stamped = event.model_copy(
                 update={
@@ -49,7 +50,7 @@ class TimelineRecorder:
             try:
                 line = stamped.model_dump_json(exclude_none=True)
             except ValueError:
-                # Lone surrogates, which JSON can spell and UTF-8 cannot.
+                # Lone surrogates, which JSON can contain and UTF-8 cannot.
                 stamped = type(event).model_validate(without_surrogates(stamped.model_dump()))
                 line = stamped.model_dump_json(exclude_none=True)
             if not self._timeline.closed:
@@ -68,7 +69,7 @@ class TimelineRecorder:
             self._listeners.append(listener)
 
     def snapshot(self, stage_id: str, round_: int, task_id: str, raw: dict[str, Any]) -> None:
-        """Keep a task exactly as ExecGo returned it."""
+        """Write a task exactly as ExecGo returned it."""
         line = {
             "at_ms": round(self.elapsed_ms(), 3),
             "stage_id": stage_id,
@@ -81,7 +82,7 @@ class TimelineRecorder:
             self._snapshots.flush()
 
     def events(self) -> list[EvidenceEvent | ChaosEvent]:
-        """What was recorded, in order of time."""
+        """The recorded events, in order of time."""
         with self._lock:
             return sorted(self._events, key=lambda event: event.at_ms)
 
@@ -95,7 +96,7 @@ class TimelineRecorder:
 def read_timeline(path: Path) -> list[EvidenceEvent | ChaosEvent]:
     """The events of a ``timeline.jsonl``, in order of time; a line cut by a crash is left out."""
     events = []
-    # Not splitlines(): it also splits at characters that JSON leaves inside of a text.
+    # Not splitlines(): it also splits at line separators that JSON allows inside a text.
     for line in path.read_text(encoding="utf-8").split("\n")[:-1]:
         events.append(EVENT.validate_json(line))
     return sorted(events, key=lambda event: event.at_ms)

@@ -1,4 +1,4 @@
-"""The part of ``benchmark.md`` about faults: what each did, what was named, what was covered."""
+"""The part of ``benchmark.md`` about faults: effects, named causes, coverage, controls."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def fault_section(result: BenchmarkResult) -> Iterator[str]:
 
 
 def chain(trial: TrialResult) -> Iterator[str]:
-    """The chain of explanation as a block."""
+    """The explanation of a trial as a block of code."""
     if not trial.verdict.explanation:
         return
     yield "```"
@@ -89,7 +89,7 @@ def _coverage(result: BenchmarkResult) -> Iterator[str]:
 
 
 def _scoreboard(result: BenchmarkResult) -> Iterator[str]:
-    """Injected × attributed: what was hit against what was named without knowing it."""
+    """Injected causes against the causes that attribution named."""
     score = result.attribution
     if not score.confusion:
         return
@@ -101,7 +101,7 @@ def _scoreboard(result: BenchmarkResult) -> Iterator[str]:
             f"{score.lower_95:.3f}), abstained in {score.abstained}."
         )
     mitigated = (
-        f", in {score.mitigated} trouble with a model was overcome" if score.mitigated else ""
+        f", in {score.mitigated} a problem of a model was mitigated" if score.mitigated else ""
     )
     yield (
         f"Clean trials: {score.clean}, in {score.false_causes} of them a cause was named "

@@ -59,7 +59,7 @@ def _verdict_line(result: BenchmarkResult) -> str:
 
 
 def _landing(result: BenchmarkResult) -> Iterator[str]:
-    """Whether the plans of models became legal DSL; nothing where no model was behind any."""
+    """How often plans of models were legal; no lines if no model made a plan."""
     rows = []
     for cell in result.cells:
         members = [

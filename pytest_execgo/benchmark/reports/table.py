@@ -71,13 +71,13 @@ def distrust(result: BenchmarkResult) -> list[str]:
 
 
 def controls_failed(result: BenchmarkResult) -> bool:
-    """Whether the run's own measuring is in doubt."""
+    """Whether a control has another outcome than its known one, or faults fired without a control."""
     fired = any(row.fired for row in result.coverage)
     return any(not control.ok for control in result.controls) or (fired and not result.controls)
 
 
 def finding_lines(result: BenchmarkResult) -> list[str]:
-    """One line per finding that the run takes as known, seen or not."""
+    """One line per finding that the run accepts as known, whether it was seen or not."""
     lines = []
     for finding in result.known_findings:
         count = len(finding.trials)
