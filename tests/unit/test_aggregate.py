@@ -12,7 +12,7 @@ from pytest_execgo.models.finding import AcceptedFinding
 from tests.results import missing, result, trial
 
 
-def test_trouble_that_was_overcome_is_counted_and_no_false_cause() -> None:
+def test_a_mitigated_cause_is_counted_and_is_not_a_false_cause() -> None:
     cause = {
         "layer": "plan", "code": "x", "confidence": "certain", "evidence": [], "message": "m",
     }  # fmt: skip
@@ -25,7 +25,7 @@ def test_trouble_that_was_overcome_is_counted_and_no_false_cause() -> None:
     assert score.confusion == {"none": {"none/x": 1, "none/no_failure": 1, "plan/x": 1}}
 
 
-def test_what_was_overcome_is_what_was_named_only_where_it_was_injected() -> None:
+def test_a_mitigated_cause_counts_as_first_named_only_in_an_injected_layer() -> None:
     fault = FaultRecord(action="a", target="t", phase="plan", status="fired")
     cause = {
         "layer": "plan", "code": "x", "confidence": "certain", "evidence": [], "message": "m",
@@ -62,7 +62,7 @@ def test_a_cell_of_errors_alone_is_still_a_row() -> None:
     assert "0/1 (1 error)" in text
 
 
-def test_skips_do_not_spoil_trust() -> None:
+def test_skipped_trials_leave_a_run_trustworthy() -> None:
     assert result([trial(0)], [missing(1, "skipped")]).trustworthy
     assert not result([trial(0)], [missing(1, "not_run")]).trustworthy
 
@@ -103,7 +103,7 @@ def injected_at(repetition: int, layer: str, *, named: bool) -> TrialResult:
 HELD = ControlRecord(name="must_pass", expected="e", got="g", ok=True)
 
 
-def test_where_faults_fired_the_controls_must_have_held() -> None:
+def test_a_run_with_faults_is_trustworthy_only_if_all_controls_held() -> None:
     trials = [injected_at(0, "runtime", named=True)]
     assert not result(trials, []).trustworthy
     assert result(trials, [], controls=[HELD]).trustworthy

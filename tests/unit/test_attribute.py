@@ -97,12 +97,12 @@ def unbound(code: str) -> t.BindingMissing:
 
 
 def gone_at(seconds: float) -> t.ServiceExited:
-    """ExecGo ended so long after ExecGo's own time of every failure here."""
+    """ExecGo's process ended ``seconds`` after the failures of this module, by ExecGo's own time."""
     return exited("execgo", 8).model_copy(update={"wall_time": NOW + timedelta(seconds=seconds)})
 
 
-def well(service: str, at_ms: float) -> t.ServiceHealthy:
-    return t.ServiceHealthy(event_id="well", at_ms=at_ms, service=service)
+def healthy(service: str, at_ms: float) -> t.ServiceHealthy:
+    return t.ServiceHealthy(event_id="healthy", at_ms=at_ms, service=service)
 
 
 def ready(service: str, at_ms: float) -> t.ServiceReady:
@@ -145,17 +145,17 @@ PLANNED = t.PlanReady(at_ms=4, plan_id="p", stages=1, tasks=1, digest="d", durat
         ),
         ([replied(stalled_ms=1500), judged(), PLANNED], [("adapter", "model_slow", True)]),
         ([replied(stalled_ms=900), judged(), PLANNED], [("none", "no_failure", False)]),
-        # It ended by it: to blame, and once.
+        # The plan failed because of it: it is blamed, once.
         (
             [replied("model_error"), replied("model_error", 3), no_plan("model_error")],
             [("adapter", "model_error", False)],
         ),
-        # Answers came after it, and the plan failed by what they said.
+        # Answers came after it, and the plan failed because of the answers.
         (
             [replied("model_error"), replied(None, 3), judged("cycle"), no_plan("never_valid")],
             [("plan", "never_valid", False), ("adapter", "model_error", True)],
         ),
-        # Nothing came after it: it may have used the budget up.
+        # No answer came after it, so it may have exhausted the budget.
         (
             [replied("model_timeout"), no_plan("budget_time")],
             [("adapter", "budget_time", False), ("adapter", "model_timeout", False)],
@@ -164,7 +164,7 @@ PLANNED = t.PlanReady(at_ms=4, plan_id="p", stages=1, tasks=1, digest="d", durat
             [replied(), judged("cycle"), no_plan("budget_tokens")],
             [("adapter", "budget_tokens", False), ("plan", "cycle", False)],
         ),
-        # Slowness uses time up, and nothing else.
+        # A slow answer exhausts the time, not the tokens.
         (
             [replied(stalled_ms=1500), judged("cycle"), no_plan("budget_time")],
             [
@@ -177,7 +177,7 @@ PLANNED = t.PlanReady(at_ms=4, plan_id="p", stages=1, tasks=1, digest="d", durat
             [replied(stalled_ms=1500), no_plan("budget_tokens")],
             [("adapter", "budget_tokens", False), ("adapter", "model_slow", True)],
         ),
-        # What was overcome is never the first cause of what failed later, and explains none of it.
+        # A mitigated cause comes last and explains no later failure.
         (
             [replied("model_error"), replied(None, 3), PLANNED, exited("execgo"), ended("failed")],
             [("engine", "process_exited", False), ("adapter", "model_error", True)],
@@ -189,20 +189,22 @@ PLANNED = t.PlanReady(at_ms=4, plan_id="p", stages=1, tasks=1, digest="d", durat
     ],
     ids=readable,
 )
-def test_trouble_with_a_model(
+def test_problems_of_a_model_are_blamed_or_mitigated(
     events: list[t.EvidenceEvent], expected: list[tuple[str, str, bool]]
 ) -> None:
     assert [(c.layer, c.code, c.mitigated) for c in attribute(events)] == expected
 
 
 @pytest.mark.parametrize("code", ["model_error", "unknown_placeholder"])
-def test_a_broken_answer_is_hardly_to_blame_for_what_ended_the_plan_otherwise(code: str) -> None:
+def test_a_broken_answer_is_only_a_possible_cause_if_the_plan_failed_for_another_reason(
+    code: str,
+) -> None:
     first, broken = attribute([replied(), judged("cycle"), no_plan(code)])
     assert (first.code, first.confidence) == (code, "certain")
     assert (broken.code, broken.confidence, broken.mitigated) == ("cycle", "possible", False)
 
 
-def test_what_a_plan_failed_by_is_shown_with_the_replies_that_tell_it() -> None:
+def test_the_cause_of_a_failed_plan_shows_the_replies_as_evidence() -> None:
     events: list[t.EvidenceEvent]
     events = [replied("model_error"), replied("model_error", 3), no_plan("model_error")]
     assert attribute(events)[0].evidence == ("reply-2", "reply-3", "no-plan")
@@ -249,17 +251,17 @@ DOWN = t.TaskError(code="external_failure", message="Post: refused", source="run
         ([stopped("execgo"), ended("succeeded")], ["engine/process_stopped/certain"]),
         ([stopped("runtime"), silent("runtime")], ["runtime/process_stopped/certain"]),
         (
-            [stopped("runtime", 5), well("runtime", 300), accepted(1), failed(EXIT, at_ms=400)],
+            [stopped("runtime", 5), healthy("runtime", 300), accepted(1), failed(EXIT, at_ms=400)],
             ["runtime/process_stopped/certain"],
         ),
         (
-            [stopped("runtime", 5), well("runtime", 300), accepted(1), failed(EXIT, at_ms=5000)],
+            [stopped("runtime", 5), healthy("runtime", 300), accepted(1), failed(EXIT, at_ms=5000)],
             ["runtime/process_stopped/certain", "task/exit_non_zero/possible"],
         ),
         (
             [
                 stopped("runtime", 5),
-                well("runtime", 300),
+                healthy("runtime", 300),
                 accepted(4000),
                 failed(EXIT, at_ms=5000),
             ],
@@ -381,7 +383,9 @@ DOWN = t.TaskError(code="external_failure", message="Post: refused", source="run
     ],
     ids=readable,
 )
-def test_rules(events: list[t.EvidenceEvent], expected: list[str]) -> None:
+def test_each_rule_names_layer_code_and_confidence(
+    events: list[t.EvidenceEvent], expected: list[str]
+) -> None:
     causes = attribute(events)
     assert [f"{c.layer}/{c.code}/{c.confidence}" for c in causes] == expected
 
@@ -398,19 +402,19 @@ def test_rules(events: list[t.EvidenceEvent], expected: list[str]) -> None:
         ("something new", "dsl/http_400"),
     ],
 )
-def test_refusals(message: str, code: str) -> None:
+def test_a_rejection_is_named_by_its_message(message: str, code: str) -> None:
     event = t.SubmitRejected(stage_id="s", round=0, http_status=400, message=message)
     (cause,) = attribute([event])
     assert f"{cause.layer}/{cause.code}" == code
 
 
-def test_a_refusal_with_500_is_the_engines() -> None:
+def test_a_rejection_with_status_500_blames_the_engine() -> None:
     event = t.SubmitRejected(stage_id="s", round=0, http_status=500, message="cycle detected")
     assert attribute([event])[0].layer == "engine"
 
 
-def test_the_input_cannot_even_hold_chaos() -> None:
-    """One argument; its type is the union without the chaos events, and no profile is in sight."""
+def test_the_input_type_excludes_chaos_events() -> None:
+    """The only argument has the type of evidence, and there is no profile."""
     (parameter,) = inspect.signature(attribute).parameters.values()
     assert parameter.name == "events"
     chaos = set(typing.get_args(t.ChaosEvent))
@@ -418,7 +422,7 @@ def test_the_input_cannot_even_hold_chaos() -> None:
     assert not chaos & set(typing.get_args(t.EvidenceEvent))
 
 
-def test_every_cause_of_a_failure_shows_its_evidence() -> None:
+def test_a_cause_shows_the_events_behind_it() -> None:
     (cause,) = attribute([exited("runtime"), failed(LOST), ended("failed")])
     assert cause.evidence == ("exit", "task-a")
 

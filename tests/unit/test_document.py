@@ -1,4 +1,4 @@
-"""A user's mistake in a file is one line: file, line, key path, what is allowed, what to do."""
+"""A mistake in a file is one line: file, line, key path, what is allowed, what to do."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         load(ScenarioManifest, tmp_path / "nowhere.yaml")
 
 
-def test_json_says_the_line(tmp_path: Path) -> None:
+def test_a_json_error_names_the_line(tmp_path: Path) -> None:
     path = tmp_path / "file.json"
     path.write_text('{\n "a": ,\n}')
     with pytest.raises(UsageError, match=r"file\.json:2: not JSON"):
@@ -125,12 +125,12 @@ def test_a_profile_must_make_sense(
         "{phase: verify, times: 2}",
     ],
 )
-def test_a_condition_that_a_phase_does_not_know_is_refused(tmp_path: Path, when: str) -> None:
+def test_a_condition_that_a_phase_cannot_wait_for_is_refused(tmp_path: Path, when: str) -> None:
     fault = f"[{{action: kill, target: runtime, when: {when}}}]"
     complained = complaint(tmp_path, PROFILE.format("measure", fault), ChaosProfile)
     assert "faults[0].when: phase" in complained
 
 
-def test_key_paths_survive_the_way_there_and_back() -> None:
+def test_a_key_path_is_parsed_back() -> None:
     keys: list[str | int] = ["stages", 0, "task_graph", "tasks", 12, "id"]
     assert split_path(key_path(keys)) == keys

@@ -1,4 +1,4 @@
-"""``--execgo-fail-if``: what can be said, and what trips."""
+"""``--execgo-fail-if``: which conditions can be written, and when they trip."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ RUN = result([trial(10), trial(20), trial(30, "failed")], [missing(4, "error")])
         ("recovery_rate < 1", "recovery_rate < 1: the run has no recovery_rate"),
     ],
 )  # fmt: skip
-def test_a_gate_trips_when_its_condition_holds_or_cannot_be_known(
+def test_a_gate_trips_if_its_condition_holds_or_its_figure_is_missing(
     text: str, tripped: str | None
 ) -> None:
     assert Gate.parse(text).tripped(RUN) == tripped
@@ -47,7 +47,7 @@ def test_of_an_empty_run_only_counts_are_known() -> None:
         ("__import__('os') < 1", "expected FIGURE OPERATOR NUMBER"),
     ],
 )
-def test_a_gate_that_cannot_be_read_is_refused(text: str, complaint: str) -> None:
+def test_an_invalid_gate_is_refused_in_one_line(text: str, complaint: str) -> None:
     with pytest.raises(UsageError) as error:
         Gate.parse(text)
     assert complaint in str(error.value)

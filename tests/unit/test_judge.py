@@ -1,4 +1,4 @@
-"""What a verdict is, over all expectations; nothing that was not proven is green."""
+"""The verdict for each expectation: what was not proven is never green."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FIRED = t.ChaosFired(fault=0, action="kill", target="runtime", detail="d", at_ms
 SILENT = t.ChaosNotFired(
     fault=0, action="kill", target="runtime", reason="condition_never_met", message="never"
 )
-DICE = t.ChaosNotFired(
+NOT_DRAWN = t.ChaosNotFired(
     fault=0, action="kill", target="runtime", reason="random_draw", message="probability 0.3"
 )
 DONE = t.TrialFinished(wall_time_ms=9, at_ms=9)
@@ -59,8 +59,8 @@ FAIL, MEASURE = profile("expected_failure", DSL), profile("measure")
         (RECOVER, [ARMED, FIRED, BAD, DONE], "failed"),
         (RECOVER, [ARMED, SILENT, GOOD, DONE], "inconclusive"),
         (RECOVER, [ARMED, GOOD, DONE], "inconclusive"),
-        (RECOVER, [ARMED, DICE, GOOD, DONE], "passed"),
-        (RECOVER, [ARMED, DICE, BAD, DONE], "failed"),
+        (RECOVER, [ARMED, NOT_DRAWN, GOOD, DONE], "passed"),
+        (RECOVER, [ARMED, NOT_DRAWN, BAD, DONE], "failed"),
         (FAIL, [ARMED, FIRED, REFUSED, BAD, DONE], "passed"),
         (FAIL, [ARMED, FIRED, BAD, DONE], "failed"),
         (FAIL, [ARMED, FIRED, GOOD, DONE], "failed"),
@@ -80,7 +80,7 @@ def test_status(expected: ChaosProfile, events: list[TimelineEvent], status: str
     [
         ([FIRED, REFUSED, BAD, DONE], True),
         ([FIRED, BAD, DONE], False),
-        ([DICE, BAD, DONE], None),
+        ([NOT_DRAWN, BAD, DONE], None),
     ],
     ids=readable,
 )
@@ -93,7 +93,7 @@ def test_a_cause_counts_only_when_the_fault_fired(
 
 @pytest.mark.parametrize(
     ("event", "status"),
-    [(FIRED, "fired"), (SILENT, "not_fired"), (DICE, "not_exercised")],
+    [(FIRED, "fired"), (SILENT, "not_fired"), (NOT_DRAWN, "not_exercised")],
     ids=readable,
 )
 def test_what_becomes_of_a_fault(event: TimelineEvent, status: str) -> None:
@@ -134,61 +134,59 @@ def replied(code: str | None, at_ms: float) -> t.ModelReplied:
 
 LIMITED = profile("should_recover", {"layer": "adapter", "code": "model_rate_limit"})
 PLANNED = t.PlanReady(plan_id="p", stages=1, tasks=1, digest="d", duration_ms=1, at_ms=4)
-GOT_OVER: list[TimelineEvent] = [replied("model_rate_limit", 2), replied(None, 3), PLANNED]
+MITIGATED: list[TimelineEvent] = [replied("model_rate_limit", 2), replied(None, 3), PLANNED]
 
 
 @pytest.mark.parametrize(
     ("events", "named"),
     [
-        ([FIRED, *GOT_OVER, GOOD, DONE], True),
+        ([FIRED, *MITIGATED, GOOD, DONE], True),
         ([FIRED, replied(None, 3), PLANNED, GOOD, DONE], False),
-        # Something else broke, too: that was not injected.
-        ([FIRED, *GOT_OVER, EXIT, GOOD, DONE], False),
+        # Another layer failed, too, without an injected fault.
+        ([FIRED, *MITIGATED, EXIT, GOOD, DONE], False),
     ],
     ids=readable,
 )
-def test_what_was_overcome_is_named_and_blamed_for_nothing(
-    events: list[TimelineEvent], named: bool
-) -> None:
+def test_a_mitigated_cause_counts_as_named(events: list[TimelineEvent], named: bool) -> None:
     verdict, _ = judge(LIMITED, [ARMED, *events])
     assert verdict.cause_named is named
 
 
-def test_what_was_overcome_is_no_failure_that_was_expected() -> None:
+def test_a_mitigated_cause_is_not_the_expected_failure() -> None:
     wanted = profile("expected_failure", {"layer": "adapter", "code": "model_error"})
-    got_over = [replied("model_error", 2), replied(None, 3)]
+    mitigated = [replied("model_error", 2), replied(None, 3)]
     refused = t.PlanFailed(code="model_key_refused", message="m", duration_ms=1, at_ms=5)
-    verdict, _ = judge(wanted, [ARMED, FIRED, *got_over, refused, DONE])
+    verdict, _ = judge(wanted, [ARMED, FIRED, *mitigated, refused, DONE])
     assert (verdict.status, verdict.cause_named) == ("failed", False)
     never = t.PlanFailed(code="model_error", message="m", duration_ms=1, at_ms=5)
     verdict, _ = judge(wanted, [ARMED, FIRED, replied("model_error", 2), never, DONE])
     assert (verdict.status, verdict.cause_named) == ("passed", True)
 
 
-def test_what_was_overcome_is_no_harm_elsewhere() -> None:
-    verdict, _ = judge(FAIL, [ARMED, FIRED, *GOT_OVER, REFUSED, BAD, DONE])
+def test_a_mitigated_cause_in_another_layer_is_allowed() -> None:
+    verdict, _ = judge(FAIL, [ARMED, FIRED, *MITIGATED, REFUSED, BAD, DONE])
     assert (verdict.status, verdict.cause_named) == ("passed", True)
 
 
 @pytest.mark.parametrize(
     ("events", "recovery"),
     [
-        ([ARMED, FIRED, *GOT_OVER, GOOD, DONE], "recovered"),
+        ([ARMED, FIRED, *MITIGATED, GOOD, DONE], "recovered"),
         ([ARMED, FIRED, replied(None, 3), PLANNED, GOOD, DONE], "not_needed"),
-        ([*GOT_OVER, GOOD, DONE], "not_needed"),
-        # That was before the fault.
+        ([*MITIGATED, GOOD, DONE], "not_needed"),
+        # The model failed before the fault was injected.
         ([ARMED, replied("model_rate_limit", 0), PLANNED, FIRED, GOOD, DONE], "not_needed"),
     ],
     ids=readable,
 )
-def test_a_model_that_had_to_be_asked_again_is_a_recovery(
+def test_a_trial_that_had_to_ask_the_model_again_recovered(
     events: list[TimelineEvent], recovery: str
 ) -> None:
     assert judge(LIMITED, events)[0].recovery == recovery
 
 
 def test_of_two_faults_only_those_that_fired_must_be_named() -> None:
-    left_out = DICE.model_copy(update=SECOND)
+    left_out = NOT_DRAWN.model_copy(update=SECOND)
     verdict, _ = judge(BOTH, [ARMED, FIRED, left_out, SLOW, GOOD, DONE])
     assert verdict.expected_cause == "fixture/slow"
     assert verdict.cause_named
@@ -211,7 +209,7 @@ def test_a_fault_after_the_last_stage_proves_no_recovery() -> None:
 
 
 def test_a_wrong_result_is_not_the_failure_that_was_expected() -> None:
-    """The fault was recovered from; what fails is a check, for a reason of its own."""
+    """The trial recovered from the fault; a check fails for another reason."""
     end = t.StageFinished.model_validate({**STAGE, "at_ms": 7, "outcome": "succeeded"})
     runtime = profile("expected_failure", {"layer": "runtime"})
     gone = t.ServiceExited(service="runtime", pid=1, exit_status=-9, at_ms=3)
@@ -220,7 +218,7 @@ def test_a_wrong_result_is_not_the_failure_that_was_expected() -> None:
     assert "task/wrong_output" in verdict.outcome
 
 
-def test_each_strike_counts() -> None:
+def test_each_injection_is_counted() -> None:
     again = FIRED.model_copy(update={"at_ms": 20.0})
     healed = [
         t.ChaosHealed(fault=0, action="kill", target="runtime", detail="d", at_ms=at)

@@ -50,7 +50,8 @@ LIKELY = ("runtime", "stuck", "likely")
 
 
 def judged(given: Verdict, *expected: str, healed_at_ms: float | None = None) -> JudgedTrial:
-    """A trial whose task was first seen at 50 ms; with ``expected`` the runtime was hit by a fault."""
+    """A trial whose task was first seen at 50 ms; with ``expected``, a fault was injected into the
+    runtime."""
     hit = FaultRecord(
         action="kill", target="runtime", phase="runtime", status="fired", healed_at_ms=healed_at_ms
     )
@@ -93,7 +94,7 @@ def test_a_finding_explains_its_own_cause_only(
     assert known_finding(judged(given), [STUCK], services) == expected
 
 
-def test_trouble_that_was_overcome_is_no_second_defect_and_no_finding() -> None:
+def test_a_mitigated_cause_is_neither_a_second_defect_nor_a_finding() -> None:
     def mitigated(given: Verdict) -> Verdict:
         first, *others = given.attribution
         gone = first.model_copy(update={"mitigated": True})
@@ -107,11 +108,11 @@ def test_trouble_that_was_overcome_is_no_second_defect_and_no_finding() -> None:
 @pytest.mark.parametrize(
     ("healed_at_ms", "expected"), [(40, "stays-running"), (60, None), (None, None)]
 )
-def test_where_that_service_was_hit_its_tasks_must_have_begun_afterwards(
+def test_after_a_fault_in_the_service_its_tasks_must_begin_after_healing(
     healed_at_ms: float | None, expected: str | None
 ) -> None:
     both = verdict(("runtime", "handle_lost", "certain"), LIKELY)
-    assert known_finding(judged(both), [STUCK], REAL) is None, "nobody injected that"
+    assert known_finding(judged(both), [STUCK], REAL) is None, "no fault explains the lost handle"
     hit = judged(both, "runtime", healed_at_ms=healed_at_ms)
     assert known_finding(hit, [STUCK], REAL) == expected
 

@@ -30,7 +30,7 @@ def test_values(path: str, value: object) -> None:
     assert search(path, DOCUMENT) == value
 
 
-def test_text_that_is_no_json_is_explained() -> None:
+def test_text_other_than_json_is_explained() -> None:
     with pytest.raises(PathError, match="not JSON"):
         search("from_json(@)", "Traceback …")
 

@@ -1,4 +1,4 @@
-"""The prober by itself: what it tells of a service, once, and what it must not say."""
+"""The prober alone: which problems of a service it reports, and when it stays silent."""
 
 from __future__ import annotations
 
@@ -58,19 +58,19 @@ def rounds(watched: _Watch, count: int, **options: bool) -> list[str]:
     return [kind for _ in range(count) for kind in kinds(watched.look(**options))]
 
 
-def test_silence_is_told_when_it_is_seen_twice_in_a_row(answers: Script) -> None:
+def test_silence_is_reported_once_after_two_late_checks_in_a_row(answers: Script) -> None:
     answers["direct"] += [LATE, GOOD, LATE, LATE, LATE]
     assert rounds(watch(), 5) == ["service_silent"]
 
 
-def test_a_late_prober_says_nothing(answers: Script) -> None:
+def test_a_starved_prober_reports_nothing(answers: Script) -> None:
     answers["direct"] += [LATE] * 4
     assert rounds(watch(), 4, starved=True) == []
     answers["link"] += [SLOW, LATE] * 3
     assert rounds(watch(), 6, starved=True) == []
 
 
-def test_a_reset_link_is_told_at_once_and_a_slow_one_when_seen_again(answers: Script) -> None:
+def test_a_reset_link_is_reported_at_once_and_a_slow_link_after_two_checks(answers: Script) -> None:
     answers["link"] += [RESET]
     assert rounds(watch(), 1) == ["link_degraded:broken"]
     answers["link"] += [SLOW, GOOD, SLOW, SLOW]
@@ -83,7 +83,7 @@ def test_a_service_that_goes_away_in_between_does_not_break_its_link(answers: Sc
     assert rounds(watch(), 1) == []
 
 
-def test_when_it_is_well_again_that_is_told_and_it_may_be_told_again(answers: Script) -> None:
+def test_a_recovery_is_reported_and_so_is_the_next_problem(answers: Script) -> None:
     watched = watch()
     answers["link"] += [RESET, RESET]
     assert rounds(watched, 2) == ["link_degraded:broken"]
@@ -92,7 +92,7 @@ def test_when_it_is_well_again_that_is_told_and_it_may_be_told_again(answers: Sc
     assert rounds(watched, 1) == ["link_degraded:broken"]
 
 
-def test_a_process_that_only_starts_is_not_silent(answers: Script) -> None:
+def test_a_starting_process_is_not_silent(answers: Script) -> None:
     service = Service()
     watched = watch(service)
     service.pid = 2
@@ -102,19 +102,19 @@ def test_a_process_that_only_starts_is_not_silent(answers: Script) -> None:
     assert rounds(watched, 3) == ["service_silent"]
 
 
-def test_a_service_elsewhere_must_have_answered_first(answers: Script) -> None:
+def test_a_remote_service_can_be_silent_only_after_an_answer(answers: Script) -> None:
     answers["direct"] += [LATE] * 4
     assert rounds(watch(Service(pid=None)), 4) == []
 
 
-def test_a_dead_process_is_no_news_of_the_probers(answers: Script) -> None:
+def test_an_ended_process_is_not_reported_by_the_prober(answers: Script) -> None:
     service = Service()
     service.alive = False
     answers["direct"] += [RESET] * 3
     assert rounds(watch(service), 3) == []
 
 
-def test_stopped_and_limited_are_seen_at_the_service(answers: Script) -> None:
+def test_a_stopped_and_limited_process_is_reported(answers: Script) -> None:
     service = Service()
     watched = _Watch(service, None, {"memory": "unlimited"})
     service.stopped, service.limits = True, {"memory": "16 MB"}

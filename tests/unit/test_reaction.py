@@ -1,4 +1,4 @@
-"""When a fault was noticed, and when the trial had got over it."""
+"""When a fault was detected, and when the trial had recovered from it."""
 
 from __future__ import annotations
 
@@ -38,15 +38,15 @@ def replied(code: str | None, at_ms: float, stalled_ms: float = 0) -> t.ModelRep
     [
         ([replied("model_error", 12), replied(None, 20)], 2, 40),
         ([replied(None, 12), t.AnswerJudged(attempt=1, rules=("cycle",), at_ms=15)], 5, 40),
-        # Slow, and nothing had to be got over.
+        # A slow answer needs no recovery.
         ([replied(None, 30, stalled_ms=1500)], 20, None),
         ([replied(None, 30)], None, None),
-        # Seen at the runtime: got over when the stage was.
+        # Detected at the runtime: recovered with the success of the stage.
         ([t.TaskLost(stage_id="s", round=0, task_id="a", engine_task_id="x", at_ms=60)], 50, 80),
     ],
     ids=readable,
 )
-def test_reaction(
+def test_detection_and_recovery_count_from_the_fault(
     seen: list[t.TimelineEvent], detection_ms: float | None, recovery_ms: float | None
 ) -> None:
     events = [FIRED, *seen, PLANNED, STAGE, GOOD, DONE]

@@ -1,4 +1,4 @@
-"""The schemas in docs/schemas are those of the code; what is on disk fits them."""
+"""The schemas in docs/schemas match the code, and the files on disk match them."""
 
 from __future__ import annotations
 
