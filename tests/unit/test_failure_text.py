@@ -1,0 +1,36 @@
+"""The text of a failed test."""
+
+from __future__ import annotations
+
+from pytest_execgo.verdict.failure_text import failure_text
+from tests.results import trial
+
+
+def test_a_failed_trial_shows_outcome_causes_explanation_record_and_rerun() -> None:
+    cause = {"layer": "task", "code": "x", "confidence": "certain", "message": "m"}
+    result = trial(
+        0,
+        "failed",
+        attribution=[
+            {**cause, "evidence": ["e1", "e2"]},
+            {**cause, "evidence": [], "mitigated": True},
+        ],
+        explanation=[
+            {"at_ms": 25, "text": "first", "events": []},
+            {"at_ms": 1500.4, "text": "second", "events": []},
+        ],
+    )
+    assert failure_text(result, "reports/run/trials/t").splitlines() == [
+        "FAILED       o",
+        "cause        task · x (certain): m [e1, e2]",
+        "mitigated    task · x (certain): m",
+        "chain        0.025 s  first",
+        "             1.500 s  second",
+        "record       reports/run/trials/t",
+        "rerun        pytest x",
+    ]
+
+
+def test_the_status_comes_first() -> None:
+    assert failure_text(trial(0), "f").startswith("PASSED       ")
+    assert failure_text(trial(0, "inconclusive"), "f").startswith("INCONCLUSIVE o")
