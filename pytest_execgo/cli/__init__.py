@@ -1,1 +1,1 @@
-"""``python -m pytest_execgo …``: for people, CI and the desktop client."""
+"""The command line ``python -m pytest_execgo``, for people, CI and the desktop client."""

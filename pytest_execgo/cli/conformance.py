@@ -1,4 +1,4 @@
-"""``conformance``: how far an engine speaks ExecGo's contract, as a table per area."""
+"""``conformance``: compares an engine with ExecGo's contract, as a table per area."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from pytest_execgo.conformance.engines import Engines
 from pytest_execgo.conformance.peer import Peer
 from pytest_execgo.conformance.search import Found, search
 from pytest_execgo.errors import HarnessError, UsageError, unknown_name
-from pytest_execgo.extensions.registry import Registry
 from pytest_execgo.harness.fleet import FleetSpec
 from pytest_execgo.harness.service import Networked
 from pytest_execgo.models.finding import AcceptedFinding, Finding
 from pytest_execgo.options.values import KnownFinding
+from pytest_execgo.plugin.project import project_registry
 from pytest_execgo.scenario.findings import check_accepted, load_findings
 
 State = Literal["passed", "differs", "deliberate", "not_run"]
@@ -31,7 +31,7 @@ DEAD_ENGINE = 3
 
 @dataclass(frozen=True)
 class CaseResult:
-    """One case. ``deliberate``: a documented difference of the embedded engine."""
+    """The result of one case. ``deliberate``: a documented difference of the embedded engine."""
 
     case: str
     area: str
@@ -42,8 +42,8 @@ class CaseResult:
 
 
 def conformance(options: argparse.Namespace) -> int:
-    """Exit 0 if no case differs but the deliberate ones, and the search finds nothing that is not
-    taken as known; 1 otherwise; 3 if the engine could not be brought up."""
+    """Exit 0 if only deliberate differences and known findings were found, 3 if the engine cannot be
+    started, else 1."""
     cases = _selected(options.area or [])
     book = load_findings()
     known_words = (KnownFinding().read("--known", word) for word in options.known or ())
@@ -51,7 +51,7 @@ def conformance(options: argparse.Namespace) -> int:
         AcceptedFinding.model_construct(id=one["id"], reason=one["reason"]) for one in known_words
     ]
     check_accepted(accepted, book, "--known")
-    launchers = Registry.build().launchers
+    launchers = project_registry().launchers
     choices = tuple(_choice(word) for word in options.service or ())
     launcher, target = FleetSpec(choices=choices).resolve(launchers)["execgo"]
     if isinstance(launcher, Networked):
@@ -75,7 +75,7 @@ def conformance(options: argparse.Namespace) -> int:
                     engines, options.search, options.seed, progress.program
                 )
         except HarnessError as error:
-            # What was found until then is reported all the same.
+            # The report still shows what was found before.
             dead = error
         finally:
             engines.stop()
@@ -99,7 +99,7 @@ def conformance(options: argparse.Namespace) -> int:
 
 @dataclass(frozen=True)
 class Report:
-    """What was found; ``programs`` is how many the search ran (0: it was not asked for)."""
+    """The results. ``programs``: how many programs the search ran; 0 without a search."""
 
     title: str
     results: list[CaseResult]
@@ -110,7 +110,7 @@ class Report:
 
     @property
     def differs(self) -> bool:
-        """Whether there is more than deliberate differences and accepted findings."""
+        """Whether a difference is neither deliberate nor an accepted finding."""
         if any(result.state == "differs" for result in self.results):
             return True
         return any(not self._accepted_for(found) for found in self.violations)
@@ -123,9 +123,9 @@ class Report:
         ]
 
     def seen(self) -> dict[str, list[str]]:
-        """The findings of the book that this engine shows, each with its cases and invariants.
+        """The known findings that this engine shows, each with its cases and invariants.
 
-        A case of a quirk passes where the engine does what was recorded: it has the quirk.
+        The case of a quirk passes if the engine behaves as recorded, which means that it has the quirk.
         """
         seen = {}
         for finding in self.known:
@@ -140,7 +140,7 @@ class Report:
         return seen
 
     def json(self) -> str:
-        """One JSON object and a newline."""
+        """The report as one line of JSON."""
         document = {
             "engine": self.title,
             "cases": [asdict(result) for result in self.results],
@@ -153,7 +153,7 @@ class Report:
         return json.dumps(document, ensure_ascii=False) + "\n"
 
     def text(self, tablefmt: str) -> str:
-        """The table per area, then what differs, then what the search found."""
+        """The table per area, then the differences, then the violations that the search found."""
         parts = [_report(self.title, self.results, tablefmt), *self._known(tablefmt)]
         if self.programs:
             heading = "## Search" if tablefmt == "github" else "search:"
@@ -177,14 +177,15 @@ class Report:
         rows = [[name, summaries[name], ", ".join(by)] for name, by in self.seen().items()]
         if not rows:
             return []
-        heading = "## Known findings" if tablefmt == "github" else "known findings it has:"
+        heading = "## Known findings" if tablefmt == "github" else "known findings of this engine:"
         if tablefmt == "github":
             return [heading, "", tabulate(rows, ["id", "what", "shown by"], tablefmt), ""]
         return [heading, "", *(f"- {name}: {what} ({by})" for name, what, by in rows), ""]
 
 
 class Progress:
-    """How far it is, on standard error: one changing line on a terminal, else a line now and then."""
+    """Progress on standard error: one changing line on a terminal, else a line per area and per hundred
+    programs."""
 
     _PROGRAMS_PER_LINE = 100
 
@@ -193,7 +194,7 @@ class Progress:
         self._area = ""
 
     def case(self, number: int, of: int, case: Case) -> None:
-        """A recorded case begins."""
+        """Show that a recorded case begins."""
         if self._terminal:
             self._overwrite(f"{number}/{of} {case.name}")
         elif case.area != self._area:
@@ -201,14 +202,14 @@ class Progress:
         self._area = case.area
 
     def program(self, number: int) -> None:
-        """A generated program begins."""
+        """Show that a generated program begins."""
         if self._terminal:
             self._overwrite(f"searching, program {number}")
         elif number % self._PROGRAMS_PER_LINE == 1:
             print(f"searching, program {number}", file=sys.stderr, flush=True)
 
     def end(self) -> None:
-        """Leave an empty line behind."""
+        """Clear the line of a terminal."""
         if self._terminal:
             self._overwrite("")
 

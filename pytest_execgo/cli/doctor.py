@@ -1,4 +1,4 @@
-"""``doctor``: what is there, what is missing, and the command that mends it."""
+"""``doctor``: what a run finds on this machine, what is missing, and the command that fixes it."""
 
 from __future__ import annotations
 
@@ -21,26 +21,28 @@ from tabulate import tabulate
 from pytest_execgo.errors import HarnessError, UsageError
 from pytest_execgo.extensions.registry import Registry
 from pytest_execgo.harness.fleet import Fleet, FleetSpec
+from pytest_execgo.plugin.project import project_registry
 
 DISTRIBUTION = "pytest-execgo"
 
 
 @dataclass(frozen=True)
 class DoctorFinding:
-    """One row. ``missing`` is no trouble for the default run; ``broken`` is."""
+    """One row. The default run works without what is ``missing``, but not if something is ``broken``."""
 
     what: str
     state: Literal["ok", "missing", "broken"]
     detail: str
-    mend: str = ""
+    fix: str = ""
 
 
 def doctor(options: argparse.Namespace) -> int:
     """Exit 0 if the default run can work, else 1."""
-    registry = Registry.build()
+    registry, project = _project()
     probes: list[Callable[[], Iterator[DoctorFinding]]] = [
         _python,
         _requirements,
+        lambda: iter(project),
         lambda: _adapters(registry),
         _ports,
         lambda: _write_access(options.reports),
@@ -53,10 +55,18 @@ def doctor(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps([asdict(finding) for finding in findings], ensure_ascii=False))
         return 1 if broken else 0
-    rows = [[f.state, f.what, f.detail, f.mend] for f in findings]
-    print(tabulate(rows, ["", "what", "found", "to mend it"], tablefmt="plain"))
+    rows = [[f.state, f.what, f.detail, f.fix] for f in findings]
+    print(tabulate(rows, ["", "what", "found", "how to fix it"], tablefmt="plain"))
     print(f"\n{len(broken)} broken; the default run {'cannot' if broken else 'can'} work")
     return 1 if broken else 0
+
+
+def _project() -> tuple[Registry, list[DoctorFinding]]:
+    """The parts of the project; the built-in ones, and a finding, if the project cannot be loaded."""
+    try:
+        return project_registry(), []
+    except UsageError as error:
+        return Registry.build(), [DoctorFinding("project", "broken", str(error), "see the message")]
 
 
 def _python() -> Iterator[DoctorFinding]:
@@ -68,7 +78,7 @@ def _python() -> Iterator[DoctorFinding]:
 
 
 def _requirements() -> Iterator[DoctorFinding]:
-    """Everything the package itself requires, in a version that will do."""
+    """The packages that pytest-execgo requires, each in a suitable version."""
     wrong = []
     for text in requires(DISTRIBUTION) or []:
         requirement = Requirement(text)
@@ -85,7 +95,7 @@ def _requirements() -> Iterator[DoctorFinding]:
         )
     else:
         yield DoctorFinding(
-            "packages", "ok", f"{DISTRIBUTION} {version(DISTRIBUTION)} and what it needs"
+            "packages", "ok", f"{DISTRIBUTION} {version(DISTRIBUTION)} and its requirements"
         )
 
 
@@ -112,9 +122,9 @@ def _write_access(reports: Path) -> Iterator[DoctorFinding]:
     if folder.is_dir() and os.access(folder, os.W_OK):
         yield DoctorFinding("reports folder", "ok", str(reports))
     else:
-        mend = "make it writable, or choose another: --execgo-reports DIR"
+        fix = "make it writable, or choose another: --execgo-reports DIR"
         yield DoctorFinding(
-            "reports folder", "broken", f"{folder} is no folder that can be written to", mend
+            "reports folder", "broken", f"{folder} is not a writable directory", fix
         )
 
 
@@ -134,21 +144,21 @@ def _execgo() -> Iterator[DoctorFinding]:
     if binary:
         yield DoctorFinding("real ExecGo", "ok", f"use --execgo-service execgo=binary:{binary}")
     elif (checkout / "go.mod").exists():
-        mend = f"go build -C {checkout} -o execgo ./cmd/execgo"
-        yield DoctorFinding("real ExecGo", "missing", f"a checkout at {checkout}, not built", mend)
+        fix = f"go build -C {checkout} -o execgo ./cmd/execgo"
+        yield DoctorFinding("real ExecGo", "missing", f"a checkout at {checkout}, not built", fix)
     else:
-        mend = "build ExecGo, then --execgo-service execgo=binary:PATH"
+        fix = "build ExecGo, then --execgo-service execgo=binary:PATH"
         yield DoctorFinding(
-            "real ExecGo", "missing", "no execgo on PATH, no checkout ../execgo", mend
+            "real ExecGo", "missing", "no execgo on PATH, no checkout ../execgo", fix
         )
 
 
 def _docker() -> Iterator[DoctorFinding]:
-    """What ``--execgo-harness=container`` needs: an engine whose containers can be reached, and a Python
-    image or what was built from one."""
+    """What ``--execgo-harness=container`` needs: an engine whose containers this machine can reach, and
+    a Python image or an image built from it."""
     from pytest_execgo.harness.containers import engine as docker_engine
     from pytest_execgo.harness.containers import limits as container_limits
-    from pytest_execgo.harness.containers import persistent as kept
+    from pytest_execgo.harness.containers import persistent
     from pytest_execgo.harness.containers.images import builder
     from pytest_execgo.harness.containers.images.sources import DEFAULT_PYTHON_IMAGE, Own
 
@@ -158,10 +168,10 @@ def _docker() -> Iterator[DoctorFinding]:
             facts = docker_engine.facts()
             base = builder.find(DEFAULT_PYTHON_IMAGE)
             built = builder.find(Own("runtime", DEFAULT_PYTHON_IMAGE).tag)
-            fleets = kept.names()
+            fleets = persistent.names()
     except UsageError as error:
-        problem, _, mend = str(error).partition(": ")
-        yield DoctorFinding(what, "missing", problem, mend or "only containers need it")
+        problem, _, fix = str(error).partition(": ")
+        yield DoctorFinding(what, "missing", problem, fix or "only containers need it")
         return
     unsupported = container_limits.unsupported
     limits = [name for name in ("cpu", "memory", "pids") if unsupported(name, facts) is None]
@@ -169,8 +179,10 @@ def _docker() -> Iterator[DoctorFinding]:
     if base or built:
         yield DoctorFinding("Python image", "ok", DEFAULT_PYTHON_IMAGE)
     else:
-        mend = f"docker pull {DEFAULT_PYTHON_IMAGE}, or --execgo-python-image IMAGE"
-        yield DoctorFinding("Python image", "missing", f"{DEFAULT_PYTHON_IMAGE} is not here", mend)
+        fix = f"docker pull {DEFAULT_PYTHON_IMAGE}, or --execgo-python-image IMAGE"
+        yield DoctorFinding(
+            "Python image", "missing", f"{DEFAULT_PYTHON_IMAGE} is not on this machine", fix
+        )
     if fleets:
-        mend = "python -m pytest_execgo harness status"
-        yield DoctorFinding("fleets that are kept", "ok", ", ".join(fleets), mend)
+        fix = "python -m pytest_execgo harness status"
+        yield DoctorFinding("persistent fleets", "ok", ", ".join(fleets), fix)

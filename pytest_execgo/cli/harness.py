@@ -1,4 +1,4 @@
-"""``harness up|status|down``: fleets of containers that stay up between runs."""
+"""``harness up|status|down``: persistent fleets, whose containers stay up between runs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from dataclasses import asdict
 from tabulate import tabulate
 
 from pytest_execgo.errors import HarnessError, UsageError, unknown_name
-from pytest_execgo.extensions.registry import Registry
 from pytest_execgo.harness.containers import persistent
 from pytest_execgo.harness.containers.engine import raised_as
 from pytest_execgo.harness.containers.images.builder import remove_built
@@ -20,12 +19,13 @@ from pytest_execgo.harness.containers.persistent import ServiceStatus
 from pytest_execgo.harness.fleet import FleetSpec
 from pytest_execgo.harness.readiness import DEFAULT_TIMEOUT_SECONDS
 from pytest_execgo.harness.service import SERVICE_NAMES, LaunchSettings
+from pytest_execgo.plugin.project import project_registry
 
 _PORTS = range(1, 65536)
 
 
 def up(options: argparse.Namespace) -> int:
-    """Bring a fleet up and show it."""
+    """Start a persistent fleet and show it."""
     choices = [_pair("--service", word, "execgo=container:IMAGE") for word in options.service or ()]
     spec = FleetSpec(
         harness="container",
@@ -34,11 +34,12 @@ def up(options: argparse.Namespace) -> int:
         ready_within_seconds=options.ready_timeout or DEFAULT_TIMEOUT_SECONDS,
     )
     published = _published(options.publish or ())
-    # Whoever ends it: what is half up goes.
+    launchers = project_registry().launchers
+    # A signal becomes KeyboardInterrupt, so that persistent.up removes a fleet that is only half up.
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
     with raised_as(HarnessError, f"fleet {options.name}"):
-        persistent.up(options.name, spec, Registry.build().launchers, published, _progress)
+        persistent.up(options.name, spec, launchers, published, _progress)
         found = persistent.status(options.name)
     _show(found, options.json)
     if not options.json:
@@ -48,15 +49,15 @@ def up(options: argparse.Namespace) -> int:
 
 
 def status(options: argparse.Namespace) -> int:
-    """Show what is up; exit 1 unless all of it is ready."""
-    with raised_as(HarnessError, "the fleets that are kept"):
+    """Show the services of persistent fleets. Exit 1 unless all are ready."""
+    with raised_as(HarnessError, "persistent fleets"):
         found = persistent.status(options.name)
     _show(found, options.json)
     return 0 if all(service.state == "ready" for service in found) else 1
 
 
 def down(options: argparse.Namespace) -> int:
-    """Take down one fleet, or all."""
+    """Take down one persistent fleet or all, and remove built images on request."""
     if options.all and options.name:
         raise UsageError("harness down: give a NAME or --all, not both")
     chosen = persistent.names() if options.all else [options.name] if options.name else []
@@ -102,7 +103,9 @@ def _published(words: Sequence[str]) -> dict[str, int]:
     found: dict[str, int] = {}
     for name, port in map(_port, words):
         if name in found or port in found.values():
-            raise UsageError(f"--publish {name}={port}: one port for a service, and each port once")
+            raise UsageError(
+                f"--publish {name}={port}: give each service one port, and each port to one service"
+            )
         found[name] = port
     return found
 

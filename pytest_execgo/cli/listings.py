@@ -12,13 +12,14 @@ from typing import Any
 from tabulate import tabulate
 
 from pytest_execgo.errors import UsageError, unknown_name
-from pytest_execgo.extensions.registry import Registry
+from pytest_execgo.plugin.project import project_registry
 from pytest_execgo.scenario import library
 from pytest_execgo.scenario.manifest import MANIFEST, load_scenario
 
 
 def list_scenarios(options: argparse.Namespace) -> int:
-    """Name, description, size of the reference plan; a broken one is an error line, exit 2."""
+    """Show the scenarios with the size of their reference plan. Exit 2 if one is invalid, with one line
+    for each."""
     folder = _folder(options)
     rows = []
     broken = 0
@@ -44,8 +45,8 @@ def list_scenarios(options: argparse.Namespace) -> int:
 
 
 def list_profiles(options: argparse.Namespace) -> int:
-    """Name, what is expected, description."""
-    registry = Registry.build()
+    """Show the chaos profiles: the built-in ones, and those of the folder of scenarios."""
+    registry = project_registry()
     folder = _folder(options)
     rows = []
     for path in library.list_profiles(folder).values():
@@ -63,7 +64,7 @@ def list_profiles(options: argparse.Namespace) -> int:
 
 
 def validate_scenarios(options: argparse.Namespace) -> int:
-    """Exit 0 if all are well, else one line per broken one and exit 2."""
+    """Exit 0 if all scenarios are valid, else 2 with one line for each that is not."""
     folder = _folder(options)
     known = library.list_scenarios(folder)
     paths = [_find(name, known, "scenario", MANIFEST) for name in options.names]
@@ -71,11 +72,11 @@ def validate_scenarios(options: argparse.Namespace) -> int:
 
 
 def validate_profiles(options: argparse.Namespace) -> int:
-    """The same for chaos profiles."""
+    """Exit 0 if all chaos profiles are valid, else 2 with one line for each that is not."""
     folder = _folder(options)
     known = library.list_profiles(folder)
     paths = [_find(name, known, "chaos profile", None) for name in options.names]
-    registry = Registry.build()
+    registry = project_registry()
     return _validate(paths or list(known.values()), registry.load_profile, options.json)
 
 
@@ -109,7 +110,7 @@ def _validate(paths: Sequence[Path], check: Callable[[Path], Any], as_json: bool
     else:
         for finding in broken:
             print(f"error: {finding['error']}", file=sys.stderr)
-        print(f"{len(paths) - len(broken)} of {len(paths)} are well")
+        print(f"{len(paths) - len(broken)} of {len(paths)} valid")
     return 2 if broken else 0
 
 

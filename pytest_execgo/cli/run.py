@@ -1,29 +1,25 @@
-"""``run`` and ``benchmark``: pytest with the options of a run."""
+"""``run``, ``benchmark`` and ``replay``: pytest with the options of a run."""
 
 from __future__ import annotations
 
 import argparse
 import json
+from typing import Any
 
 from pytest_execgo.models.benchmark import BenchmarkResult
 from pytest_execgo.models.document import load
-from pytest_execgo.options.table import OPTIONS
+from pytest_execgo.options.table import OPTIONS, Option
 from pytest_execgo.plugin.invoke import LastRun, run_pytest
 
 BENCHMARK_REPETITIONS = 5
 
 
 def run(options: argparse.Namespace) -> int:
-    """Call pytest and exit as it does."""
-    args: list[str] = []
-    for option in OPTIONS:
-        found = getattr(options, option.name)
-        if option.kind == "flag":
-            args += [option.flag] if found else []
-            continue
-        for word in found if isinstance(found, list) else [found] if found is not None else []:
-            args.append(f"{option.flag}={word}")
-    if options.benchmark and options.request is None and options.repetitions is None:
+    """Run the matrix. Exits as pytest does."""
+    args = [word for option in OPTIONS for word in _words(option, getattr(options, option.name))]
+    # A request file, a resumed run and a recorded run have their own number of repetitions.
+    decided = (options.repetitions, options.request, options.resume, options.replay)
+    if options.benchmark and not any(decided):
         args.append(f"--execgo-repetitions={BENCHMARK_REPETITIONS}")
     if options.workers:
         args += ["-n", options.workers]
@@ -37,9 +33,18 @@ def run(options: argparse.Namespace) -> int:
     return status
 
 
+def _words(option: Option, given: Any) -> list[str]:
+    """The arguments for pytest that repeat what was given on our command line."""
+    if option.kind == "flag":
+        return [option.flag] if given else []
+    texts = given if isinstance(given, list) else [] if given is None else [given]
+    # With "=", because a value may begin with "-".
+    return [f"{option.flag}={text}" for text in texts]
+
+
 def replay(options: argparse.Namespace) -> int:
-    """Repeat what is recorded in a folder. Exits as pytest does: not with 0 if a trial came out
-    otherwise, and neither if it came out as red as it was."""
+    """Repeat the recorded trials of a folder. Exits as pytest does: with 0 only if every trial passed
+    and equals its recording."""
     args = [f"--execgo-replay={options.folder}", *options.pytest_args]
     status, last = run_pytest(args, events_to_stdout=False, quiet_stdout=options.json)
     if options.json:

@@ -1,4 +1,4 @@
-"""``scenario new NAME``: a small scenario that runs green at once, to be changed."""
+"""``scenario new NAME``: writes a small scenario that passes, as a start for your own."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ _INI_FILES = ("pytest.ini", ".pytest.ini", "pyproject.toml", "tox.ini", "setup.c
 
 
 def _below_a_project() -> bool:
-    """Whether pytest would take a folder further up for the project, and its scenarios for ours."""
+    """Whether pytest finds its settings, and so its root folder, above the current folder only."""
     here = Path.cwd()
     own, above = (
         any((folder / name).exists() for folder in folders for name in _INI_FILES)
@@ -92,7 +92,7 @@ def _below_a_project() -> bool:
 
 
 def new_scenario(options: argparse.Namespace) -> int:
-    """Write the files; an existing folder is left alone."""
+    """Write the files; refuse to write into an existing folder."""
     name = options.name
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or name in {"chaos", *RESERVED}:
         raise UsageError(
@@ -102,7 +102,7 @@ def new_scenario(options: argparse.Namespace) -> int:
     folder = Path(base) / name
     if folder.exists() or (folder.parent.exists() and not folder.parent.is_dir()):
         taken = folder if folder.exists() else folder.parent
-        raise UsageError(f"{taken} exists already; choose another name, or remove it")
+        raise UsageError(f"{taken} exists already; choose another name or remove it")
     for file, text in _FILES.items():
         path = folder / file
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""``schema export``: JSON Schema of every document that is read or written."""
+"""``schema export``: the JSON Schema of every document that we read or write."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _WRITTEN: dict[str, type[BaseModel]] = {
 
 
 def schemas() -> dict[str, dict[str, Any]]:
-    """File name to schema, for all documents."""
+    """The schema of every document, by file name."""
     found = {name: model.model_json_schema(mode="validation") for name, model in _READ.items()}
     found |= {
         name: model.model_json_schema(mode="serialization") for name, model in _WRITTEN.items()
@@ -46,7 +46,7 @@ def schemas() -> dict[str, dict[str, Any]]:
 
 
 def export(options: argparse.Namespace) -> int:
-    """Write them into a folder."""
+    """Write one file per schema into a folder."""
     options.folder.mkdir(parents=True, exist_ok=True)
     for name, schema in schemas().items():
         text = json.dumps(schema, indent=2, ensure_ascii=False) + "\n"

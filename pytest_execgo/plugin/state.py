@@ -13,8 +13,7 @@ import pytest
 from pytest_execgo.benchmark.collect import MissingOutcome
 from pytest_execgo.benchmark.gates import Gate
 from pytest_execgo.errors import UsageError
-from pytest_execgo.extensions import builtin_parts
-from pytest_execgo.extensions.registry import ENTRY_POINTS, Registry
+from pytest_execgo.extensions.registry import Registry
 from pytest_execgo.harness.fleet import FleetSpec
 from pytest_execgo.harness.readiness import DEFAULT_TIMEOUT_SECONDS
 from pytest_execgo.harness.service import SERVICE_NAMES, LaunchSettings
@@ -23,6 +22,7 @@ from pytest_execgo.models.document import load
 from pytest_execgo.models.trial import Shard
 from pytest_execgo.options.table import BY_NAME
 from pytest_execgo.plugin import options
+from pytest_execgo.plugin.project import registry_of
 from pytest_execgo.plugin.request import RequestReader
 from pytest_execgo.plugin.rerun import live_options, rerun_options
 from pytest_execgo.run.matrix import Matrix
@@ -132,12 +132,8 @@ class PluginState:
 
     @cached_property
     def registry(self) -> Registry:
-        """Built-in parts, entry points, and the hooks of every ``conftest.py`` known so far."""
-        manager = self.config.pluginmanager
-        if not manager.is_registered(builtin_parts):
-            manager.register(builtin_parts, "execgo-builtin_parts")
-            manager.load_setuptools_entrypoints(ENTRY_POINTS)
-        return Registry.from_hook(self.config.hook)
+        """The adapters, actions, launchers and report formats of the project."""
+        return registry_of(self.config)
 
     @cached_property
     def matrix(self) -> Matrix:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -31,7 +32,7 @@ def cli(tmp_path: Path) -> Cli:
     return run
 
 
-def test_a_new_scenario_runs_green_at_once(cli: Cli, tmp_path: Path) -> None:
+def test_a_new_scenario_passes(cli: Cli, tmp_path: Path) -> None:
     made = cli("scenario", "new", "demo")
     assert made.returncode == 0
     done = cli("run", "--scenario", "demo", "--json")
@@ -43,7 +44,7 @@ def test_a_new_scenario_runs_green_at_once(cli: Cli, tmp_path: Path) -> None:
     assert "1 passed" in done.stderr
 
 
-def test_events_stream_as_ndjson_and_nothing_else(cli: Cli) -> None:
+def test_standard_output_holds_only_events(cli: Cli) -> None:
     cli("scenario", "new", "demo")
     done = cli("benchmark", "--repetitions", "2", "--events", "-")
     events = [json.loads(line) for line in done.stdout.splitlines()]
@@ -58,13 +59,13 @@ def test_events_stream_as_ndjson_and_nothing_else(cli: Cli) -> None:
     assert {event.get("verdict") for event in events} == {None, "passed"}
 
 
-def test_benchmark_repeats_by_default(cli: Cli) -> None:
+def test_benchmark_runs_five_trials_per_cell_by_default(cli: Cli) -> None:
     cli("scenario", "new", "demo")
     done = cli("benchmark", "--", "--collect-only", "-q")
     assert sum("scenario.yaml::" in line for line in done.stdout.splitlines()) == 5
 
 
-def test_a_failing_run_exits_as_pytest_does(cli: Cli, tmp_path: Path) -> None:
+def test_run_exits_as_pytest_does(cli: Cli, tmp_path: Path) -> None:
     cli("scenario", "new", "demo")
     manifest = tmp_path / "scenarios/demo/scenario.yaml"
     manifest.write_text(manifest.read_text().replace("equals: 3", "equals: 4"))
@@ -72,7 +73,7 @@ def test_a_failing_run_exits_as_pytest_does(cli: Cli, tmp_path: Path) -> None:
     assert cli("run", "--scenario", "dmo").returncode == 4
 
 
-def test_lists_are_for_people_and_programs(cli: Cli) -> None:
+def test_lists_are_tables_or_json(cli: Cli) -> None:
     shown = cli("scenario", "list")
     assert "codegen_exec" in shown.stdout
     listed = json.loads(cli("scenario", "list", "--json").stdout)
@@ -83,15 +84,16 @@ def test_lists_are_for_people_and_programs(cli: Cli) -> None:
 
 
 @pytest.mark.parametrize("kind", ["scenario", "chaos"])
-def test_the_built_in_files_are_well(cli: Cli, kind: str) -> None:
+def test_the_built_in_files_are_valid(cli: Cli, kind: str) -> None:
     done = cli(kind, "validate")
     assert done.returncode == 0
-    count, _, of = done.stdout.splitlines()[-1].partition(" of ")
-    assert of.split()[0] == count
-    assert int(count) >= (4 if kind == "scenario" else 30)
+    found = re.fullmatch(r"(\d+) of (\d+) valid", done.stdout.splitlines()[-1])
+    assert found
+    assert found[1] == found[2]
+    assert int(found[1]) >= (4 if kind == "scenario" else 30)
 
 
-def test_validation_names_what_is_wrong(cli: Cli, tmp_path: Path) -> None:
+def test_validation_names_file_line_and_key(cli: Cli, tmp_path: Path) -> None:
     cli("scenario", "new", "demo")
     manifest = tmp_path / "scenarios/demo/scenario.yaml"
     manifest.write_text(manifest.read_text().replace("seed:", "sead:"))
@@ -101,6 +103,93 @@ def test_validation_names_what_is_wrong(cli: Cli, tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+CONFTEST = """
+from pytest_execgo.chaos.action import PlanAction
+
+print("loaded")  # Must not mix with JSON.
+
+class Rename(PlanAction):
+    name = "rename_stage"
+
+    def change(self, plan, fault, rng):
+        return None
+
+def pytest_execgo_chaos_actions():
+    return [Rename]
+"""
+PROFILE = """
+schema_version: "1"
+id: mine
+description: Renames a stage.
+expectation: measure
+faults: [{ action: rename_stage, when: { phase: plan } }]
+"""
+
+
+@pytest.fixture
+def chaos_of_a_project(cli: Cli, tmp_path: Path) -> Path:
+    """A project with an action in its ``conftest.py`` and a profile that uses it."""
+    cli("scenario", "new", "demo")
+    (tmp_path / "conftest.py").write_text(CONFTEST)
+    profile = tmp_path / "scenarios/chaos/mine.yaml"
+    profile.parent.mkdir()
+    profile.write_text(PROFILE)
+    return profile
+
+
+@pytest.mark.usefixtures("chaos_of_a_project")
+def test_chaos_commands_know_the_actions_of_conftest(cli: Cli) -> None:
+    done = cli("chaos", "validate", "mine")
+    assert (done.returncode, done.stdout) == (0, "1 of 1 valid\n"), done.stderr
+    listed = json.loads(cli("chaos", "list", "--json").stdout)
+    (mine,) = [row for row in listed if row["profile"] == "mine"]
+    assert mine["faults"] == "rename_stage plan"
+
+
+@pytest.mark.usefixtures("chaos_of_a_project")
+def test_chaos_commands_know_the_actions_of_a_conftest_that_pytest_loads_by_settings(
+    cli: Cli, tmp_path: Path
+) -> None:
+    (tmp_path / "conftest.py").rename(tmp_path / "parts.py")
+    assert cli("chaos", "validate", "mine").returncode == 2
+    (tmp_path / "pytest.ini").write_text("[pytest]\npythonpath = .\naddopts = -p parts\n")
+    assert cli("chaos", "validate", "mine").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "line"),
+    [
+        ("conftest.py", "\n\nraise ValueError('boom')", "conftest.py:3: ValueError: boom"),
+        ("conftest.py", "import nowhere", "conftest.py:1: ModuleNotFoundError: No module named"),
+        ("conftest.py", "def x(:", "conftest.py: SyntaxError: invalid syntax"),
+        (
+            "conftest.py",
+            "def pytest_execgo_chaos_actions(): return 3",
+            "conftest.py: pytest_execgo",
+        ),
+        ("pytest.ini", "[pytest]\naddopts = --nope", "pytest does not start in this folder: unrec"),
+    ],
+    ids=["raises", "missing_module", "syntax", "wrong_part", "settings"],
+)
+def test_a_broken_project_is_one_line(
+    cli: Cli, tmp_path: Path, file: str, text: str, line: str
+) -> None:
+    (tmp_path / file).write_text(text)
+    done = cli("chaos", "list")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"error: {line}")
+    assert len(done.stderr.splitlines()) == 1
+    doctor = cli("doctor", "--json")
+    assert doctor.returncode == 1
+    broken = {row["what"] for row in json.loads(doctor.stdout) if row["state"] == "broken"}
+    assert broken == {"project"}
+
+
+def test_chaos_commands_work_where_the_plugin_is_switched_off(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = -p no:execgo\n")
+    assert cli("chaos", "list").returncode == 0
+
+
 @pytest.mark.parametrize("name", ["Demo", "my-demo", "chaos", "", "../x"])
 def test_a_bad_name_for_a_scenario_is_refused(cli: Cli, tmp_path: Path, name: str) -> None:
     done = cli("scenario", "new", name)
@@ -108,7 +197,7 @@ def test_a_bad_name_for_a_scenario_is_refused(cli: Cli, tmp_path: Path, name: st
     assert not (tmp_path / "scenarios").exists()
 
 
-def test_an_existing_scenario_is_left_alone(cli: Cli) -> None:
+def test_an_existing_scenario_is_not_overwritten(cli: Cli) -> None:
     assert cli("scenario", "new", "demo").returncode == 0
     done = cli("scenario", "new", "demo")
     assert done.returncode == 2
@@ -131,8 +220,8 @@ def test_conformance_of_the_embedded_engine(cli: Cli, tmp_path: Path) -> None:
     assert {case["state"] for case in found["cases"]} == {"passed"}
 
 
-def test_conformance_of_something_else_says_what_differs(cli: Cli, tmp_path: Path) -> None:
-    """An engine that answers its health check and nothing else."""
+def test_conformance_shows_how_another_engine_differs(cli: Cli, tmp_path: Path) -> None:
+    """The engine answers its health check and nothing else."""
     program = tmp_path / "execgo"
     program.write_text(
         f"#!{sys.executable}\n"
@@ -152,3 +241,15 @@ def test_conformance_of_something_else_says_what_differs(cli: Cli, tmp_path: Pat
 def test_schemas_are_exported(cli: Cli, tmp_path: Path) -> None:
     assert cli("schema", "export", "out").returncode == 0
     assert (tmp_path / "out" / "benchmark_result.schema.json").exists()
+
+
+def test_the_help_imports_nothing_heavy() -> None:
+    program = (
+        "import sys; from pytest_execgo.cli.parsers import command_line;"
+        "command_line().format_help();"
+        "print(sorted({'pydantic', 'pytest', 'requests', 'yaml', 'docker'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "[]\n"

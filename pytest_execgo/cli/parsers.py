@@ -1,0 +1,172 @@
+"""The arguments of every command. A handler is named, not imported: ``--help`` stays fast."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+from pytest_execgo import __version__
+from pytest_execgo.options.table import OPTIONS
+
+Parser = argparse.ArgumentParser
+Commands = Callable[..., Parser]
+
+
+def command_line() -> Parser:
+    """The parser of ``python -m pytest_execgo``. The result of parsing has ``handler``, such as
+    ``pytest_execgo.cli.run:run``, which takes the parsed options and returns the exit code."""
+    parser = Parser(
+        prog="python -m pytest_execgo",
+        description="Evidence that agent plans land on ExecGo, run there, and fail explainably.",
+    )
+    parser.add_argument("--version", action="version", version=f"pytest-execgo {__version__}")
+    add = parser.add_subparsers(required=True, metavar="COMMAND").add_parser
+    _run(add)
+    _replay(add)
+    _scenario(add)
+    _chaos(add)
+    _schema(add)
+    _conformance(add)
+    _harness(add)
+    _doctor(add)
+    return parser
+
+
+def _command(add: Commands, name: str, handler: str, text: str) -> Parser:
+    """A command or action; ``handler`` is ``module:function`` in this package."""
+    parser = add(name, help=text, description=text)
+    parser.set_defaults(handler=f"pytest_execgo.cli.{handler}")
+    return parser
+
+
+def _actions(add: Commands, name: str, text: str) -> Commands:
+    """A command that has actions of its own; returns what adds one."""
+    group = add(name, help=text, description=text)
+    return group.add_subparsers(required=True, metavar="ACTION").add_parser
+
+
+def _json(parser: Parser) -> None:
+    parser.add_argument("--json", action="store_true", help="print JSON for another program")
+
+
+def _run(add: Commands) -> None:
+    for name, text in (
+        ("run", "run the matrix with pytest"),
+        ("benchmark", "run a BenchmarkRunRequest with pytest; by default five trials per cell"),
+    ):
+        parser = _command(add, name, "run:run", text)
+        parser.epilog = "Arguments after -- are passed to pytest unchanged."
+        parser.set_defaults(benchmark=name == "benchmark")
+        for option in OPTIONS:
+            flag, meaning = f"--{option.word}", option.summary
+            if option.kind == "flag":
+                parser.add_argument(flag, action="store_true", help=meaning)
+                continue
+            action = "append" if option.kind == "many" else "store"
+            parser.add_argument(flag, action=action, metavar=option.metavar, help=meaning)
+        parser.add_argument("-n", "--workers", metavar="N", help="number of xdist workers")
+        parser.add_argument(
+            "--events", choices=["-"], help="stream events.ndjson to standard output"
+        )
+        _json(parser)
+
+
+def _replay(add: Commands) -> None:
+    parser = _command(add, "replay", "run:replay", "repeat a recorded trial, or all of a run")
+    parser.add_argument("folder", metavar="DIR", help="reports/RUN/trials/ID or reports/RUN")
+    _json(parser)
+
+
+def _scenario(add: Commands) -> None:
+    action = _actions(add, "scenario", "list, validate or make scenarios")
+    listing = _command(action, "list", "listings:list_scenarios", "list scenarios")
+    text = "check manifests, plans and the files they name"
+    validate = _command(action, "validate", "listings:validate_scenarios", text)
+    validate.add_argument("names", nargs="*", metavar="NAME_OR_PATH")
+    new = _command(action, "new", "scaffold:new_scenario", "make a small scenario that passes")
+    new.add_argument("name", metavar="NAME")
+    _of_scenarios(listing, validate, new)
+
+
+def _chaos(add: Commands) -> None:
+    action = _actions(add, "chaos", "list or validate chaos profiles")
+    listing = _command(action, "list", "listings:list_profiles", "list profiles")
+    validate = _command(action, "validate", "listings:validate_profiles", "check profiles")
+    validate.add_argument("names", nargs="*", metavar="NAME_OR_PATH")
+    _of_scenarios(listing, validate)
+
+
+def _of_scenarios(*parsers: Parser) -> None:
+    for parser in parsers:
+        parser.add_argument("--scenarios", metavar="DIR", help="folder of scenarios")
+        _json(parser)
+
+
+def _schema(add: Commands) -> None:
+    action = _actions(add, "schema", "JSON Schema of every document")
+    export = _command(action, "export", "schema:export", "write one file per document")
+    export.add_argument("folder", type=Path, metavar="DIR")
+
+
+def _conformance(add: Commands) -> None:
+    text = "compare an engine with ExecGo's contract"
+    parser = _command(add, "conformance", "conformance:conformance", text)
+    parser.add_argument(
+        "--service", action="append", metavar="execgo=KIND:TARGET", help="default: the embedded one"
+    )
+    parser.add_argument("--area", action="append", metavar="NAME", help="only these areas")
+    parser.add_argument(
+        "--search", type=int, default=0, metavar="N", help="also run N generated programs"
+    )
+    parser.add_argument("--seed", type=int, default=7, metavar="N", help="seed of the search")
+    parser.add_argument(
+        "--known",
+        action="append",
+        metavar="ID=REASON",
+        help="accept a finding as known: violations that it explains do not count",
+    )
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write a report")
+    _json(parser)
+
+
+def _harness(add: Commands) -> None:
+    action = _actions(add, "harness", "keep a fleet of containers up between runs")
+    _harness_up(action)
+    status = _command(action, "status", "harness:status", "show health, addresses and versions")
+    status.add_argument("name", nargs="?", metavar="NAME")
+    _json(status)
+    down = _command(action, "down", "harness:down", "take a fleet down")
+    down.add_argument("name", nargs="?", default=None, metavar="NAME")
+    down.add_argument("--all", action="store_true", help="every persistent fleet")
+    down.add_argument("--images", action="store_true", help="also remove the images that we built")
+
+
+def _harness_up(action: Commands) -> None:
+    text = "bring a fleet up; runs use it with --execgo-fleet NAME"
+    parser = _command(action, "up", "harness:up", text)
+    parser.add_argument("name", nargs="?", default="default", metavar="NAME")
+    parser.add_argument(
+        "--service",
+        action="append",
+        metavar="NAME=container:TARGET",
+        help="an image, build:PATH or embedded, as for --execgo-service",
+    )
+    parser.add_argument("--python-image", metavar="IMAGE", help="as --execgo-python-image")
+    parser.add_argument(
+        "--publish",
+        action="append",
+        metavar="NAME=PORT",
+        help="make a service reachable on this port of the loopback interface, too",
+    )
+    parser.add_argument(
+        "--ready-timeout", type=float, metavar="SECONDS", help="as --execgo-ready-timeout"
+    )
+    _json(parser)
+
+
+def _doctor(add: Commands) -> None:
+    text = "check what a run needs, and show the command that fixes what is missing"
+    parser = _command(add, "doctor", "doctor:doctor", text)
+    parser.add_argument("--reports", type=Path, default=Path("reports"), metavar="DIR")
+    _json(parser)

@@ -1,0 +1,100 @@
+"""The parts of a project for commands that start no test run: those that a run would see.
+
+pytest itself loads the initial ``conftest.py`` files here, as for ``pytest --execgo-matrix``. Importing
+``conftest.py`` by its path would be less code, but would miss ``pytest_plugins``, ``-p`` of ``addopts``,
+``pythonpath`` and hooks without a decorator, so a command could refuse what a run accepts. The hook
+``pytest_cmdline_main`` ends pytest before it configures plugins and collects tests, like ``--version``.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import sys
+import traceback
+from collections.abc import Generator
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+
+import pytest
+
+from pytest_execgo.errors import UsageError
+from pytest_execgo.extensions import builtin_parts, hookspecs
+from pytest_execgo.extensions.parts import KINDS
+from pytest_execgo.extensions.registry import ENTRY_POINTS, Registry
+from pytest_execgo.models.document import shown
+
+
+def registry_of(config: pytest.Config) -> Registry:
+    """Built-in parts, entry points, and the hooks of every ``conftest.py`` that is loaded so far."""
+    manager = config.pluginmanager
+    if not manager.is_registered(builtin_parts):
+        manager.register(builtin_parts, "execgo-builtin_parts")
+        manager.load_setuptools_entrypoints(ENTRY_POINTS)
+    return Registry.from_hook(config.hook)
+
+
+def project_registry() -> Registry:
+    """The parts of the project in the current folder; raises :class:`UsageError` in one line if its
+    pytest settings, its ``conftest.py`` or a part is wrong."""
+    parts = _ProjectParts()
+    printed = io.StringIO()
+    # The output of a conftest.py must not mix with the JSON of a command. Without -s, pytest captures
+    # it and writes it to standard output at its end.
+    with redirect_stdout(sys.stderr), redirect_stderr(printed):
+        pytest.main(["-s"], plugins=[parts])
+    if parts.registry is None:
+        raise UsageError(parts.problem or _complaint(printed.getvalue()))
+    return parts.registry
+
+
+class _ProjectParts:
+    """A pytest plugin that takes the registry and ends pytest."""
+
+    def __init__(self) -> None:
+        self.registry: Registry | None = None
+        self.problem = ""
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_load_initial_conftests(self) -> Generator[None, None, None]:
+        """Keep the reason in one line if a ``conftest.py`` cannot be imported."""
+        try:
+            yield
+        except Exception as error:
+            # Any exception of the project's code. pytest raises its own and names the file in `path`.
+            if error.__cause__ is not None and hasattr(error, "path"):
+                self.problem = _import_problem(Path(error.path), error.__cause__)
+            raise
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_cmdline_main(self, config: pytest.Config) -> int:
+        """Take the registry instead of running tests."""
+        if not hasattr(config.hook, KINDS[0].hook):
+            # The project switches the plugin off: -p no:execgo.
+            config.pluginmanager.add_hookspecs(hookspecs)
+        try:
+            self.registry = registry_of(config)
+        except UsageError as error:
+            self.problem = str(error)
+        return 0
+
+
+def _import_problem(path: Path, cause: BaseException) -> str:
+    lines = [
+        frame.lineno
+        for frame in traceback.extract_tb(cause.__traceback__)
+        if Path(frame.filename) == path
+    ]
+    where = f"{shown(path)}:{lines[-1]}" if lines else shown(path)
+    reason = next(iter(str(cause).splitlines()), "")
+    return f"{where}: {type(cause).__name__}: {reason}"
+
+
+def _complaint(printed: str) -> str:
+    """The line of pytest's output that names the mistake, such as an unknown option in ``addopts``."""
+    lines = [line.strip() for line in printed.splitlines() if line.strip()]
+    marked = [line for line in lines if "error: " in line.lower()]
+    reason = re.sub(
+        r"^.*?error: ", "", (marked[-1:] or lines or ["no reason given"])[0], flags=re.IGNORECASE
+    )
+    return f"pytest does not start in this folder: {reason}"
