@@ -1,7 +1,7 @@
-"""What tests of containers need: an engine, a Python image, and a look at what is left over.
+"""Helpers for tests of containers: engine, Python image, and a check that nothing remains.
 
-Without a Docker engine they skip and say so; with ``EXECGO_TEST_CONTAINERS=required``, as in CI, they
-fail instead.
+Without a Docker engine these tests are skipped with the reason; with
+``EXECGO_TEST_CONTAINERS=required``, as in CI, they fail.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ ALL_LINKS = frozenset(SERVICE_NAMES)
 
 @cache
 def why_not() -> str | None:
-    """Why no containers can be made here; ``None`` if they can."""
+    """Why no containers can be created here; ``None`` if they can."""
     try:
         client = engine()
     except UsageError as error:
@@ -40,14 +40,14 @@ def why_not() -> str | None:
     try:
         client.images.get(PYTHON_IMAGE)
     except ImageNotFound:
-        return f"the image {PYTHON_IMAGE} is not here: docker pull {PYTHON_IMAGE}"
+        return f"the image {PYTHON_IMAGE} is missing: docker pull {PYTHON_IMAGE}"
     except DockerException as error:
         return str(error)
     return None
 
 
 def need_engine() -> None:
-    """Skip the test, or fail it where containers are required."""
+    """Without an engine, skip the test, or fail it if containers are required."""
     reason = why_not()
     if reason:
         _give_up(reason)
@@ -60,7 +60,7 @@ def _give_up(reason: str) -> NoReturn:
 
 
 def spec(*choices: tuple[str, str], **options: object) -> FleetSpec:
-    """A fleet of containers, some of its services chosen otherwise."""
+    """The spec of a fleet of containers; ``choices`` are for single services."""
     settings = LaunchSettings(PYTHON_IMAGE)
     return FleetSpec("container", choices, settings=settings, **options)  # type: ignore[arg-type]
 
@@ -70,7 +70,7 @@ def fleet(*choices: tuple[str, str], **options: object) -> Fleet:
 
 
 def ours() -> set[str]:
-    """Names of all containers and networks that carry a label of ours."""
+    """Names of all containers and networks of pytest-execgo."""
     client = docker.from_env()
     try:
         found: set[str] = set()
@@ -85,8 +85,7 @@ def ours() -> set[str]:
 
 
 def nothing_left(tmp_path: Path) -> Iterator[None]:
-    """A fixture's body: the test leaves no container and no network behind, and the images that it
-    built go with their folders."""
+    """The body of a fixture: fail if the test leaves a container or network; remove its images."""
     need_engine()
     before = mine()
     yield
@@ -102,14 +101,14 @@ def remove_images_of(folder: Path) -> None:
 
 
 def mine() -> set[str]:
-    """Those of this process: other workers have fleets of their own."""
+    """Names of the containers and networks of this process, without those of other workers."""
     return {name for name in ours() if name.startswith(f"execgo-fleet-{os.getpid()}-")}
 
 
 def write_image(folder: Path, *lines: str) -> str:
-    """A folder with a Dockerfile on the Python image; returns it as a target of ``container:``."""
+    """Write a Dockerfile on the Python image; returns the folder as a choice ``container:build:…``."""
     folder.mkdir(parents=True, exist_ok=True)
-    # An image is known by its content: this one is of this folder alone.
+    # The tag of an image is the hash of its content: the label makes it unique.
     label = f'LABEL test="{folder}"'
     text = "\n".join([f"FROM {PYTHON_IMAGE}", label, *lines]) + "\n"
     (folder / "Dockerfile").write_text(text)
@@ -135,14 +134,14 @@ HTTPServer(("0.0.0.0", port), Handler).serve_forever()
 
 
 def write_tiny_engine(folder: Path) -> str:
-    """A checkout of an engine that is well and can do nothing else."""
+    """A checkout of an engine that answers health checks only; returns it as a choice."""
     target = write_image(folder, "COPY engine.py /engine.py", 'CMD ["python3", "/engine.py"]')
     (folder / "engine.py").write_text(TINY_ENGINE)
     return target
 
 
 def await_(condition: Callable[[], object], seconds: float = 60) -> None:
-    """Wait for a condition; fails when it does not come true."""
+    """Wait for a condition; fails if it stays false for ``seconds``."""
     deadline = monotonic() + seconds
     while not condition():
         assert monotonic() < deadline, "the condition never came true"

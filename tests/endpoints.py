@@ -1,4 +1,4 @@
-"""Endpoints of a few lines for tests: real HTTP, and whatever answers a test needs."""
+"""Small HTTP servers for tests, with the answers that a test needs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pytest_execgo.emulators.httpd import Request, Response, Server
 
 @contextmanager
 def serving(handle: Callable[[Request], Response]) -> Iterator[str]:
-    """A server that answers with what ``handle`` makes of each request; gives its URL."""
+    """Serve HTTP with ``handle``; yields the URL."""
     server = Server("127.0.0.1", 0, handle)
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     try:
@@ -22,8 +22,10 @@ def serving(handle: Callable[[Request], Response]) -> Iterator[str]:
 
 
 class Document:
-    """An endpoint that answers from a list, of which the last one repeats, and remembers what it was
-    asked. ``before`` is called with each request, to hold it up."""
+    """An endpoint that answers from a list, repeats the last answer, and keeps the requests.
+
+    ``before`` is called before each answer, for example to delay it.
+    """
 
     def __init__(self, *answers: Response) -> None:
         self.answers = list(answers)
@@ -38,5 +40,5 @@ class Document:
         return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
 
     def close(self) -> None:
-        """From now on nobody is there; calling it twice is harmless."""
+        """Stop the server; a second call does nothing."""
         self._stack.close()

@@ -1,1 +1,1 @@
-"""Bringing up the services a trial talks to, watching them, and taking them down for certain."""
+"""Starts, watches and stops the services of a trial. No service outlives pytest."""

@@ -1,4 +1,4 @@
-"""The services of this package: their modules, versions and digests, however they are launched."""
+"""Modules, versions and digests of the services that are part of this package."""
 
 from __future__ import annotations
 
@@ -16,14 +16,13 @@ MODULES = {
 
 
 def version(service: str) -> str:
-    """Its own version, and that of the contract it speaks."""
+    """The version of an embedded service, and of the HTTP contract that it speaks."""
     module = import_module(MODULES[service])
     spoken = f" (speaks {module.SPEAKS})" if hasattr(module, "SPEAKS") else ""
     return f"{module.VERSION}{spoken}"
 
 
 def folder(module: str) -> Path:
-    """The folder of a module of ours."""
     spec = find_spec(module)
     assert spec is not None
     assert spec.origin is not None
@@ -32,12 +31,13 @@ def folder(module: str) -> Path:
 
 @lru_cache
 def digest(module: str) -> str:
-    """The sha256 over all files of a module's folder, in order of their names."""
+    """The sha256 (hex) of a module's folder, see :func:`digest_of`."""
     return digest_of(folder(module))
 
 
 def digest_of(root: Path) -> str:
-    """The same of any folder: its Python and JSON files."""
+    """The sha256 (hex) over paths and contents of the Python and JSON files in a folder, sorted by
+    path."""
     total = hashlib.sha256()
     for path in sorted(root.rglob("*")):
         if path.is_file() and path.suffix in (".py", ".json"):

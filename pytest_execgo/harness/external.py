@@ -1,4 +1,5 @@
-"""Launcher ``external``: a service that somebody else runs, by its URL. It is used, never touched."""
+"""Launcher ``external``: a service that already runs at a URL. It is never started, changed or
+stopped."""
 
 from __future__ import annotations
 
@@ -23,7 +24,7 @@ _TIMEOUT_SECONDS = 5.0
 
 
 class ExternalService:
-    """See :class:`Service`. Cannot be killed, limited or paused, and has no log that we can read."""
+    """A :class:`Service` without further capabilities: no kill, limits, pause or log."""
 
     def __init__(self, name: str, url: str, version: str) -> None:
         self.name, self.url = name, url
@@ -34,15 +35,14 @@ class ExternalService:
         self.health_url = url + HEALTH[name]
 
     def state(self) -> tuple[bool, dict[str, str]]:
-        """Nothing is known of its process."""
+        """Not stopped, and without limits: its process is not visible."""
         return False, {}
 
     def running(self) -> bool:
-        """Nobody here knows its process; it counts as running."""
+        """Always true: its process is not visible."""
         return True
 
     def ready(self) -> bool:
-        """Whether it answers its health check now."""
         try:
             _version(self.name, self.url)
         except HarnessError:
@@ -50,18 +50,17 @@ class ExternalService:
         return True
 
     def stop(self) -> None:
-        """It is not ours to stop."""
+        """Do nothing: the service belongs to its user."""
 
 
 class ExternalLauncher(Launcher):
-    """Target: the base URL."""
+    """Target: the base URL of the service."""
 
     kind = "external"
     services = frozenset(HEALTH)
     needs_target = True
 
     def check(self, service: str, target: str) -> None:
-        """The target must be an HTTP URL."""
         parts = urlsplit(target)
         if parts.scheme not in ("http", "https") or not parts.netloc:
             raise UsageError(
@@ -70,14 +69,14 @@ class ExternalLauncher(Launcher):
             )
 
     def describe(self, service: str, target: str) -> str:
-        """It is asked for its version."""
+        """Include the version, if the service answers."""
         try:
             return f"external {_version(service, target.rstrip('/'))} {target}"
         except HarnessError:
             return f"external {target}"
 
     def launch(self, service: str, target: str, site: LaunchSite) -> Service:
-        """Ask it for its health; raises :class:`HarnessError` with what it answered instead."""
+        """Check health and version; raises :class:`HarnessError` for any other answer."""
         url = target.rstrip("/")
         external = ExternalService(service, url, _version(service, url))
         site.watcher.service_ready(service, None)

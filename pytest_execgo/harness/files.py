@@ -1,4 +1,4 @@
-"""Removing folders that tasks have worked in."""
+"""Removal of folders in which tasks worked."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ from pathlib import Path
 
 
 def remove_tree(path: Path) -> None:
-    """Remove a folder, folders in it that a task made read-only included. Never raises: what is left
-    of a workspace (a task may still be writing) goes with the fleet's own folder."""
+    """Remove a folder, including subfolders that a task made read-only.
+
+    Never raises. A task may still write to a workspace; what it leaves is removed with the folder of
+    the fleet.
+    """
     for folder, _, _ in os.walk(path):
         with suppress(OSError):
             os.chmod(folder, 0o700)

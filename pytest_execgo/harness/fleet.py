@@ -1,4 +1,4 @@
-"""The fleet: fixtures, runtime and ExecGo, brought up together and never left behind."""
+"""The fleet: fixtures, runtime and ExecGo, started and stopped together."""
 
 from __future__ import annotations
 
@@ -35,26 +35,28 @@ from pytest_execgo.models.benchmark import ServiceInfo
 
 @dataclass(frozen=True)
 class FleetSpec:
-    """Which launcher brings up which service; ``choices`` maps a name to ``kind[:target]``, ``harness``
-    is the choice for the others.
+    """The launcher of each service.
 
-    ``links`` names the services that are reached through a :class:`FaultProxy`: execgo by the driver,
-    runtime by ExecGo, fixtures by tasks.
+    ``choices`` are pairs of a service and ``kind[:target]``; ``harness`` is the choice for all other
+    services. Clients reach the services in ``links`` through a :class:`FaultProxy`: the runner reaches
+    execgo, ExecGo reaches the runtime, and tasks reach fixtures.
     """
 
     harness: str = "embedded"
     choices: tuple[tuple[str, str], ...] = ()
     links: frozenset[str] = frozenset()
     base: Path = field(default_factory=Path.cwd)
-    """What relative paths of targets are relative to."""
+    """The folder to which relative paths in targets refer."""
     settings: LaunchSettings = field(default_factory=LaunchSettings)
     ready_within_seconds: float = DEFAULT_TIMEOUT_SECONDS
 
     def resolve(
         self, launchers: Mapping[str, Launcher], *, names_only: bool = False
     ) -> dict[str, tuple[Launcher, str]]:
-        """Launcher and target of each service; raises :class:`UsageError` for a choice that cannot
-        work. ``names_only``: whether it can work here and now is not looked at."""
+        """Launcher and target of each service; raises :class:`UsageError` for an impossible choice.
+
+        ``names_only``: check names only, not whether the launcher works on this machine.
+        """
         chosen = dict(self.choices)
         for name in chosen:
             if name not in SERVICE_NAMES:
@@ -112,7 +114,7 @@ class FleetSpec:
             )
 
     def prepare(self, launchers: Mapping[str, Launcher], progress: Progress) -> None:
-        """Make ready what is slow and the same for all fleets of a run; raises :class:`UsageError`."""
+        """Do the slow work once for all fleets of a run (images); raises :class:`UsageError`."""
         for name, (launcher, target) in self.resolve(launchers).items():
             launcher.prepare(name, target, progress)
 
@@ -145,28 +147,29 @@ class Fleet:
 
     @property
     def links(self) -> frozenset[str]:
-        """The services that were to be reached through a fault proxy."""
+        """The services that the spec puts behind a fault proxy."""
         return self._spec.links
 
     @property
     def slow_to_start(self) -> bool:
-        """Whether bringing it up takes so long that somebody would wonder."""
+        """Whether starting takes long enough that the user should see progress."""
         return bool(self._networks)
 
     @property
     def work_root(self) -> Path:
-        """The folder under which workspaces of trials lie; all services see it under this path."""
+        """The folder of the trials' workspaces; all services see it under this path."""
         if self._root is None:
             raise HarnessError("the fleet is not running")
         return self._root / "work"
 
     @property
     def python(self) -> str | None:
-        """The Python that tasks can call, as the runtime sees it; ``None`` where there is none."""
+        """The path of a Python that tasks can call, as the runtime sees it; ``None`` if there is
+        none."""
         return self.services["runtime"].python
 
     def start(self) -> None:
-        """Bring everything up; on failure everything is taken down again and the error raised."""
+        """Start all services. After a failure, stop those that started and raise the error."""
         self._token = f"execgo-fleet-{os.getpid()}-{secrets.token_hex(4)}"
         self._root = Path(tempfile.mkdtemp(prefix=f"{self._token}-")).resolve()
         self._reaper = Reaper(self._token, self._root, containers=bool(self._networked()))
@@ -181,7 +184,7 @@ class Fleet:
                 fixtures.result()
             self._check_way_back()
         except UsageError as error:
-            # What can be told before anything runs has been told; this came up on the way.
+            # The choices were valid at startup, so this is a failure of the harness, not of the user.
             self.stop(halfway=True)
             raise HarnessError(str(error)) from None
         except BaseException:
@@ -189,8 +192,10 @@ class Fleet:
             raise
 
     def stop(self, *, halfway: bool = False) -> None:
-        """Take everything down, tasks that still run included. Calling it twice is harmless.
-        ``halfway``: something may be in the making that nobody knows of yet."""
+        """Stop all services and their tasks. A second call does nothing.
+
+        ``halfway``: the start failed, so a container that is not recorded here may exist.
+        """
         services = [self.services.pop(name) for name in SERVICE_NAMES if name in self.services]
         if services:
             with ThreadPoolExecutor(len(services)) as pool:
@@ -199,32 +204,32 @@ class Fleet:
         self._networks.clear()
         reaper, self._reaper = self._reaper, None
         if reaper is not None:
-            # What we could not take down, it tries once more when it is left alone.
+            # The reaper tries again to remove what remains.
             reaper.dismiss(clean=not (left or halfway))
         root, self._root = self._root, None
         if root is not None and root.name.startswith(self._token):
             remove_tree(root)
 
     def watch(self, watcher: Watcher) -> None:
-        """Tell ``watcher`` about services from now on."""
+        """Report events of services to ``watcher`` from now on."""
         self._watchers.append(watcher)
 
     def unwatch(self, watcher: Watcher) -> None:
-        """Stop telling it."""
+        """Stop reporting to ``watcher``."""
         self._watchers.remove(watcher)
 
     def service_exited(self, service: str, pid: int, exit_status: int) -> None:
-        """See :class:`Watcher`; the fleet passes it on."""
+        """Report it to all watchers; see :class:`Watcher`."""
         for watcher in list(self._watchers):
             watcher.service_exited(service, pid, exit_status)
 
     def service_ready(self, service: str, pid: int | None) -> None:
-        """See :class:`Watcher`; the fleet passes it on."""
+        """Report it to all watchers; see :class:`Watcher`."""
         for watcher in list(self._watchers):
             watcher.service_ready(service, pid)
 
     def url(self, service: str) -> str:
-        """Base URL by which the clients of a service reach it: through its link, if it has one."""
+        """The base URL for clients of a service: that of its link, if it has one."""
         found = self.services[service]
         return found.link.url if found.link else found.url
 
@@ -234,7 +239,7 @@ class Fleet:
         return missing + [name for name, service in self.services.items() if not service.ready()]
 
     def active_faults(self) -> list[str]:
-        """What is still done to the services or to the way to them, in words; empty if nothing."""
+        """One sentence for each fault that is in force on a service or on its link."""
         found = []
         for name, service in self.services.items():
             if isinstance(service, FaultReporting) and (state := service.active_faults()):
@@ -244,14 +249,14 @@ class Fleet:
         return found
 
     def infos(self) -> dict[str, ServiceInfo]:
-        """Who the services are, for the record."""
+        """Launcher, version and digest of each service, for the report."""
         return {
             name: service.info.model_copy(update={"proxied": service.link is not None})
             for name, service in sorted(self.services.items())
         }
 
     def log_paths(self) -> dict[str, Path]:
-        """Log files of the services that have one."""
+        """The log file of each service that has one."""
         return {
             name: service.log_path
             for name, service in self.services.items()
@@ -259,7 +264,7 @@ class Fleet:
         }
 
     def _networked(self) -> dict[str, tuple[Networked, str]]:
-        """The launchers of this fleet whose services stand on a network of their own, by kind."""
+        """The launchers whose services have their own network, with their targets, by kind."""
         return {
             launcher.kind: (launcher, target)
             for launcher, target in self._launchers.values()
@@ -278,7 +283,7 @@ class Fleet:
                 self._root = network.root
 
     def _check_way_back(self) -> None:
-        """Proxies on this machine are of no use to services that a firewall keeps from it."""
+        """Raise :class:`HarnessError` if a firewall keeps containers from proxies on this machine."""
         for name, client in _CLIENTS.items():
             network, caller = self._network_of(client), self.services[client]
             link = self.services[name].link
@@ -287,19 +292,19 @@ class Fleet:
             parts = urlsplit(link.url)
             if not caller.reaches(str(parts.hostname), int(parts.port or 0)):
                 raise HarnessError(
-                    f"containers cannot reach this machine at {parts.hostname}: a firewall is in the "
-                    f"way; let traffic of Docker's bridges in (sudo ufw allow in on {network.device}), "
-                    "or run without faults of the network and without services outside of containers"
+                    f"containers cannot reach this machine at {parts.hostname}: a firewall blocks "
+                    f"them; allow traffic from Docker's bridge (sudo ufw allow in on {network.device}), "
+                    "or run without network faults and with all services in containers"
                 )
 
     def _network_of(self, name: str) -> ServiceNetwork | None:
-        """The network that a service stands on, if it has one."""
+        """The network of a service's launcher, if it has one."""
         return self._networks.get(self._launchers[name][0].kind)
 
     def _launch(self, name: str) -> None:
         launcher, target = self._launchers[name]
         assert self._root is not None
-        # Calls between services never go through a proxy that the user's environment names.
+        # Calls between services must bypass an HTTP proxy of the user's environment.
         hosts = {urlsplit(self.url(known)).hostname or "" for known in dict(self.services)}
         gateways = {network.gateway for network in self._networks.values()}
         near = ",".join(["127.0.0.1", "localhost", *sorted(hosts | gateways)])
@@ -310,7 +315,7 @@ class Fleet:
             "NO_PROXY": near,
             "no_proxy": near,
         }
-        # pytest's own settings must not reach services and the tests that tasks run.
+        # A task may run pytest: settings of this pytest must not reach it.
         for variable in ("PYTEST_ADDOPTS", "PYTEST_CURRENT_TEST", "PYTEST_XDIST_WORKER"):
             environment.pop(variable, None)
         urls = {known: self.url(known) for known in dict(self.services)}
@@ -328,8 +333,11 @@ class Fleet:
         service.link = self._link(service)
 
     def _link(self, service: Service) -> FaultProxy | None:
-        """The proxy on the way to a service: where faults are to be put, and where its clients stand on
-        a network from which this machine's loopback cannot be reached."""
+        """The proxy in front of a service; ``None`` if it needs none.
+
+        It needs one if faults are put on the connection, or if its clients are on a network that cannot
+        reach the loopback of this machine.
+        """
         client = _CLIENTS.get(service.name)
         network = self._network_of(client) if client else None
         apart = network is not None and self._network_of(service.name) is None
@@ -343,9 +351,11 @@ class Fleet:
         return FaultProxy(service.url, listen_on, clients=clients, inside=inside)
 
     def _out_of_reach(self, service: Service) -> bool:
-        """Whether clients of a service cannot be led through a proxy: an ExecGo that was started by
-        somebody else has been told where its runtime is; and a proxy of bytes knows neither TLS nor
-        a path before the API's own."""
+        """Whether clients of a service cannot use a proxy.
+
+        An ExecGo that already runs has a fixed URL of its runtime. The proxy forwards bytes, so it
+        supports neither TLS nor a URL with a path.
+        """
         if service.name == "runtime" and self._launchers["execgo"][0].kind in (
             "external",
             "persistent",
@@ -362,7 +372,7 @@ def _take_down(service: Service) -> None:
 
 
 def _close(network: ServiceNetwork) -> str | None:
-    """What was in the way of taking a network down; ``None`` if nothing."""
+    """Why a network could not be removed; ``None`` if it was."""
     try:
         network.close()
     except HarnessError as error:

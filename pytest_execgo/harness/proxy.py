@@ -1,6 +1,6 @@
-"""A TCP proxy on the way to one service, which can be made to fail like a network.
+"""A TCP proxy in front of one service, which can fail like a network.
 
-It runs on a thread of its own and knows nothing of HTTP.
+It forwards bytes, without knowledge of HTTP, on its own thread.
 """
 
 from __future__ import annotations
@@ -28,9 +28,12 @@ LinkFaultKind = Literal["latency", "reset", "partition"]
 
 @dataclass(frozen=True)
 class LinkFault:
-    """``latency``: every piece of data comes ``latency_ms`` ± ``jitter_ms`` later, each way.
-    ``reset``: connections are reset, new ones at once, old ones as soon as they are used.
-    ``partition``: nothing comes through, and nobody is told."""
+    """A fault of the connection.
+
+    ``latency``: data arrives ``latency_ms`` ± ``jitter_ms`` later, in both directions.
+    ``reset``: new connections are reset at once, existing ones at their next use.
+    ``partition``: no data passes, and no error reaches the client.
+    """
 
     kind: LinkFaultKind
     latency_ms: float = 0.0
@@ -40,21 +43,21 @@ class LinkFault:
 
 @dataclass
 class InjectedLinkFault:
-    """A fault that was put in place. ``struck_at``: when the first client felt it, in seconds since
-    the epoch; ``None`` while nobody has."""
+    """A fault in force. ``injected_at``: when it affected the first client, in seconds since the epoch;
+    ``None`` before."""
 
     fault: LinkFault
     injected_at: float | None = None
 
     def mark_injected(self, *, probe: bool) -> None:
-        """Somebody feels it; health checks do not count."""
+        """Note the time of the first affected client; health checks (``probe``) do not count."""
         if not probe and self.injected_at is None:
             self.injected_at = time.time()
 
 
 @dataclass
 class _Line:
-    """One client's connection, both halves. ``asking``: it sent something that is not answered yet."""
+    """One client's connection. ``asking``: the client waits for an answer."""
 
     probe: bool
     asking: bool = False
@@ -62,23 +65,22 @@ class _Line:
 
 @runtime_checkable
 class Partitionable(Protocol):
-    """A service whose network can be taken from it."""
+    """A service that can be cut off from its network."""
 
     def partition(self) -> None:
-        """It is there, and nobody reaches it."""
+        """Cut it off: it keeps running, and no client reaches it."""
 
     def heal_partition(self) -> None:
-        """Back under the same address."""
+        """Connect it again, under the same address."""
 
 
 class FaultProxy:
-    """Listens on a port of its own and passes on to ``upstream`` (a base URL).
+    """Listens on its own port and forwards to ``upstream`` (a base URL).
 
-    ``probe_url`` leads through the same faults, for health checks: they feel a fault, but it has
-    struck only when a client at ``url`` did. ``listen_on`` is the address of this machine under which
-    the clients reach it, ``clients`` the subnet from which they come; nobody else but this machine is
-    let in, for what is behind it may run commands for whoever asks. With ``beneath``, a partition also
-    cuts the network itself.
+    ``probe_url`` is for health checks. Faults affect them too, but a fault counts as injected only when
+    it affects a client of ``url``. ``listen_on`` is the address of this machine that clients use, and
+    ``clients`` is their subnet. Connections from other machines are refused, because the service may run
+    commands for any client. If ``inside`` is given, a partition also cuts that service off its network.
     """
 
     def __init__(
@@ -90,7 +92,7 @@ class FaultProxy:
         inside: Partitionable | None = None,
     ) -> None:
         parts = urlsplit(upstream)
-        self._listen_on, self._beneath = listen_on, inside
+        self._listen_on, self._inside = listen_on, inside
         self._clients = ip_network(clients) if clients else None
         self._upstream = (parts.hostname or "127.0.0.1", parts.port or 80)
         self._loop = asyncio.new_event_loop()
@@ -112,30 +114,30 @@ class FaultProxy:
 
     @property
     def fault(self) -> LinkFault | None:
-        """What is in place now."""
+        """The fault in force, if any."""
         return self._current.fault if self._current else None
 
     def inject(
         self, kind: LinkFaultKind, latency_ms: float = 0.0, jitter_ms: float = 0.0, seed: int = 0
     ) -> InjectedLinkFault:
-        """Put a fault in place; it holds when this returns. One at a time: undoing one would undo
-        both."""
+        """Put a fault in force before returning; raises :class:`RuntimeError` if one is in force
+        already."""
         if self.fault is not None:
             raise RuntimeError(f"the link is under {self.fault.kind} already")
         injected = InjectedLinkFault(LinkFault(kind, latency_ms, jitter_ms, seed))
         self._call(self._set(injected))
-        if kind == "partition" and self._beneath is not None:
+        if kind == "partition" and self._inside is not None:
             try:
-                self._beneath.partition()
+                self._inside.partition()
             except BaseException:
                 self._call(self._set(None))
                 raise
         return injected
 
     def heal(self) -> None:
-        """Take it away; data that was held back goes on."""
-        if self.fault and self.fault.kind == "partition" and self._beneath is not None:
-            self._beneath.heal_partition()
+        """End the fault, and forward the data that it held back."""
+        if self.fault and self.fault.kind == "partition" and self._inside is not None:
+            self._inside.heal_partition()
         self._call(self._set(None))
 
     def close(self) -> None:
@@ -166,8 +168,8 @@ class FaultProxy:
         else:
             self._open.set()
         if injected and injected.fault.kind == "reset":
-            # Idle ones are reset when they are used: what a client may be sending just now over one that
-            # was reset before would fail for a reason that nobody here has seen.
+            # Reset idle connections only at their next use. If one were reset now, a request that its
+            # client sends at the same moment would fail without being counted as affected.
             for line in {id(line): line for line in self._connections.values()}.values():
                 if line.asking:
                     self._reset_line(line, injected)
@@ -181,7 +183,7 @@ class FaultProxy:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _reset_line(self, line: _Line, injected: InjectedLinkFault) -> None:
-        """Both halves of a connection, and its client has felt it."""
+        """Reset a client's connection on both sides, and note that the client was affected."""
         injected.mark_injected(probe=line.probe)
         for writer in [writer for writer, own in self._connections.items() if own is line]:
             _reset(writer)
@@ -210,7 +212,7 @@ class FaultProxy:
             writer.close()
 
     def _lets_in(self, peer: str) -> bool:
-        """Whether a client is one of those we are there for, or a process of this machine."""
+        """Whether the address belongs to the clients' subnet or to this machine."""
         if self._clients is not None and ip_address(peer) in self._clients:
             return True
         with socket.socket() as probe:
@@ -232,7 +234,7 @@ class FaultProxy:
         try:
             up_reader, up_writer = await asyncio.open_connection(*self._upstream)
         except OSError:
-            # As if the service itself had refused.
+            # The client sees what it would see without a proxy: a refused connection.
             _reset(writer)
             return
         self._connections[up_writer] = line

@@ -1,4 +1,4 @@
-"""When a service is ready, and a useful error when it is not."""
+"""Waits until a service is ready, and explains why it is not."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ def await_ready(
     hint: str,
     timeout: float = DEFAULT_TIMEOUT_SECONDS,
 ) -> Any:
-    """Call ``look`` until it returns something true and return that.
+    """Call ``look`` until it returns a true value; return that value.
 
-    ``ended`` returns the exit status of a service that has ended, else ``None``. Raises
-    :class:`HarnessError` naming what was awaited, for how long, the exit status, the last log lines and
-    ``hint``, when the service ends or ``timeout`` (seconds) passes first.
+    ``ended`` returns the exit status of a service that ended, else ``None``. If the service ends or
+    ``timeout`` (seconds) passes first, raises :class:`HarnessError` with ``awaited``, the time
+    waited, the exit status, the last log lines and ``hint``.
     """
     began = monotonic()
     while True:
@@ -42,7 +42,7 @@ def await_ready(
             return seen
         waited = monotonic() - began
         if exited is not None or waited > timeout:
-            state = f"its process ended with {exited}" if exited is not None else "it kept silent"
+            state = f"its process ended with {exited}" if exited is not None else "no response"
             raise HarnessError(
                 f"{service} did not become ready: waited {waited:.1f} s for {awaited}; {state}"
                 f"{_last_lines(log_path)}; {hint}"
@@ -52,7 +52,7 @@ def await_ready(
 
 def _last_lines(log_path: Path | None) -> str:
     lines = tail(log_path, _TAIL_LINES)
-    return f"; its last words: {' | '.join(lines)}" if lines else "; it logged nothing"
+    return f"; last log lines: {' | '.join(lines)}" if lines else "; its log is empty"
 
 
 def tail(path: Path | None, count: int) -> list[str]:
@@ -64,7 +64,8 @@ def tail(path: Path | None, count: int) -> list[str]:
 
 
 def ready_line(log_path: Path, offset: int) -> dict[str, Any] | None:
-    """The JSON ready line that a service of ours printed after ``offset`` bytes, if it has."""
+    """The JSON ready line of an embedded service in its log after ``offset`` bytes; ``None`` if
+    missing."""
     with log_path.open("rb") as log:
         log.seek(offset)
         for line in log:
@@ -75,7 +76,7 @@ def ready_line(log_path: Path, offset: int) -> dict[str, Any] | None:
 
 
 def probe_json(url: str, timeout: float = 1.0) -> dict[str, Any] | None:
-    """The JSON object that ``url`` answers with 200, or ``None``."""
+    """The JSON object of a 200 answer from ``url``; ``None`` for any other answer or none in time."""
     try:
         reply = request("GET", url, timeout=timeout)
         found = reply.json() if reply.status_code == 200 else None

@@ -1,10 +1,9 @@
-"""``python -m pytest_execgo.harness.reaper TOKEN FOLDER``: cleans up after a pytest that was killed.
+"""``python -m pytest_execgo.harness.reaper TOKEN FOLDER``: cleans up after a killed pytest.
 
-It waits on its standard input, which closes when its parent is gone for whatever reason, then ends
-every process whose environment carries the token, removes the containers and networks that carry it
-as a label (``--containers``), and removes the folder. Services and the tasks they started inherit the
-token (a real runtime passes only a few variables on to its tasks, TMPDIR among them, so the token is
-part of that path).
+It waits for the end of its standard input, which closes when its parent ends for any reason. Then it
+ends every process that has the token in its environment, removes the containers and networks that have
+it as a label (``--containers``), and removes the folder. Services and their tasks inherit the token. A
+real runtime passes only a few variables on to its tasks, so the token is also part of ``TMPDIR``.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ _ALL_GONE = b"."
 
 
 class Reaper:
-    """The process that outlives us if we are killed."""
+    """The child process that cleans up if this process is killed."""
 
     def __init__(self, token: str, folder: Path, *, containers: bool) -> None:
         self._token = token
@@ -37,8 +36,10 @@ class Reaper:
         )
 
     def dismiss(self, *, clean: bool) -> None:
-        """End what is left of the fleet's processes, and the reaper. ``clean``: of containers and
-        networks nothing is left."""
+        """End remaining processes of the fleet, and the reaper.
+
+        ``clean``: all containers and networks are removed already.
+        """
         sweep(self._token)
         assert self._process.stdin is not None
         with suppress(BrokenPipeError):
@@ -49,7 +50,10 @@ class Reaper:
 
 
 def sweep(token: str, timeout: float = 2.0) -> list[int]:
-    """SIGKILL all processes that carry ``token``; returns their ids, once they are gone."""
+    """SIGKILL all processes with ``token`` in their environment; returns their ids.
+
+    Waits until they are gone, at most ``timeout`` seconds.
+    """
     import psutil
 
     ended: list[int] = []
@@ -71,7 +75,7 @@ def sweep(token: str, timeout: float = 2.0) -> list[int]:
 
 
 def main(argv: list[str]) -> int:
-    """Wait for the end of standard input, then clean up."""
+    """Wait for the end of standard input, then clean up; returns the exit status."""
     *flags, token, folder = argv
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)

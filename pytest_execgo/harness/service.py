@@ -1,4 +1,4 @@
-"""What a service is to the rest of the package, and what it may be able to do beyond that."""
+"""Protocols of services and their networks, and the base class of launchers."""
 
 from __future__ import annotations
 
@@ -17,58 +17,58 @@ from pytest_execgo.models.benchmark import ServiceInfo
 ServiceName = Literal["execgo", "runtime", "fixtures"]
 SERVICE_NAMES: tuple[ServiceName, ...] = get_args(ServiceName)
 HEALTH = {"execgo": "/health", "runtime": "/readyz", "fixtures": "/healthz"}
-"""The path of each that answers 200 while it is well."""
+"""The path of each service that answers 200 while the service is healthy."""
 
 
 class Watcher(Protocol):
-    """Is told what happens to services, from any thread."""
+    """Receives events of services, from any thread."""
 
     def service_exited(self, service: str, pid: int, exit_status: int) -> None:
-        """A process ended that nobody had told to stop."""
+        """A process ended, and the harness had not stopped it."""
 
     def service_ready(self, service: str, pid: int | None) -> None:
-        """A service answers (again)."""
+        """A service answers, for the first time or again."""
 
 
 class Unwatched:
-    """A watcher for services whose life nobody records."""
+    """A watcher that ignores all events."""
 
     def service_exited(self, service: str, pid: int, exit_status: int) -> None:
-        """Not recorded."""
+        pass
 
     def service_ready(self, service: str, pid: int | None) -> None:
-        """Not recorded."""
+        pass
 
 
 @runtime_checkable
 class Service(Protocol):
-    """A running service: an endpoint with an identity."""
+    """A running service."""
 
     name: str
     link: FaultProxy | None
 
     @property
     def url(self) -> str:
-        """Base URL of the service itself, past its link."""
+        """Base URL of the service itself, not of its link."""
 
     @property
     def pid(self) -> int | None:
-        """The id of its process on this machine; ``None`` where there is none to see."""
+        """The id of its process on this machine; ``None`` if it is not visible."""
 
     @property
     def health_url(self) -> str:
-        """What answers 200 while it is well, past its link."""
+        """The URL that answers 200 while the service is healthy; not through its link."""
 
     @property
     def info(self) -> ServiceInfo:
-        """Launcher, version and digest, for the record."""
+        """Launcher, version and digest, for the report."""
 
     @property
     def python(self) -> str | None:
-        """The Python that tasks of this service can call; ``None`` where there is none."""
+        """The path of a Python that tasks of this service can call; ``None`` if there is none."""
 
     def state(self) -> tuple[bool, dict[str, str]]:
-        """Whether it is stopped, and the limits it runs under by resource, as the system shows them."""
+        """Whether it is paused, and its limits by resource, as the operating system reports them."""
 
     def running(self) -> bool:
         """Whether its process is alive (an external service always counts as running)."""
@@ -77,15 +77,15 @@ class Service(Protocol):
         """Whether it answers its readiness check now."""
 
     def stop(self) -> None:
-        """Take it down; never raises for a service that is gone already."""
+        """Stop it; does nothing for a service that ended already."""
 
 
 @runtime_checkable
 class FaultReporting(Protocol):
-    """A service to which something can be done that must be undone."""
+    """A service that reports which faults are in force."""
 
     def active_faults(self) -> str | None:
-        """What is still done to it, in words; ``None`` if nothing."""
+        """One sentence with the faults in force; ``None`` if there are none."""
 
 
 @runtime_checkable
@@ -96,25 +96,25 @@ class LogSource(Protocol):
 
 
 class ServiceNetwork(Protocol):
-    """A network that services of one launcher share, apart from this machine's own."""
+    """A network that the services of one launcher share, separate from that of this machine."""
 
     gateway: str
-    """The address under which they reach this machine."""
+    """The address of this machine on it."""
 
     @property
     def subnet(self) -> str:
-        """Where they come from, as in ``172.20.0.0/16``."""
+        """The addresses of its services, such as ``172.20.0.0/16``."""
 
     @property
     def device(self) -> str:
-        """This machine's interface on it, as firewalls name it."""
+        """The name of this machine's interface on it, for firewall rules."""
 
     @property
     def root(self) -> Path | None:
-        """The folder that they see already and a fleet must use; ``None``: it makes its own."""
+        """The folder that its services have mounted already; ``None``: the fleet creates one."""
 
     def close(self) -> None:
-        """Take it down; called once, after its services."""
+        """Remove or release it; called once, after its services stopped."""
 
 
 @dataclass(frozen=True)
@@ -129,32 +129,33 @@ class LaunchSite:
     network: ServiceNetwork | None = None
     ready_within_seconds: float = DEFAULT_TIMEOUT_SECONDS
     renew: bool = False
-    """A service that is there already is to be started anew."""
+    """Restart a service that runs already."""
 
     def data_dir(self, service: str) -> Path:
-        """The private data folder of a service."""
+        """The private data folder of a service, created if missing."""
         path = self.root / service
         path.mkdir(parents=True, exist_ok=True)
         return path
 
     def log_path(self, service: str) -> Path:
-        """The log file of a service."""
         return self.root / f"{service}.log"
 
 
-# Majors of the contracts that this package speaks.
+# The major version of each HTTP contract that this package supports.
 SPOKEN = {"execgo": "1", "runtime": "1"}
 
 
 def refuse_other_version(service: str, what: str, version: str) -> None:
-    """Raise :class:`HarnessError` for a release that speaks another contract; a build that is no
-    release (``dev``) is taken at its word."""
+    """Raise :class:`HarnessError` for a release with another major version.
+
+    A version that is not a release number (``dev``) is accepted.
+    """
     major = re.fullmatch(r"v?(\d+)\..*", version)
     spoken = SPOKEN.get(service)
     if major and spoken and major[1] != spoken:
         raise HarnessError(
-            f"{service} ({what}) says that it is version {version}; this plugin speaks the contract "
-            f"of {spoken}.x: use such a release of {service}"
+            f"{service} ({what}) reports version {version}, but this plugin supports {spoken}.x: "
+            f"use a {spoken}.x release of {service}"
         )
 
 
@@ -166,7 +167,7 @@ class Launcher(ABC):
 
     kind: ClassVar[str]
     services: ClassVar[frozenset[str]] = frozenset(SERVICE_NAMES)
-    """The services that it can bring up."""
+    """The services that it can start."""
     needs_target: ClassVar[bool] = False
 
     def configured(self, settings: LaunchSettings) -> Launcher:
@@ -174,8 +175,10 @@ class Launcher(ABC):
         return self
 
     def located(self, service: str, target: str, base: Path) -> str:
-        """The target with its path, if it has one, made absolute; raises :class:`UsageError`. Called
-        once, before anything can change the current folder."""
+        """The target with an absolute path, if it has a path; raises :class:`UsageError`.
+
+        Called once, before any code can change the current folder.
+        """
         return target
 
     def check(self, service: str, target: str) -> None:
@@ -184,13 +187,17 @@ class Launcher(ABC):
             raise UsageError(f"{service}={self.kind} takes no target, got {target!r}")
 
     def describe(self, service: str, target: str) -> str:
-        """A few words for the header: version, path or URL, sha256. It may ask the service itself and
-        leaves out what it cannot find out."""
+        """A few words for the header: version, path or URL, sha256.
+
+        It may ask the service, and omits what it cannot find out.
+        """
         return f"{self.kind} {target}".strip()
 
     def prepare(self, service: str, target: str, progress: Progress) -> None:  # noqa: B027 - optional
-        """Make ready what is slow and the same for all fleets of a run; raises :class:`UsageError`.
-        Calling it twice costs little."""
+        """Do the slow work once for all fleets of a run; raises :class:`UsageError`.
+
+        A second call must be cheap.
+        """
 
     @abstractmethod
     def launch(self, service: str, target: str, site: LaunchSite) -> Service:
@@ -198,7 +205,8 @@ class Launcher(ABC):
 
 
 def absolute(what: str, path: str, base: Path) -> str:
-    """A path that a user gave, relative to ``base``; raises :class:`UsageError`, which says ``what``."""
+    """The absolute form of a user's path, relative to ``base``; raises :class:`UsageError` about
+    ``what``."""
     try:
         return str((base / Path(path).expanduser()).resolve())
     except (RuntimeError, OSError, ValueError) as error:
@@ -206,13 +214,15 @@ def absolute(what: str, path: str, base: Path) -> str:
 
 
 Progress = Callable[[str], None]
-"""Where progress goes, a line at a time."""
+"""Called with each line of progress."""
 
 
 @runtime_checkable
 class Networked(Protocol):
-    """A launcher whose services stand on a network of their own. ``whole_fleet``: they know each other
-    already, and cannot be mixed with others."""
+    """A launcher whose services have their own network.
+
+    ``whole_fleet``: its services are connected to each other already, so it must provide all of them.
+    """
 
     kind: str
     whole_fleet: bool
@@ -220,23 +230,28 @@ class Networked(Protocol):
     def open_network(
         self, target: str, token: str, root: Path, *, partitionable: bool
     ) -> ServiceNetwork:
-        """The network of the fleet ``token``, whose files are below ``root``. ``severable``: a service
-        may be cut off it, and must then still be seen from outside."""
+        """The network of the fleet ``token``, whose files are in ``root``.
+
+        ``partitionable``: services may be cut off from it, and health checks must still reach them.
+        """
 
 
 @runtime_checkable
 class Inside(Protocol):
-    """A service that stands on a network of its own, and can look at this machine from there."""
+    """A service on its own network, which can test whether it reaches this machine."""
 
     def reaches(self, host: str, port: int) -> bool:
-        """Whether a connection can be made from there; true where that cannot be found out."""
+        """Whether the service can connect to the address; true if that cannot be tested."""
 
 
 @dataclass(frozen=True)
 class LaunchSettings:
-    """What launchers may need to know of a run. ``python_image``: the image that images of ours are
-    built from; ``None``: the default. ``images``: the ids of images by service, once it is known which
-    they are: all fleets of a run, in all of its processes, are made of the same."""
+    """Settings of a run for launchers.
+
+    ``python_image``: the base of the images with embedded services; ``None``: the default.
+    ``images``: the image id of each service, as soon as it is known. All fleets and processes of a run
+    share them, so that all use the same images.
+    """
 
     python_image: str | None = None
     images: dict[str, str] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""The engine under test: the embedded one, or what ``--execgo-service execgo=…`` names."""
+"""The engine under test: the embedded one, or the choice of ``--execgo-service execgo=…``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A fleet of containers: what a process can do, a container can; and nothing of it is left."""
+"""Fleets of containers: they have the capabilities of processes, and leave nothing behind."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ clean = pytest.fixture(autouse=True)(containers.nothing_left)
 
 @pytest.fixture(scope="module")
 def fleet() -> Iterator[Fleet]:
-    """One fleet for tests that leave it as it was."""
+    """One fleet for all tests that heal their faults."""
     containers.need_engine()
     with containers.fleet(links=ALL_LINKS) as running:
         yield running
 
 
 @pytest.fixture(autouse=True)
-def well(request: pytest.FixtureRequest) -> Iterator[None]:
+def healthy_afterwards(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     if "fleet" in request.fixturenames:
         shared: Fleet = request.getfixturevalue("fleet")
@@ -66,7 +66,7 @@ def answers(url: str, timeout: float = 10) -> bool:
 
 
 def in_container(fleet: Fleet, service: str, script: str) -> str:
-    """What a Python script prints inside of a service's container."""
+    """The output of a Python script in a service's container."""
     found = fleet.services[service]
     assert isinstance(found, ContainerService)
     container = docker_engine.engine().containers.get(found.container_id)
@@ -76,14 +76,14 @@ def in_container(fleet: Fleet, service: str, script: str) -> str:
 
 
 def fetched_inside(fleet: Fleet, service: str, url: str) -> str:
-    """The status of a GET from inside of a service's container."""
+    """The status of a GET from a service's container."""
     return in_container(
         fleet, service, f"import urllib.request as r; print(r.urlopen({url!r}).status)"
     )
 
 
 def reached_inside(fleet: Fleet, service: str, url: str) -> str:
-    """The status of a GET from inside, or the error that came instead of it."""
+    """The status of a GET from a service's container, or the class of the error."""
     script = (
         "import urllib.request as r\n"
         f"try: print(r.urlopen({url!r}, timeout=1).status)\n"
@@ -92,7 +92,7 @@ def reached_inside(fleet: Fleet, service: str, url: str) -> str:
     return in_container(fleet, service, script)
 
 
-def test_every_service_says_what_image_it_is(fleet: Fleet) -> None:
+def test_every_service_has_image_digest_and_version(fleet: Fleet) -> None:
     for name, info in fleet.infos().items():
         assert info.launcher == "container"
         assert info.image == Own(name, PYTHON_IMAGE).tag
@@ -101,7 +101,7 @@ def test_every_service_says_what_image_it_is(fleet: Fleet) -> None:
     assert "speaks v1.0.0" in fleet.infos()["execgo"].version
 
 
-def test_an_address_means_the_same_inside_and_outside(fleet: Fleet) -> None:
+def test_an_address_is_the_same_for_containers_and_this_machine(fleet: Fleet) -> None:
     for url in (fleet.url("fixtures"), fleet.services["fixtures"].url):
         assert answers(f"{url}/healthz")
         assert fetched_inside(fleet, "runtime", f"{url}/healthz") == "200\n"
@@ -109,7 +109,7 @@ def test_an_address_means_the_same_inside_and_outside(fleet: Fleet) -> None:
 
 @pytest.mark.parametrize("target", SERVICE_NAMES)
 @pytest.mark.parametrize("name", ["kill", "restart"])
-def test_a_service_that_was_taken_away_is_back_on_its_address(
+def test_an_ended_service_is_healed_on_the_same_address(
     fleet: Fleet, name: str, target: str
 ) -> None:
     service = fleet.services[target]
@@ -121,32 +121,32 @@ def test_a_service_that_was_taken_away_is_back_on_its_address(
     assert service.pid != before
 
 
-def test_our_services_end_at_sigterm_as_the_first_process(fleet: Fleet) -> None:
+def test_an_embedded_service_ends_after_sigterm_as_the_first_process(fleet: Fleet) -> None:
     runtime = fleet.services["runtime"]
     assert isinstance(runtime, ContainerService)
     assert runtime.end() == 0
     runtime.revive()
 
 
-def test_the_end_of_a_container_is_told_with_its_status(fleet: Fleet) -> None:
-    told: list[tuple[str, int | None]] = []
+def test_the_end_of_a_container_is_reported_with_its_status(fleet: Fleet) -> None:
+    reported: list[tuple[str, int | None]] = []
 
     class Watcher:
         def service_exited(self, service: str, pid: int, exit_status: int) -> None:
-            told.append((service, exit_status))
+            reported.append((service, exit_status))
 
         def service_ready(self, service: str, pid: int | None) -> None:
-            told.append((service, None))
+            reported.append((service, None))
 
     watcher = Watcher()
     fleet.watch(watcher)
     injection = inject(fleet, "kill", "fixtures")
     injection.heal()
     fleet.unwatch(watcher)
-    assert told == [("fixtures", 128 + signal.SIGKILL), ("fixtures", None)]
+    assert reported == [("fixtures", 128 + signal.SIGKILL), ("fixtures", None)]
 
 
-def test_a_paused_container_is_there_and_silent(fleet: Fleet) -> None:
+def test_a_paused_container_runs_and_does_not_answer(fleet: Fleet) -> None:
     service = fleet.services["runtime"]
     injection = inject(fleet, "pause", "runtime")
     assert service.running()
@@ -162,7 +162,7 @@ def test_a_paused_container_is_there_and_silent(fleet: Fleet) -> None:
     ("resource", "amount", "shown"),
     [("cpu", 0.25, "0.25 of a processor"), ("memory", 256, "256 MB")],
 )
-def test_a_limit_is_seen_from_outside_and_lifted(
+def test_a_limit_is_visible_until_it_is_healed(
     fleet: Fleet, resource: str, amount: float, shown: str
 ) -> None:
     service = fleet.services["runtime"]
@@ -172,7 +172,7 @@ def test_a_limit_is_seen_from_outside_and_lifted(
     assert service.state()[1][resource] == "unlimited"
 
 
-def test_a_limit_of_memory_below_what_is_held_means_no_more(fleet: Fleet) -> None:
+def test_a_memory_limit_below_the_memory_in_use_is_raised_to_it(fleet: Fleet) -> None:
     service = fleet.services["runtime"]
     injection = inject(fleet, "limit", "runtime", resource="memory", amount=1)
     assert service.running()
@@ -180,16 +180,16 @@ def test_a_limit_of_memory_below_what_is_held_means_no_more(fleet: Fleet) -> Non
     injection.heal()
 
 
-def test_without_another_process_nothing_is_answered(fleet: Fleet) -> None:
+def test_a_runtime_without_further_threads_does_not_answer(fleet: Fleet) -> None:
     service = fleet.services["runtime"]
     injection = inject(fleet, "limit", "runtime", resource="pids", amount=0)
-    # A connection needs a thread of the runtime's, and there is none to be had.
+    # The runtime needs a new thread for each connection.
     assert not answers(service.health_url, 0.4)
     injection.heal()
     assert answers(service.health_url)
 
 
-def test_a_service_that_dies_of_a_limit_is_brought_back_when_it_is_healed(fleet: Fleet) -> None:
+def test_healing_a_limit_revives_a_service_that_died_of_it(fleet: Fleet) -> None:
     service = fleet.services["runtime"]
     assert isinstance(service, ContainerService)
     injection = inject(fleet, "limit", "runtime", resource="memory", amount=16)
@@ -197,7 +197,7 @@ def test_a_service_that_dies_of_a_limit_is_brought_back_when_it_is_healed(fleet:
     assert "is back" in injection.heal()
 
 
-def test_a_partition_takes_the_container_off_its_network_and_it_is_still_seen(
+def test_a_partition_cuts_off_the_container_but_not_its_health_checks(
     fleet: Fleet,
 ) -> None:
     service = fleet.services["runtime"]
@@ -206,7 +206,7 @@ def test_a_partition_takes_the_container_off_its_network_and_it_is_still_seen(
     assert not answers(f"{fleet.url('runtime')}/readyz", 0.4)
     assert answers(service.health_url)
     assert len(fleet.active_faults()) == 2
-    # Nor does it reach anybody: not fixtures, by no way there is, and not this machine.
+    # It reaches neither fixtures, at any of its addresses, nor this machine.
     fixtures = fleet.services["fixtures"]
     for url in (fleet.url("fixtures"), fixtures.url, fixtures.health_url):
         assert "200" not in reached_inside(fleet, "runtime", url)
@@ -216,8 +216,8 @@ def test_a_partition_takes_the_container_off_its_network_and_it_is_still_seen(
     assert answers(f"{fleet.url('runtime')}/readyz")
 
 
-def test_nobody_else_is_let_through_to_a_service_that_runs_commands(fleet: Fleet) -> None:
-    """Proxies listen where every container of the machine can try."""
+def test_a_foreign_container_cannot_reach_a_service_that_runs_commands(fleet: Fleet) -> None:
+    """Every container of the machine can connect to the address of a proxy."""
     url = f"{fleet.url('runtime')}/readyz"
     assert fetched_inside(fleet, "execgo", url) == "200\n"
     script = f"import urllib.request as r; print(r.urlopen({url!r}, timeout=3).status)"
@@ -231,7 +231,7 @@ def test_nobody_else_is_let_through_to_a_service_that_runs_commands(fleet: Fleet
         stranger.remove(force=True)
 
 
-def test_a_pause_of_what_has_died_meanwhile_is_lifted(fleet: Fleet) -> None:
+def test_a_pause_is_healed_after_the_paused_container_was_killed(fleet: Fleet) -> None:
     service = fleet.services["fixtures"]
     pause, kill = inject(fleet, "pause", "fixtures"), inject(fleet, "kill", "fixtures")
     kill.heal()
@@ -239,7 +239,7 @@ def test_a_pause_of_what_has_died_meanwhile_is_lifted(fleet: Fleet) -> None:
     assert service.running()
 
 
-def test_files_made_inside_belong_to_the_user_outside(fleet: Fleet) -> None:
+def test_files_of_a_container_belong_to_the_user_of_pytest(fleet: Fleet) -> None:
     path = fleet.work_root / "made-inside"
     in_container(fleet, "runtime", f"open({str(path)!r}, 'w').write('hello')")
     assert (path.read_text(), path.stat().st_uid) == ("hello", os.getuid())
@@ -247,17 +247,17 @@ def test_files_made_inside_belong_to_the_user_outside(fleet: Fleet) -> None:
     assert all('"ready": true' in logs[name].read_text() for name in SERVICE_NAMES)
 
 
-def test_tasks_find_the_python_of_the_image_and_the_libraries_of_ours(fleet: Fleet) -> None:
+def test_tasks_find_the_python_and_the_libraries_of_the_image(fleet: Fleet) -> None:
     assert fleet.python
     command = [fleet.python, "-I", "-c", "import packaging; print(packaging.__name__)"]
     script = f"import subprocess; print(subprocess.check_output({command!r}, text=True))"
     assert "packaging" in in_container(fleet, "runtime", script)
 
 
-# -- fleets of their own
+# -- tests with their own fleet
 
 
-def test_without_faults_one_network_is_enough_and_all_of_it_goes() -> None:
+def test_without_network_faults_a_fleet_has_one_network_and_removes_everything() -> None:
     before = containers.mine()
     with containers.fleet() as own:
         made = containers.mine() - before
@@ -269,19 +269,19 @@ def test_without_faults_one_network_is_enough_and_all_of_it_goes() -> None:
 
 def test_a_checkout_is_built_with_its_own_dockerfile_and_only_once(tmp_path: Path) -> None:
     target = containers.write_tiny_engine(tmp_path / "My Engine")
-    spoken: list[str] = []
+    lines: list[str] = []
     spec = containers.spec(("execgo", target))
-    spec.prepare(containers.LAUNCHERS, spoken.append)
-    assert any("building execgo from" in line for line in spoken)
-    assert any(line.startswith("built pytest-execgo/execgo-my-engine:") for line in spoken)
+    spec.prepare(containers.LAUNCHERS, lines.append)
+    assert any("building execgo from" in line for line in lines)
+    assert any(line.startswith("built pytest-execgo/execgo-my-engine:") for line in lines)
     again: list[str] = []
     spec.prepare(containers.LAUNCHERS, again.append)
     assert again == []
     with Fleet(spec, containers.LAUNCHERS) as own:
         info = own.infos()["execgo"]
         assert (info.version, info.path) == ("v1.0.0", str(tmp_path / "My Engine"))
-        told = request("GET", f"{own.url('execgo')}/health", timeout=5).json()
-        assert told["runtime"] == own.services["runtime"].url
+        health = request("GET", f"{own.url('execgo')}/health", timeout=5).json()
+        assert health["runtime"] == own.services["runtime"].url
     (tmp_path / "My Engine/engine.py").write_text(containers.TINY_ENGINE + "# changed\n")
     containers.spec(("execgo", target)).prepare(containers.LAUNCHERS, again.append)
     assert any(line.startswith("built") for line in again)
@@ -289,7 +289,7 @@ def test_a_checkout_is_built_with_its_own_dockerfile_and_only_once(tmp_path: Pat
     assert len(docker_engine.engine().images.list(filters=label)) == 1
 
 
-def test_a_local_image_is_taken_by_its_name(tmp_path: Path) -> None:
+def test_a_local_image_is_used_by_its_name(tmp_path: Path) -> None:
     containers.write_tiny_engine(tmp_path)
     name = f"execgo-test/tiny:{os.getpid()}"
     docker_engine.engine().images.build(path=str(tmp_path), tag=name, rm=True)
@@ -313,17 +313,17 @@ def test_a_sibling_checkout_is_the_default_engine(
     assert "embedded 0.1.0" in launcher.describe("execgo", target)
 
 
-def test_a_container_beside_processes_reaches_them_through_the_gateway() -> None:
+def test_a_container_reaches_services_in_processes_through_the_gateway() -> None:
     choices = (("execgo", "container"), ("runtime", "embedded"), ("fixtures", "embedded"))
     with containers.fleet(*choices) as own:
         assert own.url("runtime") != own.services["runtime"].url
         assert fetched_inside(own, "execgo", f"{own.url('runtime')}/readyz") == "200\n"
         assert own.infos()["runtime"].proxied
-        # Tasks are beside fixtures: there is nothing in between.
+        # Tasks and fixtures both run on this machine: no proxy is needed.
         assert own.url("fixtures") == own.services["fixtures"].url
 
 
-def test_all_fleets_of_a_run_are_made_of_the_same_image(tmp_path: Path) -> None:
+def test_all_fleets_of_a_run_use_the_same_image(tmp_path: Path) -> None:
     target = containers.write_tiny_engine(tmp_path)
     spec = containers.spec(("execgo", target))
     spec.prepare(containers.LAUNCHERS, lambda line: None)
@@ -334,8 +334,8 @@ def test_all_fleets_of_a_run_are_made_of_the_same_image(tmp_path: Path) -> None:
         )
 
 
-def test_what_docker_does_not_let_go_is_told_to_the_reaper() -> None:
-    """Somebody looks at the fleet's network: it cannot be removed, and the rest goes all the same."""
+def test_the_rest_is_removed_if_the_network_is_still_in_use() -> None:
+    """A foreign container on the fleet's network keeps Docker from removing the network."""
     own = containers.fleet()
     own.start()
     root, network = own.work_root.parent, own.services["runtime"]._network.name  # type: ignore[attr-defined]
@@ -352,31 +352,31 @@ def test_what_docker_does_not_let_go_is_told_to_the_reaper() -> None:
     assert network not in containers.ours()
 
 
-# -- what goes wrong is said in one line
+# -- errors are one line
 
 
-def test_an_image_that_is_not_there_and_cannot_be_pulled() -> None:
+def test_a_missing_image_that_cannot_be_pulled_is_one_line() -> None:
     spec = containers.spec(("execgo", "container:localhost:9/no/such:1"))
-    with pytest.raises(UsageError, match=r"execgo: the image .* is not here, and cannot be pulled"):
+    with pytest.raises(UsageError, match=r"execgo: the image .* is missing and cannot be pulled"):
         spec.prepare(containers.LAUNCHERS, lambda line: None)
 
 
 @pytest.mark.parametrize(
-    ("target", "said"),
+    ("target", "message"),
     [
         ("container:Not/AName::x", "the image 'Not/AName::x'"),
         ("container:build:/", "no Dockerfile there"),
-        ("container:build:~nobody-here/x", "home directory"),
+        ("container:build:~no-such-user/x", "home directory"),
     ],
 )
-def test_a_target_that_cannot_work_is_refused_before_anything_starts(
-    target: str, said: str
+def test_an_impossible_target_is_refused_before_any_service_starts(
+    target: str, message: str
 ) -> None:
-    with pytest.raises(UsageError, match=said):
+    with pytest.raises(UsageError, match=message):
         containers.spec(("execgo", target)).resolve(containers.LAUNCHERS)
 
 
-def test_a_build_that_fails_is_told_on_one_screen(tmp_path: Path) -> None:
+def test_the_error_of_a_failed_build_fits_a_screen(tmp_path: Path) -> None:
     digits = " ".join("123456789")
     loop = f"for i in {digits}; do for j in {digits}; do echo line $i$j; done; done"
     loud = f"RUN {loop}; no-such-command"
@@ -391,24 +391,24 @@ def test_a_build_that_fails_is_told_on_one_screen(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("command", "said"),
+    ("command", "message"),
     [
-        ("echo my last words; exit 3", r"its process ended with 3; its last words: my last words"),
+        ("echo disk full; exit 3", r"its process ended with 3; last log lines: disk full"),
         ("echo I sleep; exec sleep 1000", r"waited \d.* for 200 from /health .* I sleep"),
     ],
 )
-def test_a_container_that_does_not_become_ready_says_why(
-    tmp_path: Path, command: str, said: str
+def test_the_error_of_a_container_that_is_not_ready_has_status_and_log(
+    tmp_path: Path, command: str, message: str
 ) -> None:
     target = containers.write_image(tmp_path, f'CMD ["sh", "-c", "{command}"]')
-    with pytest.raises(HarnessError, match=said):
+    with pytest.raises(HarnessError, match=message):
         containers.fleet(("execgo", target), ready_within_seconds=1.5).start()
 
 
-def test_a_release_of_another_contract_is_refused(tmp_path: Path) -> None:
+def test_another_major_version_is_refused(tmp_path: Path) -> None:
     containers.write_tiny_engine(tmp_path)
     (tmp_path / "engine.py").write_text(containers.TINY_ENGINE.replace("v1.0.0", "v2.0.0"))
-    with pytest.raises(HarnessError, match=r"says that it is version v2\.0\.0"):
+    with pytest.raises(HarnessError, match=r"reports version v2\.0\.0"):
         containers.fleet(("execgo", f"container:build:{tmp_path}")).start()
 
 
@@ -418,7 +418,7 @@ HIDE_PYTHON = (
 )
 
 
-def test_an_image_without_python_says_so_to_tasks(tmp_path: Path) -> None:
+def test_tasks_see_no_python_for_an_image_without_it(tmp_path: Path) -> None:
     target = containers.write_image(
         tmp_path,
         "COPY engine.py /engine.py",
@@ -430,7 +430,7 @@ def test_an_image_without_python_says_so_to_tasks(tmp_path: Path) -> None:
         assert own.python is None
 
 
-# -- what dead runs leave
+# -- removal after killed runs
 
 
 DYING_RUN = """\
@@ -444,8 +444,8 @@ sys.stdin.read()
 
 
 @pytest.mark.parametrize("reaper_too", [False, True])
-def test_nothing_is_left_of_a_run_that_is_killed(reaper_too: bool) -> None:
-    """By the reaper at once; where that was killed as well, by the next start."""
+def test_no_container_remains_of_a_killed_run(reaper_too: bool) -> None:
+    """The reaper removes them at once; if it was killed too, the next start does."""
     import psutil
 
     child = subprocess.Popen(
@@ -467,15 +467,15 @@ def test_nothing_is_left_of_a_run_that_is_killed(reaper_too: bool) -> None:
     await_(lambda: not [name for name in containers.ours() if name.startswith(token)])
 
 
-def test_what_belongs_to_a_living_run_is_left_alone(fleet: Fleet) -> None:
+def test_containers_of_a_running_fleet_are_not_removed(fleet: Fleet) -> None:
     leftovers.remove_orphans()
     assert fleet.unready() == []
 
 
-def test_a_network_whose_subnet_is_taken_in_between_is_made_on_another(
+def test_a_network_uses_another_subnet_if_the_first_is_taken_meanwhile(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Two fleets are given the same free subnet; the second to ask for it tries again."""
+    """Docker offers the same free subnet to two fleets; the later one tries again."""
     from pytest_execgo.harness.containers import network as module
 
     labels = leftovers.owned(f"execgo-fleet-{os.getpid()}-twice", Path("/nowhere"))
@@ -495,10 +495,10 @@ def test_a_network_whose_subnet_is_taken_in_between_is_made_on_another(
     taken[0].remove()
 
 
-def test_what_is_in_the_making_when_somebody_breaks_it_off_goes_as_well(
+def test_a_container_is_removed_if_its_creation_is_interrupted(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Ctrl-C while Docker makes a container: it is there, and nobody has heard of it."""
+    """After Ctrl-C while Docker creates a container, the container exists but is not recorded."""
     from testcontainers.core.docker_client import DockerClient
 
     create, made = DockerClient.create, []
@@ -526,8 +526,8 @@ def test_what_is_in_the_making_when_somebody_breaks_it_off_goes_as_well(
 def test_an_unusable_checkout_is_one_line(
     tmp_path: Path, break_it: Callable[[Path], object], message: str
 ) -> None:
-    target = containers.write_tiny_engine(tmp_path / "odd")
-    break_it(tmp_path / "odd")
+    target = containers.write_tiny_engine(tmp_path / "broken")
+    break_it(tmp_path / "broken")
     with pytest.raises(UsageError, match=message):
         containers.spec(("execgo", target)).prepare(containers.LAUNCHERS, lambda line: None)
 
@@ -540,7 +540,7 @@ def test_a_checkout_with_names_of_any_kind_is_built(tmp_path: Path) -> None:
     containers.spec(("execgo", target)).prepare(containers.LAUNCHERS, lambda line: None)
 
 
-def test_layers_of_a_build_that_was_killed_are_cleared_away(tmp_path: Path) -> None:
+def test_layers_of_a_killed_build_are_removed(tmp_path: Path) -> None:
     client = docker.from_env()
     (tmp_path / "Dockerfile").write_text(
         f'FROM {PYTHON_IMAGE}\nLABEL pytest-execgo.image=service test="{tmp_path}"\n'
@@ -548,7 +548,7 @@ def test_layers_of_a_build_that_was_killed_are_cleared_away(tmp_path: Path) -> N
     image, _ = client.images.build(path=str(tmp_path), rm=True)
 
     def gone() -> bool:
-        # While anybody builds, another worker perhaps, such layers are left alone.
+        # They stay while another process, perhaps another worker, builds an image.
         leftovers.remove_orphans()
         return not [one for one in client.images.list(all=True) if one.id == image.id]
 
@@ -559,8 +559,8 @@ def test_layers_of_a_build_that_was_killed_are_cleared_away(tmp_path: Path) -> N
 @pytest.mark.skipif(
     os.getuid() != 0 or not shutil.which("iptables"), reason="needs iptables as root"
 )
-def test_a_firewall_between_containers_and_this_machine_is_named() -> None:
-    """The default of some desktops: what comes from Docker's bridges is dropped."""
+def test_the_error_names_a_firewall_between_containers_and_this_machine() -> None:
+    """By default, some desktops drop packets from Docker's bridges."""
     from pytest_execgo.harness.containers.service import ContainerService as Service
 
     own = containers.fleet(("fixtures", "embedded"))
@@ -576,7 +576,7 @@ def test_a_firewall_between_containers_and_this_machine_is_named() -> None:
         patch.setattr(Service, "reaches", behind_a_firewall)
         try:
             with pytest.raises(
-                HarnessError, match=r"a firewall is in the way; .* on br-[0-9a-f]{12}"
+                HarnessError, match=r"a firewall blocks them; .* on br-[0-9a-f]{12}"
             ):
                 own.start()
         finally:

@@ -1,4 +1,4 @@
-"""Services come up, say why when they do not, and never outlive their run."""
+"""Services start, a failed start explains itself, and no service outlives its run."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ LAUNCHERS = Registry.build().launchers
 
 
 def await_(condition: Callable[[], object], seconds: float = 60.0) -> None:
-    """Wait for a condition; fails when it does not come true."""
+    """Wait for a condition; fails if it stays false for ``seconds``."""
     deadline = monotonic() + seconds
     while not condition():
         assert monotonic() < deadline, "the condition never came true"
         sleep(0.01)
 
 
-def carriers(token: str) -> list[str]:
-    """Processes whose environment or arguments carry a fleet's token."""
+def processes_with(token: str) -> list[str]:
+    """Commands of the processes with a fleet's token in their environment or arguments."""
     found = []
     for process in psutil.process_iter():
         try:
             command, environment = process.cmdline(), process.environ()
         except (psutil.Error, OSError):
-            # It is about to end, and asking it once more would raise.
+            # It is ending: another access to it would raise again.
             continue
         if any(token in word for word in (*command, *environment.values())):
             found.append(" ".join(command))
@@ -52,7 +52,7 @@ def fleet() -> Iterator[Fleet]:
         yield running
 
 
-def test_every_service_names_itself(fleet: Fleet) -> None:
+def test_every_service_has_launcher_version_and_digest(fleet: Fleet) -> None:
     infos = fleet.infos()
     assert set(infos) == {"execgo", "runtime", "fixtures"}
     for info in infos.values():
@@ -62,7 +62,7 @@ def test_every_service_names_itself(fleet: Fleet) -> None:
         assert len(info.digest) == 64
 
 
-def test_a_killed_service_comes_back_on_its_address(fleet: Fleet) -> None:
+def test_a_killed_service_is_revived_on_the_same_address(fleet: Fleet) -> None:
     runtime = fleet.services["runtime"]
     url = runtime.url
     assert runtime.kill() == -signal.SIGKILL  # type: ignore[attr-defined]
@@ -72,19 +72,21 @@ def test_a_killed_service_comes_back_on_its_address(fleet: Fleet) -> None:
     assert runtime.url == url
 
 
-def test_nothing_is_left_after_stop() -> None:
+def test_no_process_and_no_folder_remain_after_stop() -> None:
     fleet = Fleet(FleetSpec(), LAUNCHERS)
     fleet.start()
     root = fleet.work_root.parent
     token = root.name.rpartition("-")[0]
-    assert len(carriers(token)) >= 4
+    assert len(processes_with(token)) >= 4
     fleet.stop()
-    assert not carriers(token)
+    assert not processes_with(token)
     assert not root.exists()
 
 
-def test_nothing_is_left_of_a_run_that_is_killed(tmp_path: Path) -> None:
-    """SIGKILL leaves no time to clean up; what had finished is complete on disk all the same."""
+def test_no_process_remains_of_a_killed_run_and_its_finished_trials_are_complete(
+    tmp_path: Path,
+) -> None:
+    """After SIGKILL the run itself cannot clean up."""
     script = "sleep 60"
     subprocess.run(
         [sys.executable, "-m", "pytest_execgo", "scenario", "new", "quick"],
@@ -115,11 +117,11 @@ def test_nothing_is_left_of_a_run_that_is_killed(tmp_path: Path) -> None:
     try:
         await_(lambda: timeline.exists() and '"status":"running"' in timeline.read_text())
         # Three services, the reaper, the task.
-        await_(lambda: len(carriers(token)) >= 5)
+        await_(lambda: len(processes_with(token)) >= 5)
     finally:
         child.kill()
         child.wait()
-    await_(lambda: not carriers(token))
+    await_(lambda: not processes_with(token))
     finished = trials / "quick-reference-replay-none-r0"
     result = json.loads((finished / "result.json").read_text())
     assert result["verdict"]["status"] == "passed"
@@ -136,7 +138,7 @@ def test_nothing_is_left_of_a_run_that_is_killed(tmp_path: Path) -> None:
         ("exego", "embedded", "did you mean 'execgo'?"),
     ],
 )
-def test_a_choice_that_cannot_work_is_refused_before_anything_starts(
+def test_an_impossible_choice_is_refused_before_any_service_starts(
     service: str, choice: str, complaint: str
 ) -> None:
     with pytest.raises(UsageError) as error:
@@ -144,14 +146,14 @@ def test_a_choice_that_cannot_work_is_refused_before_anything_starts(
     assert complaint in str(error.value)
 
 
-def test_a_file_that_is_no_program_is_refused(tmp_path: Path) -> None:
+def test_a_file_without_execute_permission_is_refused(tmp_path: Path) -> None:
     plain = tmp_path / "execgo"
     plain.write_text("hello")
     with pytest.raises(UsageError, match="not executable; try: chmod"):
         Fleet(FleetSpec(choices=(("execgo", f"binary:{plain}"),)), LAUNCHERS)
 
 
-def test_a_program_that_ends_at_once_says_why(tmp_path: Path) -> None:
+def test_the_error_of_a_program_that_ends_at_once_has_status_and_log(tmp_path: Path) -> None:
     program = tmp_path / "execgo"
     program.write_text("#!/bin/sh\necho the disk is on fire >&2\nexit 3\n")
     program.chmod(0o755)
@@ -170,7 +172,7 @@ def test_a_program_that_ends_at_once_says_why(tmp_path: Path) -> None:
     "module",
     ["pytest_execgo.emulators.execgo", "pytest_execgo.emulators.runtime", "fixtures_server"],
 )
-def test_a_service_runs_alone_and_ends_at_a_signal(
+def test_a_service_runs_standalone_and_ends_after_a_signal(
     module: str, signal_: signal.Signals, tmp_path: Path
 ) -> None:
     environment = {**os.environ, "EXECGO_ADDR": "127.0.0.1:0", "EXECGO_DATA_DIR": str(tmp_path)}
@@ -202,15 +204,15 @@ def test_a_taken_port_is_one_line() -> None:
     assert done.stderr.count("\n") == 1
 
 
-def test_a_proxy_in_the_environment_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_services_do_not_use_a_proxy_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     with Fleet(FleetSpec(), LAUNCHERS) as fleet:
         assert not fleet.unready()
 
 
-def test_workers_end_with_a_controller_that_is_killed(tmp_path: Path) -> None:
-    """xdist itself would let each worker finish its test first."""
+def test_workers_end_when_their_controller_is_killed(tmp_path: Path) -> None:
+    """Without our watch, xdist lets each worker finish its test first."""
     subprocess.run(
         [sys.executable, "-m", "pytest_execgo", "scenario", "new", "slow"],
         cwd=tmp_path,
@@ -233,15 +235,15 @@ def test_workers_end_with_a_controller_that_is_killed(tmp_path: Path) -> None:
         workers = [worker.pid for worker in psutil.Process(child.pid).children()]
         tokens = [f"execgo-fleet-{pid}-" for pid in workers]
         assert len(tokens) >= 2
-        assert sum(bool(carriers(token)) for token in tokens) == 2
+        assert sum(bool(processes_with(token)) for token in tokens) == 2
     finally:
         child.kill()
         child.wait()
-    await_(lambda: not any(carriers(token) for token in tokens))
+    await_(lambda: not any(processes_with(token) for token in tokens))
 
 
 def _in_the_long_task(timeline: Path) -> bool:
-    """Whether ExecGo has said that the task which sleeps runs."""
+    """Whether ExecGo reported that the sleeping task runs."""
     lines = timeline.read_text().splitlines()
     return any('"task_id":"count"' in line and '"status":"running"' in line for line in lines)
 
@@ -254,14 +256,14 @@ def _in_the_long_task(timeline: Path) -> bool:
         ("127.0.0.1:8080", "expected a URL"),
     ],
 )
-def test_an_external_service_that_is_not_there_is_one_line(url: str, complaint: str) -> None:
+def test_a_missing_external_service_is_one_line(url: str, complaint: str) -> None:
     with pytest.raises((UsageError, HarnessError)) as error:
         Fleet(FleetSpec(choices=(("execgo", f"external:{url}"),)), LAUNCHERS).start()
     assert complaint in str(error.value)
     assert "\n" not in str(error.value)
 
 
-def test_an_external_service_is_used_and_never_touched() -> None:
+def test_an_external_service_is_used_and_keeps_running() -> None:
     with Fleet(FleetSpec(), LAUNCHERS) as own:
         choices = (("execgo", f"external:{own.url('execgo')}"),)
         with Fleet(FleetSpec(choices=choices), LAUNCHERS) as borrowed:
@@ -270,7 +272,7 @@ def test_an_external_service_is_used_and_never_touched() -> None:
         assert not own.unready()
 
 
-def test_another_program_behind_the_url_is_told_apart() -> None:
+def test_another_program_at_the_url_is_refused() -> None:
     with Fleet(FleetSpec(), LAUNCHERS) as own:
         choices = (("execgo", f"external:{own.url('fixtures')}"),)
         with pytest.raises(HarnessError, match="answered 404"):
@@ -279,19 +281,19 @@ def test_another_program_behind_the_url_is_told_apart() -> None:
 
 @pytest.fixture
 def newer_engine() -> Iterator[str]:
-    """The URL of a server that says it is another major version of ExecGo."""
+    """The URL of a server that reports another major version of ExecGo."""
     with serving(lambda request: json_response({"version": "v2.3.0"})) as url:
         yield url
 
 
-def test_a_version_that_speaks_another_contract_is_one_line(newer_engine: str) -> None:
+def test_another_major_version_is_one_line(newer_engine: str) -> None:
     choices = (("execgo", f"external:{newer_engine}"),)
-    with pytest.raises(HarnessError, match=r"says that it is version v2\.3\.0; .* 1\.x") as error:
+    with pytest.raises(HarnessError, match=r"reports version v2\.3\.0, .* 1\.x") as error:
         Fleet(FleetSpec(choices=choices), LAUNCHERS).start()
     assert "\n" not in str(error.value)
 
 
-def test_the_header_names_path_version_and_digest(tmp_path: Path) -> None:
+def test_the_header_of_a_binary_has_path_version_and_digest(tmp_path: Path) -> None:
     script = tmp_path / "execgo"
     script.write_text(f"#!/bin/sh\nexec {sys.executable} -m pytest_execgo.emulators.execgo\n")
     script.chmod(0o755)

@@ -1,4 +1,4 @@
-"""Fleets that stay up: brought up, looked at, used by runs, taken down; as a user would, by commands."""
+"""Persistent fleets by the commands of a user: start, show, use in a run, remove."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def free_port() -> int:
 
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
-    """A fleet that is up for all tests of this file; the port under which its ExecGo is published."""
+    """The loopback port of ExecGo in a persistent fleet that all tests of this file share."""
     containers.need_engine()
     chosen = free_port()
     done = up("--publish", f"execgo={chosen}")
@@ -67,7 +67,7 @@ def attached(**options: Any) -> Fleet:
     return Fleet(FleetSpec(f"persistent:{NAME}"), containers.LAUNCHERS, **options)
 
 
-def test_it_is_shown_with_health_addresses_and_versions(port: int) -> None:
+def test_status_shows_health_addresses_and_versions(port: int) -> None:
     shown = status()
     assert {row["state"] for row in shown.values()} == {"ready"}
     assert shown["execgo"]["published"] == f"http://127.0.0.1:{port}"
@@ -79,7 +79,7 @@ def test_it_is_shown_with_health_addresses_and_versions(port: int) -> None:
     assert direct_http.request("GET", f"{shown['fixtures']['url']}/healthz", timeout=5).ok
 
 
-def test_a_second_one_of_the_same_name_or_port_is_refused(port: int) -> None:
+def test_a_second_fleet_with_the_same_name_or_port_is_refused(port: int) -> None:
     assert f"fleet {NAME} is up already" in up().stderr
     done = harness("up", f"{NAME}-b", "--python-image", PYTHON_IMAGE, "--publish", f"execgo={port}")
     assert done.returncode == 2
@@ -87,7 +87,7 @@ def test_a_second_one_of_the_same_name_or_port_is_refused(port: int) -> None:
     assert f"{NAME}-b" not in kept.names()
 
 
-def test_a_run_uses_it_and_leaves_it_up(port: int, pytester: pytest.Pytester) -> None:
+def test_a_run_uses_the_fleet_and_leaves_it_running(port: int, pytester: pytest.Pytester) -> None:
     before = engine().containers.get(f"execgo-persistent-{NAME}-fixtures").attrs["State"]["Pid"]
     words = ("--execgo-matrix", "--execgo-scenario=vuln_scan", f"--execgo-fleet={NAME}")
     result = pytester.runpytest_subprocess(
@@ -102,7 +102,7 @@ def test_a_run_uses_it_and_leaves_it_up(port: int, pytester: pytest.Pytester) ->
     assert before == after
 
 
-def test_what_was_done_to_it_is_undone_when_it_is_used_again(port: int) -> None:
+def test_faults_of_an_earlier_run_are_healed_at_the_next_use(port: int) -> None:
     client = engine()
     client.containers.get(f"execgo-persistent-{NAME}-execgo").pause()
     client.containers.get(f"execgo-persistent-{NAME}-runtime").kill()
@@ -117,7 +117,7 @@ def test_what_was_done_to_it_is_undone_when_it_is_used_again(port: int) -> None:
         assert fleet.services["fixtures"].state()[1]["memory"] == "unlimited"
 
 
-def test_one_run_at_a_time(port: int) -> None:
+def test_only_one_run_at_a_time_can_use_a_fleet(port: int) -> None:
     with attached():
         with pytest.raises(Exception, match=rf"fleet {NAME} is in use by process {os.getpid()}"):
             attached().start()
@@ -125,12 +125,12 @@ def test_one_run_at_a_time(port: int) -> None:
         assert (done.returncode, "is in use" in done.stderr) == (2, True)
 
 
-def test_after_a_run_that_was_killed_its_processes_start_anew(port: int) -> None:
+def test_services_restart_after_a_run_that_was_killed(port: int) -> None:
     client = engine()
     script = (
         "import sys\nfrom tests.containers import LAUNCHERS\n"
         "from pytest_execgo.harness.fleet import Fleet, FleetSpec\n"
-        f"Fleet(FleetSpec('kept:{NAME}'), LAUNCHERS).start()\n"
+        f"Fleet(FleetSpec('persistent:{NAME}'), LAUNCHERS).start()\n"
         "print('up', flush=True)\nsys.stdin.read()\n"
     )
     child = subprocess.Popen(
@@ -149,13 +149,13 @@ def test_after_a_run_that_was_killed_its_processes_start_anew(port: int) -> None
         assert fleet.services["runtime"].pid != steady
 
 
-def test_it_is_used_as_a_whole(port: int) -> None:
+def test_a_persistent_fleet_must_provide_all_services(port: int) -> None:
     for choices in ((("runtime", "embedded"),), (("runtime", "persistent:other"),)):
-        with pytest.raises(UsageError, match=r"used as a whole|two networks"):
+        with pytest.raises(UsageError, match=r"provides all services|two networks"):
             FleetSpec(f"persistent:{NAME}", choices).resolve(containers.LAUNCHERS, names_only=True)
 
 
-def test_one_that_lost_its_network_is_shown_and_can_be_taken_down() -> None:
+def test_a_fleet_without_its_network_is_shown_and_can_be_removed() -> None:
     containers.need_engine()
     name = f"{NAME}-cut"
     kept.up(name, containers.spec(), containers.LAUNCHERS, {}, lambda line: None)
@@ -175,30 +175,28 @@ def test_one_that_lost_its_network_is_shown_and_can_be_taken_down() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
-        (("status", "nobody"), "unknown fleet 'nobody'"),
-        (("down", "nobody"), "bring one up: python -m pytest_execgo harness up NAME"),
+        (("status", "missing"), "unknown fleet 'missing'"),
+        (("down", "missing"), "start one: python -m pytest_execgo harness up NAME"),
         (("down",), "give a NAME"),
         (("down", "x", "--all"), "a NAME or --all, not both"),
-        (("up", "Not A Name"), "a name is made of a-z, 0-9, - and _"),
+        (("up", "Not A Name"), "a name has 1 to 41 of the characters a-z, 0-9, - and _"),
         (("up", "x", "--publish", "execgo=0"), "expected a port from 1 to 65535"),
         (("up", "x", "--publish", "execgo=81", "--publish", "runtime=81"), "each port once"),
         (("up", "x", "--publish", "exgo=80"), "did you mean 'execgo'?"),
-        (("up", "x", "--service", "execgo=embedded"), "a fleet that is kept is made of containers"),
+        (("up", "x", "--service", "execgo=embedded"), "a persistent fleet consists of containers"),
     ],
     ids=readable,
 )
-def test_mistakes_are_one_line(words: tuple[str, ...], said: str) -> None:
+def test_mistakes_are_one_line(words: tuple[str, ...], message: str) -> None:
     containers.need_engine()
     done = harness(*words)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-    assert said in done.stderr
+    assert message in done.stderr
 
 
-def test_a_fleet_that_does_not_come_up_leaves_nothing(
-    request: pytest.FixtureRequest, tmp_path: Path
-) -> None:
+def test_a_failed_start_leaves_no_container(request: pytest.FixtureRequest, tmp_path: Path) -> None:
     containers.need_engine()
     request.addfinalizer(lambda: containers.remove_images_of(tmp_path))
     target = containers.write_image(tmp_path, 'CMD ["sh", "-c", "exit 7"]')
@@ -210,7 +208,7 @@ def test_a_fleet_that_does_not_come_up_leaves_nothing(
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_one_that_is_broken_off_halfway_leaves_nothing(number: int) -> None:
+def test_an_interrupted_start_leaves_no_container(number: int) -> None:
     containers.need_engine()
     name = f"{NAME}-off{number}"
     command = [sys.executable, "-m", "pytest_execgo", "harness", "up", name]
@@ -220,14 +218,14 @@ def test_one_that_is_broken_off_halfway_leaves_nothing(number: int) -> None:
     assert child.stderr is not None
     containers.await_(lambda: any(name in one for one in containers.ours()))
     child.send_signal(number)
-    _, said = child.communicate()
-    assert child.returncode == 130, said
-    assert said.splitlines()[-1] == "interrupted"
+    _, errors = child.communicate()
+    assert child.returncode == 130, errors
+    assert errors.splitlines()[-1] == "interrupted"
     assert not [one for one in containers.ours() if name in one]
     assert not list(Path(tempfile.gettempdir()).glob(f"execgo-persistent-{name}-*"))
 
 
-def test_a_fleet_whose_folder_is_gone_says_what_to_do() -> None:
+def test_the_error_for_a_missing_folder_names_the_next_step() -> None:
     containers.need_engine()
     name = f"{NAME}-lost"
     kept.up(name, containers.spec(), containers.LAUNCHERS, {}, lambda line: None)

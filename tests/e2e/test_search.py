@@ -1,4 +1,4 @@
-"""The search finds what a broken engine does, tells it shortly, and finds nothing in a good one."""
+"""The search finds a violation with a short example, and none in a correct engine."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def engines(tmp_path: Path) -> Iterator[Engines]:
         running.stop()
 
 
-def test_the_model_counts_as_execgo_does() -> None:
+def test_the_model_predicts_states_and_counters() -> None:
     model = ReferenceModel()
     model.submit((Draft("a", "fail", retry=1), Draft("b", "ok", ("a",)), Draft("c", "ok", ("b",))))
     assert [model.known[name].status for name in "abc"] == ["failed", "skipped", "skipped"]
@@ -36,7 +36,7 @@ def test_parents_come_first() -> None:
     assert order(graph) == ["a", "b", "c"]
 
 
-def test_smaller_programs_have_one_thing_less() -> None:
+def test_smaller_programs_lack_one_task_step_or_detail() -> None:
     program = (Submit((Draft("a", "fail", retry=1), Draft("b", "ok", ("a",)))), Delete("a"))
     found = list(smaller(program))
     assert (Submit(program[0].graph),) in found
@@ -44,7 +44,7 @@ def test_smaller_programs_have_one_thing_less() -> None:
     assert program not in found
 
 
-def test_a_program_is_told_as_commands() -> None:
+def test_a_program_is_shown_as_curl_commands() -> None:
     (line,) = curl((Submit((Draft("a", "ok"),)),))
     assert json.loads(line.split("'")[1]) == {"tasks": [{"id": "a", "type": "noop"}]}
 
@@ -55,10 +55,10 @@ def test_the_embedded_engine_holds_every_invariant(engines: Engines) -> None:
     assert found == []
 
 
-def test_an_engine_that_counts_wrong_is_found(
+def test_a_wrong_counter_is_found_with_one_submission(
     engines: Engines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The model is made wrong instead: for the search it is the same."""
+    """The model is changed instead of the engine: the search sees the same difference."""
     monkeypatch.setattr(ReferenceModel, "submit", _forgetful(ReferenceModel.submit))
     _, found = search(engines, 25, seed=3)
     counted = [violation for violation in found if violation.invariant == "counters"]

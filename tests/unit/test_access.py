@@ -1,4 +1,4 @@
-"""The access log of fixtures: nothing is lost, nothing comes back, nothing is glued together."""
+"""The access log of fixtures survives a crash, and keeps forgotten scopes forgotten."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def paths(log: AccessLog, scope: str) -> list[str]:
     return [entry["path"] for entry in log.of(scope)]
 
 
-def test_it_outlives_the_server_also_when_its_last_line_was_cut(tmp_path: Path) -> None:
+def test_the_log_survives_the_server_also_with_an_incomplete_last_line(tmp_path: Path) -> None:
     file = tmp_path / "access.jsonl"
     serve(AccessLog(file), "a", "/one")
     file.write_text(file.read_text() + '{"scope": "a", "pa')
@@ -25,7 +25,7 @@ def test_it_outlives_the_server_also_when_its_last_line_was_cut(tmp_path: Path) 
     assert paths(AccessLog(file), "a") == paths(second, "a") == ["/one", "/two"]
 
 
-def test_what_was_forgotten_does_not_come_back(tmp_path: Path) -> None:
+def test_a_forgotten_scope_stays_forgotten_after_a_restart(tmp_path: Path) -> None:
     log = AccessLog(tmp_path / "access.jsonl")
     serve(log, "a", "/one")
     serve(log, "b", "/two")
@@ -35,7 +35,7 @@ def test_what_was_forgotten_does_not_come_back(tmp_path: Path) -> None:
     assert (paths(again, "a"), paths(again, "b")) == ([], ["/two"])
 
 
-def test_a_request_that_waits_for_its_answer_is_there(tmp_path: Path) -> None:
+def test_a_request_without_an_answer_is_listed_with_status_zero(tmp_path: Path) -> None:
     log = AccessLog(None)
     log.begin("a", {"at": 0.0, "path": "/slow"})
     (entry,) = log.of("a")

@@ -1,4 +1,4 @@
-"""Every kind of check holds, and does not hold, and says expected and got."""
+"""Every kind of check passes, and fails with a message of what was expected and what was found."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def value(**more: Any) -> dict[str, Any]:
     ],
     ids=readable,
 )
-def test_holds(tmp_path: Path, check: dict[str, Any]) -> None:
+def test_a_check_passes(tmp_path: Path, check: dict[str, Any]) -> None:
     event = run(tmp_path, check)
     assert event.ok, event.message
 
@@ -109,20 +109,22 @@ def test_holds(tmp_path: Path, check: dict[str, Any]) -> None:
     ],
     ids=readable,
 )
-def test_does_not_hold(tmp_path: Path, check: dict[str, Any], message: str) -> None:
+def test_a_failed_check_shows_expected_and_actual_value(
+    tmp_path: Path, check: dict[str, Any], message: str
+) -> None:
     event = run(tmp_path, check)
     assert not event.ok
     assert not event.raised
     assert message in event.message
 
 
-def test_a_generator_proves_nothing(tmp_path: Path) -> None:
+def test_a_check_that_is_a_generator_is_an_error(tmp_path: Path) -> None:
     event = run(tmp_path, {"kind": "python", "callable": "checks:yields"})
     assert event.raised
     assert "nothing of it has run" in event.message
 
 
-def test_a_check_that_breaks_is_not_a_check_that_fails(tmp_path: Path) -> None:
+def test_an_exception_in_a_check_is_an_error_and_not_a_failed_check(tmp_path: Path) -> None:
     event = run(tmp_path, {"kind": "python", "callable": "checks:breaks"})
     assert event.raised
     assert "AttributeError" in event.message

@@ -1,4 +1,4 @@
-"""The tag of an image holds all that goes in: the same content is built once, other content anew."""
+"""The tag of an image contains the hash of its content: an image is built once for each content."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def tag(folder: Path) -> str:
     return Checkout("execgo", folder).tag
 
 
-def test_a_tag_is_a_name_that_docker_takes(checkout: Path) -> None:
+def test_a_tag_is_valid_for_docker(checkout: Path) -> None:
     name, _, version = tag(checkout).partition(":")
     assert (name, len(version)) == ("pytest-execgo/execgo-execgo-fork", 12)
 
@@ -40,7 +40,7 @@ def test_a_tag_is_a_name_that_docker_takes(checkout: Path) -> None:
     ],
     ids=["content", "new file", "name", "mode", "Dockerfile"],
 )
-def test_what_goes_into_the_image_changes_the_tag(
+def test_a_change_of_the_context_changes_the_tag(
     checkout: Path, change: Callable[[Path], object]
 ) -> None:
     before = tag(checkout)
@@ -49,7 +49,7 @@ def test_what_goes_into_the_image_changes_the_tag(
     assert tag(checkout) != before
 
 
-def test_what_docker_is_not_sent_does_not(checkout: Path) -> None:
+def test_a_change_of_ignored_files_does_not_change_the_tag(checkout: Path) -> None:
     before = tag(checkout)
     (checkout / "notes").mkdir()
     (checkout / "notes/today.md").write_text("hello")
@@ -57,7 +57,7 @@ def test_what_docker_is_not_sent_does_not(checkout: Path) -> None:
     assert tag(checkout) == before
 
 
-def test_our_own_images_depend_on_their_python_image() -> None:
+def test_the_tag_of_an_embedded_service_depends_on_the_python_image() -> None:
     one, other = Own("runtime", "python:3.13-slim"), Own("runtime", "python:3.12-slim")
     assert one.tag == Own("runtime", "python:3.13-slim").tag
     assert one.tag != other.tag

@@ -1,4 +1,4 @@
-"""Whose a container is: only what certainly belongs to nobody may be removed."""
+"""Owners of containers: only containers of processes that certainly ended may be removed."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ def test_a_living_process_is_not_dead() -> None:
     assert not _is_dead(_identity(os.getpid()))
 
 
-def test_a_number_that_was_given_again_is_another_process() -> None:
+def test_a_reused_pid_is_another_process() -> None:
     pid, began, rest = _identity(os.getpid()).split("/", 2)
     assert _is_dead(f"{pid}/{int(began) - 1}/{rest}")
 
 
-def test_nothing_is_known_of_another_pid_namespace() -> None:
+def test_a_process_of_another_pid_namespace_counts_as_alive() -> None:
     pid, began, _, boot = _identity(os.getpid()).split("/")
     assert not _is_dead(f"{int(pid) + 1}/{began}/1/{boot}")
 
 
-def test_what_was_before_the_last_boot_is_dead() -> None:
+def test_a_process_of_an_earlier_boot_is_dead() -> None:
     owner = _identity(os.getpid())
     assert _is_dead(owner.rpartition("/")[0] + "/another-boot")
 
 
 @pytest.mark.parametrize("owner", ["", "me", "1/2", "x/1/2/3"])
-def test_what_is_no_owner_of_ours_is_left_alone(owner: str) -> None:
+def test_an_invalid_owner_counts_as_alive(owner: str) -> None:
     assert not _is_dead(owner)
 
 

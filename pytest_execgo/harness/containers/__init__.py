@@ -1,1 +1,1 @@
-"""Services that are containers. Only this package imports ``docker`` and ``testcontainers``."""
+"""Services in containers. Only this package imports ``docker`` and ``testcontainers``."""

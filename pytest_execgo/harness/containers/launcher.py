@@ -1,8 +1,8 @@
-"""Launcher ``container``: each service in a container of its own, on a private network.
+"""Launcher ``container``: each service in its own container, on a private network.
 
-Target: nothing (ExecGo is built from ``../execgo`` if there is a Dockerfile, else the embedded service
-is put into a container), ``embedded``, ``build:PATH``, or the name of an image. Docker's libraries
-are imported only when a container is really asked for.
+Target: ``embedded``, ``build:PATH``, or the name of an image. The default is the embedded service in a
+container; for ExecGo it is ``build:../execgo`` if that folder has a Dockerfile. Docker's libraries are
+imported only when a container is needed.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 SIBLING = Path("../execgo")
 BUILD = "build:"
 DATA = "/data"
-"""Where images keep their data; a folder of this machine is mounted there."""
+"""The data folder inside images; a folder of this machine is mounted there."""
 
 
 class ContainerLauncher(Launcher):
@@ -45,11 +45,10 @@ class ContainerLauncher(Launcher):
         self._settings = settings or LaunchSettings()
 
     def configured(self, settings: LaunchSettings) -> ContainerLauncher:
-        """With the settings of a run."""
         return ContainerLauncher(settings)
 
     def located(self, service: str, target: str, base: Path) -> str:
-        """A checkout relative to ``base``, also the one beside it that is taken by itself."""
+        """The target with an absolute checkout; by default ExecGo is built from :data:`SIBLING`."""
         sibling = base / SIBLING
         if not target and service == "execgo" and (sibling / "Dockerfile").is_file():
             target = f"{BUILD}{SIBLING}"
@@ -59,42 +58,41 @@ class ContainerLauncher(Launcher):
         return f"{BUILD}{path}"
 
     def check(self, service: str, target: str) -> None:
-        """There must be an engine; a Dockerfile where one is to be built, or a name that can be one."""
+        """Raise :class:`UsageError` without an engine, a Dockerfile to build, or a valid image name."""
         from pytest_execgo.harness.containers.engine import engine
 
         if ":" in tempfile.gettempdir():
             raise UsageError(
                 f"TMPDIR={tempfile.gettempdir()}: Docker cannot mount a folder with a colon in "
-                "its path; set TMPDIR to another"
+                "its path; set TMPDIR to another folder"
             )
         engine()
         with _mistakes_of(service, target):
             self._source(service, target).check()
 
     def describe(self, service: str, target: str) -> str:
-        """What it is made from."""
         return f"container {self._source(service, target).describe()}"
 
     def prepare(self, service: str, target: str, progress: Progress) -> None:
-        """Pull or build its image."""
+        """Pull or build the image of the service."""
         self._image(service, target, progress)
 
     def open_network(
         self, target: str, token: str, root: Path, *, partitionable: bool
     ) -> ServiceNetwork:
-        """A private network; what dead runs have left is cleared away first."""
+        """Create a private network, after removing the containers and networks of killed runs."""
         from pytest_execgo.harness.containers import leftovers
         from pytest_execgo.harness.containers.engine import raised_as
         from pytest_execgo.harness.containers.network import ContainerNetwork
 
-        with raised_as(HarnessError, "what dead runs have left cannot be cleared away"):
+        with raised_as(HarnessError, "containers and networks of killed runs cannot be removed"):
             leftovers.remove_orphans()
         return ContainerNetwork.create(
             token, leftovers.owned(token, root), partitionable=partitionable
         )
 
     def launch(self, service: str, target: str, site: LaunchSite) -> Service:
-        """Make its container, and wait until it is ready."""
+        """Create the container, and wait until the service is ready."""
         from pytest_execgo.harness.containers import leftovers
         from pytest_execgo.harness.containers.engine import raised_as
 
@@ -110,7 +108,8 @@ class ContainerLauncher(Launcher):
         labels: dict[str, str],
         published: int | None = None,
     ) -> ContainerService:
-        """The same with other labels; ``published``: also reachable on that port of the loopback."""
+        """Launch with the given labels; ``published``: a loopback port that also leads to the
+        service."""
         from pytest_execgo.harness import embedded_programs
         from pytest_execgo.harness.containers import leftovers
         from pytest_execgo.harness.containers.images.sources import Own, digest
@@ -162,7 +161,7 @@ class ContainerLauncher(Launcher):
         return container
 
     def _image(self, service: str, target: str, progress: Progress) -> Any:
-        """The image of a service: found or made once, and the same for all of a run."""
+        """The image of a service: found, pulled or built once, and the same for all fleets of a run."""
         from pytest_execgo.harness.containers.images import builder
 
         known = self._settings.images.get(service)
@@ -188,7 +187,7 @@ class ContainerLauncher(Launcher):
 
 @contextmanager
 def _mistakes_of(service: str, target: str) -> Iterator[None]:
-    """What is odd about a checkout (names, links, files that cannot be read) is one line."""
+    """Turn an unreadable file, link or name in a checkout into one line with the choice it came from."""
     try:
         yield
     except (OSError, ValueError, RuntimeError) as error:
@@ -196,11 +195,11 @@ def _mistakes_of(service: str, target: str) -> Iterator[None]:
 
 
 def _silent(line: str) -> None:
-    """In a worker there is nobody to tell; the process that reports has prepared everything."""
+    """Report no progress: the images were prepared before, where progress is shown."""
 
 
 def _port(service: str, image: Any) -> int:
-    """The port that an image listens on: that of ExecGo is set by us, others say so by EXPOSE."""
+    """The port on which an image listens: set for ExecGo, and from EXPOSE for the others."""
     from pytest_execgo.harness.containers.images.sources import PORT
 
     exposed = [name.partition("/") for name in image.attrs["Config"].get("ExposedPorts") or {}]
@@ -210,13 +209,13 @@ def _port(service: str, image: Any) -> int:
     if len(ports) > 1:
         raise UsageError(
             f"{service}: the image {(image.tags or [image.id])[0]} exposes the ports "
-            f"{', '.join(map(str, sorted(ports)))}, and none of them is {PORT}; expose one"
+            f"{', '.join(map(str, sorted(ports)))}; expose only one of them, or {PORT}"
         )
     return ports[0]
 
 
 def _environment(service: str, site: LaunchSite) -> dict[str, str]:
-    """What a container is told: nothing of this machine's environment but ExecGo's own settings."""
+    """The environment of a container: of this machine's, only ExecGo's settings are passed on."""
     from pytest_execgo.harness.containers.images.sources import PORT
 
     scratch = str(site.root / "tmp")

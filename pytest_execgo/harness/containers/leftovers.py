@@ -1,8 +1,8 @@
-"""Whose a container or network is, and removing those whose run is gone.
+"""Owners of containers and networks, and the removal of those whose run was killed.
 
-Everything we make carries labels: the user, the fleet's token, and the process that owns it. Owners are
-told by process id, start time, pid namespace and boot, so that neither a number that was given again nor
-a run in another container is mistaken for a dead one; and nobody judges the processes of another user.
+Every container and network of this plugin has labels: the user, the fleet's token, and the owning
+process. A process is identified by its id, start time, pid namespace and boot id: PIDs are reused, and a
+process in another container is not visible here. Containers of other users are never removed.
 """
 
 from __future__ import annotations
@@ -35,17 +35,17 @@ PATH = "pytest-execgo.path"
 
 
 def owned(token: str, root: Path) -> dict[str, str]:
-    """The labels of what belongs to a fleet of this process."""
+    """The labels of a container or network in a fleet of this process."""
     return {**of_user(), FLEET: token, OWNER: _identity(os.getpid()), ROOT: str(root)}
 
 
 def of_user() -> dict[str, str]:
-    """The label of what belongs to this user."""
+    """The label with the id of this user."""
     return {USER: str(os.getuid())}
 
 
 def labelled(label: str) -> list[Any]:
-    """The containers, then the networks of this user that carry a label."""
+    """This user's containers, then networks, with ``label`` (a name or ``name=value``)."""
     filters = {"label": [label, *(f"{name}={value}" for name, value in of_user().items())]}
     client = engine()
     return [
@@ -55,35 +55,35 @@ def labelled(label: str) -> list[Any]:
 
 
 def labels_of(thing: Any) -> dict[str, str]:
-    """The labels of a container or network."""
     attrs = thing.attrs
     return dict(attrs.get("Labels") or attrs.get("Config", {}).get("Labels") or {})
 
 
 def remove_fleet(token: str) -> None:
-    """Remove the containers and networks of a fleet; raises :class:`HarnessError` with what is left."""
+    """Remove the containers and networks of a fleet; raises :class:`HarnessError` if one remains."""
     remove_labelled(f"{FLEET}={token}")
 
 
 def remove_labelled(label: str) -> None:
-    """Remove the containers and networks that carry a label; raises :class:`HarnessError` with what is
-    left."""
+    """Remove the containers and networks with ``label``; raises :class:`HarnessError` if one remains."""
     _remove(label, lambda labels: True)
     left = [str(thing.name) for thing in labelled(label)]
     if left:
         raise HarnessError(
-            f"Docker did not remove {', '.join(left)}; is something else attached? remove it: "
-            f"docker rm -f, docker network rm"
+            f"Docker did not remove {', '.join(left)}; something else may be attached; remove it with "
+            f"docker rm -f or docker network rm"
         )
 
 
 def remove_orphans() -> list[str]:
-    """Remove what runs left behind that were killed together with their reapers: containers, networks,
-    folders, and layers of builds of ours that were never finished. Returns the tokens of their
-    fleets."""
+    """Remove what remains of runs that were killed together with their reapers.
+
+    These are containers, networks, folders, and layers of unfinished builds. Returns the tokens of their
+    fleets.
+    """
     gone = _remove(FLEET, lambda labels: _is_dead(labels.get(OWNER, "")))
-    with held_if_free(BUILDING) as nobody_builds:
-        if nobody_builds:
+    with held_if_free(BUILDING) as no_build_runs:
+        if no_build_runs:
             _remove_unfinished_images()
     for labels in gone:
         remove_root(labels)
@@ -91,13 +91,13 @@ def remove_orphans() -> list[str]:
 
 
 def orphans() -> list[str]:
-    """Names of what runs left behind that are dead."""
+    """Names of containers and networks whose run was killed."""
     found = labelled(FLEET)
     return [str(one.name) for one in found if _is_dead(labels_of(one).get(OWNER, ""))]
 
 
 def _remove_unfinished_images() -> None:
-    # Listing looks at each image, and one may go meanwhile: then the next start does it.
+    # The SDK inspects each listed image, and fails if one was removed meanwhile. The next start retries.
     with suppress(*DOCKER_ERRORS):
         for image in engine().images.list(filters={"label": IMAGE, "dangling": True}):
             with suppress(APIError):
@@ -105,14 +105,14 @@ def _remove_unfinished_images() -> None:
 
 
 def remove_root(labels: dict[str, str]) -> None:
-    """Remove the folder that a fleet's labels name, if it looks like one."""
+    """Remove the folder in a fleet's labels, if it has the name of a fleet's folder."""
     folder = Path(labels.get(ROOT, ""))
     if folder.name.startswith(("execgo-fleet-", "execgo-persistent-")):
         remove_tree(folder)
 
 
 def _remove(label: str, wanted: Callable[[dict[str, str]], bool]) -> list[dict[str, str]]:
-    """Remove containers, then networks, with a label and labels that are wanted; returns those."""
+    """Remove containers, then networks, with ``label`` and wanted labels; returns their labels."""
     chosen = [thing for thing in labelled(label) if wanted(labels_of(thing))]
     containers = [thing for thing in chosen if hasattr(thing, "kill")]
     _remove_all(containers)
@@ -129,7 +129,7 @@ def _remove_all(things: Iterable[Any]) -> None:
 
 
 def _remove_one(thing: Any) -> None:
-    # Another worker may be at it as well, or it has just gone; what stays is looked for by the caller.
+    # Another worker may remove it at the same time. The caller checks what remains.
     with suppress(APIError, NotFound):
         if hasattr(thing, "kill"):
             thing.remove(force=True, v=True)
@@ -138,8 +138,8 @@ def _remove_one(thing: Any) -> None:
 
 
 def _identity(pid: int) -> str:
-    """Process, start in clock ticks since boot, pid namespace, boot; raises ``OSError``."""
-    # Not psutil's create_time: it moves when the clock of the machine is set.
+    """Process id, start (clock ticks since boot), pid namespace and boot id; raises ``OSError``."""
+    # psutil's create_time changes when the clock of the machine is set.
     began = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
     return f"{pid}/{began}/{_pid_namespace()}/{_boot()}"
 
@@ -152,7 +152,7 @@ def _is_dead(owner: str) -> bool:
     if boot != _boot():
         return True
     if namespace != _pid_namespace():
-        # A run in another container: nothing is known of it from here.
+        # A run in another container: its processes are not visible from here.
         return False
     try:
         return _identity(int(pid)) != owner

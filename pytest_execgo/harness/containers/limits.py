@@ -1,8 +1,7 @@
-"""Limits on a running container, each with its way back: cpu, memory, pids.
+"""Limits on a running container (cpu, memory, pids): set them, remove them, read them.
 
-``docker update`` knows no way back to unlimited memory, and refuses a limit below what is held
-already; the SDK's own ``update`` knows nothing of pids. So the request is made as the engine's API
-defines it.
+``docker update`` cannot return to unlimited memory, and refuses a limit below the memory in use. The
+SDK's ``update`` does not support pids. Therefore this module calls the engine's HTTP API.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ _MEGABYTE = 1024 * 1024
 _PERIOD_MICROSECONDS = 100_000
 _LEAST_QUOTA_MICROSECONDS = 1_000
 _LEAST_MEMORY = 6 * _MEGABYTE
-# More than any machine has, less than the kernel's own limit of the number.
+# More than any machine has, and below the largest number that the kernel accepts.
 _ALL_MEMORY = 1 << 60
 _FACTS = {"cpu": "CpuCfsQuota", "memory": "MemoryLimit", "pids": "PidsLimit"}
 
@@ -29,7 +28,7 @@ def unsupported(resource: str, facts: dict[str, Any]) -> str | None:
 
 
 def put(container: Any, resource: str, amount: float) -> None:
-    """Put a limit in force; see ``ContainerService.limit`` for the amounts."""
+    """Set a limit; see :meth:`ContainerService.limit` for the units."""
     if resource == "cpu":
         quota = max(_LEAST_QUOTA_MICROSECONDS, int(amount * _PERIOD_MICROSECONDS))
         _update(container, CpuPeriod=_PERIOD_MICROSECONDS, CpuQuota=quota)
@@ -40,13 +39,13 @@ def put(container: Any, resource: str, amount: float) -> None:
         _update(container, PidsLimit=_pids(container) + int(amount))
 
 
-def lift(container: Any, resource: str) -> None:
-    """Take it away."""
+def remove(container: Any, resource: str) -> None:
+    """Remove a limit."""
     if resource == "cpu":
         _update(container, CpuQuota=-1)
     elif resource == "memory":
-        # Cgroups of version 2 count swap apart: the same amount for the sum of both would be none. Those
-        # of version 1 refuse a sum without a limit while the memory has one.
+        # ``MemorySwap`` is the sum of memory and swap. With cgroups v2, the same value as for memory
+        # would mean no swap. Cgroups v1 refuse an unlimited sum while memory has a limit.
         swap = -1 if str(container.client.info().get("CgroupVersion")) == "2" else _ALL_MEMORY
         _update(container, Memory=_ALL_MEMORY, MemorySwap=swap)
     else:
@@ -54,7 +53,7 @@ def lift(container: Any, resource: str) -> None:
 
 
 def seen(host_config: dict[str, Any]) -> dict[str, str]:
-    """The limits of an inspected container, in words."""
+    """The limits in a container's ``HostConfig`` by resource, as text."""
     quota, memory = host_config.get("CpuQuota") or 0, host_config.get("Memory") or 0
     pids = host_config.get("PidsLimit") or 0
     period = host_config.get("CpuPeriod") or _PERIOD_MICROSECONDS
@@ -66,7 +65,7 @@ def seen(host_config: dict[str, Any]) -> dict[str, str]:
 
 
 def _held(container: Any) -> int:
-    """Bytes that the kernel cannot take back: a limit below would be refused, or kill at once."""
+    """Bytes that the kernel cannot reclaim: a lower limit would be refused, or kill at once."""
     memory = _stats(container).get("memory_stats", {})
     details = memory.get("stats", {})
     files = sum(

@@ -1,4 +1,4 @@
-"""Locks between processes of one user on this machine. They end with the process that holds them."""
+"""Locks between processes of one user on this machine. They are released when their process ends."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import TextIO
 
 BUILDING = "building"
-"""Held together by all that build images."""
+"""The lock that all processes share while they build images."""
 
 
 @contextmanager
 def held(name: str, *, together: bool = False) -> Iterator[None]:
-    """Wait for a lock and hold it, alone or together with others."""
+    """Wait for a lock and hold it; ``together``: share it with other holders."""
     with _open(name) as file:
         fcntl.flock(file, fcntl.LOCK_SH if together else fcntl.LOCK_EX)
         yield
@@ -25,13 +25,13 @@ def held(name: str, *, together: bool = False) -> Iterator[None]:
 
 @contextmanager
 def held_if_free(name: str) -> Iterator[bool]:
-    """Hold a lock alone if nobody has it; whether it is held."""
+    """Take a lock alone, if it is free; yields whether it was."""
     with _open(name) as file:
         yield taken(file)
 
 
 def taken(file: TextIO) -> bool:
-    """Lock an open file if nobody else has; whether that came true."""
+    """Lock an open file without waiting; returns whether it was free."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
@@ -44,7 +44,7 @@ def _open(name: str) -> TextIO:
 
 
 def _folder() -> Path:
-    """The same for all processes of a user, whatever their TMPDIR; nobody else can write to it."""
+    """The user's private folder of lock files, independent of TMPDIR if possible."""
     cache = os.environ.get("XDG_CACHE_HOME")
     home = Path(cache) if cache and Path(cache).is_absolute() else Path.home() / ".cache"
     for folder in (home / "pytest-execgo", Path(tempfile.gettempdir()) / _own_name()):
@@ -54,7 +54,7 @@ def _folder() -> Path:
             continue
         if os.access(folder, os.W_OK) and folder.stat().st_uid == os.getuid():
             return folder
-    raise OSError(f"no folder for lock files: neither {home} nor {tempfile.gettempdir()} will do")
+    raise OSError(f"no folder for lock files: neither {home} nor {tempfile.gettempdir()} is usable")
 
 
 def _own_name() -> str:

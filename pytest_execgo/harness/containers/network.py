@@ -1,12 +1,12 @@
 """The private network of a fleet of containers.
 
-Every service has an address of its own choosing on it, the same inside and outside, also after a restart
-or a partition. Docker gives fixed addresses only on subnets that were asked for, so Docker is let
-choose a free subnet first, and then asked for just that one.
+Every service has a fixed address on it, the same for containers and for this machine, also after a
+restart or a partition. Docker assigns fixed addresses only on a subnet that the client requested. So
+a first network finds a free subnet, and a second one is created with that subnet.
 
-A service that is cut off its network must still be seen from outside, or a dead link could not be told
-from a dead service: where faults may do that, containers stand on a second network as well, by which
-only health checks go: it leads nowhere, and containers do not see each other on it.
+During a partition, health checks must still reach the service. Otherwise a dead connection would look
+like a dead service. If faults may partition services, containers have a second network, used only for
+health checks. It has no route to other networks, and containers cannot reach each other on it.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from pytest_execgo.harness.containers.engine import DOCKER_ERRORS, engine, expla
 from pytest_execgo.harness.service import SERVICE_NAMES
 
 _ATTEMPTS = 20
-# Docker numbers containers from 2 on; those that are not given an address keep clear of ours.
+# Docker assigns automatic addresses from 2 upwards; fixed ones start here to avoid a conflict.
 _FIRST_HOST = 10
 
 
 class ContainerNetwork:
-    """See :class:`pytest_execgo.harness.service.Network`."""
+    """A :class:`pytest_execgo.harness.service.ServiceNetwork` of the Docker engine."""
 
     def __init__(self, private: Any, outside: Any | None) -> None:
         self.private, self.outside = private, outside
@@ -40,8 +40,8 @@ class ContainerNetwork:
 
     @classmethod
     def create(cls, name: str, labels: dict[str, str], *, partitionable: bool) -> ContainerNetwork:
-        """A new one; raises :class:`HarnessError`, and leaves nothing behind."""
-        with raised_as(HarnessError, "the network of the fleet cannot be made"):
+        """Create it; on failure remove what was created and raise :class:`HarnessError`."""
+        with raised_as(HarnessError, "the network of the fleet cannot be created"):
             private = _with_own_subnet(name, labels)
             try:
                 outside = _create_outside(f"{name}.outside", labels) if partitionable else None
@@ -53,39 +53,41 @@ class ContainerNetwork:
         return made
 
     def check_reach(self) -> None:
-        """Raise :class:`HarnessError` if this process is not on the machine of the engine: in a
-        container beside, say, with the engine's socket mounted."""
+        """Raise :class:`HarnessError` if this process cannot reach the engine's networks.
+
+        One cause is a pytest in a container that has the engine's socket mounted.
+        """
         with socket.socket() as probe:
             try:
                 probe.bind((self.gateway, 0))
             except OSError:
                 raise HarnessError(
-                    f"the Docker engine's networks ({self.gateway}) are not of this machine; is this a "
-                    "container that was given the engine's socket? run pytest beside the engine, or "
+                    f"the Docker engine's networks ({self.gateway}) are not on this machine; is this a "
+                    "container with the engine's socket? run pytest on the engine's machine, or "
                     "use --execgo-harness=embedded"
                 ) from None
 
     @property
     def name(self) -> str:
-        """As ``docker network ls`` shows it."""
+        """The name in ``docker network ls``."""
         return str(self.private.name)
 
     @property
     def subnet(self) -> str:
-        """Where its containers come from."""
+        """The addresses of its containers, such as ``172.20.0.0/16``."""
         return str(self._subnet)
 
     @property
     def device(self) -> str:
-        """The bridge, as Docker names it."""
+        """The name of its bridge on this machine."""
         return f"br-{self.private.id[:12]}"
 
     def address(self, service: str) -> str:
-        """The address of a service, whether it is up or not."""
+        """The fixed address of a service, also while it does not run."""
         return str(self._subnet[_FIRST_HOST + SERVICE_NAMES.index(service)])
 
     def endpoint(self, service: str) -> dict[str, Any]:
-        """How a service's container is to be connected when it is made."""
+        """The ``networking_config`` for creating a service's container."""
         version = engine().api.api_version
         config = EndpointConfig(version, ipv4_address=self.address(service), aliases=[service])
         return {self.name: config}
@@ -96,22 +98,22 @@ class ContainerNetwork:
             self.outside.connect(container)
 
     def address_outside(self, container: Any, service: str) -> str:
-        """Where health checks reach a running container (of which ``attrs`` are fresh)."""
+        """The address of a running container for health checks; reload its ``attrs`` before."""
         if self.outside is None:
             return self.address(service)
         networks = container.attrs["NetworkSettings"]["Networks"]
         return str(networks[self.outside.name]["IPAddress"])
 
     def partition(self, container: Any) -> None:
-        """Take a container off the private network."""
+        """Disconnect a container from the private network."""
         self.private.disconnect(container)
 
     def heal_partition(self, container: Any, service: str) -> None:
-        """Back on it, under the same address."""
+        """Connect it again, under the same address."""
         self.private.connect(container, ipv4_address=self.address(service), aliases=[service])
 
     def complete(self, container: Any, service: str) -> None:
-        """Connect a container (of which ``attrs`` are fresh) to what it has been cut off."""
+        """Connect a container to the networks that it misses; reload its ``attrs`` before."""
         known = container.attrs["NetworkSettings"]["Networks"]
         if self.name not in known:
             self.heal_partition(container, service)
@@ -119,7 +121,7 @@ class ContainerNetwork:
             self.outside.connect(container)
 
     def close(self) -> None:
-        """Remove both networks; raises :class:`HarnessError` if one stays."""
+        """Remove both networks; raises :class:`HarnessError` if one remains."""
         left = []
         for network in (self.private, self.outside):
             if network is not None:
@@ -142,7 +144,7 @@ def _with_own_subnet(name: str, labels: dict[str, str]) -> Any:
         try:
             return _create(name, labels, ipam=IPAMConfig(pool_configs=pools))
         except APIError as error:
-            # Another fleet has been given it in between.
+            # Another fleet took the subnet in between.
             if attempt == _ATTEMPTS - 1 or "overlap" not in str(error):
                 raise
     raise AssertionError("unreachable")

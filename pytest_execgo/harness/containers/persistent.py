@@ -1,7 +1,7 @@
-"""Fleets of containers that stay up between runs: brought up, looked at, used, taken down.
+"""Persistent fleets: containers that keep running between runs of pytest.
 
-All that is known of one is in the labels of its containers and networks; a file in its folder says who
-uses it, one run at a time.
+The labels of its containers and networks hold everything about a persistent fleet. A lock file in its
+folder names the run that uses it; one run at a time can.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _FINISHED_WITHIN_SECONDS = 0.2
 
 @dataclass(frozen=True)
 class ServiceStatus:
-    """One service of a kept fleet. ``state``: ``ready``, or what keeps it from being so."""
+    """One service of a persistent fleet. ``state``: ``ready``, or why it is not ready."""
 
     fleet: str
     service: str
@@ -60,7 +60,7 @@ class ServiceStatus:
 
 
 def names() -> list[str]:
-    """The fleets that are kept."""
+    """Names of the persistent fleets of this user, sorted."""
     return sorted({leftovers.labels_of(one)[PERSISTENT] for one in leftovers.labelled(PERSISTENT)})
 
 
@@ -71,9 +71,12 @@ def up(
     published: Mapping[str, int],
     progress: Progress,
 ) -> None:
-    """Bring a fleet up, to be kept; raises, and leaves nothing behind, if it does not come up."""
+    """Start a persistent fleet; on failure remove what was started and raise.
+
+    ``published``: a loopback port by service, for services that need one.
+    """
     if not _NAME.fullmatch(name):
-        raise UsageError(f"fleet {name!r}: a name is made of a-z, 0-9, - and _, at most 41 of them")
+        raise UsageError(f"fleet {name!r}: a name has 1 to 41 of the characters a-z, 0-9, - and _")
     with held(f"{PERSISTENT}-{name}"):
         _up(name, spec, launchers, published, progress)
 
@@ -89,8 +92,8 @@ def _up(
     for service, (launcher, _) in chosen.items():
         if not isinstance(launcher, ContainerLauncher):
             raise UsageError(
-                f"{service}={launcher.kind}: a fleet that is kept is made of containers; "
-                f"give {service}=container[:TARGET]"
+                f"{service}={launcher.kind}: a persistent fleet consists of containers; "
+                f"use {service}=container[:TARGET]"
             )
     if name in names():
         raise UsageError(
@@ -99,10 +102,10 @@ def _up(
     for service, port in published.items():
         if not _is_free(port):
             raise UsageError(
-                f"port {port} of 127.0.0.1, for {service}, is taken; publish another, or end what "
-                "holds it"
+                f"port {port} of 127.0.0.1, for {service}, is taken; choose another port, or end the "
+                "program that uses it"
             )
-    # What Ryuk takes away with this process is just what must stay.
+    # Ryuk would remove the containers when this process ends, but they must keep running.
     testcontainers_config.ryuk_disabled = True
     spec.prepare(launchers, progress)
     root = Path(tempfile.mkdtemp(prefix=f"execgo-persistent-{name}-")).resolve()
@@ -133,7 +136,7 @@ def _up(
 
 
 def down(name: str) -> None:
-    """Take a fleet down, whatever state it is in."""
+    """Remove a persistent fleet in any state; raises :class:`UsageError` while a run uses it."""
     if name not in names():
         raise UsageError(_unknown(name))
     root = _labels_of(name)
@@ -142,7 +145,7 @@ def down(name: str) -> None:
 
 
 def status(name: str | None = None) -> list[ServiceStatus]:
-    """What there is, and how it is."""
+    """The state of every service of one persistent fleet, or of all."""
     if name is not None and name not in names():
         raise UsageError(_unknown(name))
     found = []
@@ -158,7 +161,7 @@ def status(name: str | None = None) -> list[ServiceStatus]:
 
 def _is_free(port: int) -> bool:
     with socket.socket() as probe:
-        # As Docker does: a port whose last connection is only fading away is free.
+        # As for Docker, a port with connections in TIME_WAIT counts as free.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
@@ -198,7 +201,7 @@ def _status(
 
 
 class PersistentNetwork(ContainerNetwork):
-    """The network of a kept fleet, while a run uses it."""
+    """The network of a persistent fleet while a run uses it; holds the lock of the fleet."""
 
     def __init__(self, name: str) -> None:
         found = _find_network(name)
@@ -210,7 +213,7 @@ class PersistentNetwork(ContainerNetwork):
             self._file = self._lock.open("a+", encoding="utf-8")
         except OSError:
             raise HarnessError(
-                f"fleet {name}: its folder {self.root} is gone; take it down and bring it up again: "
+                f"fleet {name}: its folder {self.root} is missing; remove the fleet and start it again: "
                 f"python -m pytest_execgo harness down {name}"
             ) from None
         if not taken(self._file):
@@ -224,20 +227,20 @@ class PersistentNetwork(ContainerNetwork):
         self._file.flush()
 
     def close(self) -> None:
-        """The fleet is free again; its network stays."""
+        """Release the fleet for the next run; the network remains."""
         self._file.truncate(0)
         self._file.close()
 
 
 def attach(service: str, site: LaunchSite) -> ContainerService:
-    """A service of a kept fleet, well again whatever was done to it before."""
+    """A service of a persistent fleet, with all faults of earlier runs healed."""
     network = site.network
     assert isinstance(network, PersistentNetwork)
     container = _containers(network.fleet).get(service)
     if container is None:
         raise HarnessError(
-            f"fleet {network.fleet} has no container for {service} any more; take it down and bring it "
-            f"up again: python -m pytest_execgo harness down {network.fleet}"
+            f"fleet {network.fleet} has no container for {service} any more; remove the fleet and start "
+            f"it again: python -m pytest_execgo harness down {network.fleet}"
         )
     labels = container.attrs["Config"]["Labels"]
     found = ContainerService(
@@ -260,13 +263,13 @@ def attach(service: str, site: LaunchSite) -> ContainerService:
 
 
 def check(name: str) -> None:
-    """Raise :class:`UsageError` unless there is such a fleet."""
+    """Raise :class:`UsageError` unless there is a persistent fleet of that name."""
     if name not in names():
         raise UsageError(_unknown(name))
 
 
 def describe(name: str, service: str) -> str:
-    """The image of one of its services."""
+    """Fleet, image and digest of a service, for the header."""
     container = _containers(name).get(service)
     if container is None:
         return f"fleet {name}"
@@ -274,8 +277,8 @@ def describe(name: str, service: str) -> str:
 
 
 def _unknown(name: str) -> str:
-    mend = "bring one up: python -m pytest_execgo harness up NAME"
-    return f"{unknown_name('fleet', name, names())}; {mend}"
+    fix = "start one: python -m pytest_execgo harness up NAME"
+    return f"{unknown_name('fleet', name, names())}; {fix}"
 
 
 def _containers(name: str) -> dict[str, Any]:
@@ -295,7 +298,7 @@ def _find_network(name: str) -> ContainerNetwork:
         )
     except NotFound:
         raise HarnessError(
-            f"fleet {name} has lost a network; take it down: "
+            f"fleet {name} has lost a network; remove the fleet and start it again: "
             f"python -m pytest_execgo harness down {name}"
         ) from None
 
@@ -322,8 +325,8 @@ def _in_use(name: str, lock: Path) -> str:
     with suppress(OSError, ValueError):
         who = f"process {json.loads(lock.read_text(encoding='utf-8'))['pid']}"
     return (
-        f"fleet {name} is in use by {who}; wait for it, or bring up another: one run at a time (no -n) "
-        "can use a fleet"
+        f"fleet {name} is in use by {who}; wait for its end, or start another fleet: a persistent "
+        "fleet serves one run at a time, without -n"
     )
 
 
@@ -331,7 +334,7 @@ def _remove(labels: dict[str, str]) -> None:
     label = f"{PERSISTENT}={labels[PERSISTENT]}"
     try:
         leftovers.remove_labelled(label)
-        # What was being made as somebody broke it off, Docker may have finished only now.
+        # After an interruption, Docker may create a requested container a moment later.
         sleep(_FINISHED_WITHIN_SECONDS)
         leftovers.remove_labelled(label)
     finally:

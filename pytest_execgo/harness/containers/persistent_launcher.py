@@ -1,6 +1,6 @@
-"""Launcher ``kept``: the services of a fleet that ``harness up NAME`` keeps running.
+"""Launcher ``persistent``: the services of a fleet that ``harness up NAME`` started.
 
-``--execgo-fleet NAME`` means ``--execgo-harness kept:NAME``.
+``--execgo-fleet NAME`` means ``--execgo-harness persistent:NAME``.
 """
 
 from __future__ import annotations
@@ -14,14 +14,13 @@ KIND = "persistent"
 
 
 class PersistentLauncher(Launcher):
-    """Target: the name of the fleet."""
+    """Target: the name of the persistent fleet."""
 
     kind = KIND
     needs_target = True
     whole_fleet = True
 
     def check(self, service: str, target: str) -> None:
-        """There must be a fleet of that name."""
         from pytest_execgo.harness.containers import persistent
         from pytest_execgo.harness.containers.engine import raised_as
 
@@ -29,7 +28,6 @@ class PersistentLauncher(Launcher):
             persistent.check(target)
 
     def describe(self, service: str, target: str) -> str:
-        """Fleet and image."""
         from pytest_execgo.harness.containers import persistent
 
         return f"{KIND} {persistent.describe(target, service)}"
@@ -37,7 +35,7 @@ class PersistentLauncher(Launcher):
     def open_network(
         self, target: str, token: str, root: Path, *, partitionable: bool
     ) -> ServiceNetwork:
-        """The network it has; raises :class:`HarnessError` while another run uses the fleet."""
+        """The fleet's network; raises :class:`HarnessError` while another run uses the fleet."""
         from pytest_execgo.harness.containers import persistent
         from pytest_execgo.harness.containers.engine import raised_as
 
@@ -45,7 +43,7 @@ class PersistentLauncher(Launcher):
             return persistent.PersistentNetwork(target)
 
     def launch(self, service: str, target: str, site: LaunchSite) -> Service:
-        """Take the container over for the time of a run."""
+        """Use the container until the end of the run."""
         from pytest_execgo.harness.containers import persistent
         from pytest_execgo.harness.containers.engine import raised_as
 

@@ -1,4 +1,4 @@
-"""A service that is a container: start, watch, kill, revive, pause, limit, sever, stop."""
+"""A service as a container: start, watch, kill, revive, pause, limit, partition, stop."""
 
 from __future__ import annotations
 
@@ -39,8 +39,12 @@ _LOGS_LATE_SECONDS = 2.0
 
 @dataclass(frozen=True)
 class ContainerSpec:
-    """How the container of a service is made. ``image`` is its id; ``user`` is ``uid:gid``; ``mounts``
-    maps folders of this machine to where the container sees them."""
+    """How to create the container of a service.
+
+    ``image`` is an image id, ``user`` is ``uid:gid``. ``mounts`` maps folders of this machine to
+    paths in the container. ``published`` is a loopback port of this machine that leads to the
+    service.
+    """
 
     name: str
     image: str
@@ -52,8 +56,10 @@ class ContainerSpec:
 
 
 class ContainerService:
-    """See :class:`Service`, :class:`LogSource`; what :class:`ProcessService` can do, by Docker's means.
-    It can also be cut off its network."""
+    """A :class:`Service` and :class:`LogSource` with the capabilities of :class:`ProcessService`.
+
+    It can also be cut off from its network.
+    """
 
     def __init__(
         self,
@@ -86,33 +92,34 @@ class ContainerService:
 
     @property
     def url(self) -> str:
-        """Base URL; the same inside and outside, and after a revival."""
+        """Base URL, the same for containers and this machine; it stays the same when revived."""
         return f"http://{self._network.address(self.name)}:{self._port}"
 
     @property
     def health_url(self) -> str:
-        """What answers 200 while it is well, also while it is cut off its network."""
+        """The URL that answers 200 while the service is healthy, also during a partition."""
         return self._health_url
 
     @property
     def pid(self) -> int | None:
-        """Its first process, as this machine numbers it."""
+        """The id of its first process on this machine."""
         return self._pid
 
     @property
     def container_id(self) -> str:
-        """The id of its container."""
         return str(self._container.id)
 
     # -- life
 
     def create(self, spec: ContainerSpec) -> None:
-        """Make and start it, and wait until it is ready; raises :class:`HarnessError` and leaves no
-        container behind."""
+        """Create and start the container, and wait until the service is ready.
+
+        On failure, remove the container and raise :class:`HarnessError`.
+        """
         wrapped = DockerContainer(
             spec.image, env=spec.environment, name=spec.name, docker_client_kw=CLIENT_SETTINGS
         )
-        # Our images are named by their ids; a prefix for a hub would name others.
+        # The image is given by id, to which Testcontainers must not add its registry prefix.
         wrapped.image = spec.image
         for folder, seen in spec.mounts.items():
             wrapped.with_volume_mapping(folder, seen, "rw,z")
@@ -124,13 +131,13 @@ class ContainerService:
             network=self._network.name,
             networking_config=self._network.endpoint(self.name),
             log_config=LogConfig(type=LogConfig.types.JSON, config={"max-size": "20m"}),
-            # The proxies of this machine's Docker settings are not for services beside each other.
+            # Calls between services must bypass an HTTP proxy of this machine's Docker settings.
             use_config_proxy=False,
             **_user_namespace(),
         )
         self._wrapped = wrapped
         try:
-            # Testcontainers starts Ryuk with the first container, and not safely from two threads.
+            # Testcontainers starts Ryuk with the first container, which is not thread-safe.
             with nullcontext() if testcontainers_config.ryuk_disabled else _ONE_AT_A_TIME:
                 wrapped.start()
             self._container = wrapped.get_wrapped_container()
@@ -145,20 +152,22 @@ class ContainerService:
             raise
 
     def attach(self, container: Any, *, renew: bool) -> None:
-        """Take over a container that is there already, and make it well; :meth:`stop` then leaves it
-        running. ``renew``: its processes are started anew, so that nothing goes on that was going on."""
-        self._container = container
-        with raised_as(HarnessError, f"{self.name} cannot be made well"):
-            self._make_well(renew=renew)
+        """Use an existing container, and heal it; :meth:`stop` then leaves it running.
 
-    def _make_well(self, *, renew: bool) -> None:
+        ``renew``: restart it, so that no work of an earlier run continues.
+        """
+        self._container = container
+        with raised_as(HarnessError, f"{self.name} cannot be made ready"):
+            self._make_ready(renew=renew)
+
+    def _make_ready(self, *, renew: bool) -> None:
         container = self._container
         container.reload()
         if container.status == "paused":
             container.unpause()
         for resource, limit in container_limits.seen(container.attrs["HostConfig"]).items():
             if limit != container_limits.FREE:
-                container_limits.lift(container, resource)
+                container_limits.remove(container, resource)
         self._network.complete(container, self.name)
         since = time()
         if renew:
@@ -169,7 +178,7 @@ class ContainerService:
         self._await_ready()
 
     def identify(self, *, version: str, image: str, path: str | None, digest: str) -> None:
-        """Who it is; without ``version``, by what it says itself."""
+        """Set version, image and digest; an empty ``version`` means the one that it reported."""
         if not version:
             version = self._reported_version
             refuse_other_version(self.name, f"image {image}", version)
@@ -180,7 +189,8 @@ class ContainerService:
             self.python = self._find_python()
 
     def running(self) -> bool:
-        """Whether its first process is alive; once this is false, the watcher has been told its end."""
+        """Whether its first process is alive; once this is false, its end was reported to the
+        watcher."""
         return self._watching is not None and self._watching.is_alive()
 
     def ready(self) -> bool:
@@ -188,13 +198,15 @@ class ContainerService:
         return self.running() and probe_json(self._health_url) is not None
 
     def kill(self) -> int:
-        """SIGKILL all of its processes, and wait for the end; the exit status."""
+        """SIGKILL all of its processes and wait for the end; returns the exit status."""
         return self._end("SIGKILL")
 
     def end(self) -> int:
-        """SIGTERM its first process, and wait for the end, which is told to the watcher. SIGKILL for one
-        that does not end within 30 s."""
-        # A frozen process would receive the signal only when it goes on.
+        """SIGTERM its first process and wait for the end; returns the exit status.
+
+        The watcher gets the exit. SIGKILL if the process does not end within 30 s.
+        """
+        # A paused process receives the signal only when it continues.
         self._heal("pause")
         return self._end("SIGTERM")
 
@@ -206,20 +218,20 @@ class ContainerService:
             self._signal("SIGKILL")
             self._watching.join(END_TIMEOUT_SECONDS)
         if self._watching.is_alive():
-            raise RuntimeError(f"Docker does not end the container of {self.name}")
+            raise RuntimeError(f"Docker cannot end the container of {self.name}")
         return -1 if self._ended is None else self._ended
 
     def _signal(self, signal: str) -> None:
         try:
             self._container.kill(signal)
         except APIError:
-            # It may have ended by itself just now, which is all that was wanted.
+            # The container may have ended by itself, which is the intended result.
             self._container.reload()
             if self._container.attrs["State"]["Running"]:
                 raise
 
     def revive(self) -> None:
-        """Start the same container again; it has kept its files."""
+        """Start the same container again, with the same files."""
         if self.running():
             return
         self._heal_all()
@@ -230,13 +242,13 @@ class ContainerService:
         self._await_ready()
 
     def stop(self) -> None:
-        """Remove the container, whatever state it is in; one that was attached to is left running."""
+        """Remove the container in any state; one that was attached keeps running."""
         self._expected_end = True
         if self._wrapped is None:
             self._detach()
             return
         with suppress(*DOCKER_ERRORS):
-            # Gone already, or the engine is: then the next start clears it away.
+            # If the engine does not answer, the next start removes the container.
             self._wrapped.stop()
         for thread in (self._watching, self._logging):
             if thread is not None:
@@ -250,20 +262,20 @@ class ContainerService:
                 self._container.start()
 
     def _find_python(self) -> str | None:
-        """The Python of the image, if it has one."""
+        """The path of Python in the image; ``None`` if it has none."""
         done = self._container.exec_run(["python3", "-c", "import sys; print(sys.executable)"])
         return done.output.decode().strip() if done.exit_code == 0 else None
 
     def reaches(self, host: str, port: int) -> bool:
-        """Whether a connection can be made from inside; an image without Python is taken at its word."""
+        """Whether the container can connect to the address; true for an image without Python."""
         script = f"import socket; socket.create_connection(({host!r}, {port}), 3).close()"
         done = self._container.exec_run(["python3", "-c", script])
         return int(done.exit_code) != 1
 
-    # -- what can be done to it
+    # -- faults
 
     def pause(self) -> None:
-        """Freeze all of its processes: it is there, and answers nothing."""
+        """Freeze all of its processes: connections stay open, and no request is answered."""
         self._refuse_twice("pause")
         self._container.pause()
         self._in_force["pause"] = self._unpause
@@ -272,13 +284,13 @@ class ContainerService:
         try:
             self._container.unpause()
         except APIError:
-            # It may have ended meanwhile.
+            # The container may have ended meanwhile.
             self._container.reload()
             if self._container.attrs["State"]["Paused"]:
                 raise
 
     def resume(self) -> None:
-        """They go on."""
+        """Let its processes continue."""
         self._heal("pause")
 
     def cannot_limit(self, resource: str) -> str | None:
@@ -286,18 +298,21 @@ class ContainerService:
         return container_limits.unsupported(resource, facts())
 
     def limit(self, resource: str, amount: float) -> None:
-        """``cpu`` (share of one processor's time), ``memory`` (MB, at least what it holds already) or
-        ``pids`` (further ones) for all of its processes."""
+        """Limit all of its processes together.
+
+        ``resource`` and ``amount``: ``cpu`` (share of one processor's time), ``memory`` (MB, at least
+        the memory in use) or ``pids`` (number of further processes and threads).
+        """
         self._refuse_twice(resource)
         container_limits.put(self._container, resource, amount)
-        self._in_force[resource] = lambda: container_limits.lift(self._container, resource)
+        self._in_force[resource] = lambda: container_limits.remove(self._container, resource)
 
     def unlimit(self, resource: str) -> None:
-        """As it was before."""
+        """Remove the limit."""
         self._heal(resource)
 
     def partition(self) -> None:
-        """Off the private network: nobody reaches it, and its tasks reach nobody."""
+        """Cut it off from the private network: no service reaches it, and its tasks reach no service."""
         self._refuse_twice("partition")
         self._network.partition(self._container)
         self._in_force["partition"] = lambda: self._network.heal_partition(
@@ -305,15 +320,15 @@ class ContainerService:
         )
 
     def heal_partition(self) -> None:
-        """Back under the same address."""
+        """Connect it again, under the same address."""
         self._heal("partition")
 
     def active_faults(self) -> str | None:
-        """What is still done to it; ``None`` if nothing."""
+        """One sentence with the faults in force; ``None`` if there are none."""
         return f"{self.name} is still under {', '.join(self._in_force)}" if self._in_force else None
 
     def state(self) -> tuple[bool, dict[str, str]]:
-        """Whether it is paused, and its limits, as Docker tells them."""
+        """Whether it is paused, and its limits, as Docker reports them."""
         try:
             seen = self._container.client.api.inspect_container(self._container.id)
         except DOCKER_ERRORS:
@@ -325,22 +340,22 @@ class ContainerService:
             raise RuntimeError(f"{self.name} is under {name} already")
 
     def _heal(self, name: str) -> None:
-        lift = self._in_force.get(name)
-        if lift is not None:
-            lift()
+        heal = self._in_force.get(name)
+        if heal is not None:
+            heal()
             del self._in_force[name]
 
     def _heal_all(self) -> None:
         for name in list(self._in_force):
             with suppress(DockerException):
-                # What is paused cannot be paused once it has ended; the rest is lifted all the same.
+                # Docker refuses to unpause a container that ended. Heal the other faults in any case.
                 self._heal(name)
         self._in_force.clear()
 
     # -- watching
 
     def _follow(self, since: float) -> None:
-        """Watch for its end, and copy its log to a file; both until it ends."""
+        """Start one thread that waits for its end, and one that copies its log to a file."""
         self._ended, self._expected_end = None, False
         self._container.reload()
         self._pid = self._container.attrs["State"]["Pid"] or self._pid
@@ -358,7 +373,7 @@ class ContainerService:
             self._watcher.service_exited(self.name, pid or 0, status)
 
     def _await_end(self) -> int | None:
-        """The exit status; ``None`` for a container that is gone, or an engine that is."""
+        """The exit status; ``None`` if the container was removed or the engine does not answer."""
         while True:
             try:
                 return int(self._container.wait()["StatusCode"])
@@ -371,7 +386,7 @@ class ContainerService:
                 return None
 
     def _copy_log(self, since: float) -> None:
-        # An engine that goes away, or a disk that is full: the log ends there, and the service goes on.
+        # If the engine ends or the disk is full, the log stops and the service continues.
         with suppress(*DOCKER_ERRORS, OSError, HTTPError), self.log_path.open("ab") as log:
             for piece in self._container.logs(stream=True, follow=True, since=since or None):
                 log.write(piece)
@@ -406,7 +421,7 @@ class ContainerService:
         self._watcher.service_ready(self.name, self._pid)
 
     def _find_health_url(self) -> bool:
-        """Known once it runs; on the network of health checks it differs from start to start."""
+        """Set the health URL of a running container; its address may differ after each start."""
         self._container.reload()
         address = self._network.address_outside(self._container, self.name)
         if address:
@@ -415,7 +430,9 @@ class ContainerService:
 
 
 def _user_namespace() -> dict[str, str]:
-    """Where Docker gives containers other users than this machine has, ours opt out: what they write
-    must belong to who runs them."""
+    """The option that switches user namespaces off, if the engine uses them.
+
+    Files that a container writes must belong to the user who runs pytest.
+    """
     options = facts().get("SecurityOptions") or []
     return {"userns_mode": "host"} if any("name=userns" in one for one in options) else {}

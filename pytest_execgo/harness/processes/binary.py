@@ -33,21 +33,22 @@ class BinaryLauncher(Launcher):
     needs_target = True
 
     def located(self, service: str, target: str, base: Path) -> str:
-        """Relative to ``base``."""
         return absolute(f"{service}=binary:{target}", target, base)
 
     def check(self, service: str, target: str) -> None:
-        """The path must name an executable file."""
+        """Raise :class:`UsageError` unless the target is a readable, executable file."""
         path = Path(target).expanduser()
         if not path.is_file():
-            raise UsageError(f"{service}=binary:{target}: no such file; build it, or mend the path")
+            raise UsageError(
+                f"{service}=binary:{target}: no such file; build it, or correct the path"
+            )
         if not os.access(path, os.R_OK):
-            raise UsageError(f"{service}=binary:{target}: not readable; its sha256 is recorded")
+            raise UsageError(f"{service}=binary:{target}: not readable; try: chmod +r {target}")
         if not os.access(path, os.X_OK):
             raise UsageError(f"{service}=binary:{target}: not executable; try: chmod +x {target}")
 
     def describe(self, service: str, target: str) -> str:
-        """Not every program tells its version on the command line: it is started once, and asked."""
+        """Start it once and ask for its version: not every binary prints it on the command line."""
         path = _path(target)
         known = f"{target} sha256 {_digest(path)[:12]}"
         with tempfile.TemporaryDirectory(prefix="execgo-version-") as root:

@@ -1,4 +1,4 @@
-"""Launcher ``embedded``: the services of this package, each in a process of its own."""
+"""Launcher ``embedded``: the services of this package, each in its own process."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from pytest_execgo.models.benchmark import ServiceInfo
 
 
 class EmbeddedLauncher(Launcher):
-    """Needs nothing but Python."""
+    """Takes no target, and needs only Python."""
 
     kind = "embedded"
     services = frozenset(MODULES)
 
     def describe(self, service: str, target: str) -> str:
-        """Version, the contract it speaks, module and digest."""
+        """Version, version of the contract, module and digest."""
         name = MODULES[service]
         return f"embedded {embedded_programs.version(service)} {name} sha256 {digest(name)[:12]}"
 
@@ -43,7 +43,7 @@ class EmbeddedLauncher(Launcher):
             health = probe_json(seen["url"] + HEALTH[service])
             if health is None or "version" not in health:
                 raise HarnessError(
-                    f"{service} said it was ready, but does not answer {seen['url']}"
+                    f"{service} reported that it is ready, but {seen['url']} does not answer"
                 )
             spoken = f" (speaks {health['version']})" if service != "fixtures" else ""
             return ServiceInfo(

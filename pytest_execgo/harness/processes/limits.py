@@ -1,8 +1,7 @@
-"""Limits on a running process, each with its way back: memory, cpu, pids; and how to see them.
+"""Limits on a running process (memory, cpu, pids): set them, remove them, read them.
 
-Memory is RLIMIT_AS, which processes started from then on inherit. Cpu is a duty cycle of SIGSTOP and
-SIGCONT over the process and its descendants, for no limit of the kernel's needs so few privileges.
-Pids needs a cgroup that can be written to.
+Memory is RLIMIT_AS; processes that start later inherit it. Cpu alternates SIGSTOP and SIGCONT over the
+process and its descendants, because limits of the kernel need privileges. Pids needs a writable cgroup.
 """
 
 from __future__ import annotations
@@ -28,12 +27,12 @@ def unsupported(resource: str, pid: int) -> str | None:
     if resource == "memory" and not sys.platform.startswith("linux"):
         return "memory of a running process can be limited on Linux only"
     if resource == "pids" and _pids_cgroup(pid) is None:
-        return "pids can be limited only through a cgroup, and none here can be written to"
+        return "pids can be limited only through a cgroup, and no cgroup here is writable"
     return None
 
 
 def state_of(pid: int | None) -> tuple[bool, dict[str, str]]:
-    """Whether a process is stopped, and the limits it runs under, as far as the system shows them."""
+    """Whether a process is stopped, and its limits, as far as the operating system reports them."""
     return _stopped(pid), _limits_of(pid)
 
 
@@ -62,8 +61,10 @@ def _limits_of(pid: int | None) -> dict[str, str]:
 
 
 def limit_memory(pid: int, megabytes: int) -> Heal:
-    """Address space of the process (it may hold more already: then it gets no more) and of what it
-    starts."""
+    """Limit the address space of the process and of processes that it starts later.
+
+    If the process uses more already, it only gets no further memory.
+    """
     import resource
 
     before = resource.prlimit(pid, resource.RLIMIT_AS)
@@ -82,7 +83,7 @@ def throttle(pid: int, share: float) -> Heal:
     process = psutil.Process(pid)
 
     def work() -> None:
-        # A number is no identity: once the process is gone, another may have it.
+        # PIDs are reused: check that it is still the same process.
         while not done.is_set() and process.is_running():
             _signal_tree(process, signal.SIGSTOP)
             done.wait(PERIOD_SECONDS * (1 - share))
@@ -124,7 +125,7 @@ def limit_pids(pid: int, more: int) -> Heal:
 
 
 def _remove_stale(home: Path) -> None:
-    """Groups of runs that were killed; those of living ones stay."""
+    """Remove the cgroups of runs that were killed."""
     for folder in home.glob("execgo-*-*"):
         owner = folder.name.split("-")[1]
         if owner.isdigit() and not psutil.pid_exists(int(owner)):
@@ -138,7 +139,7 @@ def _move(pid: int, cgroup: Path) -> None:
 
 
 def _pids_cgroup(pid: int) -> Path | None:
-    """The process's own cgroup of the pids controller (v2 or v1), if children can be made there."""
+    """The process's cgroup of the pids controller (v2 or v1), if this user can create children of it."""
     with suppress(OSError):
         for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines():
             _, controllers, path = line.split(":", 2)

@@ -1,4 +1,4 @@
-"""A service that is a child process of ours: start, watch, kill, revive, stop."""
+"""A service as a child process: start, watch, kill, revive, stop."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ END_TIMEOUT_SECONDS = 30.0
 
 @dataclass(frozen=True)
 class Program:
-    """How one kind of service is run.
+    """How to run one kind of service.
 
-    ``command`` builds the argument vector for an address ``host:port`` (port 0: the service picks
-    one); ``look`` gets (log offset, url or ``None``) and returns ``{"url", "version"}`` once ready;
-    ``health`` is the path that answers 200 while it is well.
+    ``command`` returns the arguments for an address ``host:port`` (port 0: the service picks one).
+    ``look`` takes a log offset and a URL or ``None``, and returns ``{"url", "version"}`` once the
+    service is ready. ``health`` is the path that answers 200 while the service is healthy.
     """
 
     command: Callable[[str], list[str]]
@@ -46,7 +46,7 @@ class Program:
 
 
 class ProcessService:
-    """See :class:`Service`, :class:`LogSource`; it can also be killed, ended, revived, paused and
+    """A :class:`Service` and :class:`LogSource` that can be killed, ended, revived, paused and
     limited."""
 
     def __init__(self, name: str, program: Program, site: LaunchSite) -> None:
@@ -64,24 +64,25 @@ class ProcessService:
 
     @property
     def url(self) -> str:
-        """Base URL; the same after a revival."""
+        """Base URL; it stays the same when the service is revived."""
         return self._url
 
     @property
     def health_url(self) -> str:
-        """What answers 200 while it is well."""
+        """The URL that answers 200 while the service is healthy."""
         return self._url + self._program.health
 
     @property
     def info(self) -> ServiceInfo:
-        """Known once the service was ready for the first time."""
+        """Launcher, version and digest; raises :class:`HarnessError` before the service was first
+        ready."""
         if self._info is None:
             raise HarnessError(f"{self.name} was never ready")
         return self._info
 
     @property
     def pid(self) -> int | None:
-        """The process id, while there is a process."""
+        """The id of the current or last process; ``None`` before the first start."""
         return self._process.pid if self._process else None
 
     def start(self) -> None:
@@ -99,7 +100,7 @@ class ProcessService:
                     stderr=subprocess.STDOUT,
                     env={**self._site.environment, **self._program.environment(address)},
                     cwd=self._site.data_dir(self.name),
-                    # Ctrl-C in the terminal is for pytest: services end when it tells them to.
+                    # Ctrl-C in the terminal must reach pytest only, which then stops the services.
                     start_new_session=True,
                 )
         except OSError as error:
@@ -129,7 +130,7 @@ class ProcessService:
         self._site.watcher.service_ready(self.name, process.pid)
 
     def running(self) -> bool:
-        """Whether the process is alive; once this is false, the watcher has been told its end."""
+        """Whether the process is alive; once this is false, its end was reported to the watcher."""
         return self._watching is not None and self._watching.is_alive()
 
     def ready(self) -> bool:
@@ -137,7 +138,8 @@ class ProcessService:
         return self.running() and probe_json(self.health_url) is not None
 
     def kill(self) -> int:
-        """SIGKILL the process and wait for its end, which the watcher is told as an exit."""
+        """SIGKILL the process and wait for its end; returns the exit status. The watcher gets the
+        exit."""
         process = self._require()
         process.kill()
         status = process.wait()
@@ -146,17 +148,19 @@ class ProcessService:
         return status
 
     def terminate(self) -> int:
-        """SIGTERM and wait for the end, however long it takes; the exit status."""
+        """SIGTERM and wait for the end without a time limit; returns the exit status."""
         process = self._require()
         self._expected_end = True
         process.terminate()
         return process.wait()
 
     def end(self) -> int:
-        """SIGTERM and wait for the end, which is told to the watcher: nobody but us knows that it was
-        asked for. SIGKILL for a process that does not end within 30 s."""
+        """SIGTERM and wait for the end; returns the exit status. The watcher gets the exit.
+
+        SIGKILL if the process does not end within 30 s.
+        """
         process = self._require()
-        # A stopped process would receive the signal only when it goes on.
+        # A paused process receives the signal only when it continues.
         self._heal("pause")
         process.terminate()
         try:
@@ -169,17 +173,17 @@ class ProcessService:
         return status
 
     def pause(self) -> None:
-        """SIGSTOP: it is there, and answers nothing."""
+        """SIGSTOP: connections stay open, and no request is answered."""
         self._refuse_twice("pause")
         self._require().send_signal(signal.SIGSTOP)
         self._in_force["pause"] = self._continue
 
     def resume(self) -> None:
-        """SIGCONT."""
+        """Continue with SIGCONT."""
         self._heal("pause")
 
     def state(self) -> tuple[bool, dict[str, str]]:
-        """Whether the process is stopped, and its limits, as the system shows them."""
+        """Whether the process is stopped, and its limits, as the operating system reports them."""
         return limits.state_of(self.pid)
 
     def cannot_limit(self, resource: str) -> str | None:
@@ -187,8 +191,11 @@ class ProcessService:
         return limits.unsupported(resource, self._require().pid)
 
     def limit(self, resource: str, amount: float) -> None:
-        """``cpu`` (share of the time), ``memory`` (MB) or ``pids`` (further ones) for the process and
-        what it starts."""
+        """Limit the process and its descendants.
+
+        ``resource`` and ``amount``: ``cpu`` (share of the time, 0 to 1), ``memory`` (MB) or ``pids``
+        (number of further processes and threads).
+        """
         self._refuse_twice(resource)
         pid = self._require().pid
         if resource == "cpu":
@@ -199,16 +206,19 @@ class ProcessService:
             self._in_force["pids"] = limits.limit_pids(pid, int(amount))
 
     def unlimit(self, resource: str) -> None:
-        """As it was before."""
+        """Remove the limit."""
         self._heal(resource)
 
     def active_faults(self) -> str | None:
-        """What is still done to the process; ``None`` if nothing."""
+        """One sentence with the faults in force; ``None`` if there are none."""
         return f"{self.name} is still under {', '.join(self._in_force)}" if self._in_force else None
 
     def _refuse_twice(self, name: str) -> None:
-        """A second one would forget how the first is undone; and what is throttled by SIGCONT does not
-        stay paused."""
+        """Raise :class:`RuntimeError` for a fault that conflicts with one in force.
+
+        A second limit of the same kind would replace the way to heal the first. The cpu limit sends
+        SIGCONT, so it would end a pause.
+        """
         rivals = {"pause", "cpu"} if name in ("pause", "cpu") else {name}
         for rival in rivals & set(self._in_force):
             raise RuntimeError(f"{self.name} is under {rival} already")
@@ -216,7 +226,7 @@ class ProcessService:
     def _heal_all(self) -> None:
         for name in list(self._in_force):
             with suppress(Exception):
-                # Whatever keeps one from being lifted must not keep the process alive.
+                # An error while healing must not prevent the stop of the process.
                 self._heal(name)
         self._in_force.clear()
 
@@ -246,7 +256,7 @@ class ProcessService:
             self.start()
 
     def stop(self) -> None:
-        """SIGTERM, then SIGKILL after five seconds."""
+        """End the process with SIGTERM, after five seconds with SIGKILL."""
         self._expected_end = True
         process = self._process
         if process is None:
@@ -277,7 +287,7 @@ class ProcessService:
 
 
 def free_port() -> int:
-    """A loopback port that was free a moment ago, for programs that cannot pick one themselves."""
+    """A loopback port that is free now, for programs that cannot choose one themselves."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -1,1 +1,1 @@
-"""Images that containers are made of: ours, built from a checkout, or by name."""
+"""Images of services: embedded ones, built from a checkout, or named."""

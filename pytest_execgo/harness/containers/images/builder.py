@@ -1,7 +1,6 @@
-"""Finding, pulling and building images; each is built once, however many workers want it.
+"""Find, pull and build images; each image is built once, also with several workers.
 
-The tag of what is built holds the hash of everything that goes in, so whether it has been built
-already is a look at the engine.
+The tag of a built image contains the hash of its inputs, so an image with that tag needs no build.
 """
 
 from __future__ import annotations
@@ -34,8 +33,12 @@ _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 @dataclass(frozen=True)
 class Recipe:
-    """What an image is built of. ``tag`` names all of it; ``of`` is what it is an image of: an older
-    one of the same is superseded. ``network`` is what its steps may use (``None``: Docker's own)."""
+    """How to build an image.
+
+    ``tag`` contains the hash of all inputs. ``of`` names the source: a new image replaces older ones
+    of the same source. ``network`` is Docker's ``network_mode`` for the steps (``None``: its
+    default).
+    """
 
     what: str
     tag: str
@@ -47,7 +50,7 @@ class Recipe:
 
 
 def find(name: str) -> Any | None:
-    """The image of a name, if the engine has it."""
+    """The image with this name, or ``None`` if the engine does not have it."""
     for known in dict.fromkeys((name, testcontainers_config.hub_image_name_prefix + name)):
         try:
             return engine().images.get(known)
@@ -59,7 +62,7 @@ def find(name: str) -> Any | None:
 
 
 def fetch(name: str, what: str, progress: Progress) -> Any:
-    """The image of a name, pulled if it is not here; raises :class:`UsageError`."""
+    """The image with this name, pulled if it is missing; raises :class:`UsageError`."""
     found = find(name)
     if found is not None:
         return found
@@ -72,20 +75,22 @@ def fetch(name: str, what: str, progress: Progress) -> Any:
     except DOCKER_ERRORS as error:
         reason = " ".join(str(getattr(error, "explanation", None) or error).split())
         raise UsageError(
-            f"{what}: the image {name} is not here, and cannot be pulled: {reason[:300]}; "
-            "build or load it first (docker build -t …, docker load), or mend the name"
+            f"{what}: the image {name} is missing and cannot be pulled: {reason[:300]}; "
+            "build or load it first (docker build -t …, docker load), or correct the name"
         ) from None
     progress(f"pulled {full} in {monotonic() - began:.1f} s")
     return found
 
 
 def build(recipe: Recipe, progress: Progress) -> Any:
-    """The image of a recipe, built unless it is here; raises :class:`UsageError` with the end of what
-    the build printed."""
+    """The image of a recipe, built if it is missing.
+
+    Raises :class:`UsageError` with the last lines of the build's output.
+    """
     found = find(recipe.tag)
     if found is not None:
         return found
-    # One of each at a time; that somebody builds at all keeps others from clearing layers away.
+    # One build per image at a time. The shared lock keeps other runs from removing unfinished layers.
     with held(recipe.tag.partition(":")[0]), held(BUILDING, together=True):
         found = find(recipe.tag)
         if found is None:
@@ -113,7 +118,7 @@ def _build(recipe: Recipe, progress: Progress) -> None:
             timeout=_BUILD_TIMEOUT_SECONDS,
         )
     except OSError as error:
-        # A file that cannot be read; errors of the way to the engine are OSErrors, too.
+        # An unreadable file of the context. Connection errors are OSErrors too, and are handled above.
         if isinstance(error, requests.RequestException):
             raise
         raise UsageError(f"{recipe.what} cannot be built: {error}") from None
@@ -124,17 +129,17 @@ def _build(recipe: Recipe, progress: Progress) -> None:
 
 
 class _Printed:
-    """Follows what a build prints."""
+    """Reads the output of a build: progress for the user, and the last lines for an error."""
 
     def __init__(self, recipe: Recipe, progress: Progress, began: float) -> None:
         self._recipe, self._progress, self._began = recipe, progress, began
         self._step = "before its first step"
         self._lines: list[str] = []
-        self._said = began
+        self._reported_at = began
         progress(f"building {recipe.what} as {recipe.tag} …")
 
     def take(self, line: dict[str, Any]) -> None:
-        """One line of the stream; raises :class:`UsageError` for the one that says it failed."""
+        """Take one message of the stream; raises :class:`UsageError` if it is an error."""
         if "error" in line:
             raise UsageError(self._failure(str(line["error"])))
         for text in _COLOUR.sub("", str(line.get("stream") or "")).splitlines():
@@ -146,10 +151,10 @@ class _Printed:
                 self._lines.append(text.rstrip()[:_SHOWN_COLUMNS])
 
     def _report_step(self) -> None:
-        """Only when some time has passed: a build of cached layers is no news."""
+        """Report the step if the last report is old enough: cached steps need no line each."""
         now = monotonic()
-        if now - self._said >= _SILENCE_SECONDS:
-            self._said = now
+        if now - self._reported_at >= _SILENCE_SECONDS:
+            self._reported_at = now
             self._progress(f"  {now - self._began:6.1f} s  {self._step[:_SHOWN_COLUMNS]}")
 
     def _failure(self, error: str) -> str:
@@ -160,7 +165,9 @@ class _Printed:
         lines += [f"  | {line}" for line in self._lines[-_SHOWN_LINES:]]
         lines.append(f"  {' '.join(words.split())[:500]}")
         if "BuildKit" in words:
-            lines.append("  this Dockerfile needs BuildKit: build it yourself, and name the image:")
+            lines.append(
+                "  this Dockerfile needs BuildKit: build it yourself, then use the image by name:"
+            )
             lines.append("  docker buildx build --load -t NAME PATH, then …=container:NAME")
         elif not self._recipe.target:
             lines.append(f"  try it alone: docker build {self._recipe.context}")
@@ -168,7 +175,7 @@ class _Printed:
 
 
 def _remove_superseded(recipe: Recipe, kept: str) -> None:
-    # Listing looks at each image, and one may go meanwhile: then the next build does it.
+    # The SDK inspects each listed image, and fails if one was removed meanwhile. The next build retries.
     with suppress(*DOCKER_ERRORS):
         for image in engine().images.list(filters={"label": f"{_OF}={recipe.of}"}):
             if image.id != kept:
@@ -185,7 +192,7 @@ def _untag(image: Any) -> list[str]:
 
 
 def remove_built() -> list[str]:
-    """Remove every image that was built by us and is not in use; returns their names."""
+    """Remove every image that this plugin built and that is not in use; returns their names."""
     return [
         name for image in engine().images.list(filters={"label": _OF}) for name in _untag(image)
     ]

@@ -1,5 +1,7 @@
-"""Runs inside of an image that is being built: puts the folder of this file on Python's path, and
-compiles what would otherwise be compiled anew at every start (Python images have no bytecode)."""
+"""A build step inside the image: adds this file's folder to Python's path, and compiles all modules.
+
+Python images contain no bytecode, so every start would compile the standard library again.
+"""
 
 import compileall
 import re

@@ -1,4 +1,4 @@
-"""What an image is made from, as the target of ``container:…`` says it."""
+"""The source of an image, from the target of ``container:…``."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from pytest_execgo.harness.service import Progress
 
 DEFAULT_PYTHON_IMAGE = "python:3.13-slim"
 PORT = 8080
-"""Where services listen inside of their containers, ours and the real ones."""
+"""The port of every service inside its container."""
 EMBEDDED = "embedded"
 _HERE = Path(__file__).parent
 # What tasks of the built-in scenarios import beyond the standard library.
@@ -34,34 +34,34 @@ class ImageSource(Protocol):
     """An image that may have to be built or pulled first."""
 
     def check(self) -> None:
-        """Raise :class:`UsageError` for what can be no image, before anything is built."""
+        """Raise :class:`UsageError` for an impossible image, before any build."""
 
     def image(self, progress: Progress) -> Any:
-        """The image (of the Docker SDK); raises :class:`UsageError`."""
+        """The image (an object of the Docker SDK), built or pulled if missing; raises
+        :class:`UsageError`."""
 
     def describe(self) -> str:
         """A few words for the header."""
 
     @property
     def path(self) -> str | None:
-        """The module or checkout that it is made from, for the record."""
+        """The module or checkout inside the image, for the report; ``None`` if unknown."""
 
 
 @dataclass(frozen=True)
 class Own:
-    """A service of this package, in an image of its own."""
+    """A service of this package, in its own image."""
 
     service: str
     python_image: str
 
     @property
     def path(self) -> str:
-        """Its module."""
         return embedded_programs.MODULES[self.service]
 
     @property
     def tag(self) -> str:
-        """Name and content hash."""
+        """Name, and the hash of everything in the image."""
         total = hashlib.sha256(self.python_image.encode())
         package = embedded_programs.folder("pytest_execgo")
         for path in (_HERE / "Dockerfile", _HERE / "install.py", package / "__init__.py"):
@@ -73,15 +73,12 @@ class Own:
         return f"pytest-execgo/{self.service}:{total.hexdigest()[:12]}"
 
     def check(self) -> None:
-        """The name of the Python image can be one."""
         builder.find(self.python_image)
 
     def describe(self) -> str:
-        """It is one of ours, whatever it runs in."""
         return f"embedded {embedded_programs.version(self.service)} {self.tag}"
 
     def image(self, progress: Progress) -> Any:
-        """Built from the Python image, unless it has been."""
         tag = self.tag
         found = builder.find(tag)
         if found is not None:
@@ -96,7 +93,7 @@ class Own:
                 context=context,
                 of=f"{self.service} {_HERE} {self.python_image}",
                 target=self.service,
-                # By the name it was found under: a registry of one's own has a prefix.
+                # The name under which it was found: it may have a registry prefix.
                 arguments={"PYTHON_IMAGE": (base.tags or [base.id])[0]},
                 network="none",
             )
@@ -112,7 +109,6 @@ class Checkout:
 
     @property
     def path(self) -> str:
-        """The folder."""
         return str(self.folder)
 
     def check(self) -> None:
@@ -125,16 +121,14 @@ class Checkout:
 
     @property
     def tag(self) -> str:
-        """Name and content hash."""
+        """Name of the folder, and the hash of its content."""
         name = re.sub(r"[^a-z0-9]+", "-", self.folder.name.lower()).strip("-")
         return f"pytest-execgo/{self.service}-{name or 'checkout'}:{_digest(self.folder)[:12]}"
 
     def describe(self) -> str:
-        """Where it is built from."""
         return f"built from {self.folder}"
 
     def image(self, progress: Progress) -> Any:
-        """Built with its own Dockerfile, unless just this content has been."""
         return builder.build(
             Recipe(
                 what=f"{self.service} from {self.folder}",
@@ -155,26 +149,24 @@ class Named:
     path = None
 
     def check(self) -> None:
-        """The name can be one."""
         builder.find(self.name)
 
     def describe(self) -> str:
-        """Its name; its digest once it is here."""
+        """The name, and the digest if the engine has the image."""
         found = builder.find(self.name)
         return f"{self.name} sha256 {digest(found)[:12]}" if found else self.name
 
     def image(self, progress: Progress) -> Any:
-        """Pulled, unless it is here."""
         return builder.fetch(self.name, self.service, progress)
 
 
 def digest(image: Any) -> str:
-    """The sha256 that an image is known by."""
+    """The sha256 (hex) of an image."""
     return str(image.id).removeprefix("sha256:")
 
 
 def _own_folders() -> dict[str, Path]:
-    """What goes into our images, by the path it has there."""
+    """The folders that images contain, by their path in the image."""
     services = embedded_programs.folder("pytest_execgo.emulators")
     return {
         "pytest_execgo/emulators": services,
@@ -203,8 +195,10 @@ def _copy_own(context: Path) -> None:
 
 
 def _digest(folder: Path) -> str:
-    """The sha256 over what Docker would be sent: names, modes and content. Of git's own files only the
-    commit counts: the others change without any change of the checkout."""
+    """The sha256 (hex) over names, modes and content of the files in the build context.
+
+    Of ``.git`` only the commit counts, because its other files change without a change of the checkout.
+    """
     ignore = folder / ".dockerignore"
     lines = ignore.read_text(encoding="utf-8").splitlines() if ignore.is_file() else []
     patterns = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
@@ -220,7 +214,7 @@ def _digest(folder: Path) -> str:
 
 
 def _commit(folder: Path) -> str:
-    """The commit of a checkout; a Dockerfile may write it into what it builds."""
+    """The commit of a checkout, or an empty string; a Dockerfile may build it into the program."""
     if not (folder / ".git").exists():
         return ""
     try:
