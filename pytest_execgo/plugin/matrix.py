@@ -63,16 +63,18 @@ class MatrixPlugin:
         return [paths[name] for name in dict.fromkeys(self._state.request.scenarios or paths)]
 
     def _check_persistent(self, config: pytest.Config) -> None:
-        """A fleet that is kept is one fleet, and every worker needs its own."""
+        """A persistent fleet is one fleet, and every worker needs one of its own."""
         asked = self._state.request
-        kept = f"{PERSISTENT_KIND}:"
+        persistent = f"{PERSISTENT_KIND}:"
         wanted = [
-            name for name in (asked.harness, *asked.services.values()) if name.startswith(kept)
+            name
+            for name in (asked.harness, *asked.services.values())
+            if name.startswith(persistent)
         ]
         if wanted and len(config.getoption("tx", None) or []) > 1:
             raise UsageError(
-                f"{wanted[0].removeprefix(kept)} is one fleet, and every worker needs one of its own: "
-                "leave out -n, or --execgo-fleet"
+                f"{wanted[0].removeprefix(persistent)} is one fleet, and every worker needs one of "
+                "its own: leave out -n, or --execgo-fleet"
             )
 
     def _check_reports(self, config: pytest.Config) -> None:

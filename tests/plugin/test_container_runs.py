@@ -50,7 +50,7 @@ def test_verdicts_equal_those_of_the_embedded_fleet(pytester: pytest.Pytester) -
     assert report["trustworthy"]
 
 
-def test_a_run_is_told_what_it_runs_on_and_how_to_repeat_it(
+def test_the_header_names_the_images_and_the_rerun_command_repeats_them(
     pytester: pytest.Pytester, project: ScenarioMaker
 ) -> None:
     containers.need_engine()
@@ -151,19 +151,19 @@ def test_ctrl_c_while_a_container_is_paused_leaves_nothing(
 
 
 @pytest.mark.parametrize(
-    ("host", "said"),
+    ("host", "message"),
     [
         ("unix:///tmp/no-such-socket", "no Docker engine at unix:///tmp/no-such-socket: start one"),
         ("tcp://127.0.0.1:9", "no Docker engine at tcp://127.0.0.1:9: start one"),
     ],
 )
 def test_without_an_engine_one_line_and_exit_4(
-    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, host: str, said: str
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, host: str, message: str
 ) -> None:
     monkeypatch.setenv("DOCKER_HOST", host)
     result = pytester.runpytest_subprocess("--execgo-matrix", *CONTAINER)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines([f"ERROR: execgo: {said}*"])
+    result.stderr.fnmatch_lines([f"ERROR: execgo: {message}*"])
     assert "Traceback" not in result.stderr.str() + result.stdout.str()
     assert not (pytester.path / "reports").exists()
 
@@ -181,7 +181,7 @@ def test_a_build_that_fails_ends_the_run_before_it_begins(
     result.stderr.fnmatch_lines(["ERROR: execgo: execgo from * could not be built; Step 3/*"])
 
 
-def test_a_container_that_ends_at_once_is_an_error_with_its_last_words(
+def test_a_container_that_ends_at_once_is_an_error_with_its_last_log_lines(
     request: pytest.FixtureRequest,
     pytester: pytest.Pytester,
     project: ScenarioMaker,
@@ -200,27 +200,30 @@ def test_a_container_that_ends_at_once_is_an_error_with_its_last_words(
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
-        (("--execgo-ready-timeout=soon",), "expected a number of seconds"),
-        (("--execgo-ready-timeout=0",), "expected a number of seconds"),
+        (("--execgo-ready-timeout=soon",), "expected more than 0 seconds"),
+        (("--execgo-ready-timeout=0",), "expected more than 0 seconds"),
         (("--execgo-fleet=x", "--execgo-harness=embedded"), "leave out --execgo-harness"),
-        (("--execgo-fleet=nobody",), "unknown fleet 'nobody'"),
+        (("--execgo-fleet=absent",), "unknown fleet 'absent'"),
         (
-            ("--execgo-harness=kept:x", "--execgo-service=execgo=embedded", "--collect-only"),
-            "as a whole",
+            ("--execgo-harness=persistent:x", "--execgo-service=execgo=embedded", "--collect-only"),
+            "a persistent fleet provides all services",
         ),
-        (("--execgo-harness=kept:x", "-n2", "--collect-only"), "every worker needs one of its own"),
+        (
+            ("--execgo-harness=persistent:x", "-n2", "--collect-only"),
+            "every worker needs one of its own",
+        ),
     ],
     ids=readable,
 )
 def test_options_that_cannot_work_are_refused(
-    pytester: pytest.Pytester, words: tuple[str, ...], said: str
+    pytester: pytest.Pytester, words: tuple[str, ...], message: str
 ) -> None:
     containers.need_engine()
     result = pytester.runpytest_subprocess("--execgo-matrix", *words)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    assert said in result.stderr.str()
+    assert message in result.stderr.str()
 
 
 def test_a_run_without_containers_does_not_load_docker(

@@ -1,5 +1,5 @@
-"""Faults of models: each strikes on real connections, is told from the others by evidence alone, and is
-got over, or not, as its profile says."""
+"""Faults of models: injected on real connections, named from evidence alone, and mitigated or not, as
+the profile expects."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.plugin.conftest import FRAMEWORK, SCRIPTED, latest, script, trial
 PROFILES = sorted(path.stem for path in (builtin_folder() / "chaos").glob("model_*.yaml"))
 
 
-def test_every_fault_strikes_and_is_named(pytester: pytest.Pytester, tiny: Path) -> None:
+def test_every_fault_is_injected_and_named(pytester: pytest.Pytester, tiny: Path) -> None:
     words = (*SCRIPTED, "--execgo-chaos=model_*", "--execgo-model-timeout=3", "-n2")
     result = pytester.runpytest_subprocess(*words, "--execgo-fail-if=faults_not_fired > 0")
     result.assert_outcomes(passed=len(PROFILES))
@@ -88,7 +88,7 @@ def test_429_is_honoured(pytester: pytest.Pytester, tiny: Path) -> None:
     )
     refused, answered = replies(pytester)
     assert (refused.status, answered.status) == (429, 200)
-    # Retry-After: 1. Not earlier than that; how much later is nobody's promise.
+    # Retry-After: 1. Not earlier than that; how much later is not promised.
     assert answered.at_ms - answered.took_ms - refused.at_ms >= 1000
     metrics = trial(pytester)["metrics"]
     assert (metrics["model_requests"], metrics["model_retries"]) == (1, 1)
@@ -117,7 +117,7 @@ def test_a_silent_model_is_waited_for_as_long_as_the_option_says(
     assert "--execgo-model-timeout 0.3" in trial(pytester)["rerun"]
 
 
-def test_the_chain_tells_what_was_got_over(pytester: pytest.Pytester, tiny: Path) -> None:
+def test_the_chain_shows_what_was_mitigated(pytester: pytest.Pytester, tiny: Path) -> None:
     pytester.runpytest_subprocess(*SCRIPTED, "--execgo-chaos=model_unknown_tool").assert_outcomes(
         passed=1
     )
@@ -195,7 +195,7 @@ def test_where_no_model_is_asked_nothing_is_passed_over(
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"when": {"phase": "runtime"}}, "unknown when.phase of rate_limit 'runtime'"),
         ({"when": {"phase": "plan", "stage": "a"}}, "faults[0].when: a model is asked before"),
@@ -205,13 +205,17 @@ def test_where_no_model_is_asked_nothing_is_passed_over(
     ids=readable,
 )
 def test_a_profile_that_cannot_be_meant_is_one_line(
-    pytester: pytest.Pytester, project: ScenarioMaker, tiny: Path, change: dict[str, Any], said: str
+    pytester: pytest.Pytester,
+    project: ScenarioMaker,
+    tiny: Path,
+    change: dict[str, Any],
+    message: str,
 ) -> None:
     fault = {"action": "rate_limit", "target": "model", "when": {"phase": "plan"}} | change
-    project.chaos("odd", expectation="measure", faults=[fault])
-    result = pytester.runpytest_subprocess(*SCRIPTED, "--execgo-chaos=odd")
+    project.chaos("unusable", expectation="measure", faults=[fault])
+    result = pytester.runpytest_subprocess(*SCRIPTED, "--execgo-chaos=unusable")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    assert said in result.stderr.str()
+    assert message in result.stderr.str()
 
 
 def test_a_recorded_trial_with_model_faults_is_skipped_in_replay(
