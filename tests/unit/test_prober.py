@@ -122,3 +122,88 @@ def test_a_stopped_and_limited_process_is_reported(answers: Script) -> None:
     assert kinds(events) == ["service_stopped", "service_limited"]
     assert isinstance(events[1], t.ServiceLimited)
     assert events[1].limit == "16 MB"
+
+
+def test_three_healthy_checks_in_a_row_are_a_recovery(answers: Script) -> None:
+    watched = watch()
+    answers["link"] += [RESET, GOOD, GOOD, SLOW]
+    assert rounds(watched, 4) == ["link_degraded:broken"], "two healthy checks are not enough"
+    assert rounds(watched, 2) == []
+    assert rounds(watched, 1) == ["service_healthy"]
+    assert rounds(watched, 5) == [], "a recovery is reported once"
+
+
+@pytest.mark.parametrize("bad", ["direct", "link"])
+def test_a_bad_check_starts_the_count_of_healthy_checks_again(answers: Script, bad: str) -> None:
+    watched = watch()
+    answers["direct"] += [LATE, LATE]
+    assert rounds(watched, 2) == ["service_silent"]
+    assert rounds(watched, 2) == []
+    answers[bad] += [LATE]
+    assert rounds(watched, 1) == []
+    assert rounds(watched, 2) == []
+    assert rounds(watched, 1) == ["service_healthy"]
+
+
+def test_a_restart_starts_the_count_of_healthy_checks_again(answers: Script) -> None:
+    service = Service()
+    watched = watch(service)
+    answers["link"] += [RESET]
+    assert rounds(watched, 3) == ["link_degraded:broken"]
+    service.alive = False
+    assert rounds(watched, 1) == []
+    service.alive = True
+    assert rounds(watched, 2) == []
+    assert rounds(watched, 1) == ["service_healthy"]
+
+
+@pytest.mark.parametrize(
+    ("link_ms", "found"),
+    [(151.0, []), (151.1, ["link_degraded:slow"])],
+    ids=["150_ms_more", "above"],
+)
+def test_a_slow_link_takes_over_150_ms_more_than_the_direct_answer(
+    answers: Script, link_ms: float, found: list[str]
+) -> None:
+    answers["link"] += [ProbeResult(link_ms)] * 2
+    assert rounds(watch(), 2) == found
+
+
+def test_a_late_link_is_broken_after_two_checks_in_a_row(answers: Script) -> None:
+    watched = watch()
+    answers["link"] += [LATE, GOOD, LATE]
+    assert rounds(watched, 3) == []
+    answers["link"] += [LATE]
+    assert rounds(watched, 1) == ["link_degraded:broken"]
+
+
+def test_a_degraded_link_is_reported_with_both_times(answers: Script) -> None:
+    answers["link"] += [SLOW, SLOW]
+    watched = watch()
+    watched.look()
+    (event,) = watched.look()
+    assert isinstance(event, t.LinkDegraded)
+    assert (event.service, event.link_ms, event.direct_ms) == ("runtime", 300, 1)
+    assert event.message == "late"
+
+
+def test_silence_is_reported_with_its_time_and_reason(
+    answers: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr(health, "monotonic", lambda: now[0])
+    watched = watch()
+    watched.answered_at = 100.0
+    answers["direct"] += [LATE, LATE]
+    watched.look()
+    now[0] = 100.6123
+    (event,) = watched.look()
+    assert isinstance(event, t.ServiceSilent)
+    assert (event.waited_ms, event.message) == (612.3, "no answer")
+
+
+def test_a_limit_that_was_there_before_the_trial_is_not_reported(answers: Script) -> None:
+    service = Service()
+    service.limits = {"memory": "16 MB", "cpu": "0.5"}
+    watched = _Watch(service, None, {"memory": "16 MB"})
+    assert rounds(watched, 1) == []
