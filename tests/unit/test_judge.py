@@ -246,3 +246,185 @@ def test_a_fault_knows_what_ran_while_it_was_in_place() -> None:
     healed = t.ChaosHealed(fault=0, action="kill", target="runtime", detail="d", at_ms=50)
     _, (fault,) = judge(RECOVER, [ARMED, injected_at, healed, *events, GOOD, DONE])
     assert sorted(fault.tasks_inside) == ["through", "within"]
+
+
+def stage(outcome: str, at_ms: float = 7) -> t.StageFinished:
+    return t.StageFinished.model_validate({**STAGE, "at_ms": at_ms, "outcome": outcome})
+
+
+GONE_TASK = t.TaskLost(stage_id="s", round=0, task_id="a", engine_task_id="x.a", at_ms=4)
+NO_ANSWER = t.EngineUnreachable(stage_id="s", message="m", at_ms=4)
+AGAIN = t.Resubmitted(stage_id="s", round=1, tasks=("a",), waited_ms=1, at_ms=4)
+
+
+@pytest.mark.parametrize(
+    ("events", "recovery"),
+    [
+        ([stage("stuck"), BAD, DONE], "stuck"),
+        ([stage("lost"), BAD, DONE], "lost"),
+        ([stage("lost"), stage("stuck"), BAD, DONE], "stuck"),
+        ([stage("failed"), BAD, DONE], "not_needed"),
+        ([GONE_TASK, stage("failed"), BAD, DONE], "degraded"),
+        ([GONE_TASK, GOOD, DONE], "recovered"),
+        ([NO_ANSWER, GOOD, DONE], "recovered"),
+        ([AGAIN, GOOD, DONE], "recovered"),
+        ([GONE_TASK, stage("stuck"), GOOD, DONE], "recovered"),
+        ([seen("a", "failed", 4), GOOD, DONE], "not_needed"),
+        ([FIRED, seen("a", "failed", 4), GOOD, DONE], "recovered"),
+        ([FIRED, seen("a", "running", 4), GOOD, DONE], "not_needed"),
+        ([REFUSED, GOOD, DONE], "not_needed"),
+        ([FIRED, REFUSED, GOOD, DONE], "recovered"),
+        ([NOT_DRAWN, REFUSED, GOOD, DONE], "not_needed"),
+        ([FIRED, t.AnswerJudged(attempt=1, rules=("cycle",), at_ms=1), GOOD, DONE], "recovered"),
+        ([FIRED, t.AnswerJudged(attempt=1, at_ms=2), GOOD, DONE], "not_needed"),
+    ],
+    ids=[
+        "stuck", "lost", "stuck_before_lost", "failed_by_itself", "degraded", "task_lost",
+        "engine_silent", "resubmitted", "success_wins", "task_failed_without_fault",
+        "task_failed_after_fault", "task_runs", "rejected_without_fault", "rejected_after_fault",
+        "rejected_without_draw", "broken_answer", "legal_answer",
+    ],
+)  # fmt: skip
+def test_recovery_is_what_became_of_the_trial(events: list[TimelineEvent], recovery: str) -> None:
+    assert judge(RECOVER, [ARMED, *events])[0].recovery == recovery
+
+
+@pytest.mark.parametrize(
+    ("expected", "events", "outcome"),
+    [
+        (CLEAN, [GOOD, DONE], "all 1 checks hold"),
+        (CLEAN, [GOOD, BAD, DONE],
+         "expected: all checks hold · got: 1 of 2 checks do not hold"),
+        (CLEAN, [BAD], "the record ends before the trial does"),
+        (CLEAN, [t.HarnessProblem(message="x"), DONE], "evidence is missing: x"),
+        (CLEAN, [DONE], "no check was evaluated"),
+        (CLEAN, [t.PlanFailed(code="c", message="m", duration_ms=1), DONE],
+         "expected: all checks hold · got: no plan: m"),
+        (CLEAN, [stage("binding_missing"), BAD, DONE],
+         "expected: all checks hold · got: stage s did not finish (binding missing)"),
+        (CLEAN, [stage("succeeded"), BAD, DONE],
+         "expected: all checks hold · got: 1 of 1 checks do not hold"),
+        (MEASURE, [ARMED, SILENT, GOOD, DONE], "measured: all 1 checks hold"),
+        (RECOVER, [ARMED, SILENT, GOOD, DONE],
+         "armed, but not injected: kill on runtime (never)"),
+        (RECOVER, [ARMED, GOOD, DONE],
+         "armed, but not injected: kill on runtime "
+         "(the record does not show whether it was injected)"),
+        (RECOVER, [ARMED, FIRED, GOOD, DONE], "not needed: all checks hold in the end"),
+        (RECOVER, [ARMED, FIRED, AGAIN, GOOD, DONE], "recovered: all checks hold in the end"),
+        (RECOVER, [ARMED, FIRED, stage("stuck"), BAD, DONE],
+         "expected: should recover · got: stage s did not finish (stuck)"),
+        (FAIL, [ARMED, FIRED, GOOD, DONE],
+         "expected: failure caused by dsl · got: all checks hold, the fault had no effect"),
+        (FAIL, [ARMED, FIRED, BAD, DONE],
+         "expected: failure caused by dsl · got: 1 of 1 checks do not hold, attributed to "
+         "none/no_failure"),
+        (FAIL, [ARMED, FIRED, REFUSED, EXIT, BAD, DONE],
+         "expected: failure caused by dsl · got: 1 of 1 checks do not hold, attributed to "
+         "dsl/cycle, engine/process_exited, partly in other layers"),
+        (FAIL, [ARMED, FIRED, REFUSED, BAD, DONE],
+         "failed as expected (dsl): 1 of 1 checks do not hold"),
+    ],
+)  # fmt: skip
+def test_the_outcome_compares_expectation_and_events(
+    expected: ChaosProfile, events: list[TimelineEvent], outcome: str
+) -> None:
+    assert judge(expected, events)[0].outcome == outcome
+
+
+def test_a_fault_at_the_end_of_the_last_stage_still_counts() -> None:
+    fault = FIRED.model_copy(update={"at_ms": 5.0})
+    verdict, _ = judge(RECOVER, [ARMED, fault, stage("succeeded", 5), GOOD, DONE])
+    assert verdict.status == "passed"
+    verdict, _ = judge(RECOVER, [ARMED, FIRED, GOOD, DONE])
+    assert verdict.status == "passed", "without a stage there is no last stage"
+
+
+def test_a_verdict_lists_checks_in_their_order() -> None:
+    first = t.CheckEvaluated(
+        index=0, kind="file", ok=False, message="m", expected=1, got=2, at_ms=9
+    )
+    second = t.CheckEvaluated(index=1, kind="value", ok=True, message="n", at_ms=8)
+    verdict, _ = judge(CLEAN, [second, first, DONE])
+    assert [(c.kind, c.ok, c.message, c.expected, c.got) for c in verdict.checks] == [
+        ("file", False, "m", 1, 2), ("value", True, "n", None, None),
+    ]  # fmt: skip
+    assert verdict.expectation == "not_applicable"
+
+
+def test_the_expected_cause_is_shown_only_if_a_fault_was_injected() -> None:
+    verdict, _ = judge(FAIL, [ARMED, FIRED, REFUSED, BAD, DONE])
+    assert verdict.expected_cause == "dsl"
+    verdict, _ = judge(FAIL, [ARMED, NOT_DRAWN, BAD, DONE])
+    assert verdict.expected_cause is None
+    verdict, _ = judge(MEASURE, [ARMED, FIRED, GOOD, DONE])
+    assert (verdict.expected_cause, verdict.cause_named) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("events", "ending"),
+    [
+        ([AGAIN, stage("succeeded"), GOOD, DONE], "all 1 checks hold: recovered"),
+        ([stage("succeeded"), GOOD, DONE], "all 1 checks hold: nothing had to recover"),
+        ([AGAIN, stage("succeeded"), BAD, DONE], None),
+    ],
+    ids=["recovered", "not_needed", "failed"],
+)
+def test_a_trial_that_passed_after_a_fault_explains_its_end(
+    events: list[TimelineEvent], ending: str | None
+) -> None:
+    verdict, _ = judge(RECOVER, [ARMED, FIRED, *events])
+    texts = [step.text for step in verdict.explanation if "checks hold" in step.text]
+    expected = [f"{ending}; the last stage ended 0.01 s after the fault"] if ending else []
+    assert texts == expected
+
+
+def test_a_fault_record_tells_where_and_how_the_fault_was_injected() -> None:
+    fired = FIRED.model_copy(update={"stage_id": "s", "task_id": "a", "event_id": "e2"})
+    armed = ARMED.model_copy(update={"event_id": "e1"})
+    failed = t.ChaosHealFailed(
+        fault=0, action="kill", target="runtime", message="m", at_ms=8, event_id="e3"
+    )
+    other = fired.model_copy(update={"fault": 1, "event_id": "e4"})
+    _, (fault,) = judge(RECOVER, [armed, fired, failed, other, GOOD, DONE])
+    assert (fault.action, fault.target, fault.phase) == ("kill", "runtime", "runtime")
+    assert (fault.detail, fault.stage_id, fault.task_id) == ("d", "s", "a")
+    assert (fault.events, fault.healed_at_ms, fault.reason) == (("e1", "e2", "e3"), None, None)
+
+
+def test_a_fault_that_was_not_injected_has_a_reason_and_no_time() -> None:
+    _, (fault,) = judge(RECOVER, [ARMED, SILENT, GOOD, DONE])
+    assert (fault.injections, fault.at_ms, fault.detail, fault.reason) == (0, None, None, "never")
+    assert fault.tasks_inside == ()
+
+
+def test_a_fault_that_was_injected_once_and_not_again_is_fired_with_the_reason() -> None:
+    _, (fault,) = judge(RECOVER, [ARMED, FIRED, SILENT, GOOD, DONE])
+    assert (fault.status, fault.reason) == ("fired", "never")
+
+
+@pytest.mark.parametrize(
+    ("began", "ended", "inside"),
+    [(10, 20, True), (5, 10, True), (5, 9.9, False), (50, 60, True), (50.1, 60, False)],
+    ids=["during", "ends_with_fault", "ends_before", "begins_with_healing", "begins_after"],
+)
+def test_a_task_is_inside_if_it_ran_between_fault_and_healing(
+    began: float, ended: float, inside: bool
+) -> None:
+    fault = FIRED.model_copy(update={"at_ms": 10.0})
+    healed = t.ChaosHealed(fault=0, action="kill", target="runtime", detail="d", at_ms=50)
+    events = [seen("a", "running", began), seen("a", "success", ended)]
+    _, (record,) = judge(RECOVER, [ARMED, fault, healed, *events, GOOD, DONE])
+    assert record.tasks_inside == (("a",) if inside else ())
+
+
+def test_a_lost_task_is_inside_only_until_it_was_lost() -> None:
+    fault = FIRED.model_copy(update={"at_ms": 10.0})
+    _, (record,) = judge(RECOVER, [ARMED, fault, seen("a", "running", 1), GONE_TASK, GOOD, DONE])
+    assert record.tasks_inside == ()
+
+
+def test_without_healing_a_fault_lasts_to_the_end() -> None:
+    events = [seen("a", "running", 500), seen("a", "running", 600), seen("b", "pending", 500)]
+    _, (record,) = judge(RECOVER, [ARMED, FIRED, *events, GOOD, DONE])
+    assert record.tasks_inside == ("a",)

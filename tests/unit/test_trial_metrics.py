@@ -235,7 +235,7 @@ def test_without_a_model_its_metrics_are_null() -> None:
 
 
 def test_plan_facts_name_the_last_plan_and_model_and_each_rule_once() -> None:
-    events = [
+    events: list[t.TimelineEvent] = [
         t.AnswerJudged(attempt=1, rules=("cycle", "schema")), t.AnswerJudged(attempt=2),
         t.AnswerJudged(attempt=3, rules=("schema", "bad_id")),
         used(1), used(2, provider="q"), planned(shape="1"), planned(shape="2"),
@@ -244,11 +244,18 @@ def test_plan_facts_name_the_last_plan_and_model_and_each_rule_once() -> None:
     assert plan_facts([]) == PlanFacts(None, None, ())
 
 
-OUTCOME = [planned(), task("a", "running"), task("a", "success", at_ms=5), end()]
+OUTCOME: list[t.TimelineEvent] = [
+    planned(),
+    task("a", "running"),
+    task("a", "success", at_ms=5),
+    end(),
+]
 
 
 def test_equal_outcomes_have_equal_digests() -> None:
-    later = [event.model_copy(update={"event_id": "e9"}) for event in OUTCOME]
+    later: list[t.TimelineEvent] = [
+        event.model_copy(update={"event_id": "e9"}) for event in OUTCOME
+    ]
     assert outcome_digest(OUTCOME, GOOD) == outcome_digest(later, GOOD)
     assert len(outcome_digest([], GOOD)) == 64
 
