@@ -433,3 +433,291 @@ def test_an_event_can_be_read_back_without_its_nulls() -> None:
         for name, member in event.model_fields.items():
             nullable = type(None) in typing.get_args(member.annotation)
             assert not (nullable and member.is_required()), f"{event.__name__}.{name}"
+
+
+REFUSED = t.SubmitRejected(
+    event_id="no", stage_id="s", round=0, http_status=400, message="cycle detected"
+)
+RETRIED = {"code": "external_failure", "message": "conflict", "raw_code": "conflict"}
+
+
+@pytest.mark.parametrize(
+    ("events", "message", "evidence"),
+    [
+        ([], "nothing failed", ()),
+        ([ended("failed")], "no rule explains: s failed", ("end",)),
+        ([no_plan("adapter_raised")], "m", ("no-plan",)),
+        ([t.HarnessProblem(event_id="h", message="no log")], "no log", ("h",)),
+        ([replied("model_error"), replied(None, 3), PLANNED], "model_error", ("reply-2",)),
+        ([replied(stalled_ms=1549), replied(at_ms=3, stalled_ms=1200), PLANNED],
+         "the model's answer paused for 1.5 s", ("reply-2", "reply-3")),
+        ([judged("cycle"), judged(attempt=2), judged("cycle", attempt=3), PLANNED],
+         "the model's answer 1, 3 breaks cycle", ("judged-1", "judged-3")),
+        ([unbound("absent")], "b.input.y: r", ("bind",)),
+        ([unbound("unreadable")], "task a succeeded with output that r", ("bind",)),
+        ([REFUSED], "ExecGo rejected stage s (400): cycle detected", ("no",)),
+        ([exited("execgo")], "the process of execgo ended with exit status -9", ("exit",)),
+        ([lost("forgotten"), lost("orphaned")], "ExecGo lost a, a", ("lost", "lost")),
+        ([UNREACHABLE, UNREACHABLE], "m", ("quiet", "quiet")),
+        ([t.EngineProtocolError(event_id="p", stage_id="s", message="not JSON")],
+         "not JSON", ("p",)),
+        ([running("a", "h"), running("b", "h"), ended("stuck", "a", "b")],
+         "the runtime had not finished a, b when the deadline passed",
+         ("task-a", "task-b", "end")),
+        ([running("a", None), ended("stuck", "a", "b")],
+         "ExecGo had not finished a, b when the deadline passed", ("end",)),
+        ([stopped("runtime")], "the process of runtime was stopped", ("stop",)),
+        ([limited("runtime")], "runtime ran with a new limit on memory (16 MB)", ("limit",)),
+        ([silent("fixtures")], "fixtures ran, but did not answer: no answer", ("silent",)),
+        ([link("execgo", "slow")],
+         "execgo is healthy, but its link is slow: 400 ms over its link, 1 ms directly", ("link",)),
+        ([link("execgo", "broken")], "execgo is healthy, but its link is broken: reset", ("link",)),
+        ([exited("runtime"), failed(LOST, at_ms=6)],
+         "the process of runtime ended with exit status -9 while task a needed it",
+         ("exit", "task-a")),
+        ([failed(LOST)], "task a: handle not found: x", ("task-a",)),
+        ([exited("runtime")],
+         "the process of runtime ended with exit status -9; no task failed", ("exit",)),
+        ([exited("fixtures")], "the process of fixtures ended with exit status -9", ("exit",)),
+        ([request(400, good=False)], "GET /a was answered with 400", ("req",)),
+        ([request(399, good=False)],
+         "GET /a was answered with content that is not the fixture's", ("req",)),
+        ([slow(400), slow(800)], "GET /a took 800 ms in the server", ("req", "req")),
+        ([failed(EXIT)], "task a: m", ("task-a",)),
+        ([failed(t.TaskError())], "task a: failed without a message", ("task-a",)),
+        ([failed(t.TaskError(**RETRIED)).model_copy(update={"attempt": 2})],
+         "task a: conflict; ExecGo's retry reused an id that the runtime already knows, so the "
+         "error of the first attempt is lost: use max_resubmits instead of retry", ("task-a",)),
+        ([ended("succeeded"), checked(raised=True)], "m", ("check",)),
+        ([ended("succeeded"), checked()],
+         "the run succeeded, but check value failed (m): either the plan's result or the "
+         "expectation is wrong", ("check",)),
+        ([ended("succeeded"), checked().model_copy(update={"task": "a"}), checked()],
+         "task a succeeded, but check value failed (m): either the plan's result or the "
+         "expectation is wrong", ("check", "check")),
+    ],
+)  # fmt: skip
+def test_a_cause_has_a_message_and_its_events(
+    events: list[t.EvidenceEvent], message: str, evidence: tuple[str, ...]
+) -> None:
+    cause = attribute(sorted(events, key=lambda event: event.at_ms))[0]
+    assert (cause.message, cause.evidence) == (message, evidence)
+
+
+@pytest.mark.parametrize(
+    ("error", "attempt", "expected"),
+    [
+        (None, 1, "task/failed/certain"),
+        ({"message": "unknown os tool: x"}, 1, "dsl/unknown_tool/certain"),
+        ({"code": "invalid_input", "message": "m"}, 1, "dsl/invalid_input/certain"),
+        ({"message": "Failed to parse"}, 1, "dsl/invalid_input/certain"),
+        ({"code": "timeout", "message": "m"}, 1, "task/timeout/certain"),
+        ({"message": "task terminated by signal 9"}, 1, "task/killed_by_signal/certain"),
+        (RETRIED, 2, "task/retry_refused/likely"),
+        (RETRIED, 1, "task/conflict/certain"),
+        ({"code": "external_failure", "raw_code": "exit_non_zero"}, 2, "task/exit_non_zero/certain"),
+        ({"code": "other"}, 1, "task/other/certain"),
+        ({"message": "runtime submit returned 500"}, 1, "runtime/http_error/likely"),
+        ({"code": "internal", "source": "execgo-runtime"}, 1, "runtime/internal/likely"),
+        ({"code": "resource_limit_exceeded", "source": "execgo-runtime"}, 1,
+         "runtime/resource_limit_exceeded/likely"),
+        ({"code": "sandbox_setup_failed", "source": "execgo-runtime"}, 1,
+         "runtime/sandbox_setup_failed/likely"),
+        ({"code": "internal", "source": "scheduler"}, 1, "task/internal/certain"),
+        ({"code": "external_failure", "source": "execgo-runtime"}, 1,
+         "task/external_failure/certain"),
+    ],
+)  # fmt: skip
+def test_a_task_error_is_named_by_what_execgo_reports(
+    error: dict[str, str] | None, attempt: int, expected: str
+) -> None:
+    event = failed(EXIT).model_copy(
+        update={"attempt": attempt, "error": None if error is None else t.TaskError(**error)}
+    )
+    (cause,) = attribute([event])
+    assert f"{cause.layer}/{cause.code}/{cause.confidence}" == expected
+
+
+@pytest.mark.parametrize(
+    ("message", "code"),
+    [("task graph is empty", "empty_graph"), ("type is required", "missing_type"),
+     ("task id is required", "missing_id"), ('duplicate task id: "a"', "duplicate_task_id")],
+)  # fmt: skip
+def test_further_rejections_are_named_by_their_message(message: str, code: str) -> None:
+    event = t.SubmitRejected(stage_id="s", round=0, http_status=499, message=message)
+    (cause,) = attribute([event])
+    assert (cause.layer, cause.code) == ("dsl", code)
+
+
+def names(*events: t.EvidenceEvent) -> list[str]:
+    found = attribute(sorted(events, key=lambda event: event.at_ms))
+    return [f"{cause.layer}/{cause.code}/{cause.confidence}" for cause in found]
+
+
+def test_an_unsuccessful_rejection_by_the_server_has_its_status_as_code() -> None:
+    event = t.SubmitRejected(stage_id="s", round=0, http_status=503, message="invalid JSON")
+    assert names(event) == ["engine/http_503/certain"]
+
+
+def test_causes_are_sorted_by_confidence_and_mitigated_ones_come_last() -> None:
+    found = names(
+        failed(EXIT, "b", at_ms=95), ended("stuck", "a"), exited("execgo", 80),
+        replied("model_error", 1), replied(None, 2), PLANNED,
+    )  # fmt: skip
+    assert found == [
+        "engine/process_exited/certain", "engine/stuck/likely", "task/exit_non_zero/possible",
+        "adapter/model_error/certain",
+    ]  # fmt: skip
+
+
+def test_a_cause_that_was_named_is_not_named_twice() -> None:
+    assert names(exited("execgo", 5), exited("execgo", 9)) == ["engine/process_exited/certain"]
+
+
+@pytest.mark.parametrize(
+    ("at_ms", "found"),
+    [(749, ["runtime/process_stopped/certain", "task/exit_non_zero/certain"]),
+     (750, ["runtime/process_stopped/certain"]),
+     (2500, ["runtime/process_stopped/certain"]),
+     (2501, ["runtime/process_stopped/certain", "task/exit_non_zero/possible"])],
+    ids=["before", "first_moment", "last_moment", "after"],
+)  # fmt: skip
+def test_a_task_that_fails_in_the_window_of_an_outage_is_a_symptom(
+    at_ms: float, found: list[str]
+) -> None:
+    outage = [stopped("runtime", 1000), healthy("runtime", 2000), accepted(1)]
+    assert names(*outage, failed(EXIT, at_ms=at_ms)) == found
+
+
+@pytest.mark.parametrize(
+    ("submitted_at", "confidence"), [(2500, "possible"), (2501, "certain")], ids=["inside", "after"]
+)
+def test_a_task_submitted_in_the_window_may_have_failed_because_of_it(
+    submitted_at: float, confidence: str
+) -> None:
+    found = names(
+        stopped("runtime", 1000), healthy("runtime", 2000), accepted(submitted_at),
+        failed(EXIT, at_ms=9000),
+    )  # fmt: skip
+    assert found[1:] == [f"task/exit_non_zero/{confidence}"]
+
+
+@pytest.mark.parametrize(("at_ms", "confidence"), [(90, "certain"), (90.1, "possible")])
+def test_a_task_that_fails_after_a_failed_stage_is_only_possible(
+    at_ms: float, confidence: str
+) -> None:
+    found = names(ended("failed"), failed(EXIT, at_ms=at_ms))
+    assert found == [f"task/exit_non_zero/{confidence}"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "cancelled"),
+    [(-0.001, False), (0, True), (0.999, True), (1, False)],
+    ids=["before", "same_time", "just_before_a_second", "a_second"],
+)
+def test_a_killed_task_was_cancelled_if_execgo_ended_within_a_second(
+    seconds: float, cancelled: bool
+) -> None:
+    found = names(gone_at(seconds), failed(t.TaskError(message="signal: killed"), at_ms=9))
+    assert found == ["engine/process_exited/certain"] + (
+        [] if cancelled else ["task/failed/certain"]
+    )
+
+
+@pytest.mark.parametrize("text", ["context canceled", "shutting down"])
+def test_a_cancelled_task_is_a_symptom_of_the_end_of_execgo(text: str) -> None:
+    assert names(exited("execgo"), failed(t.TaskError(message=text))) == [
+        "engine/process_exited/certain"
+    ]
+    assert names(exited("runtime"), failed(t.TaskError(message=text)))[1:] == [
+        "task/failed/certain"
+    ]
+
+
+def test_a_runtime_that_ended_at_the_time_of_the_failure_explains_it() -> None:
+    assert names(exited("runtime", 10), failed(LOST, at_ms=10)) == ["runtime/handle_lost/certain"]
+    assert names(exited("runtime", 11), failed(LOST, at_ms=10)) == ["runtime/handle_lost/likely"]
+
+
+def test_a_value_is_missing_because_its_source_failed_before() -> None:
+    source = failed(EXIT, "a", at_ms=3)
+    early = ended("failed").model_copy(update={"at_ms": 5})
+    assert names(source, early, unbound("source_failed")) == ["task/exit_non_zero/certain"]
+    late = ended("failed").model_copy(update={"at_ms": 7})
+    assert names(source, late, unbound("source_failed")) == [
+        "binding/binding_missing/certain", "task/exit_non_zero/certain",
+    ]  # fmt: skip
+    succeeded = source.model_copy(update={"status": "success", "at_ms": 4})
+    assert names(succeeded, early, unbound("absent")) == ["binding/binding_missing/certain"]
+
+
+def test_an_optional_value_may_be_missing() -> None:
+    optional = unbound("absent").model_copy(update={"required": False})
+    assert names(optional) == ["none/no_failure/certain"]
+
+
+@pytest.mark.parametrize(
+    ("at_ms", "found"),
+    [(7, "fixture/wrong_content/likely"), (7.1, "task/bad_output/certain")],
+    ids=["before_or_with_it", "after_it"],
+)
+def test_wrong_content_explains_output_that_cannot_be_read_later(at_ms: float, found: str) -> None:
+    wrong = request(200, good=False).model_copy(update={"at_ms": at_ms})
+    assert found in names(wrong, unbound("unreadable"))
+
+
+def again(at_ms: float) -> t.Resubmitted:
+    return t.Resubmitted(at_ms=at_ms, stage_id="s", round=1, tasks=("a",), waited_ms=1)
+
+
+@pytest.mark.parametrize(
+    ("at_ms", "found"), [(5, False), (6, True)], ids=["answer_after", "answer_before"]
+)
+def test_a_resubmission_discards_earlier_wrong_answers(at_ms: float, found: bool) -> None:
+    events = [request(200, good=False), again(at_ms), ended("succeeded"), checked()]
+    assert ("task/wrong_output/possible" in names(*events)) is found
+
+
+def test_a_wrong_output_needs_stages_that_all_succeeded() -> None:
+    assert names(checked()) == ["none/no_failure/certain"]
+    assert names(ended("succeeded"), ended("failed"), failed(EXIT), checked()) == [
+        "task/exit_non_zero/certain"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("at_ms", "confidence"), [(5, "likely"), (6, "certain")], ids=["before", "with_it"]
+)
+def test_a_wrong_fixture_is_certain_if_a_task_failed_after_it(
+    at_ms: float, confidence: str
+) -> None:
+    found = names(request(500, good=False), failed(EXIT, at_ms=at_ms))
+    assert f"fixture/http_error/{confidence}" in found
+    assert (
+        f"fixture/http_error/{confidence}"
+        not in names(request(500, good=False), failed(LOST, at_ms=at_ms))
+        or confidence == "likely"
+    )
+
+
+def test_a_slow_answer_is_not_named_if_the_service_was_unhealthy() -> None:
+    assert names(slow(800), link("fixtures", "slow")) == ["fixture/link_slow/certain"]
+    assert names(slow(300)) == ["none/no_failure/certain"]
+
+
+def test_an_unreachable_engine_is_explained_by_its_exit_or_its_health() -> None:
+    assert names(UNREACHABLE, silent("execgo")) == ["engine/silent/likely"]
+    assert names(UNREACHABLE, exited("runtime"))[-1] == "engine/unreachable/likely"
+
+
+def test_a_stuck_stage_blames_only_its_own_unfinished_tasks() -> None:
+    other = running("a", "h").model_copy(update={"stage_id": "other"})
+    assert names(other, ended("stuck", "a")) == ["engine/stuck/likely"]
+    assert names(running("b", "h"), ended("stuck", "a")) == ["engine/stuck/likely"]
+    done = running("a", "h").model_copy(update={"status": "pending"})
+    assert names(running("a", "h"), done, ended("stuck", "a")) == ["engine/stuck/likely"]
+
+
+@pytest.mark.parametrize("outcome", ["lost", "failed", "rejected", "unreachable"])
+def test_only_a_stuck_stage_is_named_stuck(outcome: str) -> None:
+    assert names(running("a", "h"), ended(outcome, "a")) == ["unknown/unexplained/possible"]
