@@ -585,7 +585,11 @@ def test_a_cause_that_was_named_is_not_named_twice() -> None:
 def test_a_task_that_fails_in_the_window_of_an_outage_is_a_symptom(
     at_ms: float, found: list[str]
 ) -> None:
-    outage = [stopped("runtime", 1000), healthy("runtime", 2000), accepted(1)]
+    outage: list[t.EvidenceEvent] = [
+        stopped("runtime", 1000),
+        healthy("runtime", 2000),
+        accepted(1),
+    ]
     assert names(*outage, failed(EXIT, at_ms=at_ms)) == found
 
 
@@ -674,7 +678,12 @@ def again(at_ms: float) -> t.Resubmitted:
     ("at_ms", "found"), [(5, False), (6, True)], ids=["answer_after", "answer_before"]
 )
 def test_a_resubmission_discards_earlier_wrong_answers(at_ms: float, found: bool) -> None:
-    events = [request(200, good=False), again(at_ms), ended("succeeded"), checked()]
+    events: list[t.EvidenceEvent] = [
+        request(200, good=False),
+        again(at_ms),
+        ended("succeeded"),
+        checked(),
+    ]
     assert ("task/wrong_output/possible" in names(*events)) is found
 
 
