@@ -7,6 +7,7 @@ import json
 import sys
 import tempfile
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -19,7 +20,7 @@ from pytest_execgo.conformance.peer import Peer
 from pytest_execgo.conformance.search import Found, search
 from pytest_execgo.errors import HarnessError, UsageError, unknown_name
 from pytest_execgo.harness.fleet import FleetSpec
-from pytest_execgo.harness.service import Networked
+from pytest_execgo.harness.service import Launcher, Networked
 from pytest_execgo.models.finding import AcceptedFinding, Finding
 from pytest_execgo.options.values import KnownFinding
 from pytest_execgo.plugin.project import project_registry
@@ -45,56 +46,80 @@ def conformance(options: argparse.Namespace) -> int:
     """Exit 0 if only deliberate differences and known findings were found, 3 if the engine cannot be
     started, else 1."""
     cases = _selected(options.area or [])
-    book = load_findings()
-    known_words = (KnownFinding().read("--known", word) for word in options.known or ())
-    accepted = [
-        AcceptedFinding.model_construct(id=one["id"], reason=one["reason"]) for one in known_words
-    ]
-    check_accepted(accepted, book, "--known")
-    launchers = project_registry().launchers
-    choices = tuple(_choice(word) for word in options.service or ())
-    launcher, target = FleetSpec(choices=choices).resolve(launchers)["execgo"]
+    findings = load_findings()
+    accepted = _accepted(options.known or (), findings)
+    launcher, target = _engine(options.service or ())
+    found = _measure(launcher, target, cases, options.search, options.seed)
+    known = tuple(
+        finding
+        for finding in findings.values()
+        if finding.service == "execgo" and any(map(finding.concerns, found.versions))
+    )
+    title = f"execgo {launcher.describe('execgo', target)}"
+    report = Report(title, found.results, found.programs, found.violations, known, accepted)
+    print(report.json() if options.json else report.text("plain"), end="", flush=True)
+    if options.markdown:
+        options.markdown.write_text(report.text("github"), encoding="utf-8")
+    if found.failure is not None:
+        print(f"harness error: {found.failure}", file=sys.stderr)
+        return DEAD_ENGINE
+    return 1 if report.differs else 0
+
+
+def _accepted(words: Iterable[str], findings: dict[str, Finding]) -> dict[str, str]:
+    """The findings that ``--known`` accepts: id and reason."""
+    read = [KnownFinding().read("--known", word) for word in words]
+    accepted = [AcceptedFinding.model_construct(id=one["id"], reason=one["reason"]) for one in read]
+    check_accepted(accepted, findings, "--known")
+    return {one.id: one.reason for one in accepted}
+
+
+def _engine(words: Iterable[str]) -> tuple[Launcher, str]:
+    """The launcher of the engine and its target."""
+    choices = tuple(_choice(word) for word in words)
+    launcher, target = FleetSpec(choices=choices).resolve(project_registry().launchers)["execgo"]
     if isinstance(launcher, Networked):
         raise UsageError(
-            f"--service execgo={launcher.kind}: the cases need an engine on this machine's loopback; "
-            "copy the executable out of the image (docker cp) and give execgo=binary:PATH"
+            f"--service execgo={launcher.kind}: the cases need an engine on this machine's loopback "
+            "interface; copy the executable out of the image (docker cp) and give execgo=binary:PATH"
         )
-    results: list[CaseResult] = []
-    violations: list[Found] = []
-    programs = 0
+    return launcher, target
+
+
+@dataclass
+class Measured:
+    """What an engine did until the end, or until it could not be used any more."""
+
+    results: list[CaseResult] = field(default_factory=list)
+    programs: int = 0
+    violations: list[Found] = field(default_factory=list)
+    versions: frozenset[str] = frozenset()
+    failure: HarnessError | None = None
+
+
+def _measure(
+    launcher: Launcher, target: str, cases: list[Case], searched: int, seed: int
+) -> Measured:
+    """Run the cases, then ``searched`` generated programs."""
+    found = Measured()
     progress = Progress()
-    dead: HarnessError | None = None
     with Peer() as peer, tempfile.TemporaryDirectory(prefix="conformance-") as root:
         engines = Engines(launcher, target, peer, Path(root))
         try:
             for number, case in enumerate(cases, 1):
                 progress.case(number, len(cases), case)
-                results.append(_result(engines, case))
-            if options.search:
-                programs, violations = search(
-                    engines, options.search, options.seed, progress.program
-                )
+                found.results.append(_result(engines, case))
+            if searched:
+                programs = search(engines, searched, seed, progress.program)
+                found.programs, found.violations = programs
         except HarnessError as error:
             # The report still shows what was found before.
-            dead = error
+            found.failure = error
         finally:
             engines.stop()
             progress.end()
-    title = f"execgo {launcher.describe('execgo', target)}"
-    known = tuple(
-        finding
-        for finding in book.values()
-        if finding.service == "execgo" and any(map(finding.concerns, engines.versions))
-    )
-    excused = {one.id: one.reason for one in accepted}
-    report = Report(title, results, programs, violations, known, excused)
-    print(report.json() if options.json else report.text("plain"), end="", flush=True)
-    if options.markdown:
-        options.markdown.write_text(report.text("github"), encoding="utf-8")
-    if dead is not None:
-        print(f"harness error: {dead}", file=sys.stderr)
-        return DEAD_ENGINE
-    return 1 if report.differs else 0
+        found.versions = frozenset(engines.versions)
+    return found
 
 
 @dataclass(frozen=True)

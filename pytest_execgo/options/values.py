@@ -64,6 +64,8 @@ class Seconds(Value):
 
     def read(self, flag: str, text: str) -> float:
         number = _number(text)
+        if math.isnan(number):
+            raise UsageError(f"{flag} {text!r}: expected a number of seconds")
         if not 0 < number <= DAY_SECONDS:
             raise UsageError(f"{flag} {text!r}: expected more than 0 seconds, and at most a day")
         return number
@@ -95,8 +97,8 @@ class ServiceLauncher(Value):
     """``NAME=KIND[:TARGET]``; collected to a dictionary from service to launcher."""
 
     def read(self, flag: str, text: str) -> tuple[str, str]:
-        name, sign, launcher = text.partition("=")
-        if not sign or not launcher:
+        name, _, launcher = text.partition("=")
+        if not name or not launcher:
             raise UsageError(
                 f"{flag} {text!r}: expected NAME=KIND[:TARGET], as in execgo=binary:./execgo"
             )
@@ -114,7 +116,7 @@ class KnownFinding(Value):
 
     def read(self, flag: str, text: str) -> dict[str, str]:
         name, _, reason = text.partition("=")
-        if not reason.strip():
+        if not name or not reason.strip():
             raise UsageError(
                 f"{flag} {text!r}: expected ID=REASON, as in "
                 "'runtime-tasks-stay-running=reported to its makers'"

@@ -1,7 +1,7 @@
 """The pytest plugin: the only package that imports pytest. Hooks here are short and delegate.
 
-pytest loads this module in every project that has the plugin installed, so it imports nothing that
-is not needed to say what options and fixtures there are.
+pytest loads this module in every project that has the plugin installed. So it imports only what the
+declaration of options and fixtures needs.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ MARKER = (
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Options and their ini twins."""
+    """Declare the options and their ini twins."""
     options.add(parser)
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
-    """The extension points, for a ``conftest.py``."""
+    """Declare the extension points that a ``conftest.py`` can implement."""
     from pytest_execgo.extensions import hookspecs
 
     pluginmanager.add_hookspecs(hookspecs)
@@ -53,7 +53,7 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Register markers; with ``--execgo-matrix`` also everything that makes the matrix."""
+    """Register markers and, with ``--execgo-matrix``, the plugin that collects the matrix."""
     config.addinivalue_line("markers", MARKER)
     _check(config)
     if options.matrix_wanted(config):
@@ -77,7 +77,7 @@ def _check(config: pytest.Config) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """Tell an xdist worker which run it belongs to."""
+    """Give an xdist worker the facts of its run."""
     node.workerinput["execgo_run_id"] = options.run_id(node.config)
     node.workerinput["execgo_replay"] = str(options.replay_folder(node.config) or "")
     node.workerinput["execgo_images"] = options.images(node.config)
@@ -85,7 +85,7 @@ def pytest_configure_node(node: Any) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """``@pytest.mark.execgo(chaos=[...])``: the test runs once for each profile."""
+    """Repeat a test for each profile of ``@pytest.mark.execgo(chaos=[...])``."""
     marker = metafunc.definition.get_closest_marker("execgo")
     if marker and "execgo_chaos" in metafunc.fixturenames:
         from pytest_execgo.plugin.marker import profiles_of
@@ -95,7 +95,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Write the reports, once all trials of all workers are on disk."""
+    """Write the reports when all trials of all workers are on disk."""
     state = _used_state(session.config)
     if state is not None:
         from pytest_execgo.plugin.summary import finish
@@ -106,7 +106,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    """The table of cells."""
+    """Show the table of cells."""
     state = _used_state(config)
     if state is not None:
         from pytest_execgo.plugin.summary import show
@@ -115,10 +115,10 @@ def pytest_terminal_summary(
 
 
 def _used_state(config: pytest.Config) -> PluginState | None:
-    """The state of a run that left something on disk, on the process that reports."""
+    """The state of a run that has a folder; ``None`` without one, and on xdist workers."""
     if hasattr(config, "workerinput") or options.RUN_ID not in config.stash:
         return None
-    # Looked for before anything heavy is imported: with xdist every run gets an id.
+    # With xdist every run gets an id, also one without trials: look before importing anything heavy.
     if not (options.reports_folder(config) / options.run_id(config)).is_dir():
         return None
     from pytest_execgo.plugin.state import PluginState

@@ -1,4 +1,4 @@
-"""Scenarios and trials as pytest nodes, through public names of pytest alone."""
+"""Scenarios and trials as pytest nodes, made with public names of pytest only."""
 
 from __future__ import annotations
 
@@ -21,14 +21,16 @@ from pytest_execgo.verdict.failure_text import failure_text
 
 
 def trial_id_of(node_id: str) -> str:
-    """``scenarios/<s>/scenario.yaml::<f>-<m>-<c>-r<k>`` to ``<s>-<f>-<m>-<c>-r<k>``."""
+    """The trial of a node: ``<s>-<f>-<m>-<c>-r<k>`` for
+    ``scenarios/<s>/scenario.yaml::<f>-<m>-<c>-r<k>``."""
     path, _, name = node_id.partition("::")
     return f"{Path(path).parent.name}-{name}"
 
 
 def find_argument(argument: str, called: Path, known: dict[str, Path]) -> str:
-    """``argument`` of the command line. If it names a scenario that is not in this folder but in the
-    library, the path of that scenario."""
+    """The argument for pytest: ``argument`` itself or, if it names a scenario that only the library
+    has, the path of that scenario. ``called`` is the current folder, ``known`` maps scenarios to
+    manifests."""
     path, sign, name = argument.partition("::")
     found = known.get(Path(path).parent.name)
     if Path(path).name != MANIFEST or found is None or (called / path).exists():
@@ -37,12 +39,12 @@ def find_argument(argument: str, called: Path, known: dict[str, Path]) -> str:
 
 
 class ScenarioFile(pytest.File):
-    """A manifest: the collector of its trials."""
+    """A manifest, which collects its trials."""
 
     @classmethod
     def of(cls, parent: pytest.Collector, path: Path) -> ScenarioFile:
-        """The collector of ``path``. A manifest that is not below the root folder (a built-in one)
-        gets the id ``scenarios/<name>/scenario.yaml``, which :func:`find_argument` understands."""
+        """The collector of ``path``. A manifest outside the root folder, such as a built-in one, gets
+        the id ``scenarios/<name>/scenario.yaml``, which :func:`find_argument` resolves."""
         root = parent.config.rootpath
         relative = Path("scenarios", path.parent.name, path.name)
         if path.is_relative_to(root) and path.parent != root:
@@ -51,7 +53,7 @@ class ScenarioFile(pytest.File):
         return file
 
     def collect(self) -> Iterable[pytest.Item]:
-        """One item per trial; a manifest that is wrong is one line, not a traceback."""
+        """One item per trial. A wrong manifest is reported in one line, without a traceback."""
         state = PluginState.of(self.config)
         try:
             scenario = state.matrix.library.scenario(self.path)
@@ -72,14 +74,14 @@ class ScenarioFile(pytest.File):
 
 
 class TrialItem(pytest.Function):
-    """One trial. A function item, so that fixtures and marks work as everywhere in pytest."""
+    """One trial. It is a function item, so fixtures and marks work as in every pytest test."""
 
     trial: Trial
     scenario: Scenario
 
     @classmethod
     def of(cls, parent: ScenarioFile, trial: Trial, scenario: Scenario) -> TrialItem:
-        """The item, marked with all of its dimensions."""
+        """The item of a trial, marked with scenario, framework, mode and chaos profile."""
         item: TrialItem = cls.from_parent(parent, name=trial.item_name, callobj=_execute)
         item.trial, item.scenario = trial, scenario
         cell = trial.cell
@@ -88,7 +90,7 @@ class TrialItem(pytest.Function):
         return item
 
     def run(self, session: RunSession) -> None:
-        """Run it; raises :class:`ScenarioFailure` unless the verdict is ``passed``."""
+        """Run the trial; raises :class:`ScenarioFailure` unless its verdict is ``passed``."""
         try:
             result = session.run_trial(self.trial, self.scenario, self._argument())
         except TrialSkipped as skipped:
@@ -108,20 +110,20 @@ class TrialItem(pytest.Function):
             raise ScenarioFailure(failure_text(result, _shown(folder, session.run.root)))
 
     def _argument(self) -> str:
-        """What names this item on a command line, from where pytest was called."""
+        """The argument that selects this item when pytest is called in the same folder."""
         called = self.config.invocation_params.dir
         if not (self.config.rootpath / self.nodeid.partition("::")[0]).exists():
             return self.nodeid
         return f"{Path(os.path.relpath(self.path, called)).as_posix()}::{self.name}"
 
     def repr_failure(self, excinfo: Any, style: Any = None) -> Any:
-        """Our own failures are already prose; a traceback of the runner would bury it."""
+        """The text of a failure: the explanation of a trial alone, without a traceback of the runner."""
         if isinstance(excinfo.value, (ScenarioFailure, HarnessError)):
             return str(excinfo.value)
         return super().repr_failure(excinfo)
 
     def reportinfo(self) -> tuple[PathLike[str] | str, int | None, str]:
-        """The headline of a failure."""
+        """Path, line and heading of the item in pytest's output."""
         return self.path, 0, f"{self.trial.cell.scenario} [{self.name}]"
 
 

@@ -1,4 +1,4 @@
-"""``events.ndjson``: the progress of a run, one line per fact, flushed."""
+"""``events.ndjson``: the progress of a run, one line of JSON per event, written at once."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from typing import Any, TextIO
 
 @dataclass(eq=False)
 class EventsOut:
-    """A pytest plugin by which a wrapper asks for a copy of the events."""
+    """A pytest plugin with which the caller of ``pytest.main`` requests a copy of the events."""
 
     stream: TextIO
 
 
 class EventStream:
-    """Appends lines; a resumed run continues its file. ``copy_to`` gets every line as well."""
+    """Appends events to a file; a resumed run continues the file. ``copy_to`` gets every line, too."""
 
     def __init__(self, path: Path, copy_to: TextIO | None = None) -> None:
         self._file = path.open("a", encoding="utf-8")
         self._copy_to = copy_to
 
     def add(self, event: str, **facts: Any) -> None:
-        """One line: ``{"event", "at", …}``; facts that are ``None`` are left out."""
+        """Write ``{"event": …, "at": ISO time in UTC, …}`` with those facts that are not ``None``."""
         known = {name: value for name, value in facts.items() if value is not None}
         line = {"event": event, "at": datetime.now(UTC).isoformat(), **known}
         text = json.dumps(line, ensure_ascii=False) + "\n"
@@ -35,9 +35,8 @@ class EventStream:
                 self._copy_to.write(text)
                 self._copy_to.flush()
             except OSError:
-                # Who listened has gone; the run goes on, and the file has every line.
+                # The reader has ended. The run continues, and the file has every line.
                 self._copy_to = None
 
     def close(self) -> None:
-        """Close the file."""
         self._file.close()

@@ -1,4 +1,4 @@
-"""Fixtures for trials and for one's own tests. Imports wait until a fixture is used."""
+"""Fixtures for trials and for tests of a project. Imports wait until a fixture is used."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def execgo_session(pytestconfig: pytest.Config) -> Iterator[RunSession]:
-    """The run session of this process; takes the fleet down at the end."""
+    """The run session of this process; stops the fleet at the end."""
     from pytest_execgo.errors import UsageError
     from pytest_execgo.plugin.state import PluginState
     from pytest_execgo.plugin.worker import end_with_controller
@@ -35,7 +35,7 @@ def execgo_session(pytestconfig: pytest.Config) -> Iterator[RunSession]:
 
 @pytest.fixture
 def execgo_ready(execgo_session: RunSession) -> RunSession:
-    """The session with a fleet in which every service answers; a broken one is replaced first."""
+    """The session with a healthy fleet: a fleet in which a service does not answer is replaced first."""
     from pytest_execgo.errors import HarnessError
 
     problem = None
@@ -44,7 +44,7 @@ def execgo_ready(execgo_session: RunSession) -> RunSession:
     except HarnessError as error:
         problem = str(error)
     if problem is not None:
-        # Outside of the handler, or pytest would print the error twice.
+        # Not inside the handler: pytest would print the error twice.
         pytest.fail(problem, pytrace=False)
     return execgo_session
 
@@ -57,7 +57,7 @@ def execgo_fleet(execgo_ready: RunSession) -> Fleet:
 
 @pytest.fixture
 def execgo_client(execgo_fleet: Fleet) -> Iterator[ExecgoClient]:
-    """A client of the fleet's ExecGo."""
+    """An HTTP client of the fleet's ExecGo."""
     from pytest_execgo.runner.client import ExecgoClient
 
     with ExecgoClient(execgo_fleet.url("execgo")) as client:
@@ -66,7 +66,7 @@ def execgo_client(execgo_fleet: Fleet) -> Iterator[ExecgoClient]:
 
 @pytest.fixture
 def execgo_chaos(request: pytest.FixtureRequest) -> str:
-    """The chaos profile of this test, as ``@pytest.mark.execgo(chaos=[...])`` says."""
+    """The chaos profile of this test, from ``@pytest.mark.execgo(chaos=[...])``; ``none`` by default."""
     profile: str = getattr(request, "param", "none")
     return profile
 
@@ -77,10 +77,10 @@ def execgo_run(
 ) -> Callable[..., TrialResult]:
     """``execgo_run(scenario=…, chaos=…, framework="reference", mode="replay")``: run one trial.
 
-    Returns its :class:`TrialResult`, whatever the verdict; assert on ``result.verdict.status``.
-    ``scenario`` is a name or the path of a scenario's folder. What is left out comes from
-    ``@pytest.mark.execgo``. ``mode="live"`` asks the model of ``--execgo-provider``. Skips the test when
-    the trial cannot be made here.
+    Returns its :class:`TrialResult` for every verdict; assert on ``result.verdict.status``.
+    ``scenario`` is a name or the path of a scenario's folder. A scenario or profile that is left out
+    comes from ``@pytest.mark.execgo``. ``mode="live"`` asks the model of ``--execgo-provider``. Skips
+    the test if this machine cannot run the trial.
     """
     from pytest_execgo.errors import HarnessError, UsageError
     from pytest_execgo.plugin.marker import scenario_of

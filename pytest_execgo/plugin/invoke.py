@@ -1,4 +1,4 @@
-"""Calling pytest from ``python -m pytest_execgo run``."""
+"""Calls pytest for ``python -m pytest_execgo run``."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from pytest_execgo.plugin.state import PluginState
 
 @dataclass(eq=False)
 class LastRun:
-    """A plugin that remembers where the run was written."""
+    """A pytest plugin that keeps the folder of the run."""
 
     folder: Path | None = None
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Keep the folder, if there is one."""
+        """Keep the folder if the run has one."""
         state = PluginState.of(session.config)
         try:
             folder = state.run.folder
         except Exception:
-            # A request that could not be read has been reported by pytest itself.
+            # The request is invalid, and pytest has reported that.
             return
         self.folder = folder if folder.is_dir() else None
 
@@ -48,7 +48,7 @@ def run_pytest(
         sys.stdout.flush()
         original = os.dup(1)
     except (OSError, AttributeError):
-        raise UsageError("standard output is closed; there is nowhere to write to") from None
+        raise UsageError("standard output is closed; open it or redirect it to a file") from None
     try:
         stream = os.fdopen(os.dup(1), "w", encoding="utf-8")
         if events_to_stdout:
@@ -57,7 +57,7 @@ def run_pytest(
             os.dup2(2, 1)
         status = int(pytest.main(["--execgo-matrix", *args], plugins=plugins))
         with suppress(OSError):
-            # Who listened may have gone long ago; the run's own outcome counts.
+            # The reader may have ended. The exit code of the run counts.
             sys.stdout.flush()
             stream.close()
     finally:

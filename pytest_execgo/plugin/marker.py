@@ -1,4 +1,4 @@
-"""Reading ``@pytest.mark.execgo(scenario, chaos=[...])``; a slip in it is found at collection."""
+"""Reads ``@pytest.mark.execgo(scenario, chaos=[...])``; a mistake in it is reported at collection."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ KEYS = ("scenario", "chaos")
 
 
 def scenario_of(marker: pytest.Mark) -> str | None:
-    """The scenario, given by position or by name."""
+    """The scenario, from the position or the keyword; ``None`` if the marker has none."""
     found: str | None = marker.args[0] if marker.args else marker.kwargs.get("scenario")
     return found
 
 
 def profiles_of(marker: pytest.Mark, config: pytest.Config) -> list[str]:
-    """The chaos profiles, ``all`` and patterns resolved."""
+    """The names of the chaos profiles; ``all`` and patterns are resolved."""
     chaos = marker.kwargs.get("chaos", "none")
     for key in marker.kwargs:
         if key not in KEYS:
@@ -28,7 +28,7 @@ def profiles_of(marker: pytest.Mark, config: pytest.Config) -> list[str]:
                 f"unknown argument {key!r} (allowed: {', '.join(KEYS)}){did_you_mean(key, KEYS)}"
             )
     if len(marker.args) > 1 or (marker.args and "scenario" in marker.kwargs):
-        _refuse("takes one scenario, and chaos by name")
+        _refuse("takes one scenario, and chaos as a keyword")
     names = [chaos] if isinstance(chaos, str) else chaos
     if not isinstance(names, (list, tuple)) or not all(isinstance(name, str) for name in names):
         _refuse(f"chaos must be the name of a profile or a list of names, got {chaos!r}")
@@ -43,7 +43,7 @@ def profiles_of(marker: pytest.Mark, config: pytest.Config) -> list[str]:
     except UsageError as error:
         wrong = str(error)
     if wrong:
-        # Not in the handler: it would be told twice.
+        # Not inside the handler: pytest would print the error twice.
         _refuse(wrong)
     return found
 

@@ -1,4 +1,4 @@
-"""``--execgo-matrix``: registered only when it is asked for."""
+"""The plugin of ``--execgo-matrix``; pytest has it only in a run with the matrix."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pytest_execgo.scenario.manifest import MANIFEST
 
 
 def _events_out(config: pytest.Config) -> TextIO | None:
-    """Where a wrapper wants a copy of the events."""
+    """The stream to which the caller of ``pytest.main`` wants the events copied."""
     for plugin in config.pluginmanager.get_plugins():
         if isinstance(plugin, EventsOut):
             return plugin.stream
@@ -27,7 +27,7 @@ def _events_out(config: pytest.Config) -> TextIO | None:
 
 
 class MatrixPlugin:
-    """Collects scenarios as tests and follows the run."""
+    """Collects scenarios as tests and records the progress of the run."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._state = PluginState.of(config)
@@ -48,7 +48,7 @@ class MatrixPlugin:
         self._check_persistent(config)
         sources = pytest.Config.ArgsSource
         if config.args_source in (sources.INVOCATION_DIR, sources.TESTPATHS):
-            config.args[:] = [str(path) for path in self._manifests()]
+            config.args[:] = [str(path) for path in self._state.matrix.scenario_paths()]
         else:
             called, known = config.invocation_params.dir, matrix.library.scenario_paths
             config.args[:] = [find_argument(arg, called, known) for arg in config.args]
@@ -57,41 +57,33 @@ class MatrixPlugin:
         for name, text in self._markers():
             config.addinivalue_line("markers", f"{name}: {text}")
 
-    def _manifests(self) -> list[Path]:
-        """The manifests of the request, unread: the collector of a broken one reports it."""
-        paths = self._state.matrix.library.scenario_paths
-        return [paths[name] for name in dict.fromkeys(self._state.request.scenarios or paths)]
-
     def _check_persistent(self, config: pytest.Config) -> None:
-        """A persistent fleet is one fleet, and every worker needs one of its own."""
-        asked = self._state.request
-        persistent = f"{PERSISTENT_KIND}:"
-        wanted = [
-            name
-            for name in (asked.harness, *asked.services.values())
-            if name.startswith(persistent)
-        ]
-        if wanted and len(config.getoption("tx", None) or []) > 1:
+        """Refuse a persistent fleet for several workers: each of them needs a fleet of its own."""
+        request = self._state.request
+        prefix = f"{PERSISTENT_KIND}:"
+        launchers = (request.harness, *request.services.values())
+        fleets = [name.removeprefix(prefix) for name in launchers if name.startswith(prefix)]
+        if fleets and len(config.getoption("tx", None) or []) > 1:
             raise UsageError(
-                f"{wanted[0].removeprefix(persistent)} is one fleet, and every worker needs one of "
-                "its own: leave out -n, or --execgo-fleet"
+                f"{fleets[0]} is one fleet, and every worker needs a fleet of its own; "
+                "leave out -n or --execgo-fleet"
             )
 
     def _check_reports(self, config: pytest.Config) -> None:
-        """Reports can be written: said before the first trial, not after the last."""
+        """Refuse a reports folder that is not writable, before the first trial."""
         folder = self._state.run.reports
         if config.option.collectonly or self._state.is_worker:
             return
         existing = next(path for path in (folder, *folder.parents) if path.exists())
         if not existing.is_dir() or not os.access(existing, os.W_OK):
             raise UsageError(
-                f"reports folder {folder}: {existing} is no folder that can be written to; "
+                f"reports folder {folder}: {existing} is not a writable directory; "
                 "choose another with --execgo-reports DIR"
             )
 
     def _check_manifests(self) -> None:
-        """With xdist a broken manifest would come back once per worker, after the rest had run, and
-        exit with 1; so it is looked for before any worker starts."""
+        """Read all manifests before any worker starts. With xdist a broken one would be reported once
+        per worker, after all other trials, with exit code 1."""
         self._state.matrix.scenarios()
 
     def _markers(self) -> list[tuple[str, str]]:
@@ -105,7 +97,7 @@ class MatrixPlugin:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self, session: pytest.Session) -> None:
-        """Pull and build what is missing, once, before any worker starts."""
+        """Pull and build missing images once, before any worker starts."""
         state = self._state
         if state.is_worker or session.config.option.collectonly:
             return
@@ -116,11 +108,11 @@ class MatrixPlugin:
             raise pytest.UsageError(f"execgo: {error}") from None
 
     def pytest_report_header(self, config: pytest.Config) -> list[str]:
-        """What runs where."""
+        """Show the run, its services and its model."""
         state = self._state
         line = f"execgo: run {state.run.run_id} · seed {state.run.seed}"
         if config.option.collectonly:
-            # To be described, a binary is started once: not for a list of names.
+            # To describe a binary means to start it once, which a list of names is not worth.
             return [line]
         chosen = state.fleet_spec.resolve(state.registry.launchers)
         services = [f"  {n:8} {launcher.describe(n, t)}" for n, (launcher, t) in chosen.items()]
@@ -131,7 +123,7 @@ class MatrixPlugin:
     def pytest_collect_file(
         self, file_path: Path, parent: pytest.Collector
     ) -> pytest.Collector | None:
-        """A ``scenario.yaml`` is a file of trials."""
+        """Collect the trials of a ``scenario.yaml``."""
         if file_path.name != MANIFEST:
             return None
         wanted = self._state.request.scenarios
@@ -143,7 +135,7 @@ class MatrixPlugin:
     def pytest_collection_modifyitems(
         self, config: pytest.Config, items: list[pytest.Item]
     ) -> None:
-        """A resumed run leaves out what it has."""
+        """Deselect the trials for which a resumed run has a result."""
         if not options.value(config, "resume"):
             return
         folder = self._state.run.folder
@@ -156,15 +148,15 @@ class MatrixPlugin:
             config.hook.pytest_deselected(items=done)
             items[:] = [item for item in items if item not in done]
 
-    # -- following the run; these run in the process that reports
+    # The following hooks record the progress of the run, in the process that writes the reports.
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Remember what was planned."""
+        """Keep the ids of the planned trials."""
         self._plan([item.nodeid for item in session.items])
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, node: Any, ids: list[str]) -> None:
-        """The same, where workers collect."""
+        """Keep the ids of the planned trials and open the run: with xdist, workers collect."""
         self._plan(ids)
         self._open_run(node.config)
 
@@ -175,14 +167,14 @@ class MatrixPlugin:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> None:
-        """Open the run's folder, unless nothing will run."""
+        """Open the run's folder if trials will run."""
         option = session.config.option
         broken = session.testsfailed and not option.continue_on_collection_errors
         if not (self._state.is_worker or option.collectonly or broken):
             self._open_run(session.config)
 
     def _open_run(self, config: pytest.Config) -> None:
-        """Once it is known that there is something to run: with xdist, when a worker has said so."""
+        """Make the run's folder, once, as soon as a trial is planned."""
         if self._events is not None or not self._state.planned:
             return
         run = self._state.run
@@ -191,7 +183,7 @@ class MatrixPlugin:
         self._events.add("run_started", run_id=run.run_id, seed=run.seed)
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
-        """One line per trial that begins."""
+        """Write an event for a trial that begins."""
         if self._events and nodeid in self._state.planned:
             self._events.add("trial_started", trial_id=trial_id_of(nodeid), node_id=nodeid)
 
@@ -199,7 +191,7 @@ class MatrixPlugin:
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Trouble of our own during a trial is an error, not a failed test."""
+        """Mark a harness error during a trial: it is an error, not a failed test."""
         report = yield
         if call.excinfo is not None and isinstance(call.excinfo.value, HarnessError):
             report.execgo_harness_error = True  # type: ignore[attr-defined]
@@ -208,13 +200,13 @@ class MatrixPlugin:
     def pytest_report_teststatus(
         self, report: pytest.TestReport | pytest.CollectReport
     ) -> tuple[str, str, str] | None:
-        """Show such an error as pytest shows errors."""
+        """Count and show a harness error as pytest counts and shows errors."""
         if report.failed and getattr(report, "execgo_harness_error", False):
             return "error", "E", "ERROR"
         return None
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Remember errors and skips, and write one line per trial that ends."""
+        """Keep errors and skips, and write an event for a trial that ends."""
         if report.nodeid not in self._state.planned:
             return
         harness = report.when != "call" or getattr(report, "execgo_harness_error", False)
@@ -236,7 +228,7 @@ class MatrixPlugin:
             )
 
     def pytest_unconfigure(self) -> None:
-        """The last line."""
+        """Write the last event."""
         if self._events:
             result = self._state.result
             passed = None if result is None else sum(c.passed for c in result.cells)

@@ -1,4 +1,4 @@
-"""What the plugin knows of the current run, made when it is first needed, kept in the stash."""
+"""The state of the current run. Each part is made when it is first used, and kept in pytest's stash."""
 
 from __future__ import annotations
 
@@ -50,29 +50,29 @@ class PluginState:
         return config.stash[_STATE]
 
     def progress(self, line: str) -> None:
-        """Progress of something slow, on the terminal; a worker has none."""
+        """Write a line about slow work to the terminal; a worker has no terminal."""
         reporter = self.config.pluginmanager.get_plugin("terminalreporter")
         capture = self.config.pluginmanager.get_plugin("capturemanager")
         if reporter is None:
             return
-        # While a test runs, what is written would count as its output.
+        # pytest would take the line for output of the test that is running.
         with capture.global_and_fixture_disabled() if capture else nullcontext():
             reporter.ensure_newline()
             reporter.write_line(f"execgo: {line}")
 
     @property
     def is_worker(self) -> bool:
-        """Whether this is an xdist worker."""
+        """Whether this process is an xdist worker."""
         return hasattr(self.config, "workerinput")
 
     @cached_property
     def request(self) -> BenchmarkRunRequest:
-        """What this run is asked for."""
+        """The request of this run; raises :class:`UsageError`."""
         return RequestReader(self.config, self.recorded).read()
 
     @cached_property
     def run(self) -> Run:
-        """Request, folders, run id, fleet."""
+        """The run with its request, folders, id and fleet; raises :class:`UsageError`."""
         worker = getattr(self.config, "workerinput", None) or {}
         return Run(
             request=self.request,
@@ -85,7 +85,7 @@ class PluginState:
             live_options=live_options(self.request),
             repeats=bool(self.recorded),
             record=bool(options.value(self.config, "record")),
-            # Read once; no file, trace or framework is given it.
+            # Read here only. No file, trace or framework gets it.
             api_key=_key(os.environ.get("OPENAI_API_KEY", "")),
             plans={
                 trial_id: path / PLAN
@@ -96,10 +96,10 @@ class PluginState:
 
     @cached_property
     def fleet_spec(self) -> FleetSpec:
-        """Which launcher brings up which service."""
+        """The launcher of each service."""
         choices = tuple(sorted(self.request.services.items()))
-        # Which profiles execgo_run will be asked for is not known beforehand, and a test keeps the
-        # addresses of its fleet: so all links are there from the beginning.
+        # Without the matrix, the profiles of execgo_run are not known yet, and a test may keep the
+        # addresses of its fleet. So every service gets its fault proxy from the beginning.
         links = frozenset() if options.matrix_wanted(self.config) else frozenset(SERVICE_NAMES)
         return FleetSpec(
             self.request.harness,
@@ -111,15 +111,17 @@ class PluginState:
         )
 
     def _service_base(self) -> Path:
-        """What paths of services are relative to: those of the ini file to the root folder."""
-        reported = self.config.getini("execgo_service") or self.config.getini("execgo_harness")
+        """The folder that paths of services are relative to: the root folder for those of the ini
+        file."""
+        in_ini = self.config.getini("execgo_service") or self.config.getini("execgo_harness")
         given = [options.given(self.config, name) for name in ("service", "harness", "request")]
-        if reported and not any(given):
+        if in_ini and not any(given):
             return self.config.rootpath
         return self.config.invocation_params.dir
 
     def _pinned(self) -> dict[str, str]:
-        """The images that the process which reports has made ready; filled by ``prepare`` there."""
+        """The images that the controller pulled or built; empty in the controller until it has done
+        so."""
         worker = getattr(self.config, "workerinput", None) or {}
         found: dict[str, str] = json.loads(worker.get("execgo_images", "{}"))
         return found
@@ -137,8 +139,8 @@ class PluginState:
 
     @cached_property
     def matrix(self) -> Matrix:
-        """Scenarios and profiles; misspelt names of the request are found here."""
-        # A list of tests can be had on a machine that cannot run them.
+        """The trials of the request; raises :class:`UsageError` for a misspelt name."""
+        # Tests can be listed on a machine that cannot run them.
         names_only = bool(self.config.option.collectonly)
         self.fleet_spec.resolve(self.registry.launchers, names_only=names_only)
         folder = scenario_folder(options.path(self.config, "scenarios"), self.config.rootpath)
@@ -147,7 +149,8 @@ class PluginState:
         return found
 
     def _check_faults_of_models(self, matrix: Matrix) -> None:
-        """Where nothing else is asked for, a run without them would come to nothing."""
+        """Refuse a run in which only faults of models are requested and no model is asked or
+        recorded."""
         if not all(profile.targets_model for profile in matrix.profiles()):
             return
         faults = f"the faults of {', '.join(matrix.profile_names)}"
@@ -163,7 +166,7 @@ class PluginState:
 
     @cached_property
     def shard(self) -> Shard | None:
-        """The part of the trials that this run is to do."""
+        """The part of the trials that belongs to this run; ``None`` for all."""
         text = options.value(self.config, "shard")
         return Shard.parse(text) if text else None
 
@@ -174,7 +177,8 @@ class PluginState:
 
     @cached_property
     def recorded(self) -> dict[str, tuple[Path, TrialResult]]:
-        """The trials that are to be repeated: folder and result by id; empty without a replay."""
+        """The trials that are to be repeated: folder and result, by id. Empty without
+        ``--execgo-replay``."""
         folder = options.replay_folder(self.config)
         if folder is None:
             return {}
@@ -191,7 +195,7 @@ class PluginState:
 
     @cached_property
     def gates(self) -> tuple[Gate, ...]:
-        """The conditions that make the run red."""
+        """The conditions that fail the run."""
         return tuple(Gate.parse(text) for text in options.value(self.config, "fail_if") or ())
 
 
@@ -201,8 +205,8 @@ _STATE: pytest.StashKey[PluginState] = pytest.StashKey()
 
 
 def _key(text: str) -> str | None:
-    """A key as an environment has it, perhaps with the end of its line."""
+    """A key from an environment variable, without white space around it; ``None`` if it is empty."""
     key = text.strip()
     if not (key.isascii() and key.isprintable()):
-        raise UsageError("OPENAI_API_KEY holds characters that no key has; set it anew")
+        raise UsageError("OPENAI_API_KEY holds characters that a key cannot have; set it again")
     return key or None

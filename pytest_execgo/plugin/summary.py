@@ -1,4 +1,4 @@
-"""Reports at the end of a run, and the table on the terminal."""
+"""Writes the reports at the end of a run and shows the summary on the terminal."""
 
 from __future__ import annotations
 
@@ -31,14 +31,13 @@ from pytest_execgo.plugin import options
 from pytest_execgo.plugin.state import PluginState
 
 CONTROL_FAILED = 10
-"""Apart from pytest's own exit codes, of which there are seven so far."""
+"""The exit code of an untrustworthy run. pytest itself uses 0 to 6."""
 
 
 def finish(session: pytest.Session, state: PluginState) -> None:
-    """Aggregate what is on disk and write every report format.
+    """Aggregate the run's folder and write every report format.
 
-    A format that fails neither stops the others nor hides: it is listed in the summary, and the run
-    does not exit with 0.
+    A format that fails does not stop the others. The summary lists it, and the exit code is not 0.
     """
     folder = state.run.folder
     path = folder / "environment.json"
@@ -77,12 +76,12 @@ def finish(session: pytest.Session, state: PluginState) -> None:
         try:
             write_text(folder / name, format_.render(state.result))
         except Exception as error:
-            # Whatever a third party's format raises.
+            # A format may be an extension's code and raise anything.
             _failed(session, state, f"{name}: {type(error).__name__}: {error}")
 
 
 def _judge_whole_run(session: pytest.Session, result: BenchmarkResult) -> None:
-    """A resumed run exits for all of its trials, not only for those that were missing."""
+    """Let the exit code of a resumed run count all of its trials, not only those that were missing."""
     green = all(t.verdict.status == "passed" or t.known_finding for t in result.trials)
     nothing_new = (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
     if session.exitstatus in nothing_new:
@@ -90,14 +89,14 @@ def _judge_whole_run(session: pytest.Session, result: BenchmarkResult) -> None:
 
 
 def _not_applicable(state: PluginState) -> list[NotApplicable]:
-    """The pairs that make no trial, of the scenarios that this run looked at."""
+    """The pairs of scenario and profile that make no trial, for the scenarios of the planned trials."""
     chosen = {Cell.of_trial(name).scenario for name in state.planned.values()}
     found = state.matrix.not_applicable()
     return [pair for pair in found if not chosen or pair.scenario in chosen]
 
 
 def _findings(state: PluginState) -> dict[str, tuple[str, str]]:
-    """The findings this run takes as known: reason and summary."""
+    """Reason and summary of each finding that this run accepts as known."""
     matrix = state.matrix
     accepted = matrix.accepted_findings(*matrix.profiles())
     findings = matrix.library.findings
@@ -114,7 +113,7 @@ def _replays(state: PluginState, results: Sequence[TrialResult]) -> list[ReplayR
             continue
         before_profile = state.matrix.profile(before.chaos)
         if before_profile.targets_model:
-            # Skipped, and listed so: no model is asked.
+            # A replay asks no model, so this trial was skipped and is listed as skipped.
             continue
         after = repeated.get(trial_id)
         found = ("it was not repeated",) if after is None else differences(before, after)
@@ -123,7 +122,7 @@ def _replays(state: PluginState, results: Sequence[TrialResult]) -> list[ReplayR
 
 
 def _faults(state: PluginState) -> dict[str, list[tuple[str, str]]]:
-    """The faults of each profile, as rows of the coverage table."""
+    """The faults of each profile, as ``action target`` and phase, for the coverage table."""
     return {
         profile.profile.id: [
             (f"{loaded.fault.action} {loaded.fault.target}", loaded.fault.when.phase)
@@ -149,7 +148,7 @@ def _unfinished(state: PluginState) -> list[UnfinishedTrial]:
 
 
 def show(reporter: pytest.TerminalReporter, state: PluginState) -> None:
-    """The section at the end of pytest's output."""
+    """Write the section at the end of pytest's output."""
     result = state.result
     if result is None and not state.report_failures:
         return
@@ -166,8 +165,8 @@ def show(reporter: pytest.TerminalReporter, state: PluginState) -> None:
         for text in finding_lines(result):
             reporter.write_line(text, yellow=True)
         for replay in result.replays:
-            told = "; ".join(replay.differences) or "equal: verdict, causes, faults and checks"
-            reporter.write_line(f"replay of {replay.of}: {told}", red=bool(replay.differences))
+            found = "; ".join(replay.differences) or "equal: verdict, causes, faults and checks"
+            reporter.write_line(f"replay of {replay.of}: {found}", red=bool(replay.differences))
         for text in state.tripped:
             reporter.write_line(f"fail-if {text}", red=True)
         line = summary_line(result)

@@ -1,4 +1,4 @@
-"""An xdist worker must not outlive its controller."""
+"""Ends an xdist worker whose controller has ended."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ _LOOK_SECONDS = 0.2
 
 
 def end_with_controller() -> None:
-    """Leave at once when the controller is gone, also in the middle of a trial.
+    """End this process as soon as the controller has ended, even in the middle of a trial.
 
-    xdist ends a worker only between two tests. Nobody is left to report to, and the services of this
-    worker end as soon as the process that holds their pipes does.
+    xdist itself ends a worker only between two tests. No process is left that could report the trial.
+    The services of this worker end with it, because it holds the other end of their pipes.
     """
     controller = os.getppid()
 

@@ -26,7 +26,7 @@ def test_controls_run_once_before_the_first_fault(
 ) -> None:
     project("demo")
     result = pytester.runpytest("--execgo-matrix", "--execgo-chaos=none")
-    assert latest(pytester.path)["controls"] == [], "there was no fault to measure"
+    assert latest(pytester.path)["controls"] == [], "a run without faults needs no controls"
     result = pytester.runpytest(
         "--execgo-matrix", "--execgo-chaos=self_dependency", "--execgo-repetitions=2"
     )
@@ -48,7 +48,7 @@ BLIND = """
 
 
 @pytest.mark.parametrize("workers", [[], ["-n2"]], ids=["plain", "n2"])
-def test_a_measure_that_does_not_measure_is_not_trustworthy(
+def test_a_run_whose_attribution_is_broken_is_not_trustworthy(
     pytester: pytest.Pytester, project: ScenarioMaker, workers: list[str]
 ) -> None:
     project("demo")
@@ -67,7 +67,9 @@ def test_a_measure_that_does_not_measure_is_not_trustworthy(
     assert "**NOT TRUSTWORTHY: control" in markdown.splitlines()[2]
 
 
-def test_a_gate_makes_a_green_run_red(pytester: pytest.Pytester, project: ScenarioMaker) -> None:
+def test_a_fail_if_condition_fails_a_run_whose_trials_pass(
+    pytester: pytest.Pytester, project: ScenarioMaker
+) -> None:
     project("demo")
     result = pytester.runpytest("--execgo-matrix", "--execgo-fail-if", "success_rate < 1")
     assert result.ret == 0
@@ -77,7 +79,7 @@ def test_a_gate_makes_a_green_run_red(pytester: pytest.Pytester, project: Scenar
     result.stdout.fnmatch_lines(["fail-if success_rate == 1: it is 1"])
 
 
-def test_a_trial_can_be_repeated_and_is_equal(
+def test_a_replay_of_a_run_is_equal_to_it(
     pytester: pytest.Pytester, project: ScenarioMaker
 ) -> None:
     project("demo")
@@ -121,7 +123,7 @@ def test_a_replay_of_a_trial_run_by_a_test_repeats_its_random_draws(
     result.stdout.fnmatch_lines(["replay of *: equal: *"] * 4)
 
 
-def test_of_a_selected_replay_only_what_was_selected_is_compared(
+def test_a_replay_compares_only_the_selected_trials(
     pytester: pytest.Pytester, project: ScenarioMaker
 ) -> None:
     project("demo")
@@ -132,7 +134,7 @@ def test_of_a_selected_replay_only_what_was_selected_is_compared(
     assert sum("replay of" in line for line in result.outlines) == 1
 
 
-def test_a_recorded_trial_that_is_not_repeated_is_not_equal(
+def test_a_recorded_trial_that_is_not_repeated_fails_the_replay(
     pytester: pytest.Pytester, project: ScenarioMaker
 ) -> None:
     folder = project("demo")
@@ -146,7 +148,7 @@ def test_a_recorded_trial_that_is_not_repeated_is_not_equal(
     result.stdout.fnmatch_lines(["replay of *: it was not repeated"])
 
 
-def test_a_control_that_could_not_run_runs_when_the_run_is_resumed(
+def test_a_resumed_run_repeats_a_control_that_could_not_run(
     pytester: pytest.Pytester, project: ScenarioMaker
 ) -> None:
     project("demo")
@@ -198,7 +200,7 @@ def test_a_fault_is_injected_again_only_after_it_was_healed(
     assert fault_record["reason"] is None
 
 
-def test_a_replay_repeats_the_recorded_plan_and_tells_what_differs(
+def test_a_replay_uses_the_recorded_plan_and_lists_differences(
     pytester: pytest.Pytester, project: ScenarioMaker
 ) -> None:
     folder = project("demo")
@@ -218,14 +220,18 @@ def test_a_replay_repeats_the_recorded_plan_and_tells_what_differs(
     )
 
 
-def test_a_replay_of_nothing_is_one_line(pytester: pytest.Pytester, project: ScenarioMaker) -> None:
+def test_a_replay_without_recorded_trials_is_one_line(
+    pytester: pytest.Pytester, project: ScenarioMaker
+) -> None:
     project("demo")
     result = pytester.runpytest("--execgo-replay", "reports")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["ERROR: execgo: --execgo-replay *: no result.json there; *"])
     pytester.runpytest("--execgo-matrix").assert_outcomes(passed=1)
     result = pytester.runpytest("--execgo-replay", "reports/latest", "--execgo-seed", "4")
-    result.stderr.fnmatch_lines(["*--execgo-replay repeats trials as they were; leave out *-seed"])
+    result.stderr.fnmatch_lines(
+        ["*--execgo-replay repeats trials as they were recorded; leave out *-seed"]
+    )
 
 
 def test_a_fault_that_is_skipped_is_not_exercised(
@@ -266,7 +272,7 @@ WRECKER = """
 
 
 @pytest.mark.parametrize("raises", [False, True])
-def test_a_service_that_dies_while_healing_costs_the_next_trial_nothing(
+def test_a_service_that_dies_during_healing_does_not_affect_the_next_trial(
     pytester: pytest.Pytester, project: ScenarioMaker, raises: bool
 ) -> None:
     project("demo")
@@ -302,7 +308,7 @@ def test_a_check_that_raises_under_chaos_is_attributed_to_the_verifier(
     assert layers == {"runtime", "verifier"}
 
 
-def test_ctrl_c_in_the_middle_of_a_fault_heals_and_loses_nothing(
+def test_ctrl_c_during_a_fault_heals_it_and_keeps_the_record(
     pytester: pytest.Pytester, project: ScenarioMaker
 ) -> None:
     def linger(plan: dict[str, Any]) -> None:
@@ -350,7 +356,7 @@ def _environment(process: psutil.Process) -> str:
         return ""
 
 
-def test_the_folder_of_a_control_is_a_whole_record(
+def test_the_folder_of_a_control_holds_a_complete_record(
     pytester: pytest.Pytester, project: ScenarioMaker
 ) -> None:
     project("demo")

@@ -1,4 +1,4 @@
-"""The fixtures for one's own tests, and the extension points."""
+"""The fixtures for tests of a project, and the extension points."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.plugin.conftest import latest
 
 
 @pytest.mark.parametrize("workers", [[], ["-n2"]], ids=["plain", "n2"])
-def test_execgo_run_and_its_marker(
+def test_fixtures_and_marker_run_trials_in_tests_of_a_project(
     pytester: pytest.Pytester, project: ScenarioMaker, workers: list[str]
 ) -> None:
     project("demo")
@@ -57,7 +57,7 @@ def test_execgo_run_and_its_marker(
         ("", "*execgo_run needs a scenario*"),
     ],
 )
-def test_a_wrong_call_is_one_line(
+def test_a_wrong_call_of_execgo_run_is_one_line(
     pytester: pytest.Pytester, project: ScenarioMaker, call: str, complaint: str
 ) -> None:
     project("demo")
@@ -71,12 +71,12 @@ def test_a_wrong_call_is_one_line(
     ("mark", "complaint"),
     [
         ("scenario='demo', kaos=['none']", "*unknown argument 'kaos'*did you mean 'chaos'?*"),
-        ("'demo', 'x'", "*takes one scenario, and chaos by name*"),
+        ("'demo', 'x'", "*takes one scenario, and chaos as a keyword*"),
         ("'demo', chaos='x*'", "*unknown chaos profile 'x[*]'*"),
         ("'demo', chaos=None", "*chaos must be the name of a profile or a list of names*"),
     ],
 )
-def test_a_slip_in_the_marker_is_found_at_collection(
+def test_a_mistake_in_the_marker_is_found_at_collection(
     pytester: pytest.Pytester, project: ScenarioMaker, mark: str, complaint: str
 ) -> None:
     project("demo")
@@ -126,7 +126,7 @@ def test_the_example_of_every_hook_runs(
         assert cells == "demo-reference-replay-none,1,1\n"
 
 
-def test_a_report_that_breaks_is_told_and_stops_nothing(
+def test_a_report_format_that_raises_is_reported_and_stops_no_other(
     pytester: pytest.Pytester, project: ScenarioMaker
 ) -> None:
     project("demo")

@@ -1,4 +1,4 @@
-"""Findings taken as known: counted apart, visible, and never for another defect."""
+"""Accepted findings about engines: counted apart, visible, and never applied to another defect."""
 
 from __future__ import annotations
 
@@ -59,11 +59,11 @@ def test_a_known_finding_is_an_expected_failure_counted_apart(pytester: pytest.P
 
 
 @pytest.mark.usefixtures("failing")
-def test_without_being_accepted_it_is_red(pytester: pytest.Pytester) -> None:
+def test_a_finding_that_is_not_accepted_fails_the_run(pytester: pytest.Pytester) -> None:
     assert pytester.runpytest("--execgo-matrix").ret == 1
 
 
-def test_a_profile_can_accept_it_too(failing: ScenarioMaker, pytester: pytest.Pytester) -> None:
+def test_a_profile_can_accept_a_finding(failing: ScenarioMaker, pytester: pytest.Pytester) -> None:
     accepted = [{"id": "ours-fails", "reason": "known"}]
     failing.chaos("calm", expectation="not_applicable", known_findings=accepted)
     pytester.runpytest("--execgo-matrix", "--execgo-chaos", "calm").assert_outcomes(xfailed=1)
@@ -76,7 +76,7 @@ def test_a_profile_can_accept_it_too(failing: ScenarioMaker, pytester: pytest.Py
     )
 
 
-def test_one_that_does_not_come_is_named_all_the_same(
+def test_an_accepted_finding_that_is_not_seen_is_listed(
     project: ScenarioMaker, pytester: pytest.Pytester
 ) -> None:
     project("demo")

@@ -27,7 +27,7 @@ def ids(result: pytest.RunResult) -> list[str]:
 
 
 @WORKERS
-def test_a_run_leaves_a_whole_report(
+def test_a_run_writes_a_complete_report(
     pytester: pytest.Pytester, project: ScenarioMaker, workers: list[str]
 ) -> None:
     project("demo")
@@ -67,7 +67,7 @@ def test_without_the_option_nothing_is_collected(
     assert not (pytester.path / "reports").exists()
 
 
-def test_the_plugin_costs_nothing_where_it_is_not_used(pytester: pytest.Pytester) -> None:
+def test_an_unused_plugin_imports_nothing_heavy(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         """
         import sys
@@ -80,12 +80,12 @@ def test_the_plugin_costs_nothing_where_it_is_not_used(pytester: pytest.Pytester
     pytester.runpytest_subprocess("-p", "no:cacheprovider").assert_outcomes(passed=1)
 
 
-def test_it_can_be_switched_off(pytester: pytest.Pytester) -> None:
+def test_the_plugin_can_be_switched_off(pytester: pytest.Pytester) -> None:
     pytester.makepyfile("def test_it(): pass")
     pytester.runpytest_subprocess("-p", "no:execgo").assert_outcomes(passed=1)
 
 
-def test_collect_only_lists_and_leaves_nothing(
+def test_collect_only_lists_trials_and_writes_nothing(
     pytester: pytest.Pytester, project: ScenarioMaker
 ) -> None:
     project("demo")
@@ -96,7 +96,9 @@ def test_collect_only_lists_and_leaves_nothing(
     assert not (pytester.path / "reports").exists()
 
 
-def test_all_stands_for_every_profile(pytester: pytest.Pytester, project: ScenarioMaker) -> None:
+def test_all_selects_every_profile_that_applies(
+    pytester: pytest.Pytester, project: ScenarioMaker
+) -> None:
     project("demo")
     result = pytester.runpytest("--execgo-matrix", "--collect-only", "-q", "--execgo-chaos=all")
     collected = {line.rpartition("-")[0].rpartition("-")[2] for line in ids(result)}
@@ -121,7 +123,7 @@ def test_all_stands_for_every_profile(pytester: pytest.Pytester, project: Scenar
     ],
     ids=readable,
 )
-def test_selection(
+def test_pytest_options_select_trials(
     pytester: pytest.Pytester, project: ScenarioMaker, selection: list[str], count: int
 ) -> None:
     project("demo")
@@ -137,7 +139,7 @@ def test_selection(
 
 
 @WORKERS
-def test_a_run_of_nothing_leaves_nothing(
+def test_a_run_without_trials_writes_nothing(
     pytester: pytest.Pytester, project: ScenarioMaker, workers: list[str]
 ) -> None:
     project("demo")
@@ -146,7 +148,7 @@ def test_a_run_of_nothing_leaves_nothing(
     assert not (pytester.path / "reports").exists()
 
 
-def test_a_failure_is_told_and_can_be_rerun(
+def test_a_failure_is_explained_and_can_be_rerun(
     pytester: pytest.Pytester, project: ScenarioMaker
 ) -> None:
     project("demo", manifest=lambda manifest: manifest["checks"][1].update(equals=4))
@@ -182,7 +184,9 @@ def test_a_failure_is_told_and_can_be_rerun(
     last_failed.assert_outcomes(failed=1)
 
 
-def test_a_skip_mark_is_a_skip(pytester: pytest.Pytester, project: ScenarioMaker) -> None:
+def test_a_skip_mark_skips_the_trial_and_keeps_the_run_trustworthy(
+    pytester: pytest.Pytester, project: ScenarioMaker
+) -> None:
     project("demo")
     pytester.makeconftest(
         """
@@ -198,7 +202,7 @@ def test_a_skip_mark_is_a_skip(pytester: pytest.Pytester, project: ScenarioMaker
     assert "NOT TRUSTWORTHY" not in result.stdout.str()
 
 
-def test_a_draw_that_leaves_every_fault_out_skips_the_trial(
+def test_a_trial_is_skipped_if_the_random_draw_leaves_all_its_faults_out(
     pytester: pytest.Pytester, project: ScenarioMaker
 ) -> None:
     project("demo")
@@ -210,7 +214,7 @@ def test_a_draw_that_leaves_every_fault_out_skips_the_trial(
     result.stdout.fnmatch_lines(["*the random draw left its faults out*probability 0.001*"])
 
 
-def test_x_stops_and_the_rest_counts_as_missing(
+def test_trials_after_a_stop_count_as_missing(
     pytester: pytest.Pytester, project: ScenarioMaker
 ) -> None:
     project("demo", manifest=lambda manifest: manifest["checks"][1].update(equals=4))
@@ -223,7 +227,9 @@ def test_x_stops_and_the_rest_counts_as_missing(
     result.stdout.fnmatch_lines(["NOT TRUSTWORTHY*"])
 
 
-def test_a_run_can_be_resumed(pytester: pytest.Pytester, project: ScenarioMaker) -> None:
+def test_a_resumed_run_runs_the_missing_trials_and_exits_for_all(
+    pytester: pytest.Pytester, project: ScenarioMaker
+) -> None:
     project("demo", manifest=lambda manifest: manifest["checks"][1].update(equals=4))
     project("fine")
     pytester.runpytest("--execgo-matrix", "-x").assert_outcomes(failed=1)
@@ -237,7 +243,7 @@ def test_a_run_can_be_resumed(pytester: pytest.Pytester, project: ScenarioMaker)
     assert report["trustworthy"]
 
 
-def test_latest_can_be_resumed_by_that_name(
+def test_the_latest_run_can_be_resumed_as_latest(
     pytester: pytest.Pytester, project: ScenarioMaker
 ) -> None:
     project("demo")
@@ -251,7 +257,7 @@ def test_latest_can_be_resumed_by_that_name(
     assert (pytester.path / "reports" / "latest").resolve().name == run_id
 
 
-def test_reports_of_the_command_line_are_relative_to_where_one_is(
+def test_a_reports_folder_on_the_command_line_is_relative_to_the_current_folder(
     pytester: pytest.Pytester, project: ScenarioMaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project("demo")
@@ -281,7 +287,7 @@ def test_a_trial_with_a_result_is_counted_once(
     assert (report["cells"][0]["trials"], report["cells"][0]["failed"]) == (1, 1)
 
 
-def test_harness_trouble_is_an_error_not_a_failure(
+def test_a_service_that_does_not_start_is_an_error_not_a_failure(
     pytester: pytest.Pytester, project: ScenarioMaker
 ) -> None:
     project("demo")
@@ -294,11 +300,11 @@ def test_harness_trouble_is_an_error_not_a_failure(
     result.stdout.fnmatch_lines(["*execgo did not become ready*ended with 3*out of order*"])
     assert result.stdout.str().count("During handling") == 0
     report = latest(pytester.path)
-    assert not report["trustworthy"], "a run that came to nothing is reported, not yesterday's"
+    assert not report["trustworthy"], "the report is that of this run, not of an earlier one"
     assert [cell["errors"] for cell in report["cells"]] == [1]
 
 
-def test_trouble_in_mid_trial_is_an_error_too(
+def test_a_harness_error_during_a_trial_is_an_error_not_a_failure(
     pytester: pytest.Pytester, project: ScenarioMaker
 ) -> None:
     project("demo")
@@ -326,7 +332,7 @@ def test_trouble_in_mid_trial_is_an_error_too(
     result.stdout.fnmatch_lines(["the disk is full"])
 
 
-def test_a_framework_that_is_absent_is_skipped_with_the_command(
+def test_a_missing_framework_is_skipped_with_the_command_that_installs_it(
     pytester: pytest.Pytester, project: ScenarioMaker
 ) -> None:
     project("demo")
@@ -350,8 +356,8 @@ def test_a_framework_that_is_absent_is_skipped_with_the_command(
     result.stdout.fnmatch_lines(["*pip install 'pytest-execgo[[]absent[]]'*"])
 
 
-def test_an_outside_scenario_keeps_an_id_that_can_be_used(pytester: pytest.Pytester) -> None:
-    """The built-in scenarios are not below the project's folder."""
+def test_the_id_of_a_built_in_scenario_can_be_selected(pytester: pytest.Pytester) -> None:
+    """The built-in scenarios are outside the project's folder."""
     item = "scenarios/multi_step_agent/scenario.yaml::reference-replay-none-r0"
     listed = pytester.runpytest("--execgo-matrix", "--collect-only", "-q")
     assert item in ids(listed)

@@ -1,11 +1,18 @@
-"""Each option, its ini twin, and one clear line for a bad value."""
+"""Each option, its ini twin, and one clear line for a wrong value or combination."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from fnmatch import fnmatch
 
 import pytest
 
+from pytest_execgo.errors import UsageError
+from pytest_execgo.models.benchmark import TrialResult
+from pytest_execgo.options.table import OPTIONS, Option
+from pytest_execgo.options.values import Text
+from pytest_execgo.plugin.request import RequestReader
 from tests.conftest import ScenarioMaker
 from tests.ids import readable
 from tests.plugin.conftest import latest
@@ -15,6 +22,137 @@ COLLECT = ("--execgo-matrix", "--collect-only", "-q")
 
 def count(result: pytest.RunResult) -> int:
     return sum("scenario.yaml::" in line for line in result.outlines)
+
+
+def complaint_of(result: pytest.RunResult) -> str:
+    """The only line on standard error."""
+    (line,) = [line for line in result.errlines if line.strip()]
+    return line
+
+
+def options(names: Callable[[Option], bool]) -> pytest.MarkDecorator:
+    """Parametrises ``option`` by a part of the table, so that a new option is tested by itself."""
+    chosen = [option for option in OPTIONS if names(option)]
+    return pytest.mark.parametrize("option", chosen, ids=lambda option: option.name)
+
+
+def words(option: Option, text: str = "1") -> list[str]:
+    return [option.flag] if option.kind == "flag" else [f"{option.flag}={text}"]
+
+
+# A persistent fleet needs Docker, also to find out that its name is wrong.
+@options(lambda o: o.kind != "flag" and not isinstance(o.value, Text) and o.name != "fleet")
+def test_a_value_that_no_option_allows_is_refused(
+    pytester: pytest.Pytester, project: ScenarioMaker, option: Option
+) -> None:
+    project("demo")
+    live = ["--execgo-mode=live", "--execgo-model=m", "--execgo-base-url=http://h/v1"]
+    others = [word for word in live if not word.startswith(f"{option.flag}=")]
+    result = pytester.runpytest(
+        "--execgo-matrix", *(others if option.live_only else []), *words(option, "=@")
+    )
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert complaint_of(result).startswith("ERROR: execgo: ")
+    assert "=@" in complaint_of(result)
+
+
+@options(lambda o: o.kind != "flag")
+def test_an_empty_value_is_refused_even_without_the_matrix(
+    pytester: pytest.Pytester, option: Option
+) -> None:
+    result = pytester.runpytest(f"{option.flag}=")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert complaint_of(result) == f"ERROR: execgo: {option.flag}: needs a value: {option.help}"
+
+
+@options(lambda o: o.live_only)
+def test_an_option_for_live_mode_is_refused_without_live_mode(
+    pytester: pytest.Pytester, project: ScenarioMaker, option: Option
+) -> None:
+    project("demo")
+    result = pytester.runpytest("--execgo-matrix", *words(option))
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    expected = f"ERROR: execgo: {option.flag} is for live mode, *add --execgo-mode live"
+    assert fnmatch(complaint_of(result), expected)
+
+
+def earlier_run(pytester: pytest.Pytester) -> None:
+    """The folder of a run without trials."""
+    folder = pytester.mkdir("reports") / "earlier"
+    folder.mkdir()
+    (folder / "request.json").write_text('{"schema_version": "1"}')
+
+
+@options(lambda o: o.resume == "refuse" and o.name != "replay")
+def test_an_option_that_would_change_a_resumed_run_is_refused(
+    pytester: pytest.Pytester, project: ScenarioMaker, option: Option
+) -> None:
+    project("demo")
+    earlier_run(pytester)
+    result = pytester.runpytest("--execgo-matrix", "--execgo-resume=earlier", *words(option))
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert complaint_of(result) == (
+        "ERROR: execgo: --execgo-resume takes the request of the run it resumes; "
+        f"leave out {option.flag}"
+    )
+
+
+def test_a_resumed_run_without_live_mode_refuses_to_record(
+    pytester: pytest.Pytester, project: ScenarioMaker
+) -> None:
+    project("demo")
+    earlier_run(pytester)
+    result = pytester.runpytest("--execgo-matrix", "--execgo-resume=earlier", "--execgo-record")
+    assert "--execgo-record is for live mode" in complaint_of(result)
+
+
+@options(lambda o: o.replay == "refuse")
+def test_an_option_that_would_change_a_replay_is_refused(
+    pytester: pytest.Pytester, option: Option
+) -> None:
+    recorded = {"demo-r0": (pytester.path, TrialResult.model_construct())}
+    reader = RequestReader(pytester.parseconfig(*words(option)), recorded)
+    with pytest.raises(UsageError) as caught:
+        reader.read()
+    assert str(caught.value) == (
+        f"--execgo-replay repeats trials as they were recorded; leave out {option.flag}"
+    )
+
+
+@options(lambda o: o.replay == "allow" and o.name != "replay")
+def test_an_option_that_a_replay_allows_is_not_refused(
+    pytester: pytest.Pytester, option: Option
+) -> None:
+    recorded = {"demo-r0": (pytester.path / "run/trials/demo-r0", TrialResult.model_construct())}
+    reader = RequestReader(pytester.parseconfig(*words(option)), recorded)
+    with pytest.raises(UsageError, match="so the fleet of the trial is unknown"):
+        reader.read()
+
+
+@pytest.mark.parametrize(
+    ("file", "words", "timeout"),
+    [
+        (9.0, [], 9.0),
+        (9.0, ["--execgo-model-timeout=7"], 7.0),
+        (None, [], 5.0),
+        (None, ["--execgo-model-timeout=7"], 7.0),
+    ],
+)
+def test_a_provider_on_the_command_line_discards_the_model_of_files_but_not_its_timeout(
+    pytester: pytest.Pytester, file: float | None, words: list[str], timeout: float
+) -> None:
+    pytester.makeini("[pytest]\nexecgo_model_timeout = 5\nexecgo_temperature = 1\n")
+    model = {"provider": "openai-compatible", "model": "m", "model_timeout": file}
+    request = {"schema_version": "1", "modes": ["live"]} | ({"model": model} if file else {})
+    (pytester.path / "request.json").write_text(json.dumps(request))
+    given = ["--execgo-request=request.json", "--execgo-mode=live", "--execgo-provider=scripted"]
+    read = RequestReader(pytester.parseconfig(*given, *words), {}).read()
+    assert read.model is not None
+    assert read.model.model_dump(exclude_none=True) == {
+        "provider": "scripted",
+        "model": "default",
+        "model_timeout": timeout,
+    }
 
 
 @pytest.mark.parametrize(
@@ -39,18 +177,17 @@ def count(result: pytest.RunResult) -> int:
         ("seed=", "needs a value"),
         ("known-findings=runtime-tasks-stay-running", "expected ID=REASON"),
         ("known-findings=runtime-task-stays=x", "did you mean 'runtime-tasks-stay-running'?"),
-        ("reports=taken", "is no folder that can be written to"),
+        ("reports=taken", "is not a writable directory"),
     ],
 )
-def test_a_bad_value_is_one_line_and_exit_4(
+def test_a_wrong_value_is_one_line_and_exit_4(
     pytester: pytest.Pytester, project: ScenarioMaker, option: str, complaint: str
 ) -> None:
     project("demo")
     (pytester.path / "taken").touch()
     result = pytester.runpytest("--execgo-matrix", f"--execgo-{option}")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    lines = [line for line in result.errlines if line.strip()]
-    assert len(lines) == 1, lines
+    assert complaint_of(result)
     result.stderr.fnmatch_lines([f"ERROR: execgo: *{complaint}*"])
 
 
@@ -70,13 +207,22 @@ def test_a_bad_value_is_one_line_and_exit_4(
         ("execgo_reports = out", 1),
     ],
 )
-def test_every_option_has_an_ini_twin(
+def test_an_ini_file_sets_options(
     pytester: pytest.Pytester, project: ScenarioMaker, ini: str, items: int
 ) -> None:
     project("demo")
     pytester.makeini(f"[pytest]\n{ini}\n")
     result = pytester.runpytest(*COLLECT, "--strict-config")
     assert count(result) == items, result.stdout.str()
+
+
+@options(lambda o: True)
+def test_every_option_has_an_ini_twin(pytester: pytest.Pytester, option: Option) -> None:
+    value = {"flag": "true", "one": "some-text", "many": "'some text'"}[option.kind]
+    read = {"flag": True, "one": "some-text", "many": ["some text"]}[option.kind]
+    pytester.makeini(f"[pytest]\n{option.key} = {value}\n")
+    config = pytester.parseconfig("--strict-config")
+    assert config.getini(option.key) == read
 
 
 def test_profiles_can_be_chosen_by_a_pattern(
@@ -90,7 +236,7 @@ def test_profiles_can_be_chosen_by_a_pattern(
     assert len(ids) == len(names)
 
 
-def test_the_command_line_wins_over_the_request_and_that_over_the_ini(
+def test_the_command_line_wins_over_the_request_file_which_wins_over_the_ini_file(
     pytester: pytest.Pytester, project: ScenarioMaker
 ) -> None:
     project("demo")
@@ -105,7 +251,7 @@ def test_the_command_line_wins_over_the_request_and_that_over_the_ini(
     assert count(chosen) == 1
 
 
-def test_reports_and_seed_go_where_they_are_told(
+def test_the_reports_folder_and_the_seed_can_be_chosen(
     pytester: pytest.Pytester, project: ScenarioMaker
 ) -> None:
     project("demo")
@@ -154,7 +300,7 @@ def test_the_folder_of_scenarios_can_be_chosen(
         ("plan.yaml", 'schema_version: "1"', 'schema_version: "9"', "pip install -U pytest-execgo"),
     ],
 )
-def test_a_bad_scenario_is_one_line_without_a_traceback(
+def test_a_wrong_scenario_is_one_line_without_a_traceback(
     pytester: pytest.Pytester,
     project: ScenarioMaker,
     workers: list[str],
@@ -168,11 +314,12 @@ def test_a_bad_scenario_is_one_line_without_a_traceback(
     assert old in text
     path.write_text(text.replace(old, new, 1))
     result = pytester.runpytest("--execgo-matrix", *workers)
-    assert result.ret in (2, 4)
+    # With xdist the controller reads the manifests, before any worker starts.
+    assert result.ret == (4 if workers else 2)
     output = result.stdout.str() + result.stderr.str()
     assert "Traceback" not in output
-    told = [line for line in output.splitlines() if f"{file}:" in line]
-    assert len(told) == 1, told
+    lines = [line for line in output.splitlines() if f"{file}:" in line]
+    assert len(lines) == 1, lines
     (result.stderr if workers else result.stdout).fnmatch_lines([f"*{complaint}*"])
 
 
@@ -187,7 +334,7 @@ def test_a_bad_scenario_is_one_line_without_a_traceback(
     ],
     ids=readable,
 )
-def test_a_bad_profile_is_found_before_anything_runs(
+def test_a_wrong_profile_is_found_before_any_trial_runs(
     pytester: pytest.Pytester, project: ScenarioMaker, fault: dict[str, object], complaint: str
 ) -> None:
     project("demo")

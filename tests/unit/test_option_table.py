@@ -34,8 +34,8 @@ WRONG = {
     Decimal: ["x", "-1", "nan", "inf"],
     Seconds: ["x", "0", "-1", "nan", "86401"],
     Url: ["localhost", "ftp://h", "http://h:0", "http://u:p@h", "http://h/chat/completions"],
-    ServiceLauncher: ["execgo", "execgo="],
-    KnownFinding: ["id", "id= "],
+    ServiceLauncher: ["execgo", "execgo=", "=embedded"],
+    KnownFinding: ["id", "id= ", "=reason"],
 }
 OTHER = {
     Whole: ["3"],
