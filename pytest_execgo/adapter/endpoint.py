@@ -12,7 +12,7 @@ import requests
 import urllib3
 
 from pytest_execgo.adapter.answer import Answer, in_one_line, parsed
-from pytest_execgo.transport.local import session_for
+from pytest_execgo.transport.client import session_for
 
 _PIECE_BYTES = 65536
 # Where no key is needed, people set "none", "test" or "ollama": words that occur in answers. A shorter

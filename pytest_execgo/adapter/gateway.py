@@ -25,7 +25,7 @@ from pytest_execgo.adapter.recorded import DIVERGENCE
 from pytest_execgo.adapter.retries import is_client_error, retry_wait
 from pytest_execgo.errors import PlanError
 from pytest_execgo.models.recording import Exchange
-from pytest_execgo.transport.local import LoopbackServer
+from pytest_execgo.transport.loopback import LoopbackServer
 
 
 @dataclass(frozen=True)

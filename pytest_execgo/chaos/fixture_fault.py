@@ -10,7 +10,7 @@ from pydantic import Field
 
 from pytest_execgo.chaos.action import Injection, ServiceAction
 from pytest_execgo.ports import Target
-from pytest_execgo.transport.local import request
+from pytest_execgo.transport.client import request
 
 _TIMEOUT_SECONDS = 5.0
 

@@ -21,7 +21,8 @@ from wsgiref.util import is_hop_by_hop
 
 import requests
 
-from pytest_execgo.transport.local import LoopbackServer, session_for
+from pytest_execgo.transport.client import session_for
+from pytest_execgo.transport.loopback import LoopbackServer
 
 _LOOK_SECONDS = 0.05
 # This proxy recomputes them.

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from pytest_execgo.conformance.model import Delete, Draft, Program, ReferenceModel, Submit
 from pytest_execgo.errors import UsageError
-from pytest_execgo.transport.local import request
+from pytest_execgo.transport.client import request
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy

@@ -18,7 +18,7 @@ from pytest_execgo.harness.service import (
     refuse_other_version,
 )
 from pytest_execgo.models.benchmark import ServiceInfo
-from pytest_execgo.transport.local import request
+from pytest_execgo.transport.client import request
 
 _TIMEOUT_SECONDS = 5.0
 

@@ -11,7 +11,7 @@ from typing import Any
 import requests
 
 from pytest_execgo.errors import HarnessError
-from pytest_execgo.transport.local import request
+from pytest_execgo.transport.client import request
 
 DEFAULT_TIMEOUT_SECONDS = 30.0
 _LOOK_EVERY_SECONDS = 0.005

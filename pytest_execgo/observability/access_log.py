@@ -6,7 +6,7 @@ import requests
 
 from pytest_execgo.models.events import FixtureRequest
 from pytest_execgo.observability.recorder import TimelineRecorder
-from pytest_execgo.transport.local import request
+from pytest_execgo.transport.client import request
 
 _TIMEOUT_SECONDS = 5.0
 

@@ -34,7 +34,7 @@ from pytest_execgo.models.recording import Recording
 from pytest_execgo.observability.artifacts import write_json, write_model
 from pytest_execgo.observability.recorder import TimelineRecorder
 from pytest_execgo.run.context import TrialContext
-from pytest_execgo.transport.local import request
+from pytest_execgo.transport.client import request
 
 SCRIPTED = "scripted"
 _MODEL_TIMEOUT_SECONDS = 120.0

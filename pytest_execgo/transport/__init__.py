@@ -1,1 +1,1 @@
-"""HTTP between our own parts: never through a proxy of the user, never with a password of theirs."""
+"""HTTP between the parts of this package: client rules and a loopback server."""

@@ -23,7 +23,7 @@ from pytest_execgo.extensions.registry import Registry
 from pytest_execgo.harness.fleet import Fleet, FleetSpec
 from pytest_execgo.harness.service import SERVICE_NAMES
 from pytest_execgo.ports import Killable
-from pytest_execgo.transport.local import request
+from pytest_execgo.transport.client import request
 from tests.ids import readable
 
 REGISTRY = Registry.build()

@@ -27,7 +27,7 @@ from pytest_execgo.harness.containers.network import ContainerNetwork
 from pytest_execgo.harness.containers.service import ContainerService
 from pytest_execgo.harness.fleet import Fleet
 from pytest_execgo.harness.service import SERVICE_NAMES
-from pytest_execgo.transport.local import request
+from pytest_execgo.transport.client import request
 from tests import containers
 from tests.containers import ALL_LINKS, PYTHON_IMAGE, await_
 

@@ -21,7 +21,7 @@ from pytest_execgo.harness.containers import leftovers
 from pytest_execgo.harness.containers import persistent as kept
 from pytest_execgo.harness.containers.engine import engine
 from pytest_execgo.harness.fleet import Fleet, FleetSpec
-from pytest_execgo.transport import local as direct_http
+from pytest_execgo.transport.client import request
 from tests import containers
 from tests.containers import PYTHON_IMAGE
 from tests.ids import readable
@@ -72,11 +72,8 @@ def test_status_shows_health_addresses_and_versions(port: int) -> None:
     assert {row["state"] for row in shown.values()} == {"ready"}
     assert shown["execgo"]["published"] == f"http://127.0.0.1:{port}"
     assert "speaks v1.0.0" in shown["execgo"]["version"]
-    assert (
-        direct_http.request("GET", f"http://127.0.0.1:{port}/health", timeout=5).json()["status"]
-        == "ok"
-    )
-    assert direct_http.request("GET", f"{shown['fixtures']['url']}/healthz", timeout=5).ok
+    assert request("GET", f"http://127.0.0.1:{port}/health", timeout=5).json()["status"] == "ok"
+    assert request("GET", f"{shown['fixtures']['url']}/healthz", timeout=5).ok
 
 
 def test_a_second_fleet_with_the_same_name_or_port_is_refused(port: int) -> None:

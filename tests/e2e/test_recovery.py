@@ -16,7 +16,7 @@ from pytest_execgo.observability.recorder import read_timeline
 from pytest_execgo.ports import Killable
 from pytest_execgo.run.session import RunSession
 from pytest_execgo.scenario.library import builtin_folder
-from pytest_execgo.transport.local import request
+from pytest_execgo.transport.client import request
 from pytest_execgo.verdict.attribute import attribute
 from tests.conftest import ScenarioMaker
 

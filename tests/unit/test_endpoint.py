@@ -19,7 +19,7 @@ from pytest_execgo.adapter import endpoint
 from pytest_execgo.adapter.answer import Answer
 from pytest_execgo.adapter.endpoint import Endpoint, read, retry_after
 from pytest_execgo.emulators.httpd import Request, Response, json_response
-from pytest_execgo.transport.local import session_for
+from pytest_execgo.transport.client import session_for
 from tests.endpoints import serving
 from tests.ids import readable
 
@@ -239,7 +239,7 @@ def test_netrc_does_not_replace_the_key(tmp_path: Path, monkeypatch: pytest.Monk
     netrc = tmp_path / "netrc"
     netrc.write_text("default login bob password secret\n")
     monkeypatch.setenv("NETRC", str(netrc))
-    monkeypatch.setattr("pytest_execgo.transport.local.is_local", lambda url: False)
+    monkeypatch.setattr("pytest_execgo.transport.client.is_local", lambda url: False)
     seen: list[str | None] = []
 
     def look(request: Request) -> Response:

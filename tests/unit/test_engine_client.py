@@ -21,7 +21,7 @@ from pytest_execgo.runner.client import (
 )
 from pytest_execgo.runner.clock import SystemClock
 from pytest_execgo.runner.engine import EngineGone, PatientEngine, RestartWatch
-from pytest_execgo.transport.local import LoopbackServer
+from pytest_execgo.transport.loopback import LoopbackServer
 from tests.fakes import FakeClock, FakeFleet, RunnerWorld, graph_of, no_answer, refused
 
 TASK = {

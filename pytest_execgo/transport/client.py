@@ -1,0 +1,40 @@
+"""Rules for HTTP requests: proxies, certificates and credentials of the user's environment."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+
+
+def request(method: str, url: str, **options: Any) -> requests.Response:
+    """One request on its own connection to a service of the fleet, never through a proxy of the user.
+
+    Takes the options of :func:`requests.request`, and raises the same errors.
+    """
+    with requests.Session() as session:
+        session.trust_env = False
+        return session.request(method, url, **options)
+
+
+def is_local(url: str) -> bool:
+    """Whether a URL points to the loopback of this machine, which needs no proxy."""
+    return urlsplit(url).hostname in ("127.0.0.1", "localhost", "::1")
+
+
+def session_for(url: str) -> requests.Session:
+    """A session for an endpoint that the user configured, local or not.
+
+    It uses the user's proxy, except for a local URL, and the user's certificates. It never uses the
+    user's ``.netrc``.
+    """
+    session = requests.Session()
+    if is_local(url):
+        session.trust_env = False
+        bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
+        session.verify = bundle or True
+    # Without an ``auth`` of its own, requests replaces any authorization header by that of .netrc.
+    session.auth = lambda request: request
+    return session
