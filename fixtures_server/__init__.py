@@ -1,7 +1,7 @@
 """The fixtures server: a stand-alone program with an advisory feed and a control plane.
 
-Trials reach it under a prefix of their own (``/t/<trial_id>/…``), so that the access log and faults
-of one trial can never touch another.
+Each trial has its own scope (the prefix ``/t/<trial_id>/…``), so faults and the access log of one trial
+never affect another.
 """
 
 VERSION = "0.1.0"

@@ -1,4 +1,4 @@
-"""``python -m fixtures_server --port 0``: prints a JSON ready line and serves."""
+"""``python -m fixtures_server --port 0``: print a JSON ready line, then serve."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from pytest_execgo.emulators import httpd
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run until SIGTERM, SIGINT or the end of standard input (when asked)."""
+    """Run until SIGTERM, SIGINT or (``--exit-with-stdin``) the end of standard input."""
     parser = argparse.ArgumentParser(prog="python -m fixtures_server")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument(
-        "--data-dir", type=Path, help="keep the access log here, so that it outlives a restart"
+        "--data-dir", type=Path, help="keep access log and faults here, to survive a restart"
     )
     parser.add_argument(
         "--exit-with-stdin", action="store_true", help="end when standard input closes"

@@ -1,4 +1,4 @@
-"""What was served to whom; kept in a file, a killed server still knows it when it is back."""
+"""The access log: which request got which answer. In a file, it survives a killed server."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 UNANSWERED = 0
-"""The status of a request that got no answer (yet)."""
+"""The status of a request without an answer, or without an answer until now."""
 
 
 class AccessLog:
-    """Entries per scope; safe to use from many threads."""
+    """Log entries by scope; safe to use from many threads."""
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
@@ -24,21 +24,21 @@ class AccessLog:
         self._open: dict[int, tuple[str, dict[str, Any]]] = {}
         self._count = 0
         if path and path.exists():
-            # A line that was cut by the kill has no newline.
+            # If the server was killed, the last line may be incomplete: it has no newline.
             for line in path.read_text(encoding="utf-8").split("\n")[:-1]:
                 known = json.loads(line)
                 self._entries[known.pop("scope")].append(known)
             self._rewrite()
 
     def begin(self, scope: str, asked: dict[str, Any]) -> int:
-        """A request has come; the token to finish it with."""
+        """Record the begin of a request; returns the token for :meth:`finish`."""
         with self._lock:
             self._count += 1
             self._open[self._count] = (scope, asked)
             return self._count
 
     def finish(self, token: int, entry: dict[str, Any]) -> None:
-        """It is about to be answered; on disk before the answer is sent."""
+        """Record the answer of a request, on disk too; call it before the answer is sent."""
         with self._lock:
             scope, _ = self._open.pop(token)
             entry = {"status": UNANSWERED, **entry}
@@ -48,7 +48,7 @@ class AccessLog:
                     file.write(_line(scope, entry))
 
     def of(self, scope: str) -> list[dict[str, Any]]:
-        """The entries of a scope, in order; last those that still wait for their answer."""
+        """The entries of a scope in order; requests that wait for an answer come last."""
         now = time.time()
         with self._lock:
             waiting = [
@@ -59,7 +59,7 @@ class AccessLog:
             return [*self._entries.get(scope, []), *waiting]
 
     def forget(self, scope: str) -> None:
-        """Remove a scope; the others stay."""
+        """Remove the entries of one scope."""
         with self._lock:
             if self._entries.pop(scope, None):
                 self._rewrite()

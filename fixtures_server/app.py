@@ -21,8 +21,10 @@ ADVISORIES: dict[str, Any] = json.loads(
 
 
 class App:
-    """Serves content and remembers, per scope, what it served; with ``data_dir`` also across its own
-    death."""
+    """Answers requests, and logs them by scope.
+
+    With ``data_dir``, log and faults survive the end of the process.
+    """
 
     def __init__(self, data_dir: Path | None = None) -> None:
         self._faults = FaultBook(data_dir / "faults.json" if data_dir else None)
@@ -80,15 +82,15 @@ class App:
                     fault = self._faults.arm(json.loads(request.body))
                 except (ValueError, TypeError) as error:
                     return json_response({"error": str(error)}, 400)
-                return json_response(fault.wire(), 201)
+                return json_response(fault.as_json(), 201)
             case ("GET", "faults"):
-                return json_response({"faults": [fault.wire() for fault in self._faults.all()]})
+                return json_response({"faults": [fault.as_json() for fault in self._faults.all()]})
             case ("GET", "faults", fault_id):
                 known = self._faults.get(fault_id)
-                return json_response(known.wire()) if known else _no_fault(fault_id)
+                return json_response(known.as_json()) if known else _no_fault(fault_id)
             case ("DELETE", "faults", fault_id):
                 gone = self._faults.disarm(fault_id)
-                return json_response(gone.wire()) if gone else _no_fault(fault_id)
+                return json_response(gone.as_json()) if gone else _no_fault(fault_id)
             case ("POST", "scripts"):
                 try:
                     self._scripts.set(json.loads(request.body))

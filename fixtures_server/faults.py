@@ -1,4 +1,4 @@
-"""Faults of the fixtures server: what each does to a good reply, and the book of those armed."""
+"""Faults of the fixtures server: their effects on answers, and the armed faults."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from pytest_execgo.emulators.httpd import Response
 
 
 def error(response: Response, params: dict[str, Any]) -> Response:
-    """Answer with an error status instead of the content."""
+    """Replace the answer by an error status, ``params["status"]`` (503)."""
     status = int(params.get("status", 503))
     body = json.dumps({"error": f"fixture fault: status {status}"}).encode()
     return replace(response, status=status, body=body, content_type="application/json")
 
 
 def latency(response: Response, params: dict[str, Any]) -> Response:
-    """Answer late."""
+    """Delay the answer by ``params["delay_ms"]`` (800)."""
     time.sleep(float(params.get("delay_ms", 800)) / 1000)
     return response
 
 
 def garbage(response: Response, params: dict[str, Any]) -> Response:
-    """Bytes that are neither JSON nor UTF-8, with the status of success."""
+    """Replace the body by bytes that are neither JSON nor UTF-8, with status 200."""
     return replace(response, status=200, body=b"\xff\xfe<html>" + bytes(range(128, 192)))
 
 
 def wrong_value(response: Response, params: dict[str, Any]) -> Response:
-    """The same shape with every text and number another one; what is no JSON stays as it is."""
+    """Change every text and number, in the same shape. A body without JSON stays unchanged."""
     try:
         content = json.loads(response.body)
     except ValueError:
@@ -47,7 +47,7 @@ def _falsified(value: Any) -> Any:
     if isinstance(value, list):
         return [_falsified(found) for found in value]
     if isinstance(value, str):
-        # Digits change so that a version stays one; a text without digits gets a mark.
+        # With other digits a version remains a version; a text without digits gets a prefix.
         changed = "".join(str((int(c) + 1) % 10) if c in "0123456789" else c for c in value)
         return changed if changed != value else f"not {value}"
     if isinstance(value, bool) or value is None:
@@ -65,7 +65,10 @@ EFFECTS: dict[str, Callable[[Response, dict[str, Any]], Response]] = {
 
 @dataclass
 class ArmedFault:
-    """One fault in a scope (a trial). ``times`` 0 means: every matching request."""
+    """One fault of a scope (a trial). ``times`` 0 means every matching request.
+
+    ``first_injected_at`` is in seconds since the epoch.
+    """
 
     fault_id: str
     scope: str
@@ -76,8 +79,8 @@ class ArmedFault:
     injections: int = 0
     first_injected_at: float | None = None
 
-    def wire(self) -> dict[str, Any]:
-        """The fault as the control plane shows it; ``first_hit_at`` in seconds since the epoch."""
+    def as_json(self) -> dict[str, Any]:
+        """The fault in answers of the control plane."""
         return dict(vars(self))
 
 
@@ -85,7 +88,7 @@ _TYPES = {"scope": str, "effect": str, "params": dict, "path_prefix": str, "time
 
 
 class FaultBook:
-    """All armed faults; safe to use from many threads. With a ``path`` they outlive the server."""
+    """All armed faults; safe to use from many threads. With a ``path`` they survive a restart."""
 
     def __init__(self, path: Path | None = None) -> None:
         self._path = path
@@ -98,7 +101,7 @@ class FaultBook:
             self._faults = {name: ArmedFault(**fault) for name, fault in book["faults"].items()}
 
     def arm(self, wanted: dict[str, Any]) -> ArmedFault:
-        """Add a fault; raises ``ValueError`` for an effect or member that is not known."""
+        """Add a fault; raises ``ValueError`` for an unknown effect or member."""
         if not isinstance(wanted, dict):
             raise ValueError("expected an object")
         for name in wanted:
@@ -122,16 +125,16 @@ class FaultBook:
             return fault
 
     def all(self) -> list[ArmedFault]:
-        """Those that are armed now."""
+        """The faults that are armed now."""
         with self._lock:
             return list(self._faults.values())
 
     def get(self, fault_id: str) -> ArmedFault | None:
-        """The fault, or ``None``."""
+        """The fault with this id, or ``None``."""
         return self._faults.get(fault_id)
 
     def disarm(self, fault_id: str) -> ArmedFault | None:
-        """Remove a fault, and return what became of it."""
+        """Remove a fault; returns it with its number of injections, or ``None``."""
         with self._lock:
             fault = self._faults.pop(fault_id, None)
             if fault:
@@ -139,7 +142,10 @@ class FaultBook:
             return fault
 
     def apply(self, scope: str, path: str, response: Response, at: float) -> Response:
-        """The reply after all faults that match; each hit is counted. ``at``: when it was asked."""
+        """The answer after all matching faults, whose injections are counted.
+
+        ``at``: the time of the request, in seconds since the epoch.
+        """
         affected = []
         with self._lock:
             for fault in self._faults.values():
@@ -151,7 +157,7 @@ class FaultBook:
                 affected.append(fault)
             if affected:
                 self._save()
-        # Outside of the lock: a slow answer must not make all others slow.
+        # Outside the lock, so that a delayed answer does not delay the others.
         for fault in affected:
             response = EFFECTS[fault.effect](response, fault.params)
         return response
@@ -159,7 +165,7 @@ class FaultBook:
     def _save(self) -> None:
         if self._path is None:
             return
-        faults = {name: fault.wire() for name, fault in self._faults.items()}
+        faults = {name: fault.as_json() for name, fault in self._faults.items()}
         temporary = self._path.with_suffix(".tmp")
         temporary.write_text(json.dumps({"count": self._count, "faults": faults}), encoding="utf-8")
         os.replace(temporary, self._path)

@@ -1,7 +1,7 @@
 """The scripted model: an OpenAI-compatible endpoint that answers from a script, one script per scope.
 
-It understands enough of ``/chat/completions`` and ``/responses`` for what SDKs ask: plain text, a JSON
-schema, a tool that must be called, streaming. What it counts as a token is a word.
+It supports the parts of ``/chat/completions`` and ``/responses`` that SDKs use: plain text, a JSON
+schema, a required tool call, streaming. It counts each word as a token.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class ScriptBook:
         self._given: dict[str, int] = {}
 
     def set(self, wanted: Any) -> None:
-        """``{"scope", "answers": [text, …]}``; raises ``ValueError`` for anything else."""
+        """Set a script, ``{"scope", "answers": [text, …]}``; raises ``ValueError`` for another shape."""
         scope = wanted.get("scope") if isinstance(wanted, dict) else None
         answers = wanted.get("answers") if isinstance(wanted, dict) else None
         texts = isinstance(answers, list) and all(isinstance(text, str) for text in answers)
@@ -35,7 +35,7 @@ class ScriptBook:
             self._answers[scope], self._given[scope] = list(answers), 0
 
     def next(self, scope: str) -> str | None:
-        """The next answer of a scope; ``None`` where there is no script."""
+        """The next answer of a scope; ``None`` if it has no script."""
         with self._lock:
             answers = self._answers.get(scope)
             if not answers:
@@ -46,7 +46,7 @@ class ScriptBook:
 
 
 def handle(book: ScriptBook, request: Request, scope: str, rest: Sequence[str]) -> Response:
-    """One request below ``…/model/v1/``."""
+    """Answer one request; ``rest`` are the parts of the path after ``…/model/v1/``."""
     match (request.method, *rest):
         case ("GET", "models"):
             one = {"id": MODEL, "object": "model", "created": 0, "owned_by": "fixtures"}
@@ -63,7 +63,7 @@ def _answer(book: ScriptBook, request: Request, scope: str, form: Any) -> Respon
         asked = json.loads(request.body)
         model = asked["model"]
     except (ValueError, KeyError, TypeError):
-        return _error(400, "invalid_request_error", "the body is no JSON object with a model")
+        return _error(400, "invalid_request_error", "the body is not a JSON object with a model")
     if model != MODEL:
         message = f"The model `{model}` does not exist; this endpoint has `{MODEL}`"
         return _error(404, "invalid_request_error", message, "model_not_found")
@@ -149,8 +149,7 @@ def _responses(asked: dict[str, Any], text: str) -> Response:
 
 
 def _forced_tool(tools: list[dict[str, Any]], asked: dict[str, Any]) -> str | None:
-    """The tool that the answer has to come through: one that must be called, by its name or because it
-    is the only one and calling is required."""
+    """The name of the tool that the model must call; ``None`` if it need not call one."""
     choice = asked.get("tool_choice")
     if isinstance(choice, dict):
         return str(choice.get("name") or choice.get("function", {}).get("name"))

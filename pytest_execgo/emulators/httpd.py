@@ -1,7 +1,7 @@
-"""The small HTTP/1.1 server under all our services, and how such a service starts and ends.
+"""The HTTP/1.1 server of all embedded services, and their start and end.
 
-A service listens, prints one JSON ready line, and ends on SIGTERM, SIGINT, or (with
-``--exit-with-stdin``) when its standard input closes, which happens when its parent is gone.
+A service listens, prints one JSON ready line, and ends after SIGTERM or SIGINT. With
+``--exit-with-stdin`` it also ends when its standard input closes, which happens when its parent ends.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Response:
-    """One reply. ``drop`` closes the connection without answering."""
+    """One answer. ``drop`` closes the connection without an answer."""
 
     status: int = 200
     body: bytes = b""
@@ -47,7 +47,7 @@ Handler = Callable[[Request], Response]
 
 
 class Server(ThreadingHTTPServer):
-    """A threading server whose requests are answered by one function."""
+    """A threading server that answers all requests by one function."""
 
     daemon_threads = True
     request_queue_size = 256
@@ -58,20 +58,20 @@ class Server(ThreadingHTTPServer):
         super().__init__((host, port), _Exchange)
 
     def server_bind(self) -> None:
-        # HTTPServer would resolve its own name here, which can take seconds without a DNS.
+        # HTTPServer would look up its own host name here, which can take seconds without DNS.
         socketserver.TCPServer.server_bind(self)
         host, port = self.server_address[:2]
         self.server_name, self.server_port = str(host), int(port)
 
     @property
     def url(self) -> str:
-        """The base URL under which the server is reached."""
+        """The base URL of the server."""
         host, port = self.server_address[:2]
         return f"http://{host!s}:{port}"
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        # Not threading.Thread: without memory for a new thread its start() can wait for ever, and the
-        # server would never answer again. This way the one connection is dropped.
+        # Not threading.Thread: without memory for a new thread, its start() can wait forever, and the
+        # server would never answer again. This call raises instead, and drops one connection.
         try:
             _thread.start_new_thread(self._serve_connection, (request, client_address))
         except (RuntimeError, MemoryError):
@@ -86,14 +86,14 @@ class Server(ThreadingHTTPServer):
             self.shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Clients that hang up are no error of the service."""
+        """Ignore connections that the client closed."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)
 
 
 class _Exchange(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    wbufsize = -1  # one packet for head and body: Nagle would hold the second one back
+    wbufsize = -1  # send head and body in one packet: Nagle's algorithm would delay a second one
     disable_nagle_algorithm = True
     server: Server
 
@@ -140,11 +140,11 @@ class _Exchange(BaseHTTPRequestHandler):
     do_GET = do_POST = do_DELETE = do_PUT = do_PATCH = do_HEAD = do_OPTIONS = _answer
 
     def log_message(self, format: str, *args: Any) -> None:
-        """The services log what they do, not each request."""
+        """Log no requests: services log their own events."""
 
 
 def json_response(value: Any, status: int = 200) -> Response:
-    """A JSON reply in one line."""
+    """An answer with JSON in one line."""
     body = json.dumps(value, ensure_ascii=False, separators=(",", ":")) + "\n"
     return Response(status, body.encode("utf-8", "replace"), "application/json")
 
@@ -168,9 +168,9 @@ def run(
     exit_with_stdin: bool,
     on_stop: Callable[[], None] = lambda: None,
 ) -> int:
-    """Serve until told to end; prints the ready line first. Returns the exit status."""
-    # A pipe, not an Event: a signal that comes just before the main thread begins to wait on a lock, or
-    # that another thread receives, would not wake it, and the service would never end.
+    """Print the ready line, and serve until a signal or the end of input; returns the exit status."""
+    # A pipe, not an Event: a signal that arrives just before the main thread waits, or that another
+    # thread receives, does not end a wait on a lock. The service would never end.
     ended, end = os.pipe()
     os.set_blocking(end, False)
     signal.set_wakeup_fd(end)
@@ -189,7 +189,7 @@ def run(
 
 def _watch_stdin(end: int) -> None:
     try:
-        # os.read, not sys.stdin: a blocked buffered read would hold a lock at interpreter exit.
+        # os.read, not sys.stdin: a blocked read of sys.stdin would hold a lock at interpreter exit.
         while os.read(0, 4096):
             pass
     except OSError:

@@ -194,7 +194,7 @@ def test_healing_a_limit_revives_a_service_that_died_of_it(fleet: Fleet) -> None
     assert isinstance(service, ContainerService)
     injection = inject(fleet, "limit", "runtime", resource="memory", amount=16)
     service.kill()
-    assert "is back" in injection.heal()
+    assert injection.heal() == "runtime had ended, and runs again"
 
 
 def test_a_partition_cuts_off_the_container_but_not_its_health_checks(

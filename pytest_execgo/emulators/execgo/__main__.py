@@ -1,4 +1,4 @@
-"""``python -m pytest_execgo.emulators.execgo``: takes ExecGo's environment and flags."""
+"""``python -m pytest_execgo.emulators.execgo``, with the environment variables and flags of ExecGo."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DEFAULT_CONCURRENCY = 10
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the engine until SIGTERM, SIGINT or the end of standard input (when asked)."""
+    """Run until SIGTERM, SIGINT or (``--exit-with-stdin``) the end of standard input."""
     options = _parser().parse_args(argv)
     try:
         host, port = httpd.parse_addr(options.addr, default_host="0.0.0.0")

@@ -1,4 +1,4 @@
-"""``/adapters/*``: turning agents' actions into ExecGo tasks."""
+"""``/adapters/*``: translates the actions of agents into tasks."""
 
 from __future__ import annotations
 
@@ -88,19 +88,19 @@ _ACTION = Shape(
 
 @dataclass(frozen=True)
 class Translation:
-    """The tasks an action became, and how."""
+    """The tasks of an action, and the trace of the translation."""
 
     specs: list[TaskSpec]
     trace: dict[str, Any]
 
 
 class ActionError(Exception):
-    """The text of a 400 answer."""
+    """An invalid action; the text goes into a 400 answer."""
 
 
 @dataclass(frozen=True)
 class _Action:
-    """A decoded request."""
+    """A decoded action."""
 
     envelope: dict[str, Any]
     fields: dict[str, Any]
@@ -116,13 +116,13 @@ class _Action:
         return str(self.envelope.get("action_id", "")).strip()
 
     def metadata(self) -> dict[str, str]:
-        """The client's metadata, trimmed, without what is empty then."""
+        """The client's metadata: trimmed, without empty names and texts."""
         given = self.envelope.get("metadata", {})
         pairs = {name.strip(): text.strip() for name, text in given.items()}
         return {name: text for name, text in pairs.items() if name and text}
 
     def annotations(self) -> dict[str, str]:
-        """Metadata with the fixed names over it."""
+        """The metadata and the fixed names, which win; sorted."""
         ids = {
             name: str(self.envelope.get(name, "")).strip()
             for name in ("agent_id", "session_id", "action_id")
@@ -133,7 +133,7 @@ class _Action:
 
 
 def translate(body: bytes) -> Translation:
-    """The tasks of an action, not yet submitted; raises :class:`ActionError`."""
+    """The tasks of an action, not submitted yet; raises :class:`ActionError`."""
     action = _read(body)
     submits = action.name == "task_graph.submit"
     specs = _graph(action.payload) if submits else [_task(action)]
@@ -299,6 +299,6 @@ def _graph(payload: Any) -> list[TaskSpec]:
 
 
 def untouched(spec: TaskSpec) -> str:
-    """A translated task as JSON: it has no state and no times yet."""
+    """A translated task as JSON, without state and with zero times."""
     zero = "0001-01-01T00:00:00Z"
     return Record(spec, zero, zero, status="").text()

@@ -1,4 +1,4 @@
-"""Executor ``cli-skills``: any command, no shell, output mixed."""
+"""Executor ``cli-skills``: runs a command without a shell, with stdout and stderr in one output."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _SHAPE = Shape("executor.CLISkillInput", {"command": (str, "string"), "args": (l
 
 
 def run(attempt: TaskAttempt) -> Outcome:
-    """One attempt of a ``cli-skills`` task."""
+    """Run one attempt of a ``cli-skills`` task."""
     payload = attempt.spec.payload
     if payload is ABSENT:
         return _nothing("parse cli-skills input: unexpected end of JSON input")

@@ -1,4 +1,4 @@
-"""Running a local command for ``os`` shell tasks and ``cli-skills``, with Go's words for failures."""
+"""Runs a local command for ``os`` shell and ``cli-skills`` tasks, with the error messages of Go."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ _LOOK_SECONDS = 0.02
 
 @dataclass(frozen=True)
 class CommandResult:
-    """What a command left; ``error`` is ``None`` for exit 0, ``exit_code`` -1 without an exit."""
+    """The result of a command.
+
+    ``error`` is ``None`` for exit status 0. ``exit_code`` is -1 if the command did not exit by itself.
+    """
 
     stdout: str
     stderr: str
@@ -26,7 +29,10 @@ class CommandResult:
 def run_command(
     argv: list[str], attempt: TaskAttempt, directory: str | None, *, merge: bool
 ) -> CommandResult:
-    """Run ``argv`` until it ends, the task times out, or the engine stops. ``merge``: one output."""
+    """Run ``argv`` until it ends, the task times out, or the engine stops.
+
+    ``merge``: stderr goes to stdout.
+    """
     try:
         process = _spawn(argv, directory, merge=merge)
     except _NotStarted as problem:
@@ -41,7 +47,7 @@ def run_command(
             late = remaining is not None and remaining <= 0
             if (late or attempt.stopping.is_set()) and not killed:
                 killed = True
-                # The whole group: a grandchild that holds the pipe would keep the slot for ever.
+                # Kill the whole group: a grandchild with the pipe open would block the slot forever.
                 _kill_group(process)
     code = process.returncode
     if code < 0:

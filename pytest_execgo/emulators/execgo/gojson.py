@@ -1,6 +1,8 @@
-"""JSON as ExecGo's decoder reads it: only the first value counts, member names match in any case, and
-refusals use its words. What is well formed goes through :mod:`json`; only a refusal is looked at
-character by character, to say what the decoder would have said."""
+"""JSON as ExecGo's decoder (Go's ``encoding/json``) reads it.
+
+Only the first value counts, and member names match in any case. Valid text is decoded by :mod:`json`.
+Invalid text is scanned character by character, to produce the error message of Go.
+"""
 
 from __future__ import annotations
 
@@ -17,23 +19,22 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class JsonError(Exception):
-    """Why a text cannot be decoded, in the decoder's words."""
+    """Text that cannot be decoded, with the error message of Go."""
 
 
 class RawFloat(float):
-    """A number that remembers its spelling."""
+    """A number with its original spelling."""
 
     raw: str
 
     def __new__(cls, raw: str) -> RawFloat:
-        """The number that ``raw`` spells."""
         number = super().__new__(cls, raw)
         number.raw = raw
         return number
 
 
 def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not JSON")
 
 
 _DECODER = json.JSONDecoder(parse_float=RawFloat, parse_constant=_no_constant)
@@ -47,13 +48,13 @@ def decode(text: str) -> Any:
     except ValueError:
         raise JsonError(_refusal(text, start)) from None
     except RecursionError:
-        # Deeper than Python's decoder goes: nothing of ours needs such a value, only its fate.
+        # Too deep for Python's decoder. No request needs such a value, only an error message.
         refusal = _refusal(text, start)
         raise JsonError(refusal or "exceeded max depth") from None
 
 
 def clean(value: Any) -> Any:
-    """``value`` with U+FFFD for lone surrogates, as decoded strings have it."""
+    """``value`` with lone surrogates replaced by U+FFFD, as Go decodes strings."""
     if isinstance(value, str):
         return _SURROGATE.sub("\ufffd", value)
     if isinstance(value, list):
@@ -69,7 +70,7 @@ def members(value: dict[str, Any]) -> dict[str, Any]:
 
 
 def kind(value: Any) -> str:
-    """The decoder's word for the kind of a value; numbers with a spelling are shown with it."""
+    """Go's word for the kind of a value; a :class:`RawFloat` includes its spelling."""
     if value is None:
         return "null"
     if isinstance(value, RawFloat):
@@ -80,14 +81,14 @@ def kind(value: Any) -> str:
 
 @dataclass(frozen=True)
 class Shape:
-    """A Go struct: its name as it stands in messages, and its members' Python and Go types."""
+    """A Go struct: its name in messages, and the Python and Go types of its members."""
 
     go_type: str
     fields: dict[str, tuple[type, str]]
 
 
 def read_struct(value: Any, shape: Shape) -> dict[str, Any]:
-    """The members of ``value`` that the struct has; raises :class:`JsonError` for wrong types."""
+    """The members of ``value`` that the struct has; raises :class:`JsonError` for a wrong type."""
     if value is None:
         return {}
     if not isinstance(value, dict):
@@ -98,7 +99,7 @@ def read_struct(value: Any, shape: Shape) -> dict[str, Any]:
 
 
 def read_members(value: dict[str, Any], shape: Shape, where: str) -> dict[str, Any]:
-    """The same for an object at a known place; ``null`` members are left out (the zero value)."""
+    """The members of an object at the path ``where``, without ``null`` members (the zero value)."""
     given = members(value)
     found = {}
     for name, (python_type, go_type) in shape.fields.items():
@@ -124,7 +125,7 @@ def read_members(value: dict[str, Any], shape: Shape, where: str) -> dict[str, A
 
 
 def type_error(value: Any, where: str, go_type: str) -> JsonError:
-    """The refusal of a value of the wrong type."""
+    """The error for a value of the wrong type at the path ``where``."""
     word = kind(value) if go_type.startswith("int") else kind(value).split()[0]
     return JsonError(
         f"json: cannot unmarshal {word} into Go struct field {where} of type {go_type}"
@@ -132,9 +133,9 @@ def type_error(value: Any, where: str, go_type: str) -> JsonError:
 
 
 def raw_payloads(text: str) -> list[dict[str, str]]:
-    """``params`` and ``input`` of each element of ``tasks``, spelled as they came, white space left out.
+    """``params`` and ``input`` of each element of ``tasks`` in their original spelling, without spaces.
 
-    ExecGo echoes them so: ``1e2`` stays ``1e2``, an escape stays an escape.
+    ExecGo returns them in this form: ``1e2`` stays ``1e2``, and an escape stays an escape.
     """
     found: list[dict[str, str]] = []
     path: list[Any] = []
@@ -173,7 +174,7 @@ def raw_payloads(text: str) -> list[dict[str, str]]:
     return found
 
 
-# -- the words of a refusal
+# -- error messages
 
 
 class _Refused(Exception):
@@ -181,7 +182,7 @@ class _Refused(Exception):
 
 
 class _Scanner:
-    """Walks over a text until the first character that does not fit."""
+    """Scans a text up to its first invalid character."""
 
     def __init__(self, text: str, start: int) -> None:
         self.text, self.at = text, start
@@ -200,7 +201,7 @@ class _Scanner:
         return self.text[self.at] if self.at < len(self.text) else ""
 
     def value(self) -> None:
-        """One value; iterative, because ten thousand levels are legal."""
+        """Scan one value. No recursion, because ten thousand levels are valid."""
         closers: list[str] = []
         while True:
             self.space()
@@ -308,7 +309,7 @@ class _Scanner:
 
 
 def _refusal(text: str, start: int) -> str:
-    """Why the value at ``start`` is refused; empty if it is well formed."""
+    """Why the value at ``start`` is invalid; empty if it is valid."""
     if start >= len(text):
         return "EOF"
     try:

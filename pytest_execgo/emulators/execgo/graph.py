@@ -1,4 +1,4 @@
-"""Reading a submitted graph: shape, validation in ExecGo's order and words, normalisation."""
+"""Reads a submitted graph: types, rules in the order and with the messages of ExecGo, normalisation."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ _ESCAPES = {7: "a", 8: "b", 12: "f", 10: "n", 13: "r", 9: "t", 11: "v", 34: '"',
 
 
 class GraphError(Exception):
-    """The text of a 400 answer."""
+    """An invalid graph; the text goes into a 400 answer."""
 
 
 @dataclass
 class TaskSpec:
-    """What a client said about one task, after normalisation. ``ABSENT`` payloads were not given."""
+    """One task of a client, after normalisation. A missing payload is ``ABSENT``."""
 
     id: str
     type: str
@@ -43,13 +43,13 @@ class TaskSpec:
     retry: int = 0
     timeout: int = 0
     annotations: dict[str, str] = field(default_factory=dict)
-    # The payloads as they were spelled, for the echo.
+    # The payloads in their original spelling, for answers.
     raw_params: str | None = None
     raw_input: str | None = None
 
     @property
     def payload(self) -> Any:
-        """``input`` if it was given, else ``params``, else ``ABSENT``."""
+        """``input`` if present, else ``params``, else ``ABSENT``."""
         return self.params if self.input is ABSENT else self.input
 
 
@@ -85,7 +85,7 @@ def read_graph(body: bytes) -> list[TaskSpec]:
 
 
 def tasks_of(value: Any, go_type: str) -> list[Any]:
-    """The list of tasks of a graph object; an absent or null one is empty."""
+    """The list of tasks of a graph object; an absent or null list is empty."""
     if value is None:
         return []
     if not isinstance(value, dict):
@@ -100,20 +100,20 @@ def tasks_of(value: Any, go_type: str) -> list[Any]:
 
 
 def task_specs(items: list[Any]) -> list[TaskSpec]:
-    """Every task as the client wrote it."""
+    """The tasks before normalisation; raises :class:`JsonError`."""
     return [_spec(item, index) for index, item in enumerate(items)]
 
 
 def _spec(item: Any, index: int) -> TaskSpec:
     where = f"TaskGraph.tasks.{index}"
     if not isinstance(item, dict):
-        # The real engine drops the connection on null here; a plain 400 serves its users better.
+        # For null, the real engine drops the connection. A 400 answer is more useful.
         word = kind(item).split()[0]
         raise JsonError(f"json: cannot unmarshal {word} into {where} of type models.Task")
     values: dict[str, Any] = {"id": "", "type": "", **read_members(item, _TASK, where)}
     given = members(item)
     for name in ("created_at", "updated_at"):
-        # Overwritten at submission, but it must be a time.
+        # Its value is replaced at submission, but it must be a time.
         text = given.get(name)
         if isinstance(text, str) and not _TIME.match(text):
             layout = "2006-01-02T15:04:05Z07:00"
@@ -127,7 +127,7 @@ def _spec(item: Any, index: int) -> TaskSpec:
 
 
 def validate(tasks: list[TaskSpec]) -> None:
-    """The rules for a graph as a whole, in ExecGo's order; raises :class:`GraphError`."""
+    """Check the rules of a graph in ExecGo's order; raises :class:`GraphError`."""
     if not tasks:
         raise GraphError("task graph is empty")
     ids: set[str] = set()
@@ -150,7 +150,7 @@ def validate(tasks: list[TaskSpec]) -> None:
 
 
 def check_type(task: TaskSpec) -> None:
-    """Raises :class:`GraphError` for a type that no executor has."""
+    """Raise :class:`GraphError` for a type without an executor."""
     name = task.type if task.type in TYPES else task.type.strip()
     if name not in TYPES and name not in LEGACY_TYPES:
         raise GraphError(f"unknown task type: {task.type} (available: {', '.join(TYPES)})")
@@ -174,7 +174,7 @@ def _has_cycle(tasks: list[TaskSpec]) -> bool:
 
 
 def normalise(task: TaskSpec) -> None:
-    """Turn a legacy type into a tool of type ``os``; every other task is left alone."""
+    """Turn a legacy type into a tool of type ``os``; other tasks stay unchanged."""
     if task.type in TYPES or task.type.strip() not in LEGACY_TYPES:
         return
     task.tool_name, task.execution_category, task.type = task.type, "os", "os"

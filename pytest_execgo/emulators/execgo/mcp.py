@@ -1,4 +1,4 @@
-"""Executor ``mcp`` and its handles: ExecGo has no MCP client behind it, it echoes."""
+"""Executor ``mcp`` and its handles. Like ExecGo, it has no MCP client: it returns its input."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _CALL = Shape(
 
 
 class Handles:
-    """All handles since the start of the engine; they are never removed."""
+    """All handles since the start of the engine, which never removes one."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -27,7 +27,7 @@ class Handles:
         self._last = 0
 
     def call(self, body: bytes) -> dict[str, Any]:
-        """``POST /mcp/call``: a handle without a task; raises :class:`~gojson.JsonError`."""
+        """``POST /mcp/call``: create a handle without a task; raises :class:`~gojson.JsonError`."""
         value = decode(body.decode("utf-8", "replace"))
         request = read_struct(value, _CALL)
         given = members(value).get("input") if isinstance(value, dict) else None
@@ -36,7 +36,7 @@ class Handles:
     def start(
         self, task_id: str, tool_name: str, payload: Any, handle_id: str = "", attempt: int = 0
     ) -> dict[str, Any]:
-        """Make a handle, or the one asked for anew; returns it as it is at first."""
+        """Create a handle, or replace ``handle_id``; returns it in its first state, ``accepted``."""
         moment = now()
         with self._lock:
             self._last = max(self._last + 1, time_ns())
@@ -62,13 +62,13 @@ class Handles:
             return first
 
     def get(self, handle_id: str) -> dict[str, Any] | None:
-        """The handle as it is now."""
+        """The handle in its present state, or ``None``."""
         with self._lock:
             found = self._handles.get(handle_id)
             return dict(found) if found else None
 
     def run(self, attempt: TaskAttempt) -> Outcome:
-        """One attempt of an ``mcp`` task: its end is noticed at the next tick."""
+        """Run one attempt of an ``mcp`` task, which ends at the next poll."""
         spec = attempt.spec
         payload = None if spec.payload is ABSENT else spec.payload
         first = self.start(spec.id, spec.tool_name, payload, attempt.handle_id, attempt.number)

@@ -1,4 +1,4 @@
-"""Executor ``os``: the tools that need no service, with ExecGo's parameters and words."""
+"""Executor ``os``: the tools that need no service, with the parameters and messages of ExecGo."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ WHITELIST = frozenset(
 
 
 def run(attempt: TaskAttempt) -> Outcome:
-    """One attempt of an ``os`` task."""
+    """Run one attempt of an ``os`` task."""
     spec = attempt.spec
     tool = spec.tool_name.strip() or spec.type
     if tool not in _TOOLS:
@@ -137,7 +137,7 @@ def _file(attempt: TaskAttempt, params: dict[str, Any]) -> Outcome:
     if not params.get("path"):
         return _failed("path is required")
     path = posixpath.normpath(params["path"])
-    # normpath keeps a double slash at the start, ExecGo does not.
+    # normpath keeps a double slash at the start; ExecGo reduces it to one.
     path = path[1:] if path.startswith("//") else path
     action = params.get("action", "")
     if action not in _FILE_ACTIONS:
@@ -250,7 +250,7 @@ def _http(attempt: TaskAttempt, params: dict[str, Any]) -> Outcome:
 
 
 class _AnyStatus(urllib.request.HTTPErrorProcessor):
-    """An answer is an answer, whatever its status; redirects are still followed."""
+    """Accept an answer with any status, and follow redirects."""
 
     def http_response(self, request: Any, response: Any) -> Any:
         if 300 <= response.status < 400:
@@ -285,7 +285,7 @@ def _dns(attempt: TaskAttempt, params: dict[str, Any]) -> Outcome:
         return _failed(f'record must be one of: ip, txt, cname (got "{given}")')
     verb = {"ip": "lookup host", "txt": "lookup txt", "cname": "lookup cname"}[record]
     if record == "txt":
-        # The standard library asks for addresses only.
+        # The standard library can only look up addresses.
         return _failed(f"{verb}: lookup {name}: no such host")
     try:
         found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM, flags=socket.AI_CANONNAME)

@@ -1,4 +1,4 @@
-"""What an executor hands back to the scheduler."""
+"""The result of an executor, and its view of an attempt."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from pytest_execgo.emulators.execgo.graph import ABSENT, TaskSpec
 class Outcome:
     """The end of one attempt.
 
-    ``given`` is false when the executor had nothing to hand back; ``runtime.output`` and
-    ``runtime.details`` are then absent instead of null. ``run_status`` empty means that the last
-    one seen stays, which is what ExecGo shows for a task that failed while it was polled.
+    ``given`` is false if the executor has no result: then ``runtime.output`` and ``runtime.details`` are
+    absent instead of null. An empty ``run_status`` keeps the last one, as ExecGo does for a task that
+    failed while it was polled.
     """
 
     ok: bool
@@ -39,7 +39,7 @@ def failure(
     *,
     retryable: bool = False,
 ) -> dict[str, Any]:
-    """A ``runtime.error`` object."""
+    """The ``runtime.error`` object of a failed attempt."""
     error: dict[str, Any] = {"code": code, "message": message}
     if retryable:
         error["retryable"] = True
@@ -48,7 +48,7 @@ def failure(
 
 @dataclass
 class TaskAttempt:
-    """The surroundings of one attempt: its deadline, the engine's stop, and progress reports."""
+    """One attempt for its executor: deadline, stop of the engine, and progress reports."""
 
     spec: TaskSpec
     handle_id: str
@@ -65,7 +65,7 @@ class TaskAttempt:
         return self.began + self.spec.timeout / 1000 - monotonic()
 
     def wait(self, seconds: float) -> Outcome | None:
-        """Wait; returns the outcome if the deadline or the engine's stop comes first."""
+        """Wait; returns an outcome if the deadline or the stop of the engine comes first."""
         remaining = self.remaining
         timed_out = remaining is not None and remaining <= seconds
         if self.stopping.wait(max(0.0, remaining if timed_out and remaining else seconds)):

@@ -1,4 +1,4 @@
-"""Executor ``runtime``: submit to the runtime, poll its handle every 100 ms, map its errors."""
+"""Executor ``runtime``: submits to the runtime, polls every 100 ms, and maps errors."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ RETRYABLE_CODES = frozenset({"timeout", "external_failure", "resource_limit_exce
 
 @dataclass(frozen=True)
 class RuntimeSettings:
-    """Where the runtime is, and in whose name tasks are sent to it."""
+    """URL of the runtime, and the tenant and owner of the tasks that are sent to it."""
 
     base_url: str
     tenant: str = ""
@@ -58,7 +58,7 @@ class RuntimeExecutor:
         self._local = threading.local()
 
     def run(self, attempt: TaskAttempt) -> Outcome:
-        """One attempt: submit, then poll until the runtime calls the task final."""
+        """Run one attempt: submit, then poll until the task is final."""
         payload = self._payload(attempt.spec)
         if payload is None:
             message = (
@@ -78,7 +78,7 @@ class RuntimeExecutor:
 
     def _payload(self, spec: TaskSpec) -> dict[str, Any] | None:
         given = spec.payload
-        # A null payload ends the real engine's process; here it is an empty one.
+        # A null payload ends the process of the real engine. Here it counts as an empty one.
         payload = {} if given is ABSENT or given is None else given
         if not isinstance(payload, dict):
             return None
@@ -138,7 +138,7 @@ class RuntimeExecutor:
             attempt.report({**_times(reply), "handle_id": shown, "output": reply}, status)
 
     def _look(self, handle: str) -> dict[str, Any] | Outcome | None:
-        """One GET: the body, an outcome that ends the task, or ``None`` for "not found"."""
+        """Poll once: the body, an outcome that ends the task, or ``None`` for "not found"."""
         try:
             status, body = self._request("GET", f"/api/v1/tasks/{handle}", None, None)
         except (OSError, http.client.HTTPException):
@@ -165,7 +165,7 @@ class RuntimeExecutor:
     def _request(
         self, method: str, path: str, payload: Any, remaining: float | None
     ) -> tuple[int, bytes]:
-        """Status and body of one request; redirects are followed, 307 and 308 with the body."""
+        """Status and body of one request. Redirects are followed, 307 and 308 with the body."""
         timeout = REQUEST_TIMEOUT_SECONDS
         if remaining is not None:
             timeout = max(0.001, min(timeout, remaining))
@@ -184,8 +184,8 @@ class RuntimeExecutor:
     def _send(
         self, method: str, host: str, target: str, body: bytes | None, timeout: float
     ) -> tuple[int, bytes, str]:
-        # A kept connection may have been closed while it was idle. A GET is simply asked again on a
-        # fresh one; a POST never uses a kept one, or the runtime might see it twice.
+        # The runtime may have closed an idle connection. A GET is then repeated on a new connection.
+        # A POST always uses a new connection, because a repeated POST could reach the runtime twice.
         kept = method == "GET" and host == self._host and self._kept(timeout)
         if kept:
             try:
@@ -219,15 +219,15 @@ def _exchange(
 
 
 def _refused(status: int, body: bytes) -> Outcome:
-    """An answer other than 2xx: the body becomes the result, its error is mapped."""
+    """The outcome of an answer other than 2xx: the body is the result, and its error is mapped."""
     text = body.decode("utf-8", "replace")
     value: Any = ABSENT
     if text.strip():
         try:
             value = json.loads(text)
         except ValueError:
-            # The real engine keeps the bare text and can no longer serialise the task; a JSON
-            # string says the same and breaks nothing.
+            # The real engine keeps the plain text, and then cannot serialise the task. A JSON string
+            # has the same content without that defect.
             value = text
     return Outcome(False, value, error=_mapped(value, status), run_status="failed")
 

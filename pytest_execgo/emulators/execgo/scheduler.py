@@ -1,4 +1,4 @@
-"""Running accepted graphs: slots, attempts with backoff, and the skip cascade."""
+"""Runs accepted graphs: slots, attempts with backoff, and skipping of dependents."""
 
 from __future__ import annotations
 
@@ -21,8 +21,11 @@ Executor = Callable[[TaskAttempt], Outcome]
 
 
 class Graph:
-    """One submission. Dependents belong to it alone, so a graph that is sent again never wakes the
-    children of an earlier one (the real engine remembers them by id for ever)."""
+    """One submission with its dependents.
+
+    The real engine keeps dependents by id forever, so a later graph with the same ids starts children
+    of an earlier one. Here each graph has its own.
+    """
 
     def __init__(self, records: list[Record]) -> None:
         self.waiting = {r.spec.id: set(r.spec.depends_on) for r in records}
@@ -76,7 +79,7 @@ class Scheduler:
                 self._queue.put((record, graph))
 
     def stop(self) -> None:
-        """Cancel what runs and wait for it; what is queued stays pending."""
+        """Cancel running tasks and wait for their end; queued tasks stay pending."""
         self._stopping.set()
         for _ in self._workers:
             self._queue.put(None)
@@ -120,7 +123,7 @@ class Scheduler:
             try:
                 outcome = executor(attempt)
             except Exception as error:
-                # A slot must survive whatever one task does to it.
+                # An error of one task must not end the thread of its slot.
                 log("executor_raised", task=spec.id, error=repr(error))
                 message = f"internal error: {type(error).__name__}: {error}"
                 outcome = Outcome(False, error=failure(message))
@@ -164,7 +167,7 @@ class Scheduler:
         with self._store.lock:
             seen = record.runtime or {}
             reported = seen.get("attempt") == number
-            # Failed while it was polled: run_status stays what the runtime last said.
+            # Failed while it was polled: run_status stays the last one that the runtime reported.
             polled = reported and not outcome.run_status and not outcome.ok
             if not last and not outcome.given:
                 return

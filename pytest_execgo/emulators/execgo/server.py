@@ -1,4 +1,4 @@
-"""ExecGo's routes."""
+"""The HTTP routes of ExecGo."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ _TEXT = "text/plain; charset=utf-8"
 
 
 class EngineApi:
-    """Answers requests from the store and hands graphs to the scheduler."""
+    """Answers requests from the store, and submits graphs to the scheduler."""
 
     def __init__(self, store: Store, scheduler: Scheduler, handles: Handles) -> None:
         self._store, self._scheduler, self._handles = store, scheduler, handles
         self._started = monotonic()
 
     def handle(self, request: Request) -> Response:
-        """Route one request; every answer carries a trace id."""
+        """Answer one request; every answer has a trace id, except for an invalid path."""
         if re.search(r"%(?![0-9A-Fa-f]{2})", request.path):
-            # Refused before routing, so without a trace id.
+            # ExecGo refuses it before routing, so without a trace id.
             return Response(400, b"400 Bad Request", _TEXT, {"Connection": "close"})
         trace_id = request.headers.get("x-trace-id") or secrets.token_hex(8)
         response = self._route(request)
@@ -157,7 +157,7 @@ def _translation(done: adapters.Translation, accepted: int, tasks: list[str]) ->
 
 
 def _clean_path(path: str) -> str:
-    """The path without empty and dot segments; escaped dots are no dots."""
+    """The path without empty and dot segments; escaped dots do not count as dots."""
     if not any(part in ("", ".", "..") for part in path.split("/")[1:-1]) and not path.endswith(
         ("/.", "/..")
     ):
@@ -184,7 +184,7 @@ def _json(value: Any, status: int = 200) -> Response:
 
 
 def _text(text: str, status: int = 200) -> Response:
-    """JSON and a newline, with HTML characters escaped as ExecGo writes them."""
+    """JSON and a newline, with HTML characters escaped as in ExecGo."""
     text = text.translate(str.maketrans(_HTML)) + "\n"
     return Response(status, text.encode("utf-8", "replace"), "application/json")
 

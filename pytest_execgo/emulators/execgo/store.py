@@ -1,4 +1,4 @@
-"""Task records: their states, their wire form, and the file that survives a restart."""
+"""Task records: state, JSON form, and the file that survives a restart."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pytest_execgo.emulators.httpd import log
 
 
 def now() -> str:
-    """The time as ExecGo writes it: RFC 3339 in the local zone, nanoseconds, zeros cut."""
+    """The time in ExecGo's format: RFC 3339, local zone, nanoseconds without trailing zeros."""
     nanoseconds = time_ns()
     seconds, rest = divmod(nanoseconds, 1_000_000_000)
     moment = datetime.fromtimestamp(seconds).astimezone()
@@ -33,7 +33,7 @@ def dumps(value: Any) -> str:
 
 @dataclass
 class Record:
-    """One task. Only the scheduler changes it, under the store's lock."""
+    """One task. Only the scheduler changes it, with the lock of the store held."""
 
     spec: TaskSpec
     created_at: str
@@ -47,16 +47,16 @@ class Record:
     error: str = ""
 
     def text(self) -> str:
-        """The task object as JSON, with the payloads spelled as the client spelled them."""
+        """The task as JSON, with the payloads in the spelling of the client."""
         raw = {"params": self.spec.raw_params, "input": self.spec.raw_input}
         parts = []
-        for name, value in self.wire().items():
+        for name, value in self.as_json().items():
             spelled = raw.get(name)
             parts.append(f'"{name}":{dumps(value) if spelled is None else spelled}')
         return "{" + ",".join(parts) + "}"
 
-    def wire(self) -> dict[str, Any]:
-        """The task object, members in ExecGo's order; what is empty is left out."""
+    def as_json(self) -> dict[str, Any]:
+        """The task with its members in ExecGo's order, without empty ones."""
         spec = self.spec
         members: list[tuple[str, Any, bool]] = [
             ("id", spec.id, True),
@@ -83,7 +83,7 @@ class Record:
 
 
 class Store:
-    """All records by id, and ``state.json``."""
+    """All records by id, and their file ``state.json``."""
 
     def __init__(self, data_dir: Path) -> None:
         self.lock = threading.RLock()
@@ -93,35 +93,35 @@ class Store:
         self._load()
 
     def put(self, record: Record) -> None:
-        """Add a record; an older one of the same id is replaced."""
+        """Add a record, or replace the one with the same id."""
         with self.lock:
             self._records[record.spec.id] = record
 
     def get(self, task_id: str) -> str | None:
-        """The task object as JSON, or ``None``."""
+        """The task as JSON, or ``None``."""
         with self.lock:
             record = self._records.get(task_id)
             return record.text() if record else None
 
     def all(self) -> str:
-        """Every task object, as a JSON array."""
+        """All tasks as a JSON array."""
         with self.lock:
             return "[" + ",".join(record.text() for record in self._records.values()) + "]"
 
     def delete(self, task_id: str) -> bool:
-        """Remove the record and nothing else; running work goes on, as in ExecGo."""
+        """Remove the record only: its work continues, as in ExecGo. Returns whether it existed."""
         with self.lock:
             return self._records.pop(task_id, None) is not None
 
     def holds(self, record: Record) -> bool:
-        """Whether ``record`` is still the one known under its id."""
+        """Whether ``record`` is still the record of its id."""
         with self.lock:
             return self._records.get(record.spec.id) is record
 
     def save(self) -> None:
         """Write ``state.json`` through a temporary file."""
         with self.lock:
-            state = {name: record.wire() for name, record in self._records.items()}
+            state = {name: record.as_json() for name, record in self._records.items()}
         temporary = self._file.with_suffix(".json.tmp")
         temporary.write_text(json.dumps(state, indent=2), encoding="utf-8")
         os.replace(temporary, self._file)
@@ -149,12 +149,12 @@ _STATE_MEMBERS = ("run_status", "handle_id", "progress", "result", "runtime", "e
 
 
 def _restored(task: dict[str, Any]) -> Record:
-    """A record from disk: what was running is pending again, and nothing runs it (as in ExecGo)."""
+    """A record from the file. A running task becomes pending, and stays so, as in ExecGo."""
     spec = TaskSpec(**{name: task[name] for name in _SPEC_MEMBERS if name in task})
     state = {name: task[name] for name in _STATE_MEMBERS if name in task}
     record = Record(spec, task["created_at"], task["updated_at"], task["status"], **state)
     if record.runtime is not None:
-        # What was null on the wire is not on the disk (as in ExecGo).
+        # As in ExecGo, members that are null in answers are not stored.
         known = record.runtime.items()
         record.runtime = {name: value for name, value in known if value is not None}
     if record.status == "running":

@@ -1,4 +1,4 @@
-"""``python -m pytest_execgo.emulators.runtime``: takes execgo-runtime's ``serve`` flags."""
+"""``python -m pytest_execgo.emulators.runtime``, with the flags of ``execgo-runtime serve``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pytest_execgo.emulators.runtime.supervisor import Supervisor
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the stub until SIGTERM, SIGINT or the end of standard input (when asked)."""
+    """Run until SIGTERM, SIGINT or (``--exit-with-stdin``) the end of standard input."""
     options = _parser().parse_args(argv)
     try:
         host, port = httpd.parse_addr(options.listen_addr)

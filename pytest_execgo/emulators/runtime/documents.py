@@ -1,4 +1,4 @@
-"""What the stub says of itself: info, capabilities, config, resources, metrics."""
+"""The documents with which the stub describes itself: info, capabilities, config, resources, metrics."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ BUCKETS_MS = (100, 250, 500, 1000, 5000, 10_000, 30_000, 60_000, 300_000)
 
 
 def nanosecond_stamp() -> str:
-    """RFC 3339 UTC, as the runtime writes it in its own documents."""
+    """The time in the format of the runtime's documents: RFC 3339, UTC."""
     return datetime.now(UTC).isoformat().replace("+00:00", "Z")
 
 
 def total_memory() -> int | None:
-    """Bytes of memory of this machine, where the system says."""
+    """Bytes of memory of this machine; ``None`` if unknown."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):
@@ -44,7 +44,7 @@ def total_memory() -> int | None:
 
 @dataclass(frozen=True)
 class Settings:
-    """How the stub was started."""
+    """The options of the stub, and the limits of its machine."""
 
     listen_addr: str
     data_dir: Path
@@ -57,11 +57,11 @@ class Settings:
 
     @property
     def runtime_id(self) -> str:
-        """Named after its address, as the real one is."""
+        """The id contains the address, as that of the real runtime."""
         return "execgo-runtime-stub-" + self.listen_addr.replace(":", "-")
 
     def capacity(self) -> dict[str, int]:
-        """What tasks may reserve in all."""
+        """The resources that all tasks together may reserve."""
         known = {
             "task_slots": self.max_running,
             "memory_bytes": self.memory_bytes,
@@ -80,7 +80,7 @@ def _platform() -> dict[str, Any]:
 
 
 def info(settings: Settings) -> dict[str, Any]:
-    """``implementation`` is an extension of ours: nobody shall take the stub for the real one."""
+    """The info document; its extra member ``implementation`` identifies the stub."""
     return {
         "runtime_id": settings.runtime_id,
         "version": SPEAKS,
@@ -92,7 +92,7 @@ def info(settings: Settings) -> dict[str, Any]:
 
 
 def capabilities(settings: Settings) -> dict[str, Any]:
-    """No sandbox and no cgroups; limits through ``ulimit``."""
+    """The capabilities: no sandbox, no cgroups, limits by ``ulimit``."""
     limits = shutil.which("sh") is not None
     namespaces = dict.fromkeys(("mount", "pid", "uts", "ipc", "net"), False)
     return {
@@ -127,7 +127,7 @@ def capabilities(settings: Settings) -> dict[str, Any]:
 
 
 def config(settings: Settings) -> dict[str, Any]:
-    """The settings under the real one's names; what the stub does not do is zero or off."""
+    """The settings under the names of the real runtime; unsupported ones are zero or off."""
     return {
         "runtime_id": settings.runtime_id,
         "listen_addr": settings.listen_addr,
@@ -145,7 +145,7 @@ def config(settings: Settings) -> dict[str, Any]:
 
 
 def reservation(submission: Submission) -> dict[str, int]:
-    """What one task reserves."""
+    """The resources that one task reserves."""
     known = {
         "task_slots": 1,
         "memory_bytes": submission.memory_bytes,
@@ -155,7 +155,7 @@ def reservation(submission: Submission) -> dict[str, int]:
 
 
 def execution_plan(submission: Submission) -> dict[str, Any]:
-    """How limits are enforced; a wished-for limit that is not is a reason for ``degraded``."""
+    """How limits are enforced; a requested limit without enforcement makes the plan ``degraded``."""
     sandbox = {"profile": "process", "chroot": False}
     enforcement: dict[str, Any] = {"wall_time_ms": submission.wall_time_ms}
     for name, value, enforced in (
@@ -182,7 +182,7 @@ def execution_plan(submission: Submission) -> dict[str, Any]:
 def resources(
     settings: Settings, active: Sequence[tuple[Submission, str, str | None]], waiting: int
 ) -> dict[str, Any]:
-    """The ledger; ``active`` holds (submission, status, reserved_at) of the tasks that run."""
+    """The ledger; ``active`` are (submission, status, reserved_at) of the running tasks."""
     capacity = settings.capacity()
     reserved = dict.fromkeys(capacity, 0)
     for submission, _, _ in active:
@@ -208,7 +208,7 @@ def resources(
 
 
 def metrics(states: Counter[str], errors: Counter[str], durations: Sequence[int]) -> str:
-    """Prometheus text."""
+    """The metrics in Prometheus text format; ``durations`` in milliseconds."""
     name = "execgo_runtime_task_duration_ms"
     lines = [
         "# HELP execgo_runtime_tasks_total Tasks by status",

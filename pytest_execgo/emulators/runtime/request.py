@@ -1,4 +1,4 @@
-"""Reading a submission: the rules and words of execgo-runtime 1.1.0."""
+"""Reads a submission, with the rules and messages of execgo-runtime 1.1.0."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ DEFAULT_OUTPUT_BYTES = 4_194_304
 
 
 class RequestError(Exception):
-    """A refusal: HTTP status, stable code, message."""
+    """A refused request: HTTP status, stable code, message."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(message)
@@ -21,12 +21,12 @@ class RequestError(Exception):
 
 
 class ShapeError(Exception):
-    """A body of the wrong shape; answered 422 in plain text, as the real runtime does."""
+    """A body of the wrong shape; the answer is 422 with plain text, as from the real runtime."""
 
 
 @dataclass(frozen=True)
 class Submission:
-    """A validated task. Times in milliseconds, sizes in bytes."""
+    """A validated task. Sizes are in bytes; the suffix of a name is the unit of a time."""
 
     task_id: str
     kind: str
@@ -47,7 +47,7 @@ class Submission:
 
     @property
     def script_name(self) -> str:
-        """The file a script is written to, by its interpreter."""
+        """The name of the script file, with the suffix for its interpreter."""
         name = self.interpreter[0].rsplit("/", 1)[-1] if self.interpreter else "sh"
         for word, suffix in (("python", "py"), ("zsh", "zsh"), ("node", "js")):
             if word in name:

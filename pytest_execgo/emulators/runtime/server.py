@@ -1,4 +1,4 @@
-"""The runtime's routes."""
+"""The HTTP routes of the runtime."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class RuntimeApi:
         self._supervisor = supervisor
 
     def handle(self, request: Request) -> Response:
-        """Route one request."""
+        """Answer one request."""
         try:
             return self._route(request)
         except RequestError as error:

@@ -1,4 +1,4 @@
-"""Tasks as real child processes: a queue, slots, limits, output caps, kill, and restart."""
+"""Runs tasks as child processes: queue, slots, limits, kill, and recovery after a restart."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ PASSED_ENVIRONMENT = ("PATH", "HOME", "LANG", "TMPDIR", "USER")
 
 
 def stamp() -> str:
-    """The time as the runtime writes it: RFC 3339 UTC, milliseconds."""
+    """The time in the format of tasks and events: RFC 3339, UTC, milliseconds."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
 
 
 @dataclass
 class RuntimeTask:
-    """One task; changed only under the supervisor's lock."""
+    """One task; changed only with the lock of the supervisor held."""
 
     submission: Submission
     folder: Path
@@ -52,8 +52,8 @@ class RuntimeTask:
     process: subprocess.Popen[bytes] | None = None
     events: list[dict[str, Any]] = field(default_factory=list)
 
-    def wire(self) -> dict[str, Any]:
-        """A TaskStatusResponse; what is not known is left out."""
+    def as_json(self) -> dict[str, Any]:
+        """The TaskStatusResponse, without unknown members."""
         task, folder = self.submission, self.folder
         stdout, stdout_cut = _head(folder / "stdout.log", task.stdout_max_bytes)
         stderr, stderr_cut = _head(folder / "stderr.log", task.stderr_max_bytes)
@@ -108,7 +108,7 @@ def _head(path: Path, limit: int) -> tuple[str, bool]:
 
 
 class Supervisor:
-    """Owns all tasks of one data directory."""
+    """Runs all tasks of one data folder."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -126,7 +126,7 @@ class Supervisor:
             threading.Thread(target=self._work, daemon=True).start()
 
     def submit(self, submission: Submission) -> None:
-        """Queue a task; raises :class:`RequestError` for a full queue or an id that exists."""
+        """Queue a task; raises :class:`RequestError` for a full queue or a known id."""
         self._check_capacity(submission)
         with self._ready:
             if len(self._queue) >= self.settings.max_queued:
@@ -155,7 +155,7 @@ class Supervisor:
                 raise RequestError(400, "insufficient_resources", text)
 
     def resources(self) -> dict[str, Any]:
-        """The ledger of what runs and waits."""
+        """The ledger of running and waiting tasks."""
         with self._lock:
             active = [
                 (task.submission, task.status, task.started_at)
@@ -166,7 +166,7 @@ class Supervisor:
         return documents.resources(self.settings, active, waiting)
 
     def metrics(self) -> str:
-        """Counters over all tasks of the data directory."""
+        """The metrics of all tasks in the data folder, as Prometheus text."""
         with self._lock:
             tasks = list(self._tasks.values())
         states = Counter(task.status for task in tasks)
@@ -175,18 +175,18 @@ class Supervisor:
         return documents.metrics(states, errors, ended)
 
     def status(self, task_id: str) -> dict[str, Any]:
-        """The task's TaskStatusResponse; raises :class:`RequestError` (404)."""
+        """The TaskStatusResponse of a task; raises :class:`RequestError` (404)."""
         with self._lock:
-            return self._task(task_id).wire()
+            return self._task(task_id).as_json()
 
     def events(self, task_id: str) -> list[dict[str, Any]]:
-        """Its events in order; an unknown id has none."""
+        """The events of a task in order; empty for an unknown id."""
         with self._lock:
             task = self._tasks.get(task_id)
             return list(task.events) if task else []
 
     def kill(self, task_id: str, owner: str) -> dict[str, Any]:
-        """Cancel a task: a waiting one at once, a running one by SIGTERM, then SIGKILL."""
+        """Cancel a waiting task at once, a running one by SIGTERM, then SIGKILL."""
         with self._lock:
             task = self._task(task_id)
             wanted = task.submission.owner
@@ -201,7 +201,7 @@ class Supervisor:
                     self._finish(task, "cancelled", error, duration_ms=0)
                 elif task.process is not None:
                     self._end_group(task.process)
-            return task.wire()
+            return task.as_json()
 
     def stop(self) -> None:
         """End every running task at once."""
@@ -246,7 +246,7 @@ class Supervisor:
             try:
                 self._run(task)
             except Exception as error:
-                # A slot must survive whatever one task does to it.
+                # An error of one task must not end the thread of its slot.
                 with self._lock:
                     message = f"internal error: {type(error).__name__}: {error}"
                     self._finish(task, "failed", _error("internal", message))
@@ -278,7 +278,7 @@ class Supervisor:
                 self._note(task, "timeout_triggered")
             self._end_group(process)
             process.wait()
-        # A task's background processes must not outlive it.
+        # No background process of a task may outlive it.
         _signal_group(process.pid, signal.SIGKILL)
         with self._lock:
             self._conclude(task, process.returncode, timed_out=timed_out)
@@ -306,7 +306,7 @@ class Supervisor:
         return process
 
     def _end_group(self, process: subprocess.Popen[bytes]) -> None:
-        """SIGTERM to the group now; SIGKILL after the grace if it is still there."""
+        """SIGTERM to the process group now, SIGKILL if it still runs after the grace period."""
         _signal_group(process.pid, signal.SIGTERM)
 
         def finish() -> None:
@@ -351,12 +351,11 @@ class Supervisor:
         if task.began:
             self._note(task, "resource_released", documents.reservation(task.submission))
         self._note(task, "finished" if status == "success" else status)
-        _write(task.folder / "result.json", task.wire())
+        _write(task.folder / "result.json", task.as_json())
         log("task", id=task.submission.task_id, status=status, error=error, ms=duration_ms)
 
     def _recover(self) -> None:
-        """Tasks of an earlier process: final ones are kept, the others are lost and their
-        processes ended."""
+        """Load the tasks of an earlier process. Unfinished ones count as lost, and are killed."""
         for folder in sorted(self._root.iterdir()):
             try:
                 request = json.loads((folder / "request.json").read_text(encoding="utf-8"))
@@ -401,7 +400,7 @@ def _error(code: str, message: str) -> dict[str, Any]:
 
 
 def _command(task: RuntimeTask) -> list[str]:
-    """The argument vector, wrapped in ``ulimit`` where limits are set."""
+    """The arguments of the process, with ``ulimit`` in front if the task has limits."""
     submission = task.submission
     if submission.kind == "command":
         command = [submission.program, *submission.args]
@@ -414,13 +413,13 @@ def _command(task: RuntimeTask) -> list[str]:
     if submission.memory_bytes:
         limits.append(f"ulimit -v {max(1, submission.memory_bytes // 1024)}")
     if submission.cpu_time_sec:
-        # Soft below hard: at the soft limit the kernel sends SIGXCPU, at the hard one SIGKILL.
+        # The kernel sends SIGXCPU at the soft limit and SIGKILL at the hard one.
         seconds = submission.cpu_time_sec
         limits.append(f"ulimit -S -t {seconds}; ulimit -H -t {seconds + 1}")
     if not limits or sys.platform == "win32":
         return command
-    # Through a shell, not preexec_fn, which may deadlock in a process with threads. The shell would
-    # report a missing program as exit 127, so it is looked up first.
+    # A shell sets the limits, because preexec_fn may deadlock in a process with threads. The shell
+    # would report a missing program as exit 127, so check first whether it exists.
     if shutil.which(command[0], path=submission.env.get("PATH")) is None:
         raise FileNotFoundError(2, "No such file or directory")
     return ["/bin/sh", "-c", "; ".join([*limits, 'exec "$@"']), "sh", *command]
