@@ -212,7 +212,7 @@ def test_a_container_that_ends_at_once_is_an_error_with_its_last_log_lines(
         ),
         (
             ("--execgo-harness=persistent:x", "-n2", "--collect-only"),
-            "every worker needs one of its own",
+            "every worker needs a fleet of its own",
         ),
     ],
     ids=readable,
