@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from pytest_execgo.benchmark.reports.markdown import MarkdownReport
 from pytest_execgo.models.benchmark import (
     ControlRecord,
@@ -139,3 +141,160 @@ def test_a_known_finding_is_neither_failed_nor_passed() -> None:
     assert (cell.passed, cell.failed, cell.known_findings, cell.trials) == (1, 1, 1, 3)
     assert cell.rates.success.count == 1
     assert report.known_findings[0].trials == (met.trial_id,)
+
+
+def test_a_report_lists_trials_cells_and_missing_trials_in_order() -> None:
+    other = trial(0).model_copy(
+        update={"trial_id": "a-f-replay-none-r0", "cell_id": "a-f-replay-none", "scenario": "a"}
+    )
+    report = result([trial(1), trial(0), other], [missing(3, "error"), missing(2, "error")])
+    assert [t.trial_id for t in report.trials] == [
+        "a-f-replay-none-r0", "s-f-replay-none-r0", "s-f-replay-none-r1",
+    ]  # fmt: skip
+    assert [cell.cell_id for cell in report.cells] == ["a-f-replay-none", "s-f-replay-none"]
+    assert [u.trial_id for u in report.unfinished] == ["s-f-replay-none-r2", "s-f-replay-none-r3"]
+    assert (report.run_id, report.request.seed) == ("run", None)
+
+
+def test_a_cell_is_described_by_its_id_and_its_counts() -> None:
+    (cell,) = result(
+        [trial(0), trial(1, "inconclusive")], [missing(2, "skipped"), missing(3, "not_run")]
+    ).cells
+    assert (cell.scenario, cell.framework, cell.mode, cell.chaos) == ("s", "f", "replay", "none")
+    assert (cell.trials, cell.passed, cell.inconclusive) == (2, 1, 1)
+    assert (cell.errors, cell.skipped, cell.known_findings) == (0, 1, 0)
+
+
+@pytest.mark.parametrize(("count", "ks"), [(1, 1), (9, 9), (10, 10), (11, 10)])
+def test_pass_rates_are_estimated_for_up_to_ten_trials(count: int, ks: int) -> None:
+    (cell,) = result([trial(k) for k in range(count)], []).cells
+    expected = [str(k) for k in range(1, ks + 1)]
+    assert list(cell.rates.pass_at) == expected
+    assert list(cell.rates.pass_hat) == expected
+
+
+def test_estimates_are_rounded_to_six_digits() -> None:
+    (cell,) = result([trial(0), trial(1, "failed"), trial(2, "failed")], []).cells
+    assert cell.rates.pass_hat == {"1": 0.333333, "2": 0.0, "3": 0.0}
+    assert cell.rates.pass_at == {"1": 0.333333, "2": 0.666667, "3": 1.0}
+    assert cell.rates.success.value == pytest.approx(1 / 3)
+    assert (cell.rates.success.low, cell.rates.success.high) == (0.061492, 0.79234)
+
+
+def test_one_trial_has_no_drift() -> None:
+    (one,) = result([trial(0)], []).cells
+    (two,) = result([trial(0), trial(1)], []).cells
+    assert (one.rates.determinism_drift, two.rates.determinism_drift) == (None, 0)
+
+
+def test_recovery_is_rated_over_trials_that_had_to_recover() -> None:
+    trials = [
+        trial(0, recovery="recovered"), trial(1, recovery="stuck"), trial(2),
+        trial(3, recovery="lost", expectation="expected_failure"),
+    ]  # fmt: skip
+    (cell,) = result(trials, []).cells
+    assert (cell.rates.recovery.count, cell.rates.recovery.of) == (1, 2)
+    (cell,) = result([trial(0)], []).cells
+    rate = cell.rates.recovery
+    assert (rate.count, rate.of, rate.value, rate.low, rate.high) == (0, 0, None, None, None)
+
+
+def landed(repetition: int, landed: float | None, first: float | None, shape: str) -> TrialResult:
+    metrics = trial(0).metrics.model_copy(update={"landed": landed, "landed_at_first": first})
+    return trial(repetition).model_copy(update={"metrics": metrics, "plan_shape": shape})
+
+
+def test_landing_is_rated_over_trials_that_asked_a_model() -> None:
+    trials = [
+        landed(0, 1.0, 1.0, "x"), landed(1, 1.0, 0.0, "x"), landed(2, 0.0, 0.0, ""),
+        landed(3, None, None, "z"),
+    ]  # fmt: skip
+    (cell,) = result(trials, []).cells
+    rates = cell.rates
+    assert rates.landing is not None
+    assert rates.landing_at_first is not None
+    assert (rates.landing.count, rates.landing.of) == (2, 3)
+    assert (rates.landing_at_first.count, rates.landing_at_first.of) == (1, 3)
+    assert rates.landing_pass_hat == {"1": 0.666667, "2": 0.333333, "3": 0.0}
+    assert rates.plan_shapes == 1
+
+
+def test_without_a_model_there_is_no_landing() -> None:
+    (cell,) = result([landed(0, None, None, "x")], []).cells
+    assert (cell.rates.landing, cell.rates.plan_shapes) == (None, None)
+    assert cell.rates.landing_pass_hat == {}
+
+
+def test_a_distribution_leaves_out_missing_values() -> None:
+    def detected(repetition: int, ms: float | None) -> TrialResult:
+        metrics = trial(0).metrics.model_copy(update={"detection_ms": ms})
+        return trial(repetition).model_copy(update={"metrics": metrics})
+
+    (cell,) = result([detected(0, None), detected(1, 1.23456), detected(2, 3)], []).cells
+    found = cell.metrics["detection_ms"]
+    assert (found.count, found.median, found.min, found.max) == (2, 2.117, 1.23456, 3)
+    (cell,) = result([detected(0, None)], []).cells
+    assert cell.metrics["detection_ms"].model_dump() == {
+        "count": 0, "median": None, "min": None, "max": None,
+    }  # fmt: skip
+
+
+def test_coverage_counts_each_fault_by_what_became_of_it() -> None:
+    def with_faults(repetition: int, *states: str) -> TrialResult:
+        faults = [{**FIRED, "status": state} for state in states]
+        return TrialResult.model_validate(trial(repetition).model_dump() | {"faults": faults})
+
+    trials = [with_faults(0, "fired", "not_fired"), with_faults(1, "fired", "not_exercised")]
+    lost = missing(2, "error").model_copy(update={"cell_id": "s-f-replay-p"})
+    faults = {"p": [("kill runtime", "runtime"), ("delay execgo", "submit")]}
+    rows = result(trials, [lost, missing(3, "error")], faults=faults).coverage
+    assert [
+        (r.framework, r.action, r.phase, r.fired, r.armed_not_fired, r.not_exercised) for r in rows
+    ] == [("f", "delay execgo", "submit", 0, 0, 1), ("f", "kill runtime", "runtime", 2, 1, 2)]
+
+
+def test_without_a_fault_nothing_is_scored() -> None:
+    score = result([], []).attribution
+    assert (score.accuracy, score.lower_95, score.trials, score.confusion) == (None, None, 0, {})
+
+
+def test_a_known_finding_is_left_out_of_the_score_but_not_of_the_matrix() -> None:
+    met = injected_at(0, "runtime", named=True).model_copy(
+        update={"known_finding": AcceptedFinding(id="a-b", reason="r")}
+    )
+    score = result([met], [], controls=[HELD]).attribution
+    assert (score.trials, score.clean) == (0, 0)
+    assert score.confusion == {"runtime": {"runtime/x": 1}}
+
+
+def test_a_failed_trial_without_a_fault_is_not_clean() -> None:
+    score = result([trial(0, "failed"), trial(1)], []).attribution
+    assert score.clean == 1
+    assert score.confusion == {"none": {"none/x": 2}}
+
+
+def test_the_lower_bound_is_rounded_down() -> None:
+    score = result([injected_at(0, "runtime", named=True)], [], controls=[HELD]).attribution
+    assert score.lower_95 is not None
+    assert 0.049998 <= score.lower_95 <= 0.05
+    two = [injected_at(k, "runtime", named=True) for k in range(2)]
+    assert result(two, [], controls=[HELD]).attribution.lower_95 == 0.223606
+
+
+def test_a_first_named_cause_is_the_first_that_is_blamed() -> None:
+    def cause(layer: str, **more: object) -> dict[str, object]:
+        fields = {"layer": layer, "code": "x", "confidence": "certain", "evidence": []}
+        return {**fields, "message": "m", **more}
+
+    def named(*causes: dict[str, object], expected: str | None = None) -> str:
+        found = trial(0, attribution=list(causes), expected_cause=expected)
+        faults = [FIRED] if expected else []
+        full = TrialResult.model_validate(found.model_dump() | {"faults": faults})
+        ((row,),) = [list(r) for r in result([full], []).attribution.confusion.values()]
+        return row
+
+    mitigated = cause("plan", mitigated=True)
+    assert named(mitigated, cause("engine"), cause("task"), expected="plan") == "engine/x"
+    assert named(cause("none"), mitigated, expected="engine + plan/x") == "plan/x"
+    assert named(cause("none"), mitigated, expected="engine") == "none/x"
+    assert named(mitigated, expected="engine") == "none/no_failure"

@@ -38,3 +38,26 @@ def test_pass_k_counts_subsets() -> None:
     triples = list(combinations(outcomes, 3))
     assert pass_hat_k(4, 5, 3) == pytest.approx(sum(map(all, triples)) / len(triples))
     assert pass_at_k(4, 5, 3) == pytest.approx(sum(map(any, triples)) / len(triples))
+
+
+def test_wilson_stays_between_0_and_1() -> None:
+    assert wilson(0, 5) == pytest.approx((0, 0.4345), abs=1e-4)
+    assert wilson(5, 5) == pytest.approx((0.5655, 1), abs=1e-4)
+    assert (wilson(0, 5)[0], wilson(5, 5)[1]) == (0, 1)
+
+
+def test_wilson_of_no_observation_is_refused() -> None:
+    with pytest.raises(ValueError, match="no observations"):
+        wilson(0, 0)
+
+
+@pytest.mark.parametrize(
+    ("count", "of", "bound"),
+    [(1, 1, 0.05), (1, 10, 0.005116), (5, 10, 0.222441), (9, 10, 0.605837), (10, 10, 0.741134)],
+)
+def test_lower_bounds_of_a_table(count: int, of: int, bound: float) -> None:
+    assert clopper_pearson_lower(count, of) == pytest.approx(bound, abs=1e-6)
+
+
+def test_a_lower_bound_for_another_confidence() -> None:
+    assert clopper_pearson_lower(10, 10, confidence=0.975) == pytest.approx(0.691503, abs=1e-6)
