@@ -1,4 +1,4 @@
-"""The recorded cases, and which engine each needs."""
+"""The recorded cases, and the engine that each needs."""
 
 from __future__ import annotations
 
@@ -11,8 +11,11 @@ from typing import Any
 
 @dataclass(frozen=True)
 class EngineNeeds:
-    """How the engine of a case is started. ``fresh``: nobody used it before; ``control``: the case
-    stops and starts it; ``fatal``: the real one dies of it."""
+    """How to start the engine of a case.
+
+    ``fresh``: no other case used the engine before. ``control``: the case stops and starts it.
+    ``fatal``: the case ends the process of the real engine.
+    """
 
     env: tuple[tuple[str, str], ...] = ()
     max_concurrency: int | None = None
@@ -22,13 +25,16 @@ class EngineNeeds:
 
     @property
     def own(self) -> bool:
-        """Whether the case cannot share its engine with others."""
+        """Whether the case needs its own engine."""
         return self.fresh or self.control or self.fatal
 
 
 @dataclass(frozen=True)
 class Case:
-    """One recorded case; ``steps`` are ``setup`` (not compared) and ``requests``."""
+    """One recorded case. Answers to ``setup`` are not compared, answers to ``requests`` are.
+
+    ``quirk`` is the number of the quirk of the real engine that the case shows, if any.
+    """
 
     name: str
     area: str
@@ -47,7 +53,7 @@ class Case:
 
 @lru_cache
 def load_cases() -> tuple[Case, ...]:
-    """All cases, in their order."""
+    """All recorded cases in their order."""
     text = (files(__package__) / "exchanges.json").read_text(encoding="utf-8")
     return tuple(_case(item) for item in json.loads(text)["cases"])
 

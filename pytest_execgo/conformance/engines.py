@@ -1,4 +1,4 @@
-"""Engines for conformance cases: launched as each case needs them, shared where they may be."""
+"""Engines for conformance cases: launched as each case needs, and shared if possible."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ENGINE_VARIABLES = ("EXECGO_SHELL_POLICY", "EXECGO_RUNTIME_TENANT", "EXECGO_RUNT
 
 
 class EngineUnderTest:
-    """See :class:`pytest_execgo.conformance.runner.Engine`."""
+    """A launched engine; see :class:`pytest_execgo.conformance.runner.Engine`."""
 
     def __init__(self, service: Service, data_dir: Path) -> None:
         self.service, self.data_dir = service, data_dir
@@ -51,28 +51,28 @@ class EngineUnderTest:
 
 
 class Engines:
-    """Starts an engine for each need, and keeps those that cases may share."""
+    """Starts engines, and keeps those that several cases can share."""
 
     def __init__(self, launcher: Launcher, target: str, peer: Peer, root: Path) -> None:
         self.launcher, self.target, self.peer, self.root = launcher, target, peer, root
         self.closed = closed_address()
         self.versions: set[str] = set()
-        """What the engines that were launched say they are."""
+        """The versions that the launched engines reported."""
         self._shared: dict[EngineNeeds, EngineUnderTest] = {}
         self._count = 0
 
     @property
     def external(self) -> bool:
-        """Whether somebody else runs the engine."""
+        """Whether the engine already runs at a URL."""
         return self.launcher.kind == "external"
 
     @property
     def embedded(self) -> bool:
-        """Whether it is ours."""
+        """Whether the engine is the embedded one."""
         return self.launcher.kind == "embedded"
 
     def get(self, needs: EngineNeeds) -> EngineUnderTest:
-        """An engine for these needs; one that nobody used before if it must be."""
+        """An engine for these needs: a shared one that answers, or a new one."""
         shared = None if needs.own else self._shared.get(needs)
         if shared is None or not shared.service.ready():
             shared = self._launch(needs)
@@ -81,17 +81,18 @@ class Engines:
         return shared
 
     def living(self) -> str:
-        """The base URL of a plain engine that answers: the one there is, or a new one."""
+        """The base URL of an engine without special needs that answers."""
         return self.get(EngineNeeds()).base_url
 
     def discard(self) -> None:
-        """Have the plain engine replaced before it is used again (an external one stays)."""
+        """Stop the engine without special needs; the next use starts another. An external one keeps
+        running."""
         engine = self._shared.pop(EngineNeeds(), None)
         if engine is not None:
             engine.service.stop()
 
     def stop(self) -> None:
-        """Take the shared ones down."""
+        """Stop the shared engines."""
         for engine in self._shared.values():
             engine.service.stop()
 
@@ -115,18 +116,20 @@ class Engines:
     # -- running cases
 
     def why_not(self, case: Case) -> str | None:
-        """Why a case cannot be put to this engine; ``None`` if it can."""
+        """Why this engine cannot run a case; ``None`` if it can."""
         needs_start = case.engine.own or case.engine.env or case.peer is not None
         if self.external and (needs_start or case.engine.max_concurrency is not None):
-            return "needs an engine that is started for it; the one under test is external"
+            return (
+                "needs an engine that is started for this case; the engine under test is external"
+            )
         return None
 
     def expected_to_differ(self, case: Case) -> str | None:
-        """Why the embedded engine answers otherwise on purpose; ``None`` if it must not."""
+        """Why the embedded engine differs on purpose; ``None`` if the engine must match."""
         return DIFFERENCES.get(case.name) if self.embedded else None
 
     def run(self, case: Case) -> Differences:
-        """What does not fit; empty if the case passes."""
+        """Run a case; returns its differences, empty if the case passes."""
         engine = self.get(case.engine)
         if case.engine.fatal and self.expected_to_differ(case):
             case = _shortened(case)
@@ -137,7 +140,7 @@ class Engines:
                 engine.service.stop()
 
 
-# Waiting for a death that will not come proves itself as soon as the engine still lives.
+# The embedded engine does not die of a fatal case: a short wait proves that it still runs.
 _FATAL_WITHIN_SECONDS = 0.5
 
 

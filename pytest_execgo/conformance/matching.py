@@ -1,4 +1,4 @@
-"""Comparing an answer with a recorded one whose volatile parts are placeholders (``$type``)."""
+"""Compares an answer with a recorded one, in which volatile parts are placeholders (``$type``)."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _variable(found: re.Match[str], variables: dict[str, str]) -> str:
 
 
 def differences(expected: Any, got: Any, where: str = "$") -> Differences:
-    """What does not fit, one text each; empty if everything does."""
+    """One text for each difference; empty if the values match."""
     if isinstance(expected, dict) and "$type" in expected:
         return _typed(expected, got, where)
     if isinstance(expected, dict):
@@ -102,7 +102,7 @@ def _number(spec: dict[str, Any], got: Any, where: str) -> Differences:
 def _oneof(spec: dict[str, Any], got: Any, where: str) -> Differences:
     if any(not differences(option, got, where) for option in spec["values"]):
         return []
-    return [f"{where}: {_show(got)} is none of {_show(spec['values'])}"]
+    return [f"{where}: {_show(got)} is not one of {_show(spec['values'])}"]
 
 
 def _unordered(spec: dict[str, Any], got: Any, where: str) -> Differences:
@@ -115,7 +115,7 @@ def _unordered(spec: dict[str, Any], got: Any, where: str) -> Differences:
         if fitting:
             del left[fitting[0]]
         else:
-            found.append(f"{where}: nothing fits {_show(want)}")
+            found.append(f"{where}: no item matches {_show(want)}")
     return found + [f"{where}: unexpected item {_show(item)}" for item in left]
 
 
@@ -130,7 +130,7 @@ def _array(spec: dict[str, Any], got: Any, where: str) -> Differences:
             found += differences(spec["each"], item, f"{where}[{i}]")
     for want in spec.get("contains", []):
         if all(differences(want, item) for item in got):
-            found.append(f"{where}: no item fits {_show(want)}")
+            found.append(f"{where}: no item matches {_show(want)}")
     return found
 
 

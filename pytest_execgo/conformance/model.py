@@ -1,32 +1,33 @@
-"""A small reference model of task graphs: what must become of them, whatever the engine.
+"""A small reference model of task graphs: the results that any engine must produce.
 
-A program is what a client does: submit graphs, wait until everything has ended, delete. The model says
-how each task must end, how often it may be tried, and what the counters must show.
+A program is a list of actions of a client: submit a graph and wait for its end, or delete a task. The
+model predicts the state and the number of attempts of each task, and the counters.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from graphlib import TopologicalSorter
 from typing import Any, Literal
 
-# ok: ends well at once. nap: ends well after a while. fail: an unknown tool. late: runs into its
-# timeout. count: appends one character to a file, so that runs can be counted. null: a runtime task
-# without a payload, which may end as it likes, as long as the engine lives.
+# ok: succeeds at once. nap: succeeds after 15 ms. fail: an unknown tool. late: times out. count: appends
+# one character to a file, to count its runs. null: a runtime task without a payload, which may end in
+# any state, but must not end the engine.
 Kind = Literal["ok", "nap", "fail", "late", "count", "null"]
 FAILING = frozenset({"fail", "late"})
 
 
 @dataclass(frozen=True)
 class Draft:
-    """One task of a program; ``deps`` are ids of the same graph."""
+    """One task of a program; ``deps`` are ids in the same graph."""
 
     id: str
     kind: Kind
     deps: tuple[str, ...] = ()
     retry: int = 0
 
-    def wire(self, prefix: str, folder: str) -> dict[str, Any]:
-        """The task as it is submitted; ``prefix`` makes ids unique, counters go to ``folder``."""
+    def body(self, prefix: str, folder: str) -> dict[str, Any]:
+        """The task in a request body. ``prefix`` makes ids unique; counters are files in ``folder``."""
         bodies: dict[str, dict[str, Any]] = {
             "ok": {"type": "noop"},
             "nap": {"type": "sleep", "params": {"duration_ms": 15}},
@@ -45,14 +46,14 @@ class Draft:
 
 @dataclass(frozen=True)
 class Submit:
-    """``POST /tasks``; everything before has ended."""
+    """``POST /tasks``, after all earlier tasks ended."""
 
     graph: tuple[Draft, ...]
 
 
 @dataclass(frozen=True)
 class Delete:
-    """``DELETE /tasks/{id}`` of a task that has ended (or is not known)."""
+    """``DELETE /tasks/{id}`` of a task that ended, or of an unknown one."""
 
     id: str
 
@@ -63,7 +64,7 @@ Program = tuple[Step, ...]
 
 @dataclass(frozen=True)
 class Expected:
-    """How one task must end; ``None`` leaves it open."""
+    """The required end of one task; ``None`` allows any."""
 
     status: str | None
     attempts: int | None
@@ -71,7 +72,10 @@ class Expected:
 
 @dataclass
 class ReferenceModel:
-    """The state after the steps so far."""
+    """The predicted state after the steps so far.
+
+    ``exact``: the counters can be predicted too.
+    """
 
     known: dict[str, Expected] = field(default_factory=dict)
     runs: dict[str, int] = field(default_factory=dict)
@@ -81,7 +85,7 @@ class ReferenceModel:
     exact: bool = True
 
     def submit(self, graph: tuple[Draft, ...]) -> None:
-        """Everything of ``graph`` runs once, in order of its dependencies."""
+        """Run every task of ``graph`` once, parents first."""
         ended: dict[str, str | None] = {}
         drafts = {draft.id: draft for draft in graph}
         for name in order(graph):
@@ -104,22 +108,15 @@ class ReferenceModel:
                 self.runs[name] = self.runs.get(name, 0) + 1
         self.total += len(graph)
         self.succeeded += sum(status == "success" for status in ended.values())
-        # Direct dependents of a failed task count as failed, too; deeper ones do not.
+        # ExecGo counts direct dependents of a failed task as failed, but not deeper ones.
         self.failed += sum(status == "failed" for status in ended.values())
         self.failed += sum(ended[dep] == "failed" for d in graph for dep in set(d.deps))
 
     def delete(self, name: str) -> bool:
-        """Whether there was a record."""
+        """Delete a task; returns whether it was known."""
         return self.known.pop(name, None) is not None
 
 
 def order(graph: tuple[Draft, ...]) -> list[str]:
     """The ids of an acyclic graph, parents first."""
-    waiting = {draft.id: set(draft.deps) for draft in graph}
-    found: list[str] = []
-    while waiting:
-        ready = [name for name, deps in waiting.items() if not deps - set(found)]
-        found += ready
-        for name in ready:
-            del waiting[name]
-    return found
+    return list(TopologicalSorter({draft.id: draft.deps for draft in graph}).static_order())

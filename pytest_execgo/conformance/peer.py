@@ -1,4 +1,4 @@
-"""The scripted runtime that a case puts behind the engine, and what the engine sent to it."""
+"""A scripted runtime for the engine of a case, which records the requests of the engine."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ KEPT_HEADERS = ("content-type", "x-execgo-owner")
 
 @dataclass
 class PeerExchange:
-    """One request that the peer got; identical ones in a row are counted, not repeated."""
+    """One request to the peer; ``times`` counts identical requests in a row."""
 
     method: str
     path: str
@@ -23,7 +23,7 @@ class PeerExchange:
     times: int = 1
 
     def observed(self) -> dict[str, Any]:
-        """As the golden file writes it."""
+        """The request in the form of ``exchanges.json``."""
         seen: dict[str, Any] = {"method": self.method, "path": self.path, "times": self.times}
         if self.headers:
             seen["headers"] = self.headers
@@ -37,12 +37,12 @@ class PeerExchange:
 
 class _Server(ThreadingHTTPServer):
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Engines hang up when they are killed, as cases want; that is no news."""
+        """Ignore connections that a killed engine closed."""
 
 
 @dataclass
 class Peer:
-    """A server whose replies are programmed for each case; use it as a context manager."""
+    """A server whose answers each case sets; use it as a context manager."""
 
     _routes: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     _seen: list[PeerExchange] = field(default_factory=list)
@@ -85,13 +85,13 @@ class Peer:
         return f"http://{self.address}"
 
     def program(self, routes: list[dict[str, Any]]) -> None:
-        """Set the replies and forget what was seen."""
+        """Set the answers, and forget earlier requests."""
         with self._lock:
             self._routes = {route["on"]: list(route["replies"]) for route in routes}
             self._seen = []
 
     def seen(self, needle: str) -> list[dict[str, Any]]:
-        """The requests that mention ``needle``, in order, folded."""
+        """The requests with ``needle`` in path or body, in order; identical ones in a row are joined."""
         with self._lock:
             found = [e for e in self._seen if needle in e.path or needle in e.body]
         folded: list[PeerExchange] = []

@@ -1,4 +1,4 @@
-"""Running one recorded case against an engine: what did not fit, as a list of texts."""
+"""Runs one recorded case against an engine; the result is a list of differences."""
 
 from __future__ import annotations
 
@@ -22,31 +22,31 @@ DEFAULT_WITHIN_SECONDS = 10.0
 
 
 class Engine(Protocol):
-    """The engine under test. A case that only sends requests needs no more than ``base_url``."""
+    """The engine under test. A case that only sends requests needs only ``base_url``."""
 
     @property
     def base_url(self) -> str:
-        """Where it listens; the same after a restart."""
+        """Its base URL, the same after a restart."""
 
     @property
     def data_dir(self) -> Path:
         """Its data folder."""
 
     def terminate(self) -> int:
-        """SIGTERM; the exit status once it has ended."""
+        """SIGTERM and wait for the end; returns the exit status."""
 
     def kill(self) -> int:
-        """SIGKILL; the exit status."""
+        """SIGKILL and wait for the end; returns the exit status."""
 
     def start(self) -> int | None:
-        """Start it again. ``None`` once it is ready, or the exit status if it ends by itself."""
+        """Start it again; returns ``None`` when it is ready, or its exit status if it ends before."""
 
     def await_exit(self, seconds: float) -> int | None:
-        """The exit status if it ends within the time."""
+        """The exit status if it ends within the time, else ``None``."""
 
 
 class _Stop(Exception):
-    """A step differs: the rest of the case says nothing."""
+    """A step differs, so the rest of the case cannot be judged."""
 
     def __init__(self, found: Differences) -> None:
         super().__init__("; ".join(found))
@@ -54,7 +54,7 @@ class _Stop(Exception):
 
 
 class CaseRunner:
-    """Runs cases against one engine; ``closed`` is an address at which nobody listens."""
+    """Runs cases against one engine; ``closed`` is an address without a listener."""
 
     def __init__(self, engine: Engine, peer: Peer, closed: str) -> None:
         self._engine, self._peer, self._closed = engine, peer, closed
@@ -118,7 +118,7 @@ class CaseRunner:
             _stop_if(answer.compare(expect), label)
 
     def _answer(self, step: dict[str, Any], label: str) -> _Answer:
-        """The answer; with ``until``, the first one that fits it."""
+        """The answer; with ``until``, repeat the request until an answer matches."""
         until = step.get("until")
         deadline = monotonic() + step.get("within_s", DEFAULT_WITHIN_SECONDS)
         while True:
@@ -183,15 +183,15 @@ class CaseRunner:
 
     def _file_differences(self, path: Path, wanted: dict[str, Any]) -> Differences:
         if wanted.get("absent"):
-            return ["is there"] if path.exists() else []
+            return ["exists, but must be absent"] if path.exists() else []
         if not path.exists():
-            return ["is not there"]
+            return ["is missing"]
         text = path.read_text()
         if "json" in wanted:
             try:
                 return differences(fill(wanted["json"], self._variables), json.loads(text))
             except ValueError as error:
-                return [f"is no JSON: {error}"]
+                return [f"is not JSON: {error}"]
         return differences(fill(wanted["content"], self._variables), text)
 
     def _control(self, step: dict[str, Any], where: str) -> None:
@@ -225,7 +225,7 @@ class CaseRunner:
 
 
 class _Answer:
-    """Status (0: no answer), headers by lower-case name, raw body, and its JSON value if it has one."""
+    """Status (0: no answer), headers by lower-case name, raw body, and its JSON value, if any."""
 
     def __init__(self, status: int, headers: dict[str, str], raw: bytes) -> None:
         self.status, self.headers, self.raw = status, headers, raw
@@ -237,7 +237,7 @@ class _Answer:
                 self.value = None
 
     def compare(self, expect: dict[str, Any]) -> Differences:
-        """What does not fit the expectation."""
+        """The differences from the expectation."""
         if self.status == 0:
             silent = expect.get("no_response") or expect.get("may_drop")
             return [] if silent else ["the connection was closed without an answer"]
@@ -312,7 +312,7 @@ def _generated(spec: dict[str, Any], variables: dict[str, str]) -> list[Any]:
 
 
 def closed_address() -> str:
-    """A loopback address at which nobody listens."""
+    """A loopback address without a listener."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return f"127.0.0.1:{probe.getsockname()[1]}"

@@ -1,8 +1,8 @@
-"""Looking for programs that an engine gets wrong: Hypothesis makes them, the model judges them.
+"""Searches for programs on which an engine violates an invariant.
 
-A violation is told as a short request sequence, in curl lines. The reduction is ours: what an engine
-does wrong often shows in some runs only, so each smaller program is asked three times, where a general
-shrinker gives up at the first contradiction.
+Hypothesis generates the programs, and the model predicts their results. A violation is shown as a
+short list of curl commands. Many violations occur only in some runs. Therefore the reduction tries
+each smaller program three times, instead of once as the shrinker of Hypothesis does.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ LIVELY = ("ok", "nap", "fail", "late", "count")
 
 
 class Violation(AssertionError):
-    """An invariant does not hold; ``invariant`` is its stable name."""
+    """A violated invariant; ``invariant`` is its stable name."""
 
     def __init__(self, invariant: str, message: str) -> None:
         super().__init__(message)
@@ -46,7 +46,7 @@ class Violation(AssertionError):
 
 @dataclass(frozen=True)
 class Found:
-    """One violation with the smallest program that shows it."""
+    """A violation with the smallest program that shows it, as curl commands."""
 
     invariant: str
     message: str
@@ -54,27 +54,26 @@ class Found:
 
 
 class EngineSource(Protocol):
-    """Where the programs run."""
+    """Provides the engines for programs."""
 
     def living(self) -> str:
-        """Base URL of an engine that answers."""
+        """The base URL of an engine that answers."""
 
     def discard(self) -> None:
-        """The engine has done something wrong: the next program gets another one."""
+        """Replace the engine: it violated an invariant, and the next program needs another."""
 
 
 def search(
     engines: EngineSource,
     examples: int,
     seed: int,
-    tell: Callable[[int], None] = lambda number: None,
+    report: Callable[[int], None] = lambda number: None,
 ) -> tuple[int, list[Found]]:
-    """Run programs; how many, and what was violated: one entry per invariant, smallest program.
-    ``tell`` gets the number of each program that begins.
+    """Run programs; returns their number, and one entry for each violated invariant.
 
-    Hypothesis stops at the first invariant that is violated; so it is called again, with that one left
-    aside, until ``examples`` programs in a row violate no other.
-    Raises :class:`UsageError` where Hypothesis is not installed.
+    ``report`` is called with the number of each program. Hypothesis stops at the first violated
+    invariant. So it runs again without the invariants found so far, until ``examples`` programs in a
+    row violate no other one. Raises :class:`UsageError` if Hypothesis is not installed.
     """
     try:
         import hypothesis
@@ -89,14 +88,14 @@ def search(
         phases=[hypothesis.Phase.generate],
         verbosity=hypothesis.Verbosity.quiet,
     )
-    rounds = _Rounds(engines, tell)
+    rounds = _Rounds(engines, report)
     for number in range(MAX_ROUNDS):
         rounds.aside |= set(rounds.smallest)
         test = hypothesis.given(_programs())(rounds.execute)
         try:
             hypothesis.seed(seed + number)(settings(test))()
         except (Violation, hypothesis.errors.Flaky):
-            # Kept in `smallest`; a race in the engine may make one flaky: it was seen all the same.
+            # The violation is in `smallest`, also if a race in the engine makes it flaky.
             for invariant in set(rounds.smallest) - rounds.aside:
                 rounds.reduce(invariant)
             continue
@@ -109,16 +108,16 @@ def search(
 
 
 class _Rounds:
-    """What was seen over all rounds."""
+    """Counts and violations over all rounds; invariants in ``aside`` were found before."""
 
-    def __init__(self, engines: EngineSource, tell: Callable[[int], None]) -> None:
-        self._engines, self._tell = engines, tell
+    def __init__(self, engines: EngineSource, report: Callable[[int], None]) -> None:
+        self._engines, self._report = engines, report
         self.programs = 0
         self.aside: set[str] = set()
         self.smallest: dict[str, tuple[Program, str]] = {}
 
     def execute(self, program: Program) -> None:
-        """One program; raises the :class:`Violation` of an invariant that is not left aside."""
+        """Run a program; raises the :class:`Violation` of an invariant that is not in ``aside``."""
         violation = self._violation(program)
         if violation is None or violation.invariant in self.aside:
             return
@@ -126,10 +125,10 @@ class _Rounds:
         raise violation
 
     def reduce(self, invariant: str) -> None:
-        """Leave out what can be left out, pass after pass, within a budget of time.
+        """Replace the program of a violation by smaller ones while they show it, for a limited time.
 
-        After a success a pass goes on where it was: what could not be left out of the larger program
-        is asked again only in the next pass.
+        After a success, a pass continues at the same position. Earlier candidates are tried again in the
+        next pass.
         """
         deadline = monotonic() + REDUCE_SECONDS
         at, changed = 0, False
@@ -140,14 +139,14 @@ class _Rounds:
                     return
                 at, changed = 0, False
                 continue
-            fitting = self._asked(candidates[at], invariant)
-            if fitting:
-                self.smallest[invariant] = (candidates[at], str(fitting))
+            shown = self._shows(candidates[at], invariant)
+            if shown:
+                self.smallest[invariant] = (candidates[at], str(shown))
                 changed = True
             else:
                 at += 1
 
-    def _asked(self, program: Program, invariant: str) -> Violation | None:
+    def _shows(self, program: Program, invariant: str) -> Violation | None:
         for _ in range(TRIES):
             violation = self._violation(program)
             if violation is not None and violation.invariant == invariant:
@@ -156,7 +155,7 @@ class _Rounds:
 
     def _violation(self, program: Program) -> Violation | None:
         self.programs += 1
-        self._tell(self.programs)
+        self._report(self.programs)
         try:
             with tempfile.TemporaryDirectory(prefix="search-") as folder:
                 _Run(self._engines.living(), folder).execute(program)
@@ -167,7 +166,7 @@ class _Rounds:
 
 
 def smaller(program: Program) -> Iterator[Program]:
-    """Every program with one thing less: a step, a task, a dependency, a retry, a kind."""
+    """Every program without one step, task, dependency or retry, or with a simpler kind."""
     for index, step in enumerate(program):
         if len(program) > 1:
             yield (*program[:index], *program[index + 1 :])
@@ -214,18 +213,18 @@ def _programs() -> SearchStrategy[Program]:
 
     deletion = st.sampled_from(IDS).map(Delete)
     steps = st.lists(st.one_of(graph(), graph(), deletion), min_size=1, max_size=4)
-    # A null payload ends some engines, and what else a program would have shown with it: so it comes
-    # alone, and often enough to be met in any search.
+    # A null payload ends some engines, which would hide other violations. So it occurs alone, and often
+    # enough that every search contains it.
     null = st.just((Submit((Draft("a", "null"),)),))
     return st.integers(0, 19).flatmap(lambda n: null if n == 7 else steps.map(tuple))
 
 
 def curl(program: Program) -> list[str]:
-    """The program as commands for a shell; ``$ENGINE`` is the base URL."""
+    """The program as shell commands; ``$ENGINE`` is the base URL."""
     lines = []
     for step in program:
         if isinstance(step, Submit):
-            body = json.dumps({"tasks": [draft.wire("", "/tmp") for draft in step.graph]})
+            body = json.dumps({"tasks": [draft.body("", "/tmp") for draft in step.graph]})
             lines.append(f"curl $ENGINE/tasks -d {shlex.quote(body)}; sleep 2")
         else:
             lines.append(f"curl -X DELETE $ENGINE/tasks/{step.id}")
@@ -233,7 +232,7 @@ def curl(program: Program) -> list[str]:
 
 
 class _Run:
-    """One program on one engine, under a prefix of its own."""
+    """One program on one engine, with its own prefix for ids."""
 
     def __init__(self, url: str, folder: str) -> None:
         self._url, self._folder = url, folder
@@ -242,7 +241,7 @@ class _Run:
         self._before = self._get("/metrics")
 
     def execute(self, program: Program) -> None:
-        """Every step, then the invariants; raises :class:`Violation`."""
+        """Run every step, then check the counters; raises :class:`Violation`."""
         for step in program:
             if isinstance(step, Submit):
                 self._submit(step.graph)
@@ -251,7 +250,7 @@ class _Run:
         self._check_counters()
 
     def _submit(self, graph: tuple[Draft, ...]) -> None:
-        tasks = [draft.wire(self._prefix, self._folder) for draft in graph]
+        tasks = [draft.body(self._prefix, self._folder) for draft in graph]
         reply = self._call("POST", "/tasks", json={"tasks": tasks})
         if reply.status_code != 202:
             raise Violation("accepts", f"a legal graph was refused: {reply.text.strip()[:200]}")
@@ -263,12 +262,12 @@ class _Run:
         self._check_runs()
 
     def _ended(self, name: str) -> dict[str, Any]:
-        """What was accepted ends, or is reported lost."""
+        """The task in its final state; raises :class:`Violation` if it is lost or does not end."""
         deadline = monotonic() + ENDS_WITHIN_SECONDS
         while True:
             task = self._task(name)
             if task is None:
-                raise Violation("keeps", f"task {name} was accepted and is not known any more")
+                raise Violation("keeps", f"task {name} was accepted, and is unknown now")
             if task["status"] in TERMINAL:
                 return task
             if monotonic() > deadline:
@@ -283,25 +282,25 @@ class _Run:
                 raise Violation("status", text)
             attempts = (got.get("runtime") or {}).get("attempt", 0)
             if expected.attempts is not None and attempts != expected.attempts:
-                text = f"task {draft.id} must be tried {expected.attempts} times, was {attempts}"
+                text = f"task {draft.id} must have {expected.attempts} attempts, had {attempts}"
                 raise Violation("attempts", text)
 
     def _check_order(self, graph: tuple[Draft, ...], ended: dict[str, dict[str, Any]]) -> None:
-        """No child starts before all of its parents have succeeded."""
+        """No child starts before all of its parents succeeded."""
         for draft in graph:
             started = _time(ended[draft.id], "started_at")
             for dep in draft.deps:
                 finished = _time(ended[dep], "finished_at")
                 if started and finished and started < finished:
-                    raise Violation("order", f"task {draft.id} started before {dep} had ended")
+                    raise Violation("order", f"task {draft.id} started before {dep} ended")
 
     def _check_still(self, ended: dict[str, dict[str, Any]]) -> None:
-        """Terminal states absorb."""
+        """A task does not change after its end."""
         sleep(STILL_FOR_SECONDS)
         for name, before in ended.items():
             after = self._task(name)
             if after is not None and after["updated_at"] != before["updated_at"]:
-                text = f"task {name} changed after it had ended as {before['status']}"
+                text = f"task {name} changed after it ended as {before['status']}"
                 raise Violation("absorbs", text)
 
     def _check_runs(self) -> None:
@@ -310,7 +309,7 @@ class _Run:
             path = Path(self._folder) / name
             got = len(path.read_text()) if path.exists() else 0
             if got != expected:
-                raise Violation("runs", f"task {name} must have run {expected} times, ran {got}")
+                raise Violation("runs", f"task {name} must run {expected} times, ran {got}")
 
     def _delete(self, name: str) -> None:
         wanted = 204 if self._model.delete(name) else 404
@@ -321,7 +320,7 @@ class _Run:
             raise Violation("deletes", f"task {name} is known after it was deleted")
 
     def _check_counters(self) -> None:
-        """The metrics add up."""
+        """The metrics grow as predicted."""
         if not self._model.exact:
             return
         after = self._get("/metrics")
@@ -341,7 +340,7 @@ class _Run:
         try:
             task: dict[str, Any] = reply.json()
         except ValueError:
-            raise Violation("readable", f"GET of task {name} is no JSON: {reply.text!r}") from None
+            raise Violation("readable", f"GET of task {name} is not JSON: {reply.text!r}") from None
         return task
 
     def _get(self, path: str) -> dict[str, Any]:

@@ -1,1 +1,1 @@
-"""Scenario folders: manifests, prompts, checks, and where to find them."""
+"""Scenario folders: manifests, prompts, checks, and the library of scenarios."""

@@ -1,4 +1,4 @@
-"""Evaluating the checks of a scenario against what a trial left."""
+"""Evaluates the checks of a scenario on the results of a trial."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ from pytest_execgo.scenario.manifest import (
 
 @dataclass(frozen=True)
 class TrialView:
-    """What a check may look at.
+    """The results of a trial, as checks see them.
 
-    ``tasks`` maps plan task ids to tasks as ExecGo last returned them (raw members); a task that
-    was never submitted is absent. ``workspace`` is the trial's copy, as the tasks left it.
+    ``tasks`` maps task ids of the plan to the last task objects of ExecGo; a task that was never
+    submitted is absent. ``workspace`` is the trial's copy of the workspace, after the tasks.
     """
 
     plan: StandardPlan
@@ -45,15 +45,15 @@ class TrialView:
     input: Mapping[str, Any] = field(default_factory=dict)
 
     def value(self, task: str, path: str) -> Any:
-        """The value at a source path of a task's result; ``None`` if there is none."""
+        """The value at a source path (JMESPath) in a task; ``None`` if there is none."""
         return search(path, self.tasks.get(task))
 
     def started(self, task: str) -> datetime:
-        """When the task started, by ExecGo's own record (``runtime.started_at``)."""
+        """When the task started, as ExecGo reports it (``runtime.started_at``)."""
         return self._time(task, "started_at")
 
     def finished(self, task: str) -> datetime:
-        """When the task ended, by ExecGo's own record (``runtime.finished_at``)."""
+        """When the task ended, as ExecGo reports it (``runtime.finished_at``)."""
         return self._time(task, "finished_at")
 
     def _time(self, task: str, member: str) -> datetime:
@@ -73,7 +73,7 @@ class _Finding:
 
 
 def evaluate(scenario: Scenario, view: TrialView) -> Iterator[CheckEvaluated]:
-    """One event per check, in order. A check that breaks is a finding too, never an exception."""
+    """One event per check, in order. An exception in a check becomes an event with ``raised``."""
     for index, check in enumerate(scenario.manifest.checks):
         try:
             finding = _EVALUATORS[type(check)](check, scenario, view)
@@ -82,9 +82,9 @@ def evaluate(scenario: Scenario, view: TrialView) -> Iterator[CheckEvaluated]:
         except (KeyboardInterrupt, GeneratorExit):
             raise
         except BaseException as error:
-            # User code raises what it likes, sys.exit() and pytest.skip() among it (which are no
-            # Exception); the trial's record must survive it.
-            finding = _Finding(False, f"raised {_told(error)}", raised=True)
+            # A check of the user may raise anything, also SystemExit and pytest.skip(), which do not
+            # derive from Exception. The record of the trial must survive it.
+            finding = _Finding(False, f"raised {_described(error)}", raised=True)
         yield CheckEvaluated(
             index=index,
             kind=check.kind,
@@ -132,7 +132,7 @@ def _number(got: Any) -> bool:
 
 
 def _same(got: Any, expected: Any) -> bool:
-    """Equality that does not take ``true`` for ``1``."""
+    """Whether the values are equal; ``true`` and ``1`` are not."""
     if isinstance(got, bool) or isinstance(expected, bool):
         return got is expected
     if isinstance(got, dict) and isinstance(expected, dict):
@@ -168,7 +168,7 @@ def _json_schema(check: JsonSchemaCheck, scenario: Scenario, view: TrialView) ->
     validator = jsonschema.validators.validator_for(schema)(schema)
     error = jsonschema.exceptions.best_match(validator.iter_errors(got))
     if error is None:
-        return _Finding(True, f"task {check.task}: {check.path} fits {check.schema_file}")
+        return _Finding(True, f"task {check.task}: {check.path} matches {check.schema_file}")
     message = f"task {check.task}: {check.path}: at {error.json_path}: {error.message[:300]}"
     return _Finding(False, message, check.schema_file, got)
 
@@ -195,7 +195,7 @@ def _python(check: PythonCheck, scenario: Scenario, view: TrialView) -> _Finding
     file = scenario.folder / f"{module}.py"
     function = getattr(_module(file), name)
     try:
-        # A copy: a check that changes what it looks at must not change it for the next one.
+        # A copy, so that a check cannot change the tasks for the next check.
         answer = function(replace(view, tasks=copy.deepcopy(dict(view.tasks))))
     except AssertionError as error:
         frames = traceback.extract_tb(error.__traceback__)
@@ -203,27 +203,27 @@ def _python(check: PythonCheck, scenario: Scenario, view: TrialView) -> _Finding
         where = f"{file.name}:{lines[-1]}" if lines else file.name
         return _Finding(False, f"{check.callable}: {error or 'assertion failed'} ({where})")
     if inspect.isgenerator(answer) or inspect.iscoroutine(answer):
-        raise TypeError(f"{check.callable} is a generator or coroutine: nothing of it has run")
+        raise TypeError(f"{check.callable} is a generator or coroutine, so its code did not run")
     if answer is False:
         return _Finding(False, f"{check.callable} returned False")
-    return _Finding(True, f"{check.callable} holds")
+    return _Finding(True, f"{check.callable} passed")
 
 
 def _module(path: Path) -> Any:
-    """The user's module, executed afresh: what it keeps must not reach another trial."""
+    """The user's module, executed again for each check, so that trials share no state."""
     name = f"_execgo_checks_{hashlib.sha256(str(path).encode()).hexdigest()[:12]}"
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    # Dataclasses and pickles look their module up by its name.
+    # Dataclasses and pickle look up the module by its name.
     sys.modules[name] = module
     spec.loader.exec_module(module)
     return module
 
 
-def _told(error: BaseException) -> str:
-    """An exception in words; its own words may raise as well."""
+def _described(error: BaseException) -> str:
+    """Class and text of an exception; the class alone if its text raises."""
     try:
         return f"{type(error).__name__}: {error}"
     except Exception:

@@ -1,4 +1,4 @@
-"""The findings about real engines that are known by id (``findings.yaml``)."""
+"""Known findings about real engines, by id (``findings.yaml``)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ FILE = "findings.yaml"
 
 
 def load_findings(folder: Path | None = None) -> dict[str, Finding]:
-    """The package's findings by id, and those of ``folder/findings.yaml`` over them."""
+    """The built-in findings by id; those of ``folder/findings.yaml`` win."""
     found = {finding.id: finding for finding in load(FindingsBook, BUILTIN).findings}
     if folder is not None and (folder / FILE).is_file():
         found |= {finding.id: finding for finding in load(FindingsBook, folder / FILE).findings}
@@ -24,7 +24,7 @@ def load_findings(folder: Path | None = None) -> dict[str, Finding]:
 def check_accepted(
     accepted: Iterable[AcceptedFinding], known: dict[str, Finding], where: str
 ) -> None:
-    """Raise :class:`UsageError` for an id that no book has."""
+    """Raise :class:`UsageError` for an unknown id."""
     for index, one in enumerate(accepted):
         if one.id not in known:
             raise UsageError(f"{where}[{index}].id: {unknown_name('finding', one.id, known)}")

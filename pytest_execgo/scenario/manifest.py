@@ -1,4 +1,4 @@
-"""``scenario.yaml`` and the folder around it."""
+"""Reads ``scenario.yaml`` and the files in its folder."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ MANIFEST = "scenario.yaml"
 
 
 class TaskCheck(Document):
-    """The task ended in this status."""
+    """The task ended with this status."""
 
     kind: Literal["task"]
     task: str
@@ -49,10 +49,10 @@ class _ResultCheck(Document):
 
 
 class ValueCheck(_ResultCheck):
-    """A value in the task's result; every comparison that is given must hold.
+    """A value in the task's result; all given comparisons must be true.
 
-    ``contains`` looks for an item of a list, a key of a mapping, or a part of a text; ``matches`` is
-    a regular expression that must fit somewhere in a text.
+    ``contains`` searches an item of a list, a key of a mapping, or a part of a text. ``matches`` is a
+    regular expression that must match a part of a text.
     """
 
     kind: Literal["value"]
@@ -73,7 +73,7 @@ class ValueCheck(_ResultCheck):
                 re.compile(self.matches)
             except re.error as error:
                 raise ValueError(
-                    f"matches: {self.matches!r} is no regular expression: {error}"
+                    f"matches: {self.matches!r} is not a regular expression: {error}"
                 ) from None
         if not self.model_fields_set & set(COMPARISONS):
             raise ValueError(f"nothing to compare with; give one of: {', '.join(COMPARISONS)}")
@@ -84,15 +84,17 @@ COMPARISONS = ("equals", "equals_file", "at_least", "at_most", "contains", "matc
 
 
 class JsonSchemaCheck(_ResultCheck):
-    """A value in the task's result fits a JSON Schema file."""
+    """A value in the task's result is valid against a JSON Schema file."""
 
     kind: Literal["json_schema"]
     schema_file: str = Field(alias="schema")
 
 
 class FileCheck(Document):
-    """A file in the workspace after the run. Without ``sha256`` and ``equals_file`` it only has to
-    be there; ``absent: true`` means that it must not be."""
+    """A file in the workspace after the run.
+
+    Without ``sha256`` and ``equals_file`` the file must exist; with ``absent: true`` it must not exist.
+    """
 
     kind: Literal["file"]
     path: str
@@ -107,7 +109,7 @@ class FileCheck(Document):
 
 
 class PythonCheck(Document):
-    """``module:function`` in the scenario's folder, called with a :class:`TrialView`."""
+    """A function ``module:function`` in the scenario's folder, called with a :class:`TrialView`."""
 
     kind: Literal["python"]
     callable: str = Field(pattern=r"^[A-Za-z_]\w*:[A-Za-z_]\w*$")
@@ -119,7 +121,7 @@ Check = Annotated[
 
 
 class Prompts(Document):
-    """Files with the texts for live adapters."""
+    """Files with the prompts for live adapters."""
 
     system: str | None = None
     user: str | None = None
@@ -156,28 +158,28 @@ class Scenario:
 
     @property
     def id(self) -> str:
-        """Its name: that of its folder."""
+        """The id, which is also the name of its folder."""
         return self.manifest.id
 
     @property
     def folder(self) -> Path:
-        """Where its files are."""
+        """The folder of the scenario."""
         return self.path.parent
 
     @property
     def workspace(self) -> Path | None:
-        """The files every trial gets a fresh copy of."""
+        """The folder that is copied for every trial, if there is one."""
         name = self.manifest.workspace
         return self.folder / name if name else None
 
     @property
     def reference_plan(self) -> Path | None:
-        """The plan file."""
+        """The path of the reference plan, if there is one."""
         name = self.manifest.reference_plan
         return self.folder / name if name else None
 
     def recording_path(self, framework: str) -> Path:
-        """Where the recording of a framework's planning is."""
+        """The path of the recording of a framework."""
         return self.folder / "traces" / f"{framework}.json"
 
     def allows(self, chaos: str) -> bool:
@@ -187,7 +189,7 @@ class Scenario:
 
 
 def load_scenario(path: Path) -> Scenario:
-    """Read a manifest and everything it refers to; raises :class:`UsageError` with one line."""
+    """Read a manifest and all files that it names; raises :class:`UsageError` with one line."""
     manifest = load(ScenarioManifest, path)
     if manifest.id != path.parent.name:
         raise UsageError(
@@ -205,7 +207,7 @@ def load_scenario(path: Path) -> Scenario:
 
 
 def load_plan(path: Path, scenario_id: str) -> StandardPlan:
-    """A plan file that keeps all plan rules; raises :class:`UsageError` for the first it breaks."""
+    """Read a plan file and check the plan rules; raises :class:`UsageError` for the first problem."""
     plan = load(StandardPlan, path)
     if plan.scenario_id != scenario_id:
         raise UsageError(
@@ -242,7 +244,7 @@ def _existing(manifest: Path, key: str, name: str, *, folder: bool = False) -> P
 
 
 def _inspect(path: Path, key: str, check: Any, plan: StandardPlan | None) -> None:
-    """Everything about a check that can be wrong before it runs."""
+    """Raise :class:`UsageError` for a mistake in a check that is visible before the run."""
     task = getattr(check, "task", None)
     if task is not None and plan is not None and task not in plan.task_ids():
         known = plan.task_ids()
@@ -269,11 +271,11 @@ def _inspect_schema(path: Path) -> None:
         jsonschema.validators.validator_for(schema).check_schema(schema)
     except (jsonschema.SchemaError, TypeError, AttributeError) as error:
         reason = getattr(error, "message", str(error)).splitlines()[0]
-        raise UsageError(f"{shown(path)}: no JSON Schema: {reason}") from None
+        raise UsageError(f"{shown(path)}: not a JSON Schema: {reason}") from None
 
 
 def _inspect_callable(path: Path, key: str, target: str) -> None:
-    """The function is there; found by reading, because collection must not run user code."""
+    """Check that the function exists, without a run of user code during collection."""
     module, _, function = target.partition(":")
     file = _existing(path, f"{key}.callable", f"{module}.py")
     try:

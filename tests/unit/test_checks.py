@@ -121,7 +121,7 @@ def test_a_failed_check_shows_expected_and_actual_value(
 def test_a_check_that_is_a_generator_is_an_error(tmp_path: Path) -> None:
     event = run(tmp_path, {"kind": "python", "callable": "checks:yields"})
     assert event.raised
-    assert "nothing of it has run" in event.message
+    assert "its code did not run" in event.message
 
 
 def test_an_exception_in_a_check_is_an_error_and_not_a_failed_check(tmp_path: Path) -> None:

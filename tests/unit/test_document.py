@@ -67,7 +67,7 @@ def complaint(tmp_path: Path, text: str, model: type = ScenarioManifest) -> str:
                 "kind: task, task: a, status: success",
                 "kind: value, task: a, path: x, matches: '('",
             ),
-            "is no regular expression",
+            "is not a regular expression",
         ),
         (
             SCENARIO.replace(
