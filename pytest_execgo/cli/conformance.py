@@ -22,7 +22,7 @@ from pytest_execgo.errors import HarnessError, UsageError, unknown_name
 from pytest_execgo.harness.fleet import FleetSpec
 from pytest_execgo.harness.service import Launcher, Networked
 from pytest_execgo.models.finding import AcceptedFinding, Finding
-from pytest_execgo.options.values import KnownFinding
+from pytest_execgo.options.values import KnownFinding, Whole
 from pytest_execgo.plugin.project import project_registry
 from pytest_execgo.scenario.findings import check_accepted, load_findings
 
@@ -48,8 +48,9 @@ def conformance(options: argparse.Namespace) -> int:
     cases = _selected(options.area or [])
     findings = load_findings()
     accepted = _accepted(options.known or (), findings)
+    searched, seed = (Whole(0).read(f"--{n}", getattr(options, n)) for n in ("search", "seed"))
     launcher, target = _engine(options.service or ())
-    found = _measure(launcher, target, cases, options.search, options.seed)
+    found = _measure(launcher, target, cases, searched, seed)
     known = tuple(
         finding
         for finding in findings.values()

@@ -19,6 +19,7 @@ from pytest_execgo.harness.containers.persistent import ServiceStatus
 from pytest_execgo.harness.fleet import FleetSpec
 from pytest_execgo.harness.readiness import DEFAULT_TIMEOUT_SECONDS
 from pytest_execgo.harness.service import SERVICE_NAMES, LaunchSettings
+from pytest_execgo.options.values import Seconds
 from pytest_execgo.plugin.project import project_registry
 
 _PORTS = range(1, 65536)
@@ -31,7 +32,7 @@ def up(options: argparse.Namespace) -> int:
         harness="container",
         choices=tuple(choices),
         settings=LaunchSettings(options.python_image),
-        ready_within_seconds=options.ready_timeout or DEFAULT_TIMEOUT_SECONDS,
+        ready_within_seconds=_ready_timeout(options.ready_timeout),
     )
     published = _published(options.publish or ())
     launchers = project_registry().launchers
@@ -97,6 +98,10 @@ def _pair(flag: str, word: str, example: str) -> tuple[str, str]:
     if name not in SERVICE_NAMES:
         raise UsageError(f"{flag} {word!r}: {unknown_name('service', name, SERVICE_NAMES)}")
     return name, value
+
+
+def _ready_timeout(text: str | None) -> float:
+    return DEFAULT_TIMEOUT_SECONDS if text is None else Seconds().read("--ready-timeout", text)
 
 
 def _published(words: Sequence[str]) -> dict[str, int]:

@@ -5,18 +5,26 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 from pytest_execgo import __version__
 from pytest_execgo.options.table import OPTIONS
 
-Parser = argparse.ArgumentParser
-Commands = Callable[..., Parser]
+
+class CommandParser(argparse.ArgumentParser):
+    """A parser that reports a mistake in one line, without the usage of the command."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"error: {message}; see {self.prog} --help\n")
 
 
-def command_line() -> Parser:
+Commands = Callable[..., CommandParser]
+
+
+def command_line() -> CommandParser:
     """The parser of ``python -m pytest_execgo``. The result of parsing has ``handler``, such as
     ``pytest_execgo.cli.run:run``, which takes the parsed options and returns the exit code."""
-    parser = Parser(
+    parser = CommandParser(
         prog="python -m pytest_execgo",
         description="Evidence that agent plans land on ExecGo, run there, and fail explainably.",
     )
@@ -33,7 +41,7 @@ def command_line() -> Parser:
     return parser
 
 
-def _command(add: Commands, name: str, handler: str, text: str) -> Parser:
+def _command(add: Commands, name: str, handler: str, text: str) -> CommandParser:
     """A command or action; ``handler`` is ``module:function`` in this package."""
     parser = add(name, help=text, description=text)
     parser.set_defaults(handler=f"pytest_execgo.cli.{handler}")
@@ -46,7 +54,7 @@ def _actions(add: Commands, name: str, text: str) -> Commands:
     return group.add_subparsers(required=True, metavar="ACTION").add_parser
 
 
-def _json(parser: Parser) -> None:
+def _json(parser: CommandParser) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON for another program")
 
 
@@ -97,7 +105,7 @@ def _chaos(add: Commands) -> None:
     _of_scenarios(listing, validate)
 
 
-def _of_scenarios(*parsers: Parser) -> None:
+def _of_scenarios(*parsers: CommandParser) -> None:
     for parser in parsers:
         parser.add_argument("--scenarios", metavar="DIR", help="folder of scenarios")
         _json(parser)
@@ -116,10 +124,8 @@ def _conformance(add: Commands) -> None:
         "--service", action="append", metavar="execgo=KIND:TARGET", help="default: the embedded one"
     )
     parser.add_argument("--area", action="append", metavar="NAME", help="only these areas")
-    parser.add_argument(
-        "--search", type=int, default=0, metavar="N", help="also run N generated programs"
-    )
-    parser.add_argument("--seed", type=int, default=7, metavar="N", help="seed of the search")
+    parser.add_argument("--search", default="0", metavar="N", help="also run N generated programs")
+    parser.add_argument("--seed", default="7", metavar="N", help="seed of the search")
     parser.add_argument(
         "--known",
         action="append",
@@ -159,9 +165,7 @@ def _harness_up(action: Commands) -> None:
         metavar="NAME=PORT",
         help="make a service reachable on this port of the loopback interface, too",
     )
-    parser.add_argument(
-        "--ready-timeout", type=float, metavar="SECONDS", help="as --execgo-ready-timeout"
-    )
+    parser.add_argument("--ready-timeout", metavar="SECONDS", help="as --execgo-ready-timeout")
     _json(parser)
 
 

@@ -48,7 +48,7 @@ class MatrixPlugin:
         self._check_persistent(config)
         sources = pytest.Config.ArgsSource
         if config.args_source in (sources.INVOCATION_DIR, sources.TESTPATHS):
-            config.args[:] = [str(path) for path in self._state.matrix.scenario_paths()]
+            config.args[:] = [str(path) for path in matrix.scenario_paths()]
         else:
             called, known = config.invocation_params.dir, matrix.library.scenario_paths
             config.args[:] = [find_argument(arg, called, known) for arg in config.args]

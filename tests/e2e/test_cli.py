@@ -238,6 +238,30 @@ def test_conformance_shows_how_another_engine_differs(cli: Cli, tmp_path: Path) 
     assert "status: expected 400, got 200" in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("command", "complaint"),
+    [
+        ("nonsense", "invalid choice: 'nonsense'"),
+        ("run --sead 3", "unrecognized arguments: --sead 3"),
+        ("run --events x", "argument --events: invalid choice: 'x'"),
+        ("schema export", "the following arguments are required: DIR"),
+        ("chaos validate stormy", "unknown chaos profile 'stormy'"),
+        ("harness up --ready-timeout 0", "--ready-timeout '0': expected more than 0 seconds"),
+        ("harness up --publish execgo=x", "--publish 'execgo=x': expected a port"),
+        ("harness down a --all", "give a NAME or --all, not both"),
+        ("conformance --search many", "--search 'many': expected a whole number of at least 0"),
+        ("conformance --known x", "--known 'x': expected ID=REASON"),
+        ("conformance --service runtime=embedded", "expected execgo=KIND:TARGET"),
+    ],
+)
+def test_a_wrong_argument_is_one_line_and_exit_2(cli: Cli, command: str, complaint: str) -> None:
+    done = cli(*command.split())
+    assert (done.returncode, done.stdout) == (2, "")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: ")
+    assert complaint in line
+
+
 def test_schemas_are_exported(cli: Cli, tmp_path: Path) -> None:
     assert cli("schema", "export", "out").returncode == 0
     assert (tmp_path / "out" / "benchmark_result.schema.json").exists()
