@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from pytest_execgo.benchmark.aggregate import rate
 from pytest_execgo.benchmark.gates import FIGURES, Gate
 from pytest_execgo.errors import UsageError
+from pytest_execgo.models.benchmark import AttributionScore, CoverageRow
 from tests.results import missing, result, trial
 
 RUN = result([trial(10), trial(20), trial(30, "failed")], [missing(4, "error")])
@@ -51,3 +53,89 @@ def test_an_invalid_gate_is_refused_in_one_line(text: str, complaint: str) -> No
     with pytest.raises(UsageError) as error:
         Gate.parse(text)
     assert complaint in str(error.value)
+
+
+def test_each_figure_reads_its_own_number() -> None:
+    score = AttributionScore(
+        trials=8, correct=7, clean=5, false_causes=2, mitigated=3, accuracy=0.875, lower_95=0.5,
+        confusion={},
+    )  # fmt: skip
+    coverage = tuple(
+        CoverageRow(
+            framework="f", action="a", phase=phase, fired=4, armed_not_fired=5, not_exercised=6
+        )
+        for phase in ("plan", "submit")
+    )
+    (cell,) = RUN.cells
+    rates = cell.rates.model_copy(update={"recovery": rate(3, 4), "determinism_drift": 0.25})
+    cells = (
+        cell.model_copy(
+            update={
+                "trials": 20, "passed": 10, "failed": 1, "inconclusive": 2, "errors": 3,
+                "skipped": 4, "known_findings": 5, "rates": rates,
+            }
+        ),
+        cell.model_copy(
+            update={
+                "trials": 30, "passed": 20, "failed": 10, "inconclusive": 20, "errors": 30,
+                "skipped": 40, "known_findings": 50,
+                "rates": rates.model_copy(update={"determinism_drift": 0.75}),
+            }
+        ),
+        cell.model_copy(
+            update={
+                "trials": 0, "passed": 0, "failed": 0, "inconclusive": 0, "errors": 0,
+                "skipped": 0, "known_findings": 0,
+                "rates": rates.model_copy(update={"determinism_drift": None}),
+            }
+        ),
+    )  # fmt: skip
+    trials = [
+        trial(0).model_copy(
+            update={
+                "metrics": trial(0).metrics.model_copy(
+                    update={
+                        "wall_time_ms": wall, "overhead_ms": overhead, "detection_ms": detection,
+                        "recovery_ms": None if detection is None else detection + 100,
+                    }
+                )
+            }
+        )
+        for wall, overhead, detection in ((100, 10, 1), (200, 20, 2), (700, 70, None))
+    ]  # fmt: skip
+    run = RUN.model_copy(
+        update={"attribution": score, "coverage": coverage, "cells": cells, "trials": trials}
+    )
+    assert {name: figure(run) for name, figure in FIGURES.items()} == {
+        "attribution_accuracy": 0.875, "attribution_lower_95": 0.5, "false_causes": 2,
+        "mitigated": 3, "success_rate": 0.6, "recovery_rate": 0.75, "trials": 50, "failed": 11,
+        "inconclusive": 22, "errors": 33, "skipped": 44, "known_findings": 55,
+        "faults_fired": 8, "faults_not_fired": 10, "determinism_drift": 0.75, "wall_time_ms": 200,
+        "overhead_ms": 20, "overhead_ratio": 0.1, "detection_ms": 1.5, "recovery_ms": 101.5,
+    }  # fmt: skip
+
+
+def test_without_clean_trials_or_coverage_their_figures_are_missing() -> None:
+    run = RUN.model_copy(
+        update={"attribution": RUN.attribution.model_copy(update={"clean": 0}), "coverage": ()}
+    )
+    names = ("false_causes", "mitigated", "faults_fired", "faults_not_fired")
+    assert {name: FIGURES[name](run) for name in names} == dict.fromkeys(names)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "failed",
+            "--execgo-fail-if 'failed': expected FIGURE OPERATOR NUMBER, as in "
+            "'attribution_accuracy < 0.99'",
+        ),
+        ("faild > 0", "--execgo-fail-if: unknown figure 'faild' (allowed: attribution_accuracy,"),
+    ],
+    ids=["form", "figure"],
+)
+def test_the_message_for_an_invalid_gate_begins_with_the_option(text: str, message: str) -> None:
+    with pytest.raises(UsageError) as error:
+        Gate.parse(text)
+    assert str(error.value).startswith(message)

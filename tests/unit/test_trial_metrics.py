@@ -163,6 +163,7 @@ def test_failures_are_counted_by_their_last_error() -> None:
         task("e", "running", error=timeout),
         rejected("unknown task type: x"),
         rejected("cycle detected"),
+        rejected("invalid JSON"),
     )
     assert found.timeout_count == 1
     assert found.runtime_failure_count == 1
@@ -352,3 +353,13 @@ def test_recovery_ends_with_the_next_success_after_the_symptom() -> None:
 def test_a_problem_while_planning_is_recovered_with_the_plan(kind: str) -> None:
     events = [FIRED, at(SYMPTOMS[kind], 20), at(end(), 22), at(planned(), 30.5), at(end(), 40)]
     assert metrics(*events, of=RECOVERED).recovery_ms == 20
+
+
+def test_events_may_come_in_any_order() -> None:
+    events = [at(end(), 40), at(end(), 30.5), at(EXIT, 20), at(EXIT, 15), FIRED]
+    found = metrics(*events, of=RECOVERED)
+    assert (found.detection_ms, found.recovery_ms) == (4.5, 20)
+
+
+def test_retries_do_not_depend_on_tasks_without_an_attempt() -> None:
+    assert metrics(task("a", "running")).retry_count == 0
