@@ -253,7 +253,7 @@ class _Run:
         tasks = [draft.body(self._prefix, self._folder) for draft in graph]
         reply = self._call("POST", "/tasks", json={"tasks": tasks})
         if reply.status_code != 202:
-            raise Violation("accepts", f"a legal graph was refused: {reply.text.strip()[:200]}")
+            raise Violation("accepts", f"a valid graph was refused: {reply.text.strip()[:200]}")
         self._model.submit(graph)
         ended = {draft.id: self._ended(draft.id) for draft in graph}
         self._check_ends(graph, ended)
