@@ -97,13 +97,11 @@ def test_no_module_has_the_name_of_a_standard_library_module() -> None:
     assert not shadows, lines_of(shadows)
 
 
-@pytest.mark.xfail(strict=False, reason="the prose is being rewritten (issue 12)")
 def test_no_line_of_documentation_is_too_long() -> None:
     found = [line for path in (*pages(), *sources("pytest_execgo")) for line in long_lines(path)]
     assert not found, lines_of(found)
 
 
-@pytest.mark.xfail(strict=False, reason="the prose is being rewritten (issue 12)")
 def test_no_text_uses_a_word_of_the_old_vocabulary() -> None:
     found = [line for path in texts() for line in old_words(path)]
     assert not found, lines_of(found)
