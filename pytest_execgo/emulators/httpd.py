@@ -17,7 +17,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
+
+from pytest_execgo.emulators.guard import refusal
+
+MAX_BODY_BYTES = 64 * 1024 * 1024
+MAX_CONNECTIONS = 512
+SILENCE_SECONDS = 60.0
+"""How long a connection may be silent before it is closed."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +62,7 @@ class Server(ThreadingHTTPServer):
 
     def __init__(self, host: str, port: int, handle: Handler) -> None:
         self.handle_one = handle
+        self._free_connections = threading.BoundedSemaphore(MAX_CONNECTIONS)
         super().__init__((host, port), _Exchange)
 
     def server_bind(self) -> None:
@@ -72,9 +80,13 @@ class Server(ThreadingHTTPServer):
     def process_request(self, request: Any, client_address: Any) -> None:
         # Not threading.Thread: without memory for a new thread, its start() can wait forever, and the
         # server would never answer again. This call raises instead, and drops one connection.
+        if not self._free_connections.acquire(blocking=False):
+            self.shutdown_request(request)
+            return
         try:
             _thread.start_new_thread(self._serve_connection, (request, client_address))
         except (RuntimeError, MemoryError):
+            self._free_connections.release()
             self.shutdown_request(request)
 
     def _serve_connection(self, request: Any, client_address: Any) -> None:
@@ -84,11 +96,38 @@ class Server(ThreadingHTTPServer):
             self.handle_error(request, client_address)
         finally:
             self.shutdown_request(request)
+            self._free_connections.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Ignore connections that the client closed."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)
+
+
+class _RefusedError(Exception):
+    """A request that gets an error as its answer, and ends the connection."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status, self.reason = status, reason
+
+
+_LINE_BYTES = 4096
+_MAX_TRAILERS = 100
+
+
+def _number(text: str, base: int, before: int) -> int:
+    """A size; raises :class:`_RefusedError` for other text, or if the body gets too long.
+
+    ``before``: bytes of the body that were read already.
+    """
+    digits = "0123456789abcdef"[:base]
+    if not text or any(c not in digits for c in text.lower()):
+        raise _RefusedError(400, f"malformed length of the body: {text[:20]!r}")
+    # A number of more than 16 digits is too large in any base, and slow to convert.
+    if len(text) > 16 or before + int(text, base) > MAX_BODY_BYTES:
+        raise _RefusedError(413, f"the body is longer than {MAX_BODY_BYTES} bytes")
+    return int(text, base)
 
 
 class _Exchange(BaseHTTPRequestHandler):
@@ -97,28 +136,59 @@ class _Exchange(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
     server: Server
 
+    timeout = SILENCE_SECONDS
+
     def _answer(self) -> None:
-        body = self._read_body()
-        parts = urlsplit(self.path)
-        path = parts.path
-        request = Request(
-            method=self.command,
-            path=path,
-            segments=tuple(unquote(part) for part in path.split("/")[1:]),
-            query=parts.query,
-            headers={name.lower(): value for name, value in self.headers.items()},
-            body=body,
-        )
-        response = self.server.handle_one(request)
+        try:
+            request = self._read_request()
+        except _RefusedError as error:
+            # The rest of the request is unread, so the connection cannot serve another one.
+            self.close_connection = True
+            response = json_response({"error": error.reason}, error.status)
+        else:
+            response = self._handle(request)
         if response.drop:
             self.close_connection = True
             self.connection.close()
             return
+        self._send(response)
+
+    def _read_request(self) -> Request:
+        """Raises :class:`_RefusedError` for a request that is malformed, too long or not wanted."""
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        if reason := refusal(headers):
+            raise _RefusedError(403, reason)
+        if not self.path.startswith("/"):
+            raise _RefusedError(400, "malformed target: a path must start with /")
+        path, _, query = self.path.partition("#")[0].partition("?")
+        try:
+            body = self._read_body()
+        except TimeoutError:
+            raise _RefusedError(408, f"no data for {SILENCE_SECONDS:g} s") from None
+        return Request(
+            method=self.command,
+            path=path,
+            segments=tuple(unquote(part) for part in path.split("/")[1:]),
+            query=query,
+            headers=headers,
+            body=body,
+        )
+
+    def _handle(self, request: Request) -> Response:
+        try:
+            return self.server.handle_one(request)
+        except Exception as error:
+            log("request_failed", path=request.path, error=f"{type(error).__name__}: {error}")
+            return json_response({"error": "internal error"}, 500)
+
+    def _send(self, response: Response) -> None:
         self.send_response_only(response.status)
         if response.content_type:
             self.send_header("Content-Type", response.content_type)
         for name, value in response.headers.items():
             self.send_header(name, value)
+        if self.close_connection:
+            self.send_header("Connection", "close")
         if response.status != 204:
             self.send_header("Content-Length", str(len(response.body)))
         self.end_headers()
@@ -127,15 +197,38 @@ class _Exchange(BaseHTTPRequestHandler):
         self.wfile.flush()
 
     def _read_body(self) -> bytes:
-        if "chunked" in self.headers.get("Transfer-Encoding", "").lower():
-            chunks = []
-            while size := int(self.rfile.readline().split(b";")[0], 16):
-                chunks.append(self.rfile.read(size))
-                self.rfile.readline()
-            while self.rfile.readline().strip():
-                pass
-            return b"".join(chunks)
-        return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        lengths = {value.strip() for value in self.headers.get_all("Content-Length", [])}
+        codings = [value.strip().lower() for value in self.headers.get_all("Transfer-Encoding", [])]
+        if codings:
+            if codings != ["chunked"] or lengths:
+                raise _RefusedError(400, "Transfer-Encoding: only chunked, without Content-Length")
+            return self._read_chunks()
+        if len(lengths) > 1:
+            raise _RefusedError(400, "several values of Content-Length")
+        return self._read_exactly(_number(lengths.pop(), 10, 0) if lengths else 0)
+
+    def _read_chunks(self) -> bytes:
+        chunks: list[bytes] = []
+        total = 0
+        while True:
+            line = self.rfile.readline(_LINE_BYTES)
+            size = _number(line.split(b";")[0].strip().decode("latin-1"), 16, total)
+            if not size:
+                break
+            total += size
+            chunks.append(self._read_exactly(size))
+            if self.rfile.readline(_LINE_BYTES).strip():
+                raise _RefusedError(400, "a chunk is longer than its size")
+        for _ in range(_MAX_TRAILERS):
+            if not self.rfile.readline(_LINE_BYTES).strip():
+                return b"".join(chunks)
+        raise _RefusedError(400, "too many trailers")
+
+    def _read_exactly(self, size: int) -> bytes:
+        body = self.rfile.read(size)
+        if len(body) < size:
+            raise _RefusedError(400, f"the body ends after {len(body)} of {size} bytes")
+        return body
 
     do_GET = do_POST = do_DELETE = do_PUT = do_PATCH = do_HEAD = do_OPTIONS = _answer
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from pytest_execgo.emulators.guard import is_json
 from pytest_execgo.emulators.httpd import Request, Response, json_response
 from pytest_execgo.emulators.runtime import SPEAKS, documents
 from pytest_execgo.emulators.runtime.request import RequestError, ShapeError, read_submission
@@ -54,7 +55,7 @@ class RuntimeApi:
         return Response(404)
 
     def _submit(self, request: Request) -> Response:
-        if "json" not in request.headers.get("content-type", ""):
+        if not is_json(request.headers.get("content-type", "")):
             text = "Expected request with `Content-Type: application/json`"
             return _text(415, text)
         try:

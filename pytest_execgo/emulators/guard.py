@@ -1,0 +1,48 @@
+"""Which requests a service refuses because a web page may have sent them.
+
+A browser lets every page send requests to services on the loopback interface. It marks them: requests
+that could change something have the header ``Origin``, and the header ``Host`` holds the name that the
+page used. No client of a fleet sends ``Origin``, and each calls services by address.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+
+def refusal(headers: Mapping[str, str]) -> str | None:
+    """Why a request is refused; ``None`` if it is served. Names of ``headers`` are in lower case.
+
+    A name with a dot in ``Host`` is refused: its owner can make it resolve to this machine (DNS
+    rebinding), and the browser then treats the service as a part of the owner's site.
+    """
+    if "origin" in headers:
+        return "requests of web pages are refused: remove the header Origin"
+    if headers.get("sec-fetch-site", "none") != "none":
+        return "requests of web pages are refused: remove the header Sec-Fetch-Site"
+    host = headers.get("host", "")
+    if host and not _is_local(host):
+        return f"unknown host {host[:100]!r}: call the service by its IP address or as localhost"
+    return None
+
+
+def is_json(content_type: str) -> bool:
+    """Whether a media type is ``application/json`` or ``application/…+json``.
+
+    A browser sends neither to a service without asking it first.
+    """
+    essence = content_type.partition(";")[0].strip().lower()
+    main, _, sub = essence.partition("/")
+    return main == "application" and (sub == "json" or sub.endswith("+json"))
+
+
+def _is_local(host: str) -> bool:
+    """Whether a value of ``Host`` is an IP address, or a name without a dot."""
+    try:
+        name = urlsplit(f"//{host}").hostname or ""
+        ipaddress.ip_address(name)
+    except ValueError:
+        return "." not in host and all(c.isalnum() or c in "-_:" for c in host)
+    return True
