@@ -61,3 +61,8 @@ def test_lower_bounds_of_a_table(count: int, of: int, bound: float) -> None:
 
 def test_a_lower_bound_for_another_confidence() -> None:
     assert clopper_pearson_lower(10, 10, confidence=0.975) == pytest.approx(0.691503, abs=1e-6)
+
+
+def test_pass_at_k_of_a_few_successes() -> None:
+    assert pass_at_k(2, 5, 2) == pytest.approx(0.7)
+    assert pass_at_k(1, 5, 1) == pytest.approx(0.2)

@@ -428,3 +428,43 @@ def test_without_healing_a_fault_lasts_to_the_end() -> None:
     events = [seen("a", "running", 500), seen("a", "running", 600), seen("b", "pending", 500)]
     _, (record,) = judge(RECOVER, [ARMED, FIRED, *events, GOOD, DONE])
     assert record.tasks_inside == ("a",)
+
+
+def test_the_first_of_several_faults_begins_the_time_of_a_recovery() -> None:
+    late = FIRED.model_copy(update={"fault": 1, "at_ms": 6.0})
+    verdict, _ = judge(BOTH, [ARMED, FIRED, late, replied("model_error", 3), GOOD, DONE])
+    assert verdict.recovery == "recovered"
+
+
+def test_one_injected_fault_of_two_makes_a_failed_task_a_recovery() -> None:
+    left_out = NOT_DRAWN.model_copy(update=SECOND)
+    verdict, _ = judge(BOTH, [ARMED, FIRED, left_out, seen("a", "failed", 4), GOOD, DONE])
+    assert verdict.recovery == "recovered"
+
+
+def test_a_fault_between_two_stages_can_be_recovered_from() -> None:
+    fault = FIRED.model_copy(update={"at_ms": 6.0})
+    events: list[TimelineEvent] = [stage("succeeded", 5), fault, stage("succeeded", 7)]
+    verdict, _ = judge(RECOVER, [ARMED, *events, GOOD, DONE])
+    assert verdict.status == "passed"
+
+
+def test_tasks_inside_do_not_depend_on_the_order_of_the_record() -> None:
+    events = [seen("a", "success", 9), seen("a", "running", 2)]
+    _, (fault,) = judge(RECOVER, [ARMED, FIRED, *events, GOOD, DONE])
+    assert fault.tasks_inside == ("a",)
+    late = FIRED.model_copy(update={"at_ms": 8.0})
+    events = [seen("a", "success", 9), seen("a", "failed", 5), seen("a", "running", 2)]
+    _, (fault,) = judge(RECOVER, [ARMED, late, *events, GOOD, DONE])
+    assert fault.tasks_inside == ("a",)
+
+
+def test_a_possible_cause_counts_only_if_no_other_cause_is_blamed() -> None:
+    wanted = profile("expected_failure", {"layer": "plan"})
+    broken = t.AnswerJudged(attempt=1, rules=("cycle",), at_ms=2)
+    no_plan = t.PlanFailed(code="adapter_raised", message="m", duration_ms=1, at_ms=5)
+    verdict, _ = judge(wanted, [ARMED, FIRED, broken, no_plan, DONE])
+    assert (verdict.status, verdict.cause_named) == ("failed", False)
+    task = profile("expected_failure", {"layer": "task", "code": "wrong_output"})
+    verdict, _ = judge(task, [ARMED, FIRED, stage("succeeded"), BAD, DONE])
+    assert (verdict.status, verdict.cause_named) == ("passed", True)

@@ -130,3 +130,60 @@ def test_the_book_speaks_of_cases_and_invariants_that_there_are() -> None:
         assert quirks >= set(finding.quirks)
         for invariant in finding.invariants:
             assert f'Violation("{invariant}"' in source
+
+
+def task_seen(name: str, at_ms: float, event_id: str) -> t.TaskChanged:
+    return t.TaskChanged(
+        event_id=event_id, at_ms=at_ms, stage_id="s", round=0, task_id=name,
+        engine_task_id=f"x.{name}", status="running", created_at=NOW, updated_at=NOW,
+    )  # fmt: skip
+
+
+def injected(target: str, status: str, healed_at_ms: float | None) -> FaultRecord:
+    return FaultRecord.model_validate(
+        {
+            "action": "kill", "target": target, "phase": "runtime", "status": status,
+            "healed_at_ms": healed_at_ms,
+        }
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("faults", "events", "explained"),
+    [
+        ([injected("runtime", "fired", 40)], [task_seen("a", 50, "e1")], True),
+        ([injected("runtime", "fired", 50)], [task_seen("a", 50, "e1")], False),
+        ([injected("runtime", "fired", 40), injected("runtime", "fired", 60)],
+         [task_seen("a", 50, "e1")], False),
+        ([injected("runtime", "not_fired", None)], [task_seen("a", 50, "e1")], True),
+        ([injected("execgo", "fired", None)], [task_seen("a", 50, "e1")], True),
+        ([injected("runtime", "fired", 40)],
+         [task_seen("a", 50, "e1"), task_seen("a", 30, "e0")], False),
+        ([injected("runtime", "fired", 40)],
+         [task_seen("a", 50, "e1"), task_seen("b", 30, "e2")], True),
+        ([injected("runtime", "fired", 40)], [], False),
+        ([injected("runtime", "fired", 40)],
+         [t.ServiceReady(service="runtime", event_id="e1", at_ms=50)], False),
+    ],
+    ids=[
+        "began_after_healing", "began_with_healing", "second_fault_healed_later", "not_injected",
+        "another_service", "seen_before_healing", "another_task_before", "no_task", "no_task_event",
+    ],
+)  # fmt: skip
+def test_the_tasks_of_a_finding_begin_after_the_service_was_healed(
+    faults: list[FaultRecord], events: list[t.EvidenceEvent], explained: bool
+) -> None:
+    trial = JudgedTrial(verdict(LIKELY), [], faults, events)
+    expected = "stays-running" if explained else None
+    assert known_finding(trial, [STUCK], REAL) == expected
+
+
+def test_a_finding_about_another_version_does_not_hide_the_next_one() -> None:
+    older = STUCK.model_copy(update={"id": "older", "versions": ("0.*",)})
+    assert known_finding(judged(verdict(LIKELY)), [older, STUCK], REAL) == "stays-running"
+
+
+def test_one_of_several_causes_of_a_finding_is_enough() -> None:
+    causes = (ExpectedCause(layer="engine"), ExpectedCause(layer="runtime", code="stuck"))
+    finding = STUCK.model_copy(update={"causes": causes})
+    assert known_finding(judged(verdict(LIKELY)), [finding], REAL) == "stays-running"
