@@ -298,3 +298,10 @@ def test_a_first_named_cause_is_the_first_that_is_blamed() -> None:
     assert named(cause("none"), mitigated, expected="engine + plan/x") == "plan/x"
     assert named(cause("none"), mitigated, expected="engine") == "none/x"
     assert named(mitigated, expected="engine") == "none/no_failure"
+
+
+def test_one_blamed_or_mitigated_cause_among_others_is_counted() -> None:
+    fields = {"code": "x", "confidence": "certain", "evidence": [], "message": "m"}
+    causes = [{**fields, "layer": "plan", "mitigated": True}, {**fields, "layer": "engine"}]
+    score = result([trial(0, attribution=causes)], []).attribution
+    assert (score.false_causes, score.mitigated) == (1, 1)

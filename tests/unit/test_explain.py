@@ -210,3 +210,17 @@ def test_the_ending_stands_at_the_last_success_after_the_first_fault() -> None:
 )
 def test_without_a_success_after_a_fault_there_is_no_ending(events: list[Any]) -> None:
     assert not [step for step in explain(events, "all hold") if "all hold" in step.text]
+
+
+def test_the_ending_is_in_order_of_time() -> None:
+    events: list[t.TimelineEvent] = [fired(0), end(250_000), task("failed", "late", 300_000)]
+    texts = [step.text for step in explain(events, "all hold")]
+    assert texts[1:] == [
+        "all hold; the last stage ended 250.00 s after the fault",
+        "task late failed: no error given",
+    ]
+
+
+def test_an_early_success_before_the_fault_does_not_prevent_the_ending() -> None:
+    events: list[t.TimelineEvent] = [end(1), fired(5), end(9)]
+    assert [step for step in explain(events, "all hold") if "all hold" in step.text]
