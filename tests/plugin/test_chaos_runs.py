@@ -182,7 +182,7 @@ def test_a_fault_is_injected_again_only_after_it_was_healed(
     pytester: pytest.Pytester, project: ScenarioMaker
 ) -> None:
     def linger(plan: dict[str, Any]) -> None:
-        # ExecGo asks for a task every 100 ms: one that is done at once may never be asked for.
+        # ExecGo polls a task every 100 ms. A task that ends at once may end before the first poll.
         execution = plan["stages"][1]["task_graph"]["tasks"][0]["input"]["execution"]
         execution["script"] = f"import time; time.sleep(1)\n{execution['script']}"
 
