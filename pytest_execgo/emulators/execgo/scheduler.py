@@ -177,23 +177,20 @@ class Scheduler:
             output = None if outcome.output is ABSENT else outcome.output
             if polled and output is None:
                 output = seen.get("output")
-            runtime: dict[str, Any] = {"status": run_status}
             handle = outcome.handle_id or (seen.get("handle_id", "") if reported else "")
+            duration = elapsed if outcome.duration_ms is None else outcome.duration_ms
+            runtime: dict[str, Any] = {
+                "status": run_status,
+                **({"handle_id": handle} if handle else {}),
+                **({"output": output} if outcome.given else {}),
+                "started_at": outcome.started_at or seen.get("started_at") or started,
+                **({} if polled else {"finished_at": outcome.finished_at or now()}),
+                **({"duration_ms": duration} if duration and not polled else {}),
+                "attempt": number,
+                **({"details": None} if outcome.given else {}),
+            }
             record.handle_id = handle
             record.progress = outcome.progress or record.progress
-            if handle:
-                runtime["handle_id"] = handle
-            if outcome.given:
-                runtime["output"] = output
-            runtime["started_at"] = outcome.started_at or seen.get("started_at") or started
-            if not polled:
-                runtime["finished_at"] = outcome.finished_at or now()
-                duration = elapsed if outcome.duration_ms is None else outcome.duration_ms
-                if duration:
-                    runtime["duration_ms"] = duration
-            runtime["attempt"] = number
-            if outcome.given:
-                runtime["details"] = None
             record.run_status, record.updated_at = run_status, now()
             record.runtime = runtime
             if not last:

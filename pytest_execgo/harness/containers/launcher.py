@@ -110,9 +110,8 @@ class ContainerLauncher(Launcher):
     ) -> ContainerService:
         """Launch with the given labels; ``published``: a loopback port that also leads to the
         service."""
-        from pytest_execgo.harness import embedded_programs
         from pytest_execgo.harness.containers import leftovers
-        from pytest_execgo.harness.containers.images.sources import Own, digest
+        from pytest_execgo.harness.containers.images.sources import digest
         from pytest_execgo.harness.containers.network import ContainerNetwork
         from pytest_execgo.harness.containers.service import ContainerService, ContainerSpec
 
@@ -120,14 +119,8 @@ class ContainerLauncher(Launcher):
         assert isinstance(network, ContainerNetwork)
         source = self._source(service, target)
         image = self._image(service, target, _silent)
-        name, port = (image.tags or [image.id])[0], _port(service, image)
-        own = isinstance(source, Own)
-        facts = {
-            leftovers.IMAGE_NAME: name,
-            leftovers.PORT: str(port),
-            leftovers.PATH: source.path or "",
-            leftovers.VERSION: embedded_programs.version(service) if own else "",
-        }
+        name, port = _name(image), _port(service, image)
+        facts = _facts(service, source, name, port)
         container = ContainerService(
             service,
             network,
@@ -198,6 +191,26 @@ def _silent(line: str) -> None:
     """Report no progress: the images were prepared before, where progress is shown."""
 
 
+def _name(image: Any) -> str:
+    """The first tag of an image, or its id."""
+    return str((image.tags or [image.id])[0])
+
+
+def _facts(service: str, source: ImageSource, name: str, port: int) -> dict[str, str]:
+    """Labels with what a later run must know about the container of a persistent fleet."""
+    from pytest_execgo.harness import embedded_programs
+    from pytest_execgo.harness.containers import leftovers
+    from pytest_execgo.harness.containers.images.sources import Own
+
+    own = isinstance(source, Own)
+    return {
+        leftovers.IMAGE_NAME: name,
+        leftovers.PORT: str(port),
+        leftovers.PATH: source.path or "",
+        leftovers.VERSION: embedded_programs.version(service) if own else "",
+    }
+
+
 def _port(service: str, image: Any) -> int:
     """The port on which an image listens: set for ExecGo, and from EXPOSE for the others."""
     from pytest_execgo.harness.containers.images.sources import PORT
@@ -208,7 +221,7 @@ def _port(service: str, image: Any) -> int:
         return PORT
     if len(ports) > 1:
         raise UsageError(
-            f"{service}: the image {(image.tags or [image.id])[0]} exposes the ports "
+            f"{service}: the image {_name(image)} exposes the ports "
             f"{', '.join(map(str, sorted(ports)))}; expose only one of them, or {PORT}"
         )
     return ports[0]

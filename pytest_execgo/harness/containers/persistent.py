@@ -88,23 +88,8 @@ def _up(
     published: Mapping[str, int],
     progress: Progress,
 ) -> None:
-    chosen = spec.resolve(launchers)
-    for service, (launcher, _) in chosen.items():
-        if not isinstance(launcher, ContainerLauncher):
-            raise UsageError(
-                f"{service}={launcher.kind}: a persistent fleet consists of containers; "
-                f"use {service}=container[:TARGET]"
-            )
-    if name in names():
-        raise UsageError(
-            f"fleet {name} is up already; see: python -m pytest_execgo harness status {name}"
-        )
-    for service, port in published.items():
-        if not _is_free(port):
-            raise UsageError(
-                f"port {port} of 127.0.0.1, for {service}, is taken; choose another port, or end the "
-                "program that uses it"
-            )
+    chosen = _container_launchers(spec, launchers)
+    _refuse_taken(name, published)
     # Ryuk would remove the containers when this process ends, but they must keep running.
     testcontainers_config.ryuk_disabled = True
     spec.prepare(launchers, progress)
@@ -117,7 +102,6 @@ def _up(
         urls: dict[str, str] = {}
         for service in ("fixtures", "runtime", "execgo"):
             launcher, target = chosen[service]
-            assert isinstance(launcher, ContainerLauncher)
             site = LaunchSite(
                 root=root,
                 environment=dict(os.environ),
@@ -133,6 +117,35 @@ def _up(
     except BaseException:
         _remove(labels)
         raise
+
+
+def _container_launchers(
+    spec: FleetSpec, launchers: Mapping[str, Launcher]
+) -> dict[str, tuple[ContainerLauncher, str]]:
+    """Launcher and target of each service; raises :class:`UsageError` for another launcher."""
+    chosen = {}
+    for service, (launcher, target) in spec.resolve(launchers).items():
+        if not isinstance(launcher, ContainerLauncher):
+            raise UsageError(
+                f"{service}={launcher.kind}: a persistent fleet consists of containers; "
+                f"use {service}=container[:TARGET]"
+            )
+        chosen[service] = (launcher, target)
+    return chosen
+
+
+def _refuse_taken(name: str, published: Mapping[str, int]) -> None:
+    """Raise :class:`UsageError` if the name or a published port is in use."""
+    if name in names():
+        raise UsageError(
+            f"fleet {name} is up already; see: python -m pytest_execgo harness status {name}"
+        )
+    for service, port in published.items():
+        if not _is_free(port):
+            raise UsageError(
+                f"port {port} of 127.0.0.1, for {service}, is taken; choose another port, or end the "
+                "program that uses it"
+            )
 
 
 def down(name: str) -> None:
