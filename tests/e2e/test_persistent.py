@@ -180,7 +180,10 @@ def test_a_fleet_without_its_network_is_shown_and_can_be_removed() -> None:
         (("down", "x", "--all"), "a NAME or --all, not both"),
         (("up", "Not A Name"), "a name has 1 to 41 of the characters a-z, 0-9, - and _"),
         (("up", "x", "--publish", "execgo=0"), "expected a port from 1 to 65535"),
-        (("up", "x", "--publish", "execgo=81", "--publish", "runtime=81"), "each port once"),
+        (
+            ("up", "x", "--publish", "execgo=81", "--publish", "runtime=81"),
+            "give each service one port, and each port to one service",
+        ),
         (("up", "x", "--publish", "exgo=80"), "did you mean 'execgo'?"),
         (("up", "x", "--service", "execgo=embedded"), "a persistent fleet consists of containers"),
     ],
