@@ -5,11 +5,13 @@ The texts are real ones, of engine 20.10 and SDK 7.2.
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from docker.errors import APIError, DockerException
 
+from pytest_execgo.errors import UsageError
 from pytest_execgo.harness.containers import engine as docker_engine
 from pytest_execgo.harness.containers.engine import explain
 from tests.ids import readable
@@ -98,3 +100,39 @@ def test_engines_whose_containers_cannot_be_reached_are_refused(
     found = docker_engine._unfit(facts)
     assert (found is None) == (message is None)
     assert message is None or message in str(found)
+
+
+class FakeClient:
+    """A Docker client that answers ``info`` with ``facts``, or raises them."""
+
+    def __init__(self, facts: dict[str, Any] | Exception) -> None:
+        self.facts, self.closed = facts, False
+
+    def info(self) -> dict[str, Any]:
+        if isinstance(self.facts, Exception):
+            raise self.facts
+        return self.facts
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"OperatingSystem": "Docker Desktop"},
+        unreachable(ConnectionRefusedError(111, "Connection refused")),
+    ],
+    ids=["unusable", "no answer"],
+)
+def test_the_client_of_a_refused_engine_is_closed(
+    monkeypatch: pytest.MonkeyPatch, facts: dict[str, Any] | Exception
+) -> None:
+    client = FakeClient(facts)
+    monkeypatch.setattr(docker_engine, "_connect_once", lambda: None)
+    monkeypatch.setattr(
+        docker_engine, "DockerClient", lambda **options: SimpleNamespace(client=client)
+    )
+    with pytest.raises(UsageError):
+        docker_engine.engine.__wrapped__()
+    assert client.closed
