@@ -65,7 +65,9 @@ class Run:
         """Make the run's folder with its ``request.json``, and point ``reports/latest`` to it. Calling
         it twice is harmless; raises :class:`HarnessError`."""
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            self.reports.mkdir(parents=True, exist_ok=True)
+            # Records hold prompts, plans and output: no other user of this machine may read them.
+            self.folder.mkdir(mode=0o700, exist_ok=True)
             if not (self.folder / "request.json").exists():
                 write_model(self.folder / "request.json", self.request)
             point_latest(self.reports, self.run_id)
