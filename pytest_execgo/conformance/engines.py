@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from pytest_execgo.conformance.matching import Differences
 from pytest_execgo.conformance.peer import Peer
 from pytest_execgo.conformance.runner import CaseRunner, closed_address
 from pytest_execgo.errors import HarnessError
+from pytest_execgo.harness.environment import service_environment
 from pytest_execgo.harness.processes.service import ProcessService
 from pytest_execgo.harness.service import Launcher, LaunchSite, Service, Unwatched
 
@@ -100,7 +100,7 @@ class Engines:
         self._count += 1
         root = self.root / str(self._count)
         root.mkdir()
-        environment = {k: v for k, v in os.environ.items() if k not in ENGINE_VARIABLES}
+        environment = {k: v for k, v in service_environment().items() if k not in ENGINE_VARIABLES}
         if needs.max_concurrency is not None:
             environment["EXECGO_MAX_CONCURRENCY"] = str(needs.max_concurrency)
         extra = {

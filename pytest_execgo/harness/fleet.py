@@ -12,10 +12,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from pytest_execgo.errors import HarnessError, UsageError, unknown_name
+from pytest_execgo.harness.environment import service_environment
 from pytest_execgo.harness.files import remove_tree
 from pytest_execgo.harness.proxy import FaultProxy, Partitionable
 from pytest_execgo.harness.readiness import DEFAULT_TIMEOUT_SECONDS
-from pytest_execgo.harness.reaper import Reaper
+from pytest_execgo.harness.reaper import FLEET_VARIABLE, Reaper
 from pytest_execgo.harness.service import (
     SERVICE_NAMES,
     FaultReporting,
@@ -49,6 +50,8 @@ class FleetSpec:
     """The folder to which relative paths in targets refer."""
     settings: LaunchSettings = field(default_factory=LaunchSettings)
     ready_within_seconds: float = DEFAULT_TIMEOUT_SECONDS
+    variables: frozenset[str] = frozenset()
+    """The environment variables that services get besides those in ``harness/environment.py``."""
 
     def resolve(
         self, launchers: Mapping[str, Launcher], *, names_only: bool = False
@@ -149,6 +152,11 @@ class Fleet:
     def links(self) -> frozenset[str]:
         """The services that the spec puts behind a fault proxy."""
         return self._spec.links
+
+    @property
+    def variables(self) -> frozenset[str]:
+        """The environment variables of the user that the services got besides the usual ones."""
+        return self._spec.variables
 
     @property
     def slow_to_start(self) -> bool:
@@ -309,15 +317,12 @@ class Fleet:
         gateways = {network.gateway for network in self._networks.values()}
         near = ",".join(["127.0.0.1", "localhost", *sorted(hosts | gateways)])
         environment = {
-            **os.environ,
-            "PYTEST_EXECGO_FLEET": self._token,
+            **service_environment(self._spec.variables),
+            FLEET_VARIABLE: self._token,
             "TMPDIR": str(self._root / "tmp"),
             "NO_PROXY": near,
             "no_proxy": near,
         }
-        # A task may run pytest: settings of this pytest must not reach it.
-        for variable in ("PYTEST_ADDOPTS", "PYTEST_CURRENT_TEST", "PYTEST_XDIST_WORKER"):
-            environment.pop(variable, None)
         urls = {known: self.url(known) for known in dict(self.services)}
         site = LaunchSite(
             root=self._root,

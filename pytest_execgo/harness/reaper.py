@@ -1,9 +1,10 @@
 """``python -m pytest_execgo.harness.reaper TOKEN FOLDER``: cleans up after a killed pytest.
 
 It waits for the end of its standard input, which closes when its parent ends for any reason. Then it
-ends every process that has the token in its environment, removes the containers and networks that have
-it as a label (``--containers``), and removes the folder. Services and their tasks inherit the token. A
-real runtime passes only a few variables on to its tasks, so the token is also part of ``TMPDIR``.
+ends every process of the fleet, removes the containers and networks that have the token as a label
+(``--containers``), and removes the folder. Services and their tasks inherit the token as the variable
+``PYTEST_EXECGO_FLEET``. A real runtime passes only a few variables on to its tasks, so the token is also
+part of ``TMPDIR``. No other variable counts: a program of the user may work in the folder of the fleet.
 """
 
 from __future__ import annotations
@@ -12,12 +13,14 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from time import monotonic, sleep
 
 from pytest_execgo.harness.files import remove_tree
 
+FLEET_VARIABLE = "PYTEST_EXECGO_FLEET"
 _ALL_GONE = b"."
 
 
@@ -49,8 +52,16 @@ class Reaper:
         self._process.wait()
 
 
+def belongs(environment: Mapping[str, str], token: str) -> bool:
+    """Whether a process with this environment is a service or a task of the fleet."""
+    if environment.get(FLEET_VARIABLE) == token:
+        return True
+    folder = Path(environment.get("TMPDIR", ""))
+    return folder.name == "tmp" and folder.parent.name.startswith(f"{token}-")
+
+
 def sweep(token: str, timeout: float = 2.0) -> list[int]:
-    """SIGKILL all processes with ``token`` in their environment; returns their ids.
+    """SIGKILL all processes of the fleet with this token; returns their ids.
 
     Waits until they are gone, at most ``timeout`` seconds.
     """
@@ -62,7 +73,7 @@ def sweep(token: str, timeout: float = 2.0) -> list[int]:
         found = []
         for process in psutil.process_iter():
             with suppress(psutil.Error, OSError):
-                if process.pid != os.getpid() and token in "\0".join(process.environ().values()):
+                if process.pid != os.getpid() and belongs(process.environ(), token):
                     found.append(process)
         if not found or monotonic() > deadline:
             return ended

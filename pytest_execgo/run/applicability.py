@@ -7,6 +7,7 @@ its fleet are dynamic: the trial is skipped.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -130,6 +131,14 @@ def _no_reference_plan(subject: TrialSubject) -> str | None:
     return None
 
 
+def _variable_not_set(subject: TrialSubject) -> str | None:
+    scenario = subject.cell.scenario
+    missing = [name for name in scenario.manifest.environment if name not in os.environ]
+    if not missing:
+        return None
+    return f"scenario {scenario.id} needs the environment variable {missing[0]}, which is not set"
+
+
 def _repeated_model_fault(subject: TrialSubject) -> str | None:
     if subject.run.repeats and subject.cell.profile.targets_model:
         return (
@@ -187,6 +196,19 @@ def _missing_capability(subject: FleetSubject) -> str | None:
     return None
 
 
+def _variable_not_passed(subject: FleetSubject) -> str | None:
+    scenario = subject.cell.scenario
+    missing = [
+        name for name in scenario.manifest.environment if name not in subject.fleet.variables
+    ]
+    if not missing:
+        return None
+    return (
+        f"scenario {scenario.id} needs the environment variable {missing[0]}, and the services were "
+        "started without it, because the scenario is not in the scenarios folder of this run"
+    )
+
+
 def _no_python_in_image(subject: FleetSubject) -> str | None:
     plan, fleet = subject.cell.scenario.plan, subject.fleet
     if fleet.python is not None or plan is None or not uses_placeholder(plan, "python"):
@@ -202,10 +224,12 @@ CHECKS: tuple[ApplicabilityCheck, ...] = (
     ApplicabilityCheck("cell", _fault_without_effect_on_plan),
     ApplicabilityCheck("trial", _framework_not_installed),
     ApplicabilityCheck("trial", _no_reference_plan),
+    ApplicabilityCheck("trial", _variable_not_set),
     ApplicabilityCheck("trial", _repeated_model_fault),
     ApplicabilityCheck("trial", _repeated_without_plan),
     ApplicabilityCheck("trial", _no_recording),
     ApplicabilityCheck("trial", _all_faults_left_out),
     ApplicabilityCheck("fleet", _missing_capability),
+    ApplicabilityCheck("fleet", _variable_not_passed),
     ApplicabilityCheck("fleet", _no_python_in_image),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import get_args
 
@@ -52,6 +53,15 @@ class Matrix:
     def scenarios(self) -> list[Scenario]:
         """The scenarios of the request; raises :class:`UsageError` for one that cannot be read."""
         return [self.library.scenario(path) for path in self.scenario_paths()]
+
+    def variables(self) -> frozenset[str]:
+        """The environment variables that the scenarios of the request name."""
+        found: set[str] = set()
+        for path in self.scenario_paths():
+            # A test of the user may run one scenario while another one is broken.
+            with suppress(UsageError):
+                found.update(self.library.scenario(path).manifest.environment)
+        return frozenset(found)
 
     def profile(self, name: str) -> LoadedProfile:
         """A chaos profile with its actions; raises :class:`UsageError`."""

@@ -78,7 +78,7 @@ class RunSession:
     def _start_fleet(self, links: frozenset[str], *, renew: bool) -> Fleet:
         # All links that the run may need, so that its trials share one kind of fleet.
         links = links | self.matrix.links() | self.run.fleet.links
-        spec = replace(self.run.fleet, links=links)
+        spec = replace(self.run.fleet, links=links, variables=self.matrix.variables())
         try:
             fleet = Fleet(spec, self.matrix.registry.launchers, renew=renew)
         except UsageError as error:

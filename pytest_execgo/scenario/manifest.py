@@ -128,6 +128,9 @@ class Prompts(Document):
     constraints: str | None = None
 
 
+VariableName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+
+
 class ScenarioManifest(VersionedDocument):
     """The content of ``scenario.yaml``; all paths are relative to its folder."""
 
@@ -139,6 +142,7 @@ class ScenarioManifest(VersionedDocument):
     workspace: str | None = None
     reference_plan: str | None = None
     allowed_chaos: tuple[str, ...] = ("*",)
+    environment: tuple[VariableName, ...] = ()
     checks: tuple[Check, ...] = Field(min_length=1)
 
     @field_validator("id")

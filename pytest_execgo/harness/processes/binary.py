@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_execgo.errors import HarnessError, UsageError
+from pytest_execgo.harness.environment import service_environment
 from pytest_execgo.harness.processes.service import ProcessService, Program
 from pytest_execgo.harness.readiness import DEFAULT_TIMEOUT_SECONDS, probe_json
 from pytest_execgo.harness.service import (
@@ -53,7 +54,7 @@ class BinaryLauncher(Launcher):
         known = f"{target} sha256 {_digest(path)[:12]}"
         with tempfile.TemporaryDirectory(prefix="execgo-version-") as root:
             site = LaunchSite(
-                Path(root), dict(os.environ), Unwatched(), {"runtime": "http://127.0.0.1:1"}
+                Path(root), service_environment(), Unwatched(), {"runtime": "http://127.0.0.1:1"}
             )
             program = _program(service, path, site, _DESCRIBE_SECONDS)
             process = ProcessService(service, program, site)

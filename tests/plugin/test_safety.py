@@ -1,0 +1,74 @@
+"""What a run protects: the variables of the user, and the folders of a run."""
+
+from __future__ import annotations
+
+import json
+import stat
+from typing import Any
+
+import pytest
+
+from tests.conftest import ScenarioMaker
+
+SECRET = "canary-of-the-user"
+
+
+def print_variables(plan: dict[str, Any]) -> None:
+    """A plan with one shell task of ExecGo that prints its variables."""
+    task = {"id": "greet", "type": "shell", "params": {"script": "env"}}
+    plan["stages"] = [{"stage_id": "greet", "task_graph": {"tasks": [task]}}]
+
+
+def needs(*names: str) -> Any:
+    def edit(manifest: dict[str, Any]) -> None:
+        manifest["checks"] = [{"kind": "task", "task": "greet", "status": "success"}]
+        manifest["environment"] = list(names)
+
+    return edit
+
+
+def test_services_get_no_variables_but_those_that_a_scenario_names(
+    pytester: pytest.Pytester, project: ScenarioMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+    monkeypatch.setenv("GREETING", "hello-of-the-user")
+    project("demo", manifest=needs("GREETING"), plan=print_variables)
+    result = pytester.runpytest_subprocess("--execgo-matrix")
+    result.assert_outcomes(passed=1)
+    record = "".join(
+        path.read_text(errors="replace")
+        for path in (pytester.path / "reports").rglob("*")
+        if path.is_file()
+    )
+    assert "hello-of-the-user" in record
+    assert "AWS_SECRET_ACCESS_KEY" not in record
+    assert SECRET not in record
+
+
+def test_a_scenario_without_its_variable_is_skipped_and_says_which(
+    pytester: pytest.Pytester, project: ScenarioMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("GREETING", raising=False)
+    project("demo", manifest=needs("GREETING"))
+    result = pytester.runpytest_subprocess("--execgo-matrix", "-rs")
+    result.assert_outcomes(skipped=1)
+    result.stdout.fnmatch_lines(
+        ["*scenario demo needs the environment variable GREETING, which is not set*"]
+    )
+
+
+def test_a_malformed_name_of_a_variable_is_refused(
+    pytester: pytest.Pytester, project: ScenarioMaker
+) -> None:
+    project("demo", manifest=needs("A=B"))
+    result = pytester.runpytest_subprocess("--execgo-matrix")
+    assert "scenario.yaml" in result.stdout.str() + result.stderr.str()
+    assert "environment[0]" in result.stdout.str() + result.stderr.str()
+
+
+def test_the_folder_of_a_run_is_private(pytester: pytest.Pytester, project: ScenarioMaker) -> None:
+    project("demo")
+    assert pytester.runpytest_subprocess("--execgo-matrix").ret == 0
+    folder = (pytester.path / "reports/latest").resolve()
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert json.loads((folder / "request.json").read_text())
