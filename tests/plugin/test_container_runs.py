@@ -202,7 +202,7 @@ def test_a_container_that_ends_at_once_is_an_error_with_its_last_log_lines(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--execgo-ready-timeout=soon",), "expected more than 0 seconds"),
+        (("--execgo-ready-timeout=soon",), "expected a number of seconds"),
         (("--execgo-ready-timeout=0",), "expected more than 0 seconds"),
         (("--execgo-fleet=x", "--execgo-harness=embedded"), "leave out --execgo-harness"),
         (("--execgo-fleet=absent",), "unknown fleet 'absent'"),
