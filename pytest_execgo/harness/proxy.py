@@ -20,6 +20,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 from urllib.parse import urlsplit
 
 _CHUNK = 65536
+_TURNS = 10
 _NO_LINGER = struct.pack("ii", 1, 0)
 
 
@@ -97,7 +98,6 @@ class FaultProxy:
         self._upstream = (parts.hostname or "127.0.0.1", parts.port or 80)
         self._loop = asyncio.new_event_loop()
         self._connections: dict[asyncio.StreamWriter, _Line] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
         self._open = asyncio.Event()
         self._open.set()
         self._rng = Random(0)
@@ -175,12 +175,22 @@ class FaultProxy:
                     self._reset_line(line, injected)
 
     async def _shut(self) -> None:
+        # Server.close() leaks a connection that is accepted at the same moment (python/cpython#109564).
+        # So first stop accepting, and let accepted connections reach _serve, which closes them.
+        for listening in [one for server in self._servers for one in server.sockets]:
+            # The event loop of Windows has no readers.
+            with suppress(NotImplementedError):
+                self._loop.remove_reader(listening.fileno())
+        await _turns()
         for server in self._servers:
             server.close()
         self._reset_all()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        while others := asyncio.all_tasks() - {asyncio.current_task()}:
+            for task in others:
+                task.cancel()
+            await asyncio.gather(*others, return_exceptions=True)
+        # Transports close their sockets in the next turns.
+        await _turns()
 
     def _reset_line(self, line: _Line, injected: InjectedLinkFault) -> None:
         """Reset a client's connection on both sides, and note that the client was affected."""
@@ -198,16 +208,12 @@ class FaultProxy:
         if not self._lets_in(writer.get_extra_info("peername")[0]):
             _reset(writer)
             return
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
         line = self._connections[writer] = _Line(probe)
         try:
             await self._connect(reader, writer, line)
         except (OSError, asyncio.CancelledError):
             pass
         finally:
-            self._tasks.discard(task)
             self._connections.pop(writer, None)
             writer.close()
 
@@ -284,6 +290,12 @@ class FaultProxy:
             fault = current.fault
             jitter = self._rng.uniform(-fault.jitter_ms, fault.jitter_ms)
             await asyncio.sleep(max(0.0, fault.latency_ms + jitter) / 1000)
+
+
+async def _turns() -> None:
+    """Let the loop run all callbacks that are due, and those that they schedule."""
+    for _ in range(_TURNS):
+        await asyncio.sleep(0)
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import suppress
 from time import monotonic, time
@@ -237,3 +239,19 @@ def test_a_closed_proxy_drops_its_connections_and_closes_once(echo: Echo) -> Non
     proxy.close()
     with pytest.raises(ConnectionRefusedError):
         connect(proxy.url)
+
+
+def test_a_proxy_that_closes_while_clients_connect_leaves_no_socket_open(echo: Echo) -> None:
+    gc.collect()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for _ in range(20):
+            proxy = FaultProxy(echo.url)
+            parts = urlsplit(proxy.url)
+            with socket.socket() as client:
+                client.setblocking(False)
+                client.connect_ex((str(parts.hostname), int(parts.port or 0)))
+                proxy.close()
+        del proxy
+        gc.collect()
+    assert not [str(one.message) for one in caught if one.category is ResourceWarning]
