@@ -12,6 +12,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from pytest_execgo.errors import did_you_mean
+from pytest_execgo.models.safe_text import one_line
 
 
 def explain(
@@ -26,7 +27,7 @@ def explain(
     prefix = f"{source}:{where}" if where else source
     message = _message(dict(first), keys, owner, data)
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-    return f"{prefix}: {message}{more}"
+    return one_line(f"{prefix}: {message}{more}")
 
 
 def _message(
@@ -46,7 +47,7 @@ def _message(
         allowed = [name.strip(" '") for name in str(context.get("expected_tags", "")).split(",")]
         name = str(context.get("discriminator", "")).strip("'")
         return (
-            f"{path}.{name}: unknown {name} {tag!r} (allowed: {', '.join(allowed)})"
+            f"{path}.{name}: unknown {name} {show(tag)} (allowed: {', '.join(allowed)})"
             + did_you_mean(tag, allowed)
         )
     if kind == "union_tag_not_found":

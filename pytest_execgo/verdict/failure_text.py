@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pytest_execgo.models.benchmark import TrialResult, VerdictStatus
+from pytest_execgo.models.safe_text import LONGEST_TEXT, for_terminal
 
 STATUS_WORDS: dict[VerdictStatus, str] = {
     "passed": "PASSED",
@@ -12,18 +13,22 @@ STATUS_WORDS: dict[VerdictStatus, str] = {
 
 
 def failure_text(result: TrialResult, folder: str) -> str:
-    """Several lines for the terminal about a trial that did not pass; ``folder`` has its record."""
+    """Several lines for the terminal about a trial that did not pass; ``folder`` has its record.
+
+    What tasks, plans, engines and models wrote is safe to show.
+    """
     verdict = result.verdict
-    lines = [f"{STATUS_WORDS[verdict.status]:12} {verdict.outcome}"]
+    lines = [f"{STATUS_WORDS[verdict.status]:12} {for_terminal(verdict.outcome)}"]
     for cause in verdict.attribution:
         events = f" [{', '.join(cause.evidence)}]" if cause.evidence else ""
         head = "mitigated" if cause.mitigated else "cause"
-        lines.append(
-            f"{head:12} {cause.layer} · {cause.code} ({cause.confidence}): {cause.message}{events}"
-        )
+        name = f"{cause.layer} · {for_terminal(cause.code)} ({cause.confidence})"
+        lines.append(f"{head:12} {name}: {for_terminal(cause.message)}{events}")
     label = "chain"
     for step in verdict.explanation:
-        lines.append(f"{label:12} {step.at_ms / 1000:.3f} s  {step.text}")
+        lines.append(f"{label:12} {step.at_ms / 1000:.3f} s  {for_terminal(step.text)}")
         label = ""
-    lines += [f"{'record':12} {folder}", f"{'rerun':12} {result.rerun}"]
+    lines.append(f"{'record':12} {for_terminal(folder)}")
+    # A command that is cut is useless.
+    lines.append(f"{'rerun':12} {for_terminal(result.rerun, limit=LONGEST_TEXT)}")
     return "\n".join(lines)

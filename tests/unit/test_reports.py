@@ -339,6 +339,6 @@ def test_the_environment_names_versions_commit_and_services() -> None:
     assert rows_below(lines, "## Environment") == [
         ["execgo", "binary", "1", "/bin/execgo", "0123456789ab"],
         ["runtime", "container", "2", "img", ""],
-        ["fixtures", "external", "3", "http://u", ""],
+        ["fixtures", "external", "3", r"http\://u", ""],
     ]
     assert "pytest-execgo 0, Python 3, x." in markdown(result([trial(0)], []))

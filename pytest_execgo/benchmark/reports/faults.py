@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 from tabulate import tabulate
 
-from pytest_execgo.benchmark.reports.table import duration
+from pytest_execgo.benchmark.reports.table import duration, markdown_table
 from pytest_execgo.models.benchmark import BenchmarkResult, FaultRecord, TrialResult
+from pytest_execgo.models.safe_text import for_html, for_markdown, for_markdown_code
 
 
 def fault_section(result: BenchmarkResult) -> Iterator[str]:
@@ -26,7 +27,7 @@ def fault_section(result: BenchmarkResult) -> Iterator[str]:
     for trial in result.trials:
         green = trial.verdict.status == "passed"
         if green and any(fault.status == "fired" for fault in trial.faults):
-            yield f"<details><summary>{trial.trial_id}: {trial.verdict.outcome}</summary>"
+            yield f"<details><summary>{trial.trial_id}: {for_html(trial.verdict.outcome)}</summary>"
             yield ""
             yield from chain(trial)
             yield "</details>"
@@ -39,7 +40,7 @@ def chain(trial: TrialResult) -> Iterator[str]:
         return
     yield "```"
     for step in trial.verdict.explanation:
-        yield f"{step.at_ms / 1000:8.3f} s  {step.text}"
+        yield f"{step.at_ms / 1000:8.3f} s  {for_markdown_code(step.text)}"
     yield "```"
     yield ""
 
@@ -83,7 +84,8 @@ def _coverage(result: BenchmarkResult) -> Iterator[str]:
         where = f" with {pair.framework} in mode {pair.mode}" if pair.framework else ""
         reasons[pair.chaos + where, pair.reason].append(pair.scenario)
     for (chaos, reason), scenarios in reasons.items():
-        yield f"- {chaos} is not applicable to {', '.join(scenarios)}: {reason}"
+        where = f"{chaos} is not applicable to {', '.join(scenarios)}"
+        yield f"- {for_markdown(where)}: {for_markdown(reason)}"
     if reasons:
         yield ""
 
@@ -121,10 +123,14 @@ def _controls(result: BenchmarkResult) -> Iterator[str]:
         return
     yield "### Controls"
     yield ""
-    rows = [[c.name, c.expected, c.got, "yes" if c.ok else "**no**"] for c in result.controls]
-    yield from _table(rows, ("control", "must be", "was", "holds"))
+    rows = [
+        [*map(for_markdown, (c.name, c.expected, c.got)), "yes" if c.ok else "**no**"]
+        for c in result.controls
+    ]
+    yield tabulate(rows, ("control", "must be", "was", "holds"), tablefmt="github")
+    yield ""
 
 
 def _table(rows: list[list[str]] | list[list[object]], headers: tuple[str, ...]) -> Iterator[str]:
-    yield tabulate(rows, headers, tablefmt="github", disable_numparse=True)
+    yield markdown_table(rows, headers)
     yield ""

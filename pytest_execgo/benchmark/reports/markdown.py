@@ -12,9 +12,11 @@ from pytest_execgo.benchmark.reports.table import (
     cell_table,
     distrust,
     finding_lines,
+    markdown_table,
     summary_line,
 )
 from pytest_execgo.models.benchmark import BenchmarkResult, TrialResult
+from pytest_execgo.models.safe_text import LONGEST_TEXT, for_markdown, for_markdown_code
 
 
 class MarkdownReport(ReportFormat):
@@ -39,7 +41,7 @@ def _lines(result: BenchmarkResult) -> Iterator[str]:
         yield line
         yield ""
     lines = finding_lines(result)
-    yield from (f"- {line}" for line in lines)
+    yield from (f"- {for_markdown(line)}" for line in lines)
     if lines:
         yield ""
     yield from _landing(result)
@@ -55,7 +57,7 @@ def _verdict_line(result: BenchmarkResult) -> str:
     text = f"{passed} of {len(result.trials)} trials passed, seed {result.environment.seed}."
     if result.trustworthy:
         return text
-    return f"**NOT TRUSTWORTHY: {'; '.join(distrust(result))}.** {text}"
+    return f"**NOT TRUSTWORTHY: {for_markdown('; '.join(distrust(result)))}.** {text}"
 
 
 def _landing(result: BenchmarkResult) -> Iterator[str]:
@@ -93,7 +95,7 @@ def _landing(result: BenchmarkResult) -> Iterator[str]:
         ]  # fmt: skip
         yield "## Landing"
         yield ""
-        yield tabulate(rows, headers, tablefmt="github", disable_numparse=True)
+        yield markdown_table(rows, headers)
         yield ""
 
 
@@ -113,20 +115,20 @@ def _trial(trial: TrialResult) -> Iterator[str]:
     yield ""
     if trial.known_finding:
         known = trial.known_finding
-        yield f"- engine finding `{known.id}`, taken as known: {known.reason}"
-    yield f"- {verdict.outcome}"
+        yield f"- engine finding `{known.id}`, taken as known: {for_markdown(known.reason)}"
+    yield f"- {for_markdown(verdict.outcome)}"
     for cause in verdict.attribution:
         evidence = f" (events {', '.join(cause.evidence)})" if cause.evidence else ""
         yield (
-            f"- {'mitigated' if cause.mitigated else 'cause'}: **{cause.layer}** · `{cause.code}` "
-            f"({cause.confidence}): "
-            f"{cause.message}{evidence}"
+            f"- {'mitigated' if cause.mitigated else 'cause'}: **{cause.layer}** · "
+            f"`{for_markdown_code(cause.code)}` ({cause.confidence}): "
+            f"{for_markdown(cause.message)}{evidence}"
         )
     for check in verdict.checks:
         if not check.ok:
-            yield f"- check {check.kind}: {check.message}"
+            yield f"- check {check.kind}: {for_markdown(check.message)}"
     yield f"- record: `trials/{trial.trial_id}`"
-    yield f"- rerun: `{trial.rerun}`"
+    yield f"- rerun: `{for_markdown_code(trial.rerun, LONGEST_TEXT)}`"
     yield ""
     yield from chain(trial)
 
@@ -137,7 +139,7 @@ def _unfinished(result: BenchmarkResult) -> Iterator[str]:
     yield "## Without a result"
     yield ""
     for item in result.unfinished:
-        yield f"- `{item.trial_id}`: {item.state.replace('_', ' ')}: {item.reason}"
+        yield f"- `{item.trial_id}`: {item.state.replace('_', ' ')}: {for_markdown(item.reason)}"
     yield ""
 
 
@@ -169,7 +171,8 @@ def _environment(result: BenchmarkResult) -> Iterator[str]:
     yield "## Environment"
     yield ""
     commit = f", commit {env.git_commit[:12]}" if env.git_commit else ""
-    yield f"pytest-execgo {env.pytest_execgo}, Python {env.python}, {env.platform}{commit}."
+    versions = f"pytest-execgo {env.pytest_execgo}, Python {env.python}, {env.platform}{commit}."
+    yield for_markdown(versions)
     yield ""
     rows = [
         [
@@ -182,4 +185,4 @@ def _environment(result: BenchmarkResult) -> Iterator[str]:
         for name, info in env.services.items()
     ]
     headers = ["service", "launcher", "version", "what", "sha256"]
-    yield tabulate(rows, headers, tablefmt="github", disable_numparse=True)
+    yield markdown_table(rows, headers)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from tabulate import tabulate
 
 from pytest_execgo.models.benchmark import BenchmarkResult, CellResult
+from pytest_execgo.models.safe_text import for_markdown, for_terminal
 
 HEADERS = (
     "scenario",
@@ -20,8 +23,9 @@ HEADERS = (
 
 
 def cell_table(result: BenchmarkResult, tablefmt: str) -> str:
-    """One row per cell."""
-    rows = [_row(cell) for cell in result.cells]
+    """One row per cell; a ``tablefmt`` other than ``github`` is for the terminal."""
+    safe = for_markdown if tablefmt == "github" else for_terminal
+    rows = [[safe(text) for text in _row(cell)] for cell in result.cells]
     align = ["left"] * 4 + ["right"] * 5
     return tabulate(rows, HEADERS, tablefmt=tablefmt, colalign=align, disable_numparse=True)
 
@@ -47,6 +51,12 @@ def _row(cell: CellResult) -> list[str]:
         duration(cell.metrics["engine_time_ms"].median),
         duration(cell.metrics["overhead_ms"].median),
     ]
+
+
+def markdown_table(rows: Sequence[Sequence[object]], headers: Sequence[str]) -> str:
+    """A table of GitHub-flavoured Markdown. Its cells are plain text."""
+    safe = [[for_markdown(cell) for cell in row] for row in rows]
+    return tabulate(safe, headers, tablefmt="github", disable_numparse=True)
 
 
 def duration(ms: float | None) -> str:
