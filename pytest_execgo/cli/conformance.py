@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from tabulate import tabulate
 
+from pytest_execgo.cli.output import print_error
 from pytest_execgo.conformance.cases import Case, load_cases
 from pytest_execgo.conformance.engines import Engines
 from pytest_execgo.conformance.peer import Peer
@@ -22,6 +22,13 @@ from pytest_execgo.errors import HarnessError, UsageError, unknown_name
 from pytest_execgo.harness.fleet import FleetSpec
 from pytest_execgo.harness.service import Launcher, Networked
 from pytest_execgo.models.finding import AcceptedFinding, Finding
+from pytest_execgo.models.safe_text import (
+    LONGEST_TEXT,
+    for_markdown,
+    for_markdown_code,
+    for_terminal,
+    json_line,
+)
 from pytest_execgo.options.values import KnownFinding, Whole
 from pytest_execgo.plugin.project import project_registry
 from pytest_execgo.scenario.findings import check_accepted, load_findings
@@ -62,7 +69,7 @@ def conformance(options: argparse.Namespace) -> int:
     if options.markdown:
         options.markdown.write_text(report.text("github"), encoding="utf-8")
     if found.failure is not None:
-        print(f"harness error: {found.failure}", file=sys.stderr)
+        print_error(found.failure, label="harness error", keep_lines=True)
         return DEAD_ENGINE
     return 1 if report.differs else 0
 
@@ -176,11 +183,12 @@ class Report:
             ],
             "known_findings": self.seen(),
         }
-        return json.dumps(document, ensure_ascii=False) + "\n"
+        return json_line(document) + "\n"
 
     def text(self, tablefmt: str) -> str:
         """The table per area, then the differences, then the violations that the search found."""
         parts = [_report(self.title, self.results, tablefmt), *self._known(tablefmt)]
+        safe = _safe(tablefmt)
         if self.programs:
             heading = "## Search" if tablefmt == "github" else "search:"
             count = len(self.violations)
@@ -192,9 +200,9 @@ class Report:
             ]
         for found in self.violations:
             parts += [
-                f"- {found.invariant}: {found.message}",
-                *(f"    known: {i} ({self.accepted[i]})" for i in self._accepted_for(found)),
-                *(f"    {line}" for line in found.curl),
+                f"- {found.invariant}: {safe(found.message)}",
+                *(f"    known: {i} ({safe(self.accepted[i])})" for i in self._accepted_for(found)),
+                *(f"    {for_markdown_code(line, LONGEST_TEXT)}" for line in found.curl),
             ]
         return "\n".join(parts).rstrip() + "\n"
 
@@ -205,8 +213,10 @@ class Report:
             return []
         heading = "## Known findings" if tablefmt == "github" else "known findings of this engine:"
         if tablefmt == "github":
-            return [heading, "", tabulate(rows, ["id", "what", "shown by"], tablefmt), ""]
-        return [heading, "", *(f"- {name}: {what} ({by})" for name, what, by in rows), ""]
+            safe = [[for_markdown(cell) for cell in row] for row in rows]
+            return [heading, "", tabulate(safe, ["id", "what", "shown by"], tablefmt), ""]
+        lines = [for_terminal(f"- {name}: {what} ({by})") for name, what, by in rows]
+        return [heading, "", *lines, ""]
 
 
 class Progress:
@@ -286,18 +296,24 @@ def _report(title: str, results: list[CaseResult], tablefmt: str) -> str:
     rows.append(["all", len(results), *(sum(r.state == s for r in results) for s in states)])
     heading = "# Conformance of " if tablefmt == "github" else "conformance of "
     headers = ["area", "cases", "passed", "differs", "on purpose", "not run"]
-    parts = [heading + title, "", tabulate(rows, headers, tablefmt=tablefmt), ""]
+    safe = _safe(tablefmt)
+    parts = [heading + safe(title), "", tabulate(rows, headers, tablefmt=tablefmt), ""]
     for state, label in (("differs", "Differs"), ("deliberate", "Differs on purpose")):
         members = [result for result in results if result.state == state]
         if members:
             parts += [f"## {label}" if tablefmt == "github" else f"{label.lower()}:", ""]
-            parts += [_line(result) for result in members]
+            parts += [_line(result, safe) for result in members]
             parts.append("")
     reasons = Counter(result.details[0] for result in results if result.state == "not_run")
-    parts += [f"not run: {count} cases: {reason}" for reason, count in reasons.items()]
+    parts += [f"not run: {count} cases: {safe(reason)}" for reason, count in reasons.items()]
     return "\n".join(parts).rstrip() + "\n"
 
 
-def _line(result: CaseResult) -> str:
-    text = f"- {result.case}: {result.shows}"
-    return "\n".join([text, *(f"    {detail[:400]}" for detail in result.details[:4])])
+def _line(result: CaseResult, safe: Callable[[str], str]) -> str:
+    text = f"- {result.case}: {safe(result.shows)}"
+    return "\n".join([text, *(f"    {safe(detail[:400])}" for detail in result.details[:4])])
+
+
+def _safe(tablefmt: str) -> Callable[[str], str]:
+    """What makes the words of an engine safe to show in a report."""
+    return for_markdown if tablefmt == "github" else for_terminal

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import shutil
 import socket
@@ -16,8 +15,8 @@ from time import monotonic
 from typing import Literal
 
 from packaging.requirements import Requirement
-from tabulate import tabulate
 
+from pytest_execgo.cli.output import print_json, print_table
 from pytest_execgo.errors import HarnessError, UsageError
 from pytest_execgo.extensions.registry import Registry
 from pytest_execgo.harness.fleet import Fleet, FleetSpec
@@ -53,10 +52,10 @@ def doctor(options: argparse.Namespace) -> int:
     findings = [finding for probe in probes for finding in probe()]
     broken = [finding for finding in findings if finding.state == "broken"]
     if options.json:
-        print(json.dumps([asdict(finding) for finding in findings], ensure_ascii=False))
+        print_json([asdict(finding) for finding in findings])
         return 1 if broken else 0
     rows = [[f.state, f.what, f.detail, f.fix] for f in findings]
-    print(tabulate(rows, ["", "what", "found", "how to fix it"], tablefmt="plain"))
+    print_table(rows, ["", "what", "found", "how to fix it"])
     print(f"\n{len(broken)} broken; the default run {'cannot' if broken else 'can'} work")
     return 1 if broken else 0
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from tabulate import tabulate
-
+from pytest_execgo.cli.output import print_json, print_table
 from pytest_execgo.errors import HarnessError, UsageError, unknown_name
 from pytest_execgo.harness.containers import persistent
 from pytest_execgo.harness.containers.engine import raised_as
@@ -19,6 +17,7 @@ from pytest_execgo.harness.containers.persistent import ServiceStatus
 from pytest_execgo.harness.fleet import FleetSpec
 from pytest_execgo.harness.readiness import DEFAULT_TIMEOUT_SECONDS
 from pytest_execgo.harness.service import SERVICE_NAMES, LaunchSettings
+from pytest_execgo.models.safe_text import for_terminal
 from pytest_execgo.options.values import Seconds
 from pytest_execgo.plugin.project import project_registry
 
@@ -78,7 +77,7 @@ def down(options: argparse.Namespace) -> int:
 
 def _show(found: Sequence[ServiceStatus], as_json: bool) -> None:
     if as_json:
-        print(json.dumps([asdict(one) for one in found], ensure_ascii=False))
+        print_json([asdict(one) for one in found])
         return
     if not found:
         print("no fleet is up; bring one up: python -m pytest_execgo harness up")
@@ -88,7 +87,7 @@ def _show(found: Sequence[ServiceStatus], as_json: bool) -> None:
         for s in found
     ]
     headers = ["fleet", "service", "state", "address", "published", "version", "image", "sha256"]
-    print(tabulate(rows, headers, tablefmt="plain"))
+    print_table(rows, headers)
 
 
 def _pair(flag: str, word: str, example: str) -> tuple[str, str]:
@@ -123,4 +122,4 @@ def _port(word: str) -> tuple[str, int]:
 
 
 def _progress(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+    print(for_terminal(line), file=sys.stderr, flush=True)

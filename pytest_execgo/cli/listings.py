@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import json
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from tabulate import tabulate
-
+from pytest_execgo.cli.output import print_error, print_json, print_line, print_table
 from pytest_execgo.errors import UsageError, unknown_name
 from pytest_execgo.plugin.project import project_registry
 from pytest_execgo.scenario import library
@@ -27,7 +24,7 @@ def list_scenarios(options: argparse.Namespace) -> int:
         try:
             scenario = load_scenario(path)
         except UsageError as error:
-            print(f"error: {error}", file=sys.stderr)
+            print_error(error)
             broken += 1
             continue
         plan = scenario.plan
@@ -106,18 +103,18 @@ def _validate(paths: Sequence[Path], check: Callable[[Path], Any], as_json: bool
             findings.append({"path": str(path), "ok": False, "error": str(error)})
     broken = [finding for finding in findings if not finding["ok"]]
     if as_json:
-        print(json.dumps(findings, ensure_ascii=False))
+        print_json(findings)
     else:
         for finding in broken:
-            print(f"error: {finding['error']}", file=sys.stderr)
+            print_error(finding["error"])
         print(f"{len(paths) - len(broken)} of {len(paths)} valid")
     return 2 if broken else 0
 
 
 def _show(rows: list[dict[str, Any]], as_json: bool, where: str) -> int:
     if as_json:
-        print(json.dumps(rows, ensure_ascii=False))
+        print_json(rows)
     else:
-        print(tabulate(rows, headers="keys", tablefmt="plain"))
-        print(where)
+        print_table([row.values() for row in rows], list(rows[0]) if rows else [])
+        print_line(where)
     return 0

@@ -6,6 +6,7 @@ import os
 import pkgutil
 import sys
 
+from pytest_execgo.cli.output import print_error
 from pytest_execgo.cli.parsers import command_line
 from pytest_execgo.errors import HarnessError, UsageError
 
@@ -22,10 +23,10 @@ def main(argv: list[str] | None = None) -> int:
         # The module of a command is imported only here: --help must not wait for pydantic and pytest.
         return int(pkgutil.resolve_name(options.handler)(options))
     except UsageError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print_error(error)
         return 2
     except HarnessError as error:
-        print(f"harness error: {error}", file=sys.stderr)
+        print_error(error, label="harness error", keep_lines=True)
         return 1
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
@@ -36,7 +37,7 @@ def main(argv: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 1
     except OSError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print_error(error)
         return 2
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import json
 from typing import Any
 
+from pytest_execgo.cli.output import print_json
 from pytest_execgo.models.benchmark import BenchmarkResult
 from pytest_execgo.models.document import load
 from pytest_execgo.options.table import OPTIONS, Option
@@ -29,7 +29,7 @@ def run(options: argparse.Namespace) -> int:
         quiet_stdout=options.json,
     )
     if options.json:
-        print(json.dumps(_outcome(status, last), ensure_ascii=False))
+        print_json(_outcome(status, last))
     return status
 
 
@@ -48,7 +48,7 @@ def replay(options: argparse.Namespace) -> int:
     args = [f"--execgo-replay={options.folder}", *options.pytest_args]
     status, last = run_pytest(args, events_to_stdout=False, quiet_stdout=options.json)
     if options.json:
-        print(json.dumps(_outcome(status, last), ensure_ascii=False))
+        print_json(_outcome(status, last))
     return status
 
 

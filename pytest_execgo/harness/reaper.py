@@ -90,6 +90,9 @@ def main(argv: list[str]) -> int:
     *flags, token, folder = argv
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
+    # Loaded while there is time: on a busy machine this takes longer than the cleanup.
+    import psutil  # noqa: F401
+
     last = b""
     while heard := os.read(0, 4096):
         last = heard

@@ -26,9 +26,13 @@ _BLANK = re.compile(
 # GitHub and its relatives take a line that begins with `::`. GitHub, Azure and TeamCity look for the
 # others anywhere in a line, GitLab for its section marks.
 _CI_COMMAND = re.compile(r"(?P<start>^\s*)(?:::|##)|##(?:vso|teamcity)?\[|section_(?:start|end):\d")
+_CI_COMMAND_IN_JSON = re.compile(r"#(?=#)|_(?=(?:start|end):\d)")
 _MARKDOWN = re.compile(
-    r"[\\`*\[\]|~$@]|(?<![^\W_])_|_(?![^\W_])|:(?=//)|(?<=\bwww)\.", re.IGNORECASE
+    r"[\\`*\[\]|~$]|(?<![^\W_])_|_(?![^\W_])|_(?=(?:start|end):\d)|:(?=//)|(?<=www)\.",
+    re.IGNORECASE,
 )
+# A mention or an address of mail becomes a link even if its sign is escaped, but not in a code span.
+_MENTION = re.compile(r"@+(?=\w)")
 _MARKDOWN_START = re.compile(r"^(?:[#+\-=>:]|\d+(?P<sign>[.)])(?=\s|$))")
 _ENTITY = re.compile(r"&(?=#?\w+;)")
 _TAG = re.compile(r"<(?=[A-Za-z/!?])")
@@ -69,7 +73,8 @@ def for_markdown(text: object, limit: int = LONGEST_LINE) -> str:
     """``text`` as one line of plain text in Markdown, also in a cell of a table: no HTML, no link, no
     formatting."""
     line = _MARKDOWN.sub(r"\\\g<0>", _ENTITY.sub("&amp;", one_line(text, limit)))
-    return _MARKDOWN_START.sub(_not_at_start, line).replace("<", "&lt;")
+    line = _MARKDOWN_START.sub(_not_at_start, line).replace("<", "&lt;")
+    return _MENTION.sub(r"`\g<0>`", line)
 
 
 def for_markdown_code(text: object, limit: int = LONGEST_LINE) -> str:
@@ -92,7 +97,7 @@ def json_line(value: Any) -> str:
     text = json.dumps(value, ensure_ascii=False)
     if not _is_visible(text):
         text = "".join(char if _is_visible(char) else json.dumps(char)[1:-1] for char in text)
-    return re.sub("#(?=#)", r"\\u0023", text)
+    return _CI_COMMAND_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def _cut(text: str, limit: int) -> str:

@@ -57,8 +57,10 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", MARKER)
     _check(config)
     if options.matrix_wanted(config):
+        from pytest_execgo.plugin.interrupt import end_in_order
         from pytest_execgo.plugin.matrix import MatrixPlugin
 
+        end_in_order(config)
         config.pluginmanager.register(MatrixPlugin(config), "execgo-matrix")
 
 
@@ -72,7 +74,9 @@ def _check(config: pytest.Config) -> None:
             state = PluginState.of(config)
             _ = state.gates, state.request
     except UsageError as error:
-        raise pytest.UsageError(f"execgo: {error}") from None
+        from pytest_execgo.plugin.safe_errors import usage_error
+
+        raise usage_error(error) from None
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from pytest_execgo.errors import HarnessError, ScenarioFailure, UsageError
+from pytest_execgo.models.safe_text import for_terminal
 from pytest_execgo.models.trial import Trial
 from pytest_execgo.plugin.state import PluginState
 from pytest_execgo.run.applicability import TrialSkipped
@@ -62,7 +63,7 @@ class ScenarioFile(pytest.File):
                 mine = {trial.trial_id for trial in state.matrix.all_trials(state.shard)}
                 trials = [trial for trial in trials if trial.trial_id in mine]
         except UsageError as error:
-            raise self.CollectError(str(error)) from None
+            raise self.CollectError(for_terminal(error)) from None
         if state.recorded:
             trials = [
                 replace(trial, rng_override=state.recorded[trial.trial_id][1].rng_key)
@@ -94,17 +95,18 @@ class TrialItem(pytest.Function):
         try:
             result = session.run_trial(self.trial, self.scenario, self._argument())
         except TrialSkipped as skipped:
-            pytest.skip(str(skipped))
+            pytest.skip(for_terminal(skipped))
         cause = result.verdict.attribution[0]
         self.user_properties += [
             ("execgo_trial", result.trial_id),
             ("execgo_verdict", result.verdict.status),
-            ("execgo_cause", f"{cause.layer}/{cause.code}"),
+            ("execgo_cause", for_terminal(f"{cause.layer}/{cause.code}")),
         ]
         if result.known_finding:
             known = result.known_finding
             self.user_properties.append(("execgo_known_finding", known.id))
-            pytest.xfail(f"engine finding {known.id} ({known.reason}): {result.verdict.outcome}")
+            reason = f"engine finding {known.id} ({known.reason}): {result.verdict.outcome}"
+            pytest.xfail(for_terminal(reason))
         if result.verdict.status != "passed":
             folder = session.run.trial_folder(result.trial_id)
             raise ScenarioFailure(failure_text(result, _shown(folder, session.run.root)))
@@ -119,7 +121,7 @@ class TrialItem(pytest.Function):
     def repr_failure(self, excinfo: Any, style: Any = None) -> Any:
         """The text of a failure: the explanation of a trial alone, without a traceback of the runner."""
         if isinstance(excinfo.value, (ScenarioFailure, HarnessError)):
-            return str(excinfo.value)
+            return for_terminal(excinfo.value, keep_lines=True)
         return super().repr_failure(excinfo)
 
     def reportinfo(self) -> tuple[PathLike[str] | str, int | None, str]:

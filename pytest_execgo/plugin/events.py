@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TextIO
+
+from pytest_execgo.models.safe_text import json_line
 
 
 @dataclass(eq=False)
@@ -27,7 +28,7 @@ class EventStream:
         """Write ``{"event": …, "at": ISO time in UTC, …}`` with those facts that are not ``None``."""
         known = {name: value for name, value in facts.items() if value is not None}
         line = {"event": event, "at": datetime.now(UTC).isoformat(), **known}
-        text = json.dumps(line, ensure_ascii=False) + "\n"
+        text = json_line(line) + "\n"
         self._file.write(text)
         self._file.flush()
         if self._copy_to is not None:

@@ -19,16 +19,20 @@ if TYPE_CHECKING:
 def execgo_session(pytestconfig: pytest.Config) -> Iterator[RunSession]:
     """The run session of this process; stops the fleet at the end."""
     from pytest_execgo.errors import UsageError
+    from pytest_execgo.plugin.interrupt import end_in_order
     from pytest_execgo.plugin.state import PluginState
     from pytest_execgo.plugin.worker import end_with_controller
 
+    end_in_order(pytestconfig)
     state = PluginState.of(pytestconfig)
     if state.is_worker:
         end_with_controller()
     try:
         session = state.session
     except UsageError as error:
-        raise pytest.UsageError(f"execgo: {error}") from None
+        from pytest_execgo.plugin.safe_errors import usage_error
+
+        raise usage_error(error) from None
     yield session
     session.close()
 
@@ -37,12 +41,13 @@ def execgo_session(pytestconfig: pytest.Config) -> Iterator[RunSession]:
 def execgo_ready(execgo_session: RunSession) -> RunSession:
     """The session with a healthy fleet: a fleet in which a service does not answer is replaced first."""
     from pytest_execgo.errors import HarnessError
+    from pytest_execgo.plugin.safe_errors import error_text
 
     problem = None
     try:
         execgo_session.ensure_fleet()
     except HarnessError as error:
-        problem = str(error)
+        problem = error_text(error)
     if problem is not None:
         # Not inside the handler: pytest would print the error twice.
         pytest.fail(problem, pytrace=False)
@@ -83,7 +88,9 @@ def execgo_run(
     the test if this machine cannot run the trial.
     """
     from pytest_execgo.errors import HarnessError, UsageError
+    from pytest_execgo.models.safe_text import for_terminal
     from pytest_execgo.plugin.marker import scenario_of
+    from pytest_execgo.plugin.safe_errors import error_text
     from pytest_execgo.run.applicability import TrialSkipped
 
     marker = request.node.get_closest_marker("execgo")
@@ -111,9 +118,9 @@ def execgo_run(
                 caller=request.node.nodeid,
             )
         except TrialSkipped as skipped:
-            pytest.skip(str(skipped))
+            pytest.skip(for_terminal(skipped))
         except (UsageError, HarnessError) as error:
-            problem = str(error)
+            problem = error_text(error)
         pytest.fail(problem, pytrace=False)
 
     return run

@@ -7,6 +7,7 @@ from typing import NoReturn
 import pytest
 
 from pytest_execgo.errors import UsageError, did_you_mean
+from pytest_execgo.models.safe_text import for_terminal
 from pytest_execgo.plugin.state import PluginState
 from pytest_execgo.scenario.library import ALL
 
@@ -49,4 +50,4 @@ def profiles_of(marker: pytest.Mark, config: pytest.Config) -> list[str]:
 
 
 def _refuse(text: str) -> NoReturn:
-    pytest.fail(f"@pytest.mark.execgo: {text}", pytrace=False)
+    pytest.fail(for_terminal(f"@pytest.mark.execgo: {text}"), pytrace=False)

@@ -11,9 +11,11 @@ import pytest
 
 from pytest_execgo.errors import HarnessError, UsageError
 from pytest_execgo.harness.containers.persistent_launcher import KIND as PERSISTENT_KIND
+from pytest_execgo.models.safe_text import for_terminal
 from pytest_execgo.plugin import options
-from pytest_execgo.plugin.collection import ScenarioFile, find_argument, trial_id_of
+from pytest_execgo.plugin.collection import ScenarioFile, TrialItem, find_argument, trial_id_of
 from pytest_execgo.plugin.events import EventsOut, EventStream
+from pytest_execgo.plugin.safe_errors import usage_error
 from pytest_execgo.plugin.state import PluginState
 from pytest_execgo.scenario.manifest import MANIFEST
 
@@ -35,7 +37,7 @@ class MatrixPlugin:
         try:
             self._prepare(config)
         except UsageError as error:
-            raise pytest.UsageError(f"execgo: {error}") from None
+            raise usage_error(error) from None
 
     def _prepare(self, config: pytest.Config) -> None:
         state = self._state
@@ -105,7 +107,7 @@ class MatrixPlugin:
             state.fleet_spec.prepare(state.registry.launchers, state.progress)
             session.config.stash[options.IMAGES] = state.fleet_spec.settings.images
         except UsageError as error:
-            raise pytest.UsageError(f"execgo: {error}") from None
+            raise usage_error(error) from None
 
     def pytest_report_header(self, config: pytest.Config) -> list[str]:
         """Show the run, its services and its model."""
@@ -115,10 +117,10 @@ class MatrixPlugin:
             # To describe a binary means to start it once, which a list of names is not worth.
             return [line]
         chosen = state.fleet_spec.resolve(state.registry.launchers)
-        services = [f"  {n:8} {launcher.describe(n, t)}" for n, (launcher, t) in chosen.items()]
+        services = [f"{n:8} {launcher.describe(n, t)}" for n, (launcher, t) in chosen.items()]
         model = state.request.model
-        asked = [f"  model    {model.provider} {model.model}"] if model else []
-        return [line, *services, *asked]
+        asked = [f"model    {model.provider} {model.model}"] if model else []
+        return [line, *(f"  {for_terminal(text)}" for text in (*services, *asked))]
 
     def pytest_collect_file(
         self, file_path: Path, parent: pytest.Collector
@@ -195,6 +197,11 @@ class MatrixPlugin:
         report = yield
         if call.excinfo is not None and isinstance(call.excinfo.value, HarnessError):
             report.execgo_harness_error = True  # type: ignore[attr-defined]
+        if isinstance(item, TrialItem):
+            # A check may print what a task printed.
+            report.sections = [
+                (name, for_terminal(text, keep_lines=True)) for name, text in report.sections
+            ]
         return report
 
     def pytest_report_teststatus(

@@ -19,6 +19,7 @@ from pytest_execgo.harness.readiness import DEFAULT_TIMEOUT_SECONDS
 from pytest_execgo.harness.service import SERVICE_NAMES, LaunchSettings
 from pytest_execgo.models.benchmark import BenchmarkResult, BenchmarkRunRequest, TrialResult
 from pytest_execgo.models.document import load
+from pytest_execgo.models.safe_text import for_terminal
 from pytest_execgo.models.trial import Shard
 from pytest_execgo.options.table import BY_NAME
 from pytest_execgo.plugin import options
@@ -58,7 +59,7 @@ class PluginState:
         # pytest would take the line for output of the test that is running.
         with capture.global_and_fixture_disabled() if capture else nullcontext():
             reporter.ensure_newline()
-            reporter.write_line(f"execgo: {line}")
+            reporter.write_line(f"execgo: {for_terminal(line)}")
 
     @property
     def is_worker(self) -> bool:

@@ -25,6 +25,7 @@ from pytest_execgo.models.benchmark import (
     TrialResult,
     UnfinishedTrial,
 )
+from pytest_execgo.models.safe_text import for_terminal
 from pytest_execgo.models.trial import Cell
 from pytest_execgo.observability.artifacts import write_model, write_text
 from pytest_execgo.plugin import options
@@ -155,24 +156,25 @@ def show(reporter: pytest.TerminalReporter, state: PluginState) -> None:
     reporter.section("execgo")
     if result is not None:
         for text in distrust(result):
-            reporter.write_line(f"NOT TRUSTWORTHY: {text}", red=True, bold=True)
+            reporter.write_line(f"NOT TRUSTWORTHY: {for_terminal(text)}", red=True, bold=True)
         if result.cells:
             reporter.write_line(cell_table(result, "plain"))
         left_out = {(pair.reason, pair.scenario, pair.chaos) for pair in result.not_applicable}
         for reason, count in sorted(Counter(reason for reason, *_ in left_out).items()):
             pairs = f"{count} pair{'s' if count > 1 else ''} of scenario and profile"
-            reporter.write_line(f"not applicable: {pairs}: {reason}")
+            reporter.write_line(f"not applicable: {pairs}: {for_terminal(reason)}")
         for text in finding_lines(result):
-            reporter.write_line(text, yellow=True)
+            reporter.write_line(for_terminal(text), yellow=True)
         for replay in result.replays:
             found = "; ".join(replay.differences) or "equal: verdict, causes, faults and checks"
-            reporter.write_line(f"replay of {replay.of}: {found}", red=bool(replay.differences))
+            line = for_terminal(f"replay of {replay.of}: {found}")
+            reporter.write_line(line, red=bool(replay.differences))
         for text in state.tripped:
-            reporter.write_line(f"fail-if {text}", red=True)
+            reporter.write_line(f"fail-if {for_terminal(text)}", red=True)
         line = summary_line(result)
-        reporter.write_line((f"{line} · " if line else "") + _shown(state))
+        reporter.write_line((f"{line} · " if line else "") + for_terminal(_shown(state)))
     for text in state.report_failures:
-        reporter.write_line(f"report failed: {text}", red=True)
+        reporter.write_line(f"report failed: {for_terminal(text)}", red=True)
 
 
 def _shown(state: PluginState) -> str:

@@ -1,0 +1,32 @@
+"""What commands print: text that is safe for a terminal, tables, and JSON for other programs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from tabulate import tabulate
+
+from pytest_execgo.models.safe_text import for_terminal, json_line
+
+
+def print_line(text: object) -> None:
+    """Print one line."""
+    print(for_terminal(text))
+
+
+def print_error(text: object, *, label: str = "error", keep_lines: bool = False) -> None:
+    """Print ``label: text`` on standard error, in one line unless ``keep_lines``."""
+    print(for_terminal(f"{label}: {text}", keep_lines=keep_lines), file=sys.stderr)
+
+
+def print_table(rows: Iterable[Iterable[object]], headers: Sequence[str]) -> None:
+    """Print a table of plain text; ``None`` is an empty cell."""
+    safe = [["" if cell is None else for_terminal(cell) for cell in row] for row in rows]
+    print(tabulate(safe, headers, tablefmt="plain"))
+
+
+def print_json(value: Any) -> None:
+    """Print one line of JSON."""
+    print(json_line(value), flush=True)
