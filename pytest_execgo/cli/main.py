@@ -11,11 +11,13 @@ from pytest_execgo.cli.parsers import command_line
 from pytest_execgo.errors import HarnessError, UsageError
 
 INTERRUPTED = 130
+INTERRUPTED_RUN = 2
+_RUNS = "pytest_execgo.cli.run:"
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one command. Exit code: 0 done, 1 the command found a problem, 2 a user mistake; ``run``,
-    ``benchmark`` and ``replay`` exit as pytest does."""
+    """Run one command. Exit code: 0 done, 1 the command found a problem, 2 a user mistake,
+    130 interrupted; ``run``, ``benchmark`` and ``replay`` exit as pytest does."""
     words, pytest_words = _split(sys.argv[1:] if argv is None else argv)
     options = command_line().parse_args(words)
     options.pytest_args = pytest_words
@@ -30,7 +32,8 @@ def main(argv: list[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
-        return INTERRUPTED
+        # pytest handles Ctrl-C during a run; this one came before or after it.
+        return INTERRUPTED_RUN if options.handler.startswith(_RUNS) else INTERRUPTED
     except BrokenPipeError:
         # The reader of our output has ended (head, a pager). Without this, Python would fail once more
         # when it flushes standard output at exit.

@@ -24,7 +24,7 @@ def print_error(text: object, *, label: str = "error", keep_lines: bool = False)
 def print_table(rows: Iterable[Iterable[object]], headers: Sequence[str]) -> None:
     """Print a table of plain text; ``None`` is an empty cell."""
     safe = [["" if cell is None else for_terminal(cell) for cell in row] for row in rows]
-    print(tabulate(safe, headers, tablefmt="plain"))
+    print(tabulate(safe, headers, tablefmt="plain", disable_numparse=True))
 
 
 def print_json(value: Any) -> None:

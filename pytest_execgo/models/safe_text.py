@@ -16,7 +16,7 @@ import re
 import unicodedata
 from typing import Any
 
-LONGEST_LINE = 1000
+LONGEST_LINE = 2000
 LONGEST_TEXT = 20_000
 
 # Letters and marks that are drawn as nothing: fillers, joiners and variation selectors.
@@ -60,7 +60,7 @@ def for_ci_log(text: str) -> str:
 def for_terminal(text: object, *, keep_lines: bool = False, limit: int | None = None) -> str:
     """``text`` for a terminal, the log of a CI job, or JUnit XML.
 
-    It is one line, unless ``keep_lines``; then tabs stay as well. ``limit``: 1000 characters, or 20,000
+    It is one line, unless ``keep_lines``; then tabs stay as well. ``limit``: 2000 characters, or 20,000
     with ``keep_lines``.
     """
     if not keep_lines:

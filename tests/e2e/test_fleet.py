@@ -8,9 +8,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from time import monotonic, sleep
 
 import psutil
 import pytest
@@ -20,30 +19,9 @@ from pytest_execgo.errors import HarnessError, UsageError
 from pytest_execgo.extensions.registry import Registry
 from pytest_execgo.harness.fleet import Fleet, FleetSpec
 from tests.endpoints import serving
+from tests.processes import await_, processes_with
 
 LAUNCHERS = Registry.build().launchers
-
-
-def await_(condition: Callable[[], object], seconds: float = 60.0) -> None:
-    """Wait for a condition; fails if it stays false for ``seconds``."""
-    deadline = monotonic() + seconds
-    while not condition():
-        assert monotonic() < deadline, "the condition never came true"
-        sleep(0.01)
-
-
-def processes_with(token: str) -> list[str]:
-    """Commands of the processes with a fleet's token in their environment or arguments."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            command, environment = process.cmdline(), process.environ()
-        except (psutil.Error, OSError):
-            # It is ending: another access to it would raise again.
-            continue
-        if any(token in word for word in (*command, *environment.values())):
-            found.append(" ".join(command))
-    return found
 
 
 @pytest.fixture
@@ -211,8 +189,9 @@ def test_services_do_not_use_a_proxy_of_the_environment(monkeypatch: pytest.Monk
         assert not fleet.unready()
 
 
-def test_workers_end_when_their_controller_is_killed(tmp_path: Path) -> None:
-    """Without our watch, xdist lets each worker finish its test first."""
+@pytest.mark.parametrize("victim", ["controller", "worker"])
+def test_services_and_tasks_end_when_their_process_is_killed(tmp_path: Path, victim: str) -> None:
+    """Without our watch, xdist lets each worker of a dead controller finish its test first."""
     subprocess.run(
         [sys.executable, "-m", "pytest_execgo", "scenario", "new", "slow"],
         cwd=tmp_path,
@@ -236,6 +215,11 @@ def test_workers_end_when_their_controller_is_killed(tmp_path: Path) -> None:
         tokens = [f"execgo-fleet-{pid}-" for pid in workers]
         assert len(tokens) >= 2
         assert sum(bool(processes_with(token)) for token in tokens) == 2
+        if victim == "worker":
+            # While the controller goes on.
+            for worker in workers:
+                os.kill(worker, signal.SIGKILL)
+            await_(lambda: not any(processes_with(token) for token in tokens))
     finally:
         child.kill()
         child.wait()

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from pytest_execgo.cli.main import main
 from pytest_execgo.cli.parsers import command_line
 
 
@@ -34,3 +35,26 @@ def test_every_command_has_a_handler_and_a_help(
 ) -> None:
     assert callable(pkgutil.resolve_name(parser.get_default("handler")))
     assert "--help" in parser.format_help()
+
+
+@pytest.mark.parametrize(
+    ("words", "handler", "code"),
+    [
+        (["run"], "pytest_execgo.cli.run.run", 2),
+        (["replay", "x"], "pytest_execgo.cli.run.replay", 2),
+        (["doctor"], "pytest_execgo.cli.doctor.doctor", 130),
+    ],
+)
+def test_ctrl_c_outside_of_pytest_is_one_word(
+    words: list[str],
+    handler: str,
+    code: int,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def interrupt(options: argparse.Namespace) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(handler, interrupt)
+    assert main(words) == code
+    assert capsys.readouterr().err == "interrupted\n"

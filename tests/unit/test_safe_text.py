@@ -113,7 +113,7 @@ def test_a_line_is_one_line_of_visible_characters(
     shown = function(text)
     assert_safe_to_show(shown if function is not one_line else f"x {for_ci_log('x ' + shown)}")
     assert len(shown.splitlines()) == 1
-    assert len(shown) < 15_000
+    assert len(shown) < 25_000
 
 
 @ALL_TEXTS
