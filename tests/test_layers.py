@@ -24,7 +24,7 @@ LIGHT = {"options"}
 WIRING = {"extensions", "run"}
 ALLOWED = {
     "errors": set(),
-    "transport": {"transport"},
+    "transport": {"errors", "models", "transport"},
     "models": {"errors", "models"},
     "ports": {"models"},
     **{layer: {layer} | BASE for layer in LAYERS},

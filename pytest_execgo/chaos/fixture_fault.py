@@ -5,12 +5,14 @@ from __future__ import annotations
 from abc import abstractmethod
 from random import Random
 from typing import Any, ClassVar
+from urllib.parse import quote
 
 from pydantic import Field
 
 from pytest_execgo.chaos.action import Injection, ServiceAction
+from pytest_execgo.errors import HarnessError
 from pytest_execgo.ports import Target
-from pytest_execgo.transport.client import request
+from pytest_execgo.transport.bounded import fetch
 
 _TIMEOUT_SECONDS = 5.0
 
@@ -42,12 +44,15 @@ class FixtureAction(ServiceAction[Target]):
             "times": self.times,
         }
         control = f"{target.url}/__control/faults"
-        fault = f"{control}/{_call('POST', control, json=wanted)['fault_id']}"
+        answer = _call("POST", control, wanted)
+        if not isinstance(answer.get("fault_id"), str):
+            raise HarnessError("fixtures returned no id of the fault")
+        fault = f"{control}/{quote(answer['fault_id'], safe='')}"
         removed: dict[str, Any] = {}
 
         def injected_at() -> float | None:
-            found: float | None = (removed or _call("GET", fault))["first_injected_at"]
-            return found
+            found = (removed or _call("GET", fault)).get("first_injected_at")
+            return None if found is None else float(found)
 
         def heal() -> str:
             removed.update(_call("DELETE", fault))
@@ -56,7 +61,9 @@ class FixtureAction(ServiceAction[Target]):
         return Injection(f"{self.description()} on {self.path_prefix}", heal, injected_at)
 
 
-def _call(method: str, url: str, **options: Any) -> dict[str, Any]:
-    reply = request(method, url, timeout=_TIMEOUT_SECONDS, **options)
-    reply.raise_for_status()
-    return dict(reply.json())
+def _call(method: str, url: str, payload: Any = None) -> dict[str, Any]:
+    """The answer of fixtures; raises :class:`HarnessError` and the errors of :func:`fetch`."""
+    reply = fetch(method, url, json=payload, timeout=_TIMEOUT_SECONDS)
+    if reply.status >= 400:
+        raise HarnessError(f"fixtures refused {reply.request}: {reply.status}: {reply.shown()}")
+    return reply.object()

@@ -6,8 +6,6 @@ from __future__ import annotations
 import sys
 from urllib.parse import urlsplit
 
-import requests
-
 from pytest_execgo.errors import HarnessError, UsageError
 from pytest_execgo.harness.proxy import FaultProxy
 from pytest_execgo.harness.service import (
@@ -18,7 +16,7 @@ from pytest_execgo.harness.service import (
     refuse_other_version,
 )
 from pytest_execgo.models.benchmark import ServiceInfo
-from pytest_execgo.transport.client import request
+from pytest_execgo.transport.bounded import BadAnswer, ExchangeError, NoAnswer, fetch
 
 _TIMEOUT_SECONDS = 5.0
 
@@ -86,19 +84,19 @@ class ExternalLauncher(Launcher):
 def _version(service: str, url: str) -> str:
     health = url + HEALTH[service]
     try:
-        reply = request("GET", health, timeout=_TIMEOUT_SECONDS)
-    except requests.RequestException as error:
-        reason = "connection refused" if "refused" in str(error) else type(error).__name__
+        reply = fetch("GET", health, timeout=_TIMEOUT_SECONDS)
+    except ExchangeError as error:
+        refused = isinstance(error, NoAnswer) and error.refused
+        reason = "connection refused" if refused else str(error)
         raise HarnessError(
             f"{service} at {url} does not answer ({reason}); is it running, and is the URL right?"
         ) from None
     try:
-        found = reply.json()
-        version = str(found["version"])
-    except (ValueError, KeyError, TypeError):
-        kind = reply.headers.get("Content-Type", "no content type")
+        version = str(reply.object()["version"])[:100]
+    except (BadAnswer, KeyError):
+        kind = reply.content_type or "no content type"
         raise HarnessError(
-            f"{service} at {url}: GET {HEALTH[service]} answered {reply.status_code} ({kind}), "
+            f"{service} at {url}: GET {HEALTH[service]} answered {reply.status} ({kind}), "
             f"not the health of {service}; is this another program?"
         ) from None
     refuse_other_version(service, url, version)

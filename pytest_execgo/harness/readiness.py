@@ -8,10 +8,8 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
 
-import requests
-
 from pytest_execgo.errors import HarnessError
-from pytest_execgo.transport.client import request
+from pytest_execgo.transport.bounded import ExchangeError, fetch
 
 DEFAULT_TIMEOUT_SECONDS = 30.0
 _LOOK_EVERY_SECONDS = 0.005
@@ -78,8 +76,7 @@ def ready_line(log_path: Path, offset: int) -> dict[str, Any] | None:
 def probe_json(url: str, timeout: float = 1.0) -> dict[str, Any] | None:
     """The JSON object of a 200 answer from ``url``; ``None`` for any other answer or none in time."""
     try:
-        reply = request("GET", url, timeout=timeout)
-        found = reply.json() if reply.status_code == 200 else None
-    except (requests.RequestException, ValueError):
+        reply = fetch("GET", url, timeout=timeout)
+        return reply.object() if reply.status == 200 else None
+    except ExchangeError:
         return None
-    return found if isinstance(found, dict) else None

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from pytest_execgo.models.document import Document
 
@@ -54,8 +53,17 @@ class TaskGraph(Document):
         return tuple(task.id for task in self.tasks if task.id not in awaited)
 
 
+# What is copied into events and sums. A longer name or a larger number breaks ExecGo's contract.
+_Name = Annotated[str, Field(max_length=1024)]
+_Count = Annotated[int, Field(ge=-(2**53), le=2**53)]
+
+
 class EngineModel(BaseModel):
-    """An answer of the engine. Unknown members are kept, because a newer engine may add some."""
+    """An answer of the engine. Unknown members are kept, because a newer engine may add some.
+
+    Times need a time zone, as ExecGo writes them: one without is not valid, because it cannot be
+    compared with the others.
+    """
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
@@ -63,23 +71,23 @@ class EngineModel(BaseModel):
 class RuntimeFailure(EngineModel):
     """``runtime.error`` of a failed task."""
 
-    code: str = ""
+    code: _Name = ""
     message: str = ""
     retryable: bool = False
-    source: str = ""
+    source: _Name = ""
     details: Any = None
 
 
 class RuntimeState(EngineModel):
     """``runtime`` of a task that has run; ``duration_ms`` in milliseconds."""
 
-    status: str | None = None
-    handle_id: str | None = None
+    status: _Name | None = None
+    handle_id: _Name | None = None
     output: Any = None
-    started_at: datetime | None = None
-    finished_at: datetime | None = None
-    duration_ms: int = 0
-    attempt: int = 0
+    started_at: AwareDatetime | None = None
+    finished_at: AwareDatetime | None = None
+    duration_ms: _Count = 0
+    attempt: _Count = 0
     details: Any = None
     error: RuntimeFailure | None = None
 
@@ -87,16 +95,16 @@ class RuntimeState(EngineModel):
 class EngineTask(EngineModel):
     """A task as ``GET /tasks/{id}`` returns it."""
 
-    id: str
-    type: str
-    status: str
-    run_status: str | None = None
-    handle_id: str | None = None
+    id: _Name
+    type: _Name
+    status: _Name
+    run_status: _Name | None = None
+    handle_id: _Name | None = None
     result: Any = None
     runtime: RuntimeState | None = None
     error: str | None = None
-    created_at: datetime
-    updated_at: datetime
+    created_at: AwareDatetime
+    updated_at: AwareDatetime
 
     @property
     def terminal(self) -> bool:

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-import requests
+from typing import Any
+
+from pydantic import ValidationError
 
 from pytest_execgo.models.events import FixtureRequest
 from pytest_execgo.observability.recorder import TimelineRecorder
-from pytest_execgo.transport.client import request
+from pytest_execgo.transport.bounded import ExchangeError, fetch
 
 _TIMEOUT_SECONDS = 5.0
 
 
 def collect_access_log(fixtures_url: str, trial_id: str, recorder: TimelineRecorder) -> bool:
-    """Record each request of the trial at the time it was served; false if fixtures does not answer."""
-    url = f"{fixtures_url}/__control/access"
+    """Record each request of the trial at the time it was served; false if fixtures does not answer, or
+    not with an access log."""
+    url, query = f"{fixtures_url}/__control/access", {"scope": trial_id}
     try:
-        reply = request("GET", url, params={"scope": trial_id}, timeout=_TIMEOUT_SECONDS)
-        entries = reply.json()["requests"]
-        request("DELETE", url, params={"scope": trial_id}, timeout=_TIMEOUT_SECONDS)
-    except (requests.RequestException, ValueError, KeyError):
+        found = fetch("GET", url, query=query, timeout=_TIMEOUT_SECONDS).object()
+        served = [_served(entry) for entry in found["requests"]]
+        fetch("DELETE", url, query=query, timeout=_TIMEOUT_SECONDS)
+    except (ExchangeError, ValidationError, KeyError, TypeError, ValueError):
         return False
-    for entry in entries:
-        at = entry.pop("at")
-        recorder.add(FixtureRequest(**entry), recorder.at_wall(float(at)))
+    for at, request in served:
+        recorder.add(request, recorder.at_wall(at))
     return True
+
+
+def _served(entry: dict[str, Any]) -> tuple[float, FixtureRequest]:
+    """The time of a request in seconds since the epoch, and its event."""
+    return float(entry["at"]), FixtureRequest(**{k: v for k, v in entry.items() if k != "at"})

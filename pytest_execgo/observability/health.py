@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ from pytest_execgo.models.events import (
     ServiceStopped,
 )
 from pytest_execgo.observability.recorder import TimelineRecorder
+from pytest_execgo.transport.bounded import BadAnswer, NoAnswer, fetch
 
 PROBE_EVERY_SECONDS = 0.08
 PROBE_TIMEOUT_SECONDS = 0.3
@@ -30,6 +30,7 @@ LINK_TIMEOUT_SECONDS = 0.6
 IN_A_ROW = 2
 HEALTHY_IN_A_ROW = 3
 STARVED_SECONDS = 0.15
+_LARGEST_HEALTH = 1024 * 1024
 SLOWER_BY_MS = 150.0
 
 
@@ -240,18 +241,14 @@ class _Watch:
 
 
 def ask(url: str, timeout: float = PROBE_TIMEOUT_SECONDS) -> ProbeResult:
-    """One GET on a new connection. Any HTTP status counts as an answer."""
-    parts = urlsplit(url)
-    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    """One GET on a new connection. Any complete answer counts, whatever its status and content."""
     began = monotonic()
-    connection = kind(parts.hostname or "", parts.port, timeout=timeout)
     try:
-        connection.request("GET", parts.path)
-        connection.getresponse().read()
-    except TimeoutError:
-        return ProbeResult(None, f"no answer within {timeout * 1000:.0f} ms", timed_out=True)
-    except (OSError, http.client.HTTPException) as error:
-        return ProbeResult(None, type(error).__name__)
-    finally:
-        connection.close()
+        fetch("GET", url, timeout=timeout, max_body_bytes=_LARGEST_HEALTH)
+    except NoAnswer as error:
+        if error.late:
+            return ProbeResult(None, f"no answer within {timeout * 1000:.0f} ms", timed_out=True)
+        return ProbeResult(None, type(error.__cause__ or error).__name__)
+    except BadAnswer as error:
+        return ProbeResult(None, str(error))
     return ProbeResult(round((monotonic() - began) * 1000, 3))

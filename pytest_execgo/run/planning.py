@@ -13,8 +13,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import requests
-
 from pytest_execgo.adapter.answer import AnswerSource
 from pytest_execgo.adapter.base import Adapter, PlanTrace
 from pytest_execgo.adapter.budget import Budget
@@ -34,7 +32,7 @@ from pytest_execgo.models.recording import Recording
 from pytest_execgo.observability.artifacts import write_json, write_model
 from pytest_execgo.observability.recorder import TimelineRecorder
 from pytest_execgo.run.context import TrialContext
-from pytest_execgo.transport.client import request
+from pytest_execgo.transport.bounded import BadAnswer, ExchangeError, fetch
 
 SCRIPTED = "scripted"
 _MODEL_TIMEOUT_SECONDS = 120.0
@@ -292,9 +290,10 @@ class Planning:
         script = {"scope": scope, "answers": texts}
         timeout = _CONTROL_TIMEOUT_SECONDS
         try:
-            reply = request("POST", f"{fixtures}/__control/scripts", json=script, timeout=timeout)
-            reply.raise_for_status()
-        except requests.RequestException as error:
+            reply = fetch("POST", f"{fixtures}/__control/scripts", json=script, timeout=timeout)
+            if reply.status >= 300:
+                raise BadAnswer(f"status {reply.status}: {reply.shown()}")
+        except ExchangeError as error:
             raise HarnessError(f"fixtures refused the script: {error}") from None
         return f"{self.context.fleet.url('fixtures')}/t/{scope}/model/v1"
 
@@ -321,8 +320,8 @@ class Planning:
         """The tools of type ``os`` that ExecGo lists."""
         url = f"{self.context.fleet.services['execgo'].url}/adapters/tools"
         try:
-            found = request("GET", url, timeout=_CONTROL_TIMEOUT_SECONDS).json()["tools"]
+            found = fetch("GET", url, timeout=_CONTROL_TIMEOUT_SECONDS).object()["tools"]
             kinds = [str(tool["action_kind"]) for tool in found]
-        except (requests.RequestException, ValueError, KeyError, TypeError) as error:
+        except (ExchangeError, KeyError, TypeError) as error:
             raise PlanError("no_tools", f"ExecGo does not list its tools: {error}") from None
         return tuple(kind.removeprefix("os.") for kind in kinds if kind.startswith("os."))

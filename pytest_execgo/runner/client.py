@@ -1,17 +1,27 @@
-"""The HTTP client for ExecGo: one method per request, no repetition."""
+"""The HTTP client for ExecGo: one method per request, no repetition.
+
+ExecGo may be broken or hostile: time, size and form of its answers have limits, which
+:mod:`pytest_execgo.transport.bounded` checks.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import quote
 
-import requests
 from pydantic import ValidationError
 
 from pytest_execgo.errors import ExecgoError
-from pytest_execgo.models.document import without_surrogates
 from pytest_execgo.models.task import EngineTask, TaskGraph
+from pytest_execgo.transport.bounded import (
+    BadAnswer,
+    HttpAnswer,
+    NoAnswer,
+    ServiceConnection,
+    quoted,
+)
 
 REQUEST_TIMEOUT_SECONDS = 10.0
 
@@ -21,11 +31,12 @@ class EngineError(ExecgoError):
 
 
 class Unreachable(EngineError):
-    """No answer. ``refused``: the connection was refused, so ExecGo did not receive the request."""
+    """No answer. ``refused``: the connection was refused, so ExecGo did not receive the request.
+    ``cut_off``: the connection ended inside the answer, as when ExecGo is killed."""
 
-    def __init__(self, message: str, *, refused: bool) -> None:
+    def __init__(self, message: str, *, refused: bool, cut_off: bool = False) -> None:
         super().__init__(message)
-        self.refused = refused
+        self.refused, self.cut_off = refused, cut_off
 
 
 class ProtocolError(EngineError):
@@ -67,16 +78,20 @@ class EngineClient(Protocol):
 class ExecgoClient:
     """A client for one ExecGo over one connection that stays open; not safe to share between threads.
 
-    ``timeout`` is in seconds, for each request. Every method raises :class:`Unreachable` if there is no
-    answer, and :class:`ProtocolError` if the answer breaks ExecGo's contract.
+    ``timeout`` is in seconds, for each request and its whole answer. ``headers`` are sent with each
+    request. Every method raises :class:`Unreachable` if there is no answer, and :class:`ProtocolError`
+    if the answer breaks HTTP or ExecGo's contract.
     """
 
-    def __init__(self, base_url: str, timeout: float = REQUEST_TIMEOUT_SECONDS) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        timeout: float = REQUEST_TIMEOUT_SECONDS,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         self.base_url = base_url.rstrip("/")
         self.timeout = timeout
-        self._session = requests.Session()
-        # Services of a fleet are local: a proxy or .netrc of the user must not be used for them.
-        self._session.trust_env = False
+        self._connection = ServiceConnection(self.base_url, headers)
 
     def __enter__(self) -> ExecgoClient:
         return self
@@ -86,7 +101,7 @@ class ExecgoClient:
 
     def close(self) -> None:
         """Close the connection."""
-        self._session.close()
+        self._connection.close()
 
     def health(self) -> dict[str, Any]:
         """``GET /health``: ``{status, version, uptime}``."""
@@ -99,81 +114,61 @@ class ExecgoClient:
     def submit(self, graph: TaskGraph, *, timeout: float | None = None) -> list[str]:
         """``POST /tasks``; the accepted ids in order. Raises :class:`Rejected` for a refusal."""
         reply = self._call("POST", "/tasks", json=graph.body(), timeout=timeout)
-        if reply.status_code != 202:
-            raise Rejected(reply.status_code, _error_text(reply))
+        if reply.status >= 400:
+            raise Rejected(reply.status, _error_text(reply))
+        if reply.status != 202:
+            raise ProtocolError(f"POST /tasks: status {reply.status}: {reply.shown()}")
         ids = self._object(reply).get("task_ids")
         if not isinstance(ids, list):
-            raise ProtocolError(f"POST /tasks: 202 without task_ids: {_shown(reply)}")
+            raise ProtocolError(f"POST /tasks: 202 without task_ids: {reply.shown()}")
         return [str(task_id) for task_id in ids]
 
     def get(self, task_id: str, *, timeout: float | None = None) -> SeenTask | None:
         """``GET /tasks/{id}``; ``None`` for a task that ExecGo does not know."""
         path = f"/tasks/{quote(task_id, safe='')}"
         reply = self._call("GET", path, timeout=timeout)
-        if reply.status_code == 404:
+        if reply.status == 404:
             return None
-        if reply.status_code != 200:
-            raise ProtocolError(f"GET {path}: status {reply.status_code}: {_shown(reply)}")
+        if reply.status != 200:
+            raise ProtocolError(f"{reply.request}: status {reply.status}: {reply.shown()}")
         raw = self._object(reply)
         try:
             return SeenTask(EngineTask.model_validate(raw), raw)
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             member = ".".join(str(part) for part in first["loc"])
-            raise ProtocolError(f"GET {path}: {member}: {first['msg']}") from None
+            raise ProtocolError(f"{reply.request}: {member}: {first['msg']}") from None
 
     def delete(self, task_id: str, *, timeout: float | None = None) -> bool:
         """``DELETE /tasks/{id}``: remove the record; whether there was one. Running work continues."""
         path = f"/tasks/{quote(task_id, safe='')}"
-        return self._call("DELETE", path, timeout=timeout).status_code == 204
+        return self._call("DELETE", path, timeout=timeout).status == 204
 
     def _call(
         self, method: str, path: str, *, json: Any = None, timeout: float | None = None
-    ) -> requests.Response:
+    ) -> HttpAnswer:
+        seconds = self.timeout if timeout is None else timeout
         try:
-            return self._session.request(
-                method,
-                self.base_url + path,
-                json=json,
-                timeout=self.timeout if timeout is None else timeout,
-            )
-        except requests.RequestException as error:
-            text = str(error)
-            refused = "refused" in text
-            reason = "connection refused" if refused else _reason(error)
-            message = f"{method} {self.base_url}{path}: {reason}"
-            raise Unreachable(message, refused=refused) from None
+            return self._connection.request(method, path, json=json, timeout=seconds)
+        except NoAnswer as error:
+            raise Unreachable(str(error), refused=error.refused, cut_off=error.cut_off) from None
+        except BadAnswer as error:
+            raise ProtocolError(str(error)) from None
 
     @staticmethod
-    def _object(reply: requests.Response) -> dict[str, Any]:
+    def _object(reply: HttpAnswer) -> dict[str, Any]:
         try:
-            found = reply.json()
-        except ValueError:
-            found = None
-        if not isinstance(found, dict):
-            raise ProtocolError(
-                f"{reply.request.method} {reply.request.path_url}: status {reply.status_code} "
-                f"without a JSON object: {_shown(reply)}"
-            )
-        return dict(without_surrogates(found))
+            return reply.object()
+        except BadAnswer as error:
+            raise ProtocolError(str(error)) from None
 
 
-def _reason(error: requests.RequestException) -> str:
-    if isinstance(error, requests.Timeout):
-        return "no answer in time"
-    if isinstance(error, requests.ConnectionError):
-        return "the connection was closed without an answer"
-    return type(error).__name__
-
-
-def _error_text(reply: requests.Response) -> str:
+def _error_text(reply: HttpAnswer) -> str:
     try:
-        text = reply.json()["error"]
-    except (ValueError, KeyError, TypeError):
-        text = reply.text
-    return str(text)[:500]
-
-
-def _shown(reply: requests.Response) -> str:
-    text = reply.text
-    return repr(text if len(text) <= 120 else text[:117] + "...")
+        found = reply.json()
+    except BadAnswer:
+        found = None
+    if isinstance(found, dict) and "error" in found:
+        error = found["error"]
+        return error[:500] if isinstance(error, str) else quoted(repr(error))
+    return reply.text()[:500]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import NoReturn
 
 from pytest_execgo.models.events import EngineProtocolError, EngineReachable, EngineUnreachable
 from pytest_execgo.models.task import TaskGraph
@@ -18,8 +19,11 @@ from pytest_execgo.runner.collaborators import Collaborators
 
 SERVICE = "execgo"
 RETRY_EVERY_SECONDS = 0.02
-SHORTEST_TIMEOUT_SECONDS = 1.0
-"""Also a request at the deadline, the last look at a task, gets this much time."""
+LAST_LOOK_SECONDS = 1.0
+"""After the deadline, all requests of the last look at the tasks have this much time together. Before
+it, it is the shortest timeout of a request."""
+CUT_OFF_ANSWERS = 3
+"""One answer that ends too early can mean that ExecGo was killed; this many mean a broken one."""
 RESUME_WITHIN_SECONDS = 1.0
 """How long a restarted ExecGo has to touch the tasks that were open before. The real ExecGo resumes
 none of them, and does not report it."""
@@ -71,6 +75,17 @@ class PatientEngine:
         self._fleet, self._clock = tools.fleet, tools.clock
         self._restarts, self._stage_id, self._deadline = restarts, stage_id, deadline
         self._unreachable = False
+        self._cut_off = 0
+
+    def time_is_up(self) -> bool:
+        """Whether the time for the last look has passed, too."""
+        return self._remaining() <= -LAST_LOOK_SECONDS
+
+    def broken(self, message: str) -> NoReturn:
+        """Record and raise a :class:`ProtocolError`."""
+        error = ProtocolError(message)
+        self._record(error)
+        raise error
 
     def submit(self, graph: TaskGraph) -> None:
         """Submit ``graph`` (engine ids) and return once ExecGo has accepted it.
@@ -109,19 +124,29 @@ class PatientEngine:
         return bool(graph.tasks) and self.get(graph.tasks[0].id) is not None
 
     def _timeout(self) -> float:
-        """Seconds for one request: a hanging ExecGo must not delay the stage past its deadline."""
-        remaining = self._deadline - self._clock.monotonic()
-        return min(REQUEST_TIMEOUT_SECONDS, max(SHORTEST_TIMEOUT_SECONDS, remaining))
+        """Seconds for one request: a slow ExecGo must not delay the stage past its deadline."""
+        if self.time_is_up():
+            raise EngineGone("the deadline of the stage has passed")
+        remaining = self._remaining()
+        last_look = min(LAST_LOOK_SECONDS, remaining + LAST_LOOK_SECONDS)
+        return min(REQUEST_TIMEOUT_SECONDS, max(last_look, remaining))
+
+    def _remaining(self) -> float:
+        return self._deadline - self._clock.monotonic()
 
     def _wait(self, error: Unreachable) -> None:
+        self._cut_off = self._cut_off + 1 if error.cut_off else 0
+        if self._cut_off >= CUT_OFF_ANSWERS:
+            self.broken(f"{error} ({self._cut_off} times in a row)")
         if not self._unreachable:
             self._unreachable = True
             self._recorder.add(EngineUnreachable(stage_id=self._stage_id, message=str(error)))
-        if not self._fleet.will_return(SERVICE) or self._clock.monotonic() >= self._deadline:
+        if not self._fleet.will_return(SERVICE) or self._remaining() <= 0:
             raise EngineGone(str(error))
         self._clock.sleep(RETRY_EVERY_SECONDS)
 
     def _answered(self) -> None:
+        self._cut_off = 0
         if self._unreachable:
             self._unreachable = False
             self._recorder.add(EngineReachable(stage_id=self._stage_id))

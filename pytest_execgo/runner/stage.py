@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -27,6 +28,9 @@ from pytest_execgo.runner.engine import EngineGone, PatientEngine, RestartWatch
 from pytest_execgo.runner.task_events import task_changed
 
 POLL_BACKOFF_FACTOR = 1.5
+MOST_CHANGES = 1000
+"""A task that changes more often in one round does not come from a working ExecGo. Each change is an
+event and a snapshot."""
 
 
 @dataclass
@@ -40,6 +44,7 @@ class _Round:
     """Each task as ExecGo last showed it."""
     ended: dict[str, str] = field(default_factory=dict)
     """The final status of each task that ended: a status of ExecGo, or ``lost``."""
+    changes: Counter[str] = field(default_factory=Counter)
 
     def unfinished(self) -> list[str]:
         return [task.id for task in self.graph.tasks if task.id not in self.ended]
@@ -191,6 +196,8 @@ class StageRun:
         """Get tasks from ExecGo and record what changed; whether anything did."""
         changed = False
         for name in names:
+            if self._engine.time_is_up():
+                break
             seen = self._engine.get(current.engine_ids[name])
             if seen is None:
                 changed = True
@@ -230,6 +237,9 @@ class StageRun:
         task = seen.task
         if name in current.last and _state(current.last[name]) == _state(task):
             return False
+        current.changes[name] += 1
+        if current.changes[name] > MOST_CHANGES:
+            self._engine.broken(f"task {name} changed more than {MOST_CHANGES} times")
         current.last[name] = task
         self._tasks.results[name] = seen.raw
         self._tasks.submitted[current.engine_ids[name]] = task

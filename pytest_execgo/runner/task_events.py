@@ -5,6 +5,9 @@ from __future__ import annotations
 from pytest_execgo.models.events import TaskChanged, TaskError
 from pytest_execgo.models.task import EngineTask
 
+LONGEST_MESSAGE = 2000
+_LONGEST_CODE = 1024
+
 
 def task_changed(stage_id: str, round_: int, task_id: str, task: EngineTask) -> TaskChanged:
     """The event for the plan task ``task_id`` in the state ``task``."""
@@ -30,12 +33,22 @@ def _error(task: EngineTask) -> TaskError | None:
     failure = task.runtime.error if task.runtime else None
     if failure is not None:
         details = failure.details if isinstance(failure.details, dict) else {}
+        raw_code = details.get("raw_error_code")
         return TaskError(
             code=failure.code,
-            message=failure.message or task.error or "",
+            message=_message(failure.message or task.error),
             source=failure.source,
-            raw_code=details.get("raw_error_code"),
+            raw_code=raw_code[:_LONGEST_CODE] if isinstance(raw_code, str) else None,
         )
     if task.status == "failed" or task.error:
-        return TaskError(message=task.error or "")
+        return TaskError(message=_message(task.error))
     return None
+
+
+def _message(text: str | None) -> str:
+    """The message with a limit: it is part of every event of the task. Its end may say most, as in
+    ``context deadline exceeded``; the whole text is in the snapshots."""
+    if text is None or len(text) <= LONGEST_MESSAGE:
+        return text or ""
+    half = LONGEST_MESSAGE // 2
+    return f"{text[:half]} … {text[-half:]}"

@@ -32,7 +32,8 @@ from pytest_execgo.runner.collaborators import Collaborators, TrialTasks
 from pytest_execgo.runner.engine import RestartWatch
 from pytest_execgo.runner.stage import StageRun
 
-CLEAN_UP_TIMEOUT_SECONDS = 2.0
+CLEAN_UP_SECONDS = 1.0
+"""All requests of cleaning up have this much time together."""
 Results = Mapping[str, dict[str, Any]]
 """Plan task ids, and the tasks as ExecGo last returned them."""
 
@@ -201,27 +202,35 @@ class TrialRunner:
         is not final) may still run there: ExecGo never cancels, so the fleet is not clean.
         """
         clean = True
+        deadline = self._tools.clock.monotonic() + CLEAN_UP_SECONDS
         for engine_task_id, last in self._submitted.items():
             if last is not None and last.terminal:
                 given_up = last.status == "failed" and last.run_status in ("accepted", "running")
                 clean = clean and not given_up
                 continue
             try:
-                clean = self._remove(engine_task_id) and clean
+                clean = self._remove(engine_task_id, deadline) and clean
             except Unreachable:
                 return False
             except EngineError:
                 clean = False
         return clean
 
-    def _remove(self, engine_task_id: str) -> bool:
+    def _remove(self, engine_task_id: str, deadline: float) -> bool:
         """Remove the record of a task unless it has ended; whether it has, or is not known."""
-        seen = self._client.get(engine_task_id, timeout=CLEAN_UP_TIMEOUT_SECONDS)
+        seen = self._client.get(engine_task_id, timeout=self._until(deadline))
         if seen is None or seen.task.terminal:
             return True
         self._recorder.add(LeftoverFound(engine_task_id=engine_task_id, status=seen.task.status))
-        self._client.delete(engine_task_id, timeout=CLEAN_UP_TIMEOUT_SECONDS)
+        self._client.delete(engine_task_id, timeout=self._until(deadline))
         return False
+
+    def _until(self, deadline: float) -> float:
+        """Seconds until ``deadline``; raises :class:`Unreachable` if it has passed."""
+        remaining = deadline - self._tools.clock.monotonic()
+        if remaining <= 0:
+            raise Unreachable("no time is left to clean up", refused=False)
+        return remaining
 
 
 def _filled(graph: TaskGraph, placeholders: dict[str, str]) -> TaskGraph:

@@ -6,7 +6,6 @@ import copy
 import hashlib
 import importlib.util
 import inspect
-import re
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
@@ -29,6 +28,7 @@ from pytest_execgo.scenario.manifest import (
     TaskCheck,
     ValueCheck,
 )
+from pytest_execgo.scenario.matching import Matcher, MatchProblem
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def evaluate(scenario: Scenario, view: TrialView) -> Iterator[CheckEvaluated]:
     for index, check in enumerate(scenario.manifest.checks):
         try:
             finding = _EVALUATORS[type(check)](check, scenario, view)
-        except PathError as error:
+        except (PathError, MatchProblem) as error:
             finding = _Finding(False, str(error))
         except (KeyboardInterrupt, GeneratorExit):
             raise
@@ -127,6 +127,11 @@ def _contains(got: Any, expected: Any) -> bool:
     return isinstance(got, list) and any(_same(item, expected) for item in got)
 
 
+def _matches(pattern: str, text: str) -> bool:
+    with Matcher() as matcher:
+        return matcher.found(pattern, text)
+
+
 def _number(got: Any) -> bool:
     return isinstance(got, (int, float)) and not isinstance(got, bool)
 
@@ -148,7 +153,7 @@ _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "at_least": lambda got, expected: _number(got) and got >= expected,
     "at_most": lambda got, expected: _number(got) and got <= expected,
     "contains": _contains,
-    "matches": lambda got, expected: isinstance(got, str) and bool(re.search(expected, got)),
+    "matches": lambda got, expected: isinstance(got, str) and _matches(expected, got),
 }
 _WORDS = {
     "equals": "",
@@ -165,12 +170,23 @@ def _json_schema(check: JsonSchemaCheck, scenario: Scenario, view: TrialView) ->
         return _Finding(False, f"task {check.task} has no result: it was never submitted")
     got = view.value(check.task, check.path)
     schema = read_data(scenario.folder / check.schema_file)
-    validator = jsonschema.validators.validator_for(schema)(schema)
-    error = jsonschema.exceptions.best_match(validator.iter_errors(got))
+    with Matcher() as matcher:
+        validator = _bounded(jsonschema.validators.validator_for(schema), matcher)(schema)
+        error = jsonschema.exceptions.best_match(validator.iter_errors(got))
     if error is None:
         return _Finding(True, f"task {check.task}: {check.path} matches {check.schema_file}")
     message = f"task {check.task}: {check.path}: at {error.json_path}: {error.message[:300]}"
     return _Finding(False, message, check.schema_file, got)
+
+
+def _bounded(validator: Any, matcher: Matcher) -> Any:
+    """A class of validators that matches the regular expressions of ``pattern`` within limits."""
+
+    def pattern(instance: Any, expected: str, got: Any, schema: Any) -> Iterator[Any]:
+        if isinstance(got, str) and not matcher.found(expected, got):
+            yield jsonschema.ValidationError(f"{got!r} does not match {expected!r}")
+
+    return jsonschema.validators.extend(validator, {"pattern": pattern})  # type: ignore[no-untyped-call]
 
 
 def _file(check: FileCheck, scenario: Scenario, view: TrialView) -> _Finding:

@@ -32,6 +32,8 @@ TASK = {
     "updated_at": "2026-01-01T00:00:01Z",
 }
 
+NOT_JSON = "not JSON (Expecting value at character 0)"
+
 
 class ScriptedServer:
     """Answers each request with ``status`` and ``body``, and keeps the requests.
@@ -123,9 +125,12 @@ def test_refusal_carries_the_text_of_execgo(
     assert str(refusal.value) == message
 
 
-def test_plain_200_is_not_an_acceptance(client: ExecgoClient, script: ScriptedServer) -> None:
-    script.status, script.body = 200, {"task_ids": ["a"]}
-    with pytest.raises(Rejected):
+@pytest.mark.parametrize("status", [200, 204, 302])
+def test_any_other_status_is_neither_an_acceptance_nor_a_refusal(
+    client: ExecgoClient, script: ScriptedServer, status: int
+) -> None:
+    script.status, script.body = status, "" if status == 204 else {"task_ids": ["a"]}
+    with pytest.raises(ProtocolError, match=f"^POST /tasks: status {status}: "):
         client.submit(graph_of("a"))
 
 
@@ -134,10 +139,10 @@ def test_plain_200_is_not_an_acceptance(client: ExecgoClient, script: ScriptedSe
     [
         ({"task_ids": "a"}, """POST /tasks: 202 without task_ids: '{"task_ids": "a"}'"""),
         ({}, "POST /tasks: 202 without task_ids: '{}'"),
-        ("text", "POST /tasks: status 202 without a JSON object: 'text'"),
+        ("text", f"POST /tasks: status 202: {NOT_JSON}: 'text'"),
         ([], "POST /tasks: status 202 without a JSON object: '[]'"),
-        ("x" * 120, f"POST /tasks: status 202 without a JSON object: '{'x' * 120}'"),
-        ("x" * 121, f"POST /tasks: status 202 without a JSON object: '{'x' * 117}...'"),
+        ("x" * 120, f"POST /tasks: status 202: {NOT_JSON}: '{'x' * 120}'"),
+        ("x" * 121, f"POST /tasks: status 202: {NOT_JSON}: '{'x' * 117}...'"),
     ],
     ids=["no_list", "absent", "text", "list", "short_enough", "too_long"],
 )
@@ -169,7 +174,7 @@ def test_unknown_task_is_none(client: ExecgoClient, script: ScriptedServer) -> N
     ("status", "body", "message"),
     [
         (500, "oops", "GET /tasks/a: status 500: 'oops'"),
-        (200, "oops", "GET /tasks/a: status 200 without a JSON object: 'oops'"),
+        (200, "oops", f"GET /tasks/a: status 200: {NOT_JSON}: 'oops'"),
         (200, {"id": "a", "type": "noop"}, "GET /tasks/a: status: Field required"),
         (200, TASK | {"runtime": {"error": 1}}, "GET /tasks/a: runtime.error: Input should be"),
     ],
@@ -255,10 +260,10 @@ def test_refused_connection_has_certainly_not_delivered_the_request() -> None:
     assert error.value.refused
 
 
-def test_other_failures_of_the_transport_are_named_by_their_type() -> None:
+def test_url_that_is_not_http_is_named() -> None:
     with ExecgoClient("ftp://127.0.0.1") as client, pytest.raises(Unreachable) as error:
         client.health()
-    assert str(error.value) == "GET ftp://127.0.0.1/health: InvalidSchema"
+    assert str(error.value) == "GET ftp://127.0.0.1/health: not the URL of a service"
 
 
 def test_default_timeout_is_ten_seconds() -> None:
@@ -290,8 +295,8 @@ def test_first_answer_is_returned_without_an_event(world: RunnerWorld) -> None:
 
 @pytest.mark.parametrize(
     ("now", "timeout"),
-    [(0, 10), (50, 10), (55, 5), (59, 1), (59.5, 1), (70, 1)],
-    ids=["start", "ten_left", "five_left", "one_left", "less_left", "past_the_deadline"],
+    [(0, 10), (50, 10), (55, 5), (59, 1), (59.5, 1), (60, 1), (60.75, 0.25)],
+    ids=["start", "ten_left", "five_left", "one_left", "less_left", "deadline", "last_look"],
 )
 def test_timeout_is_bounded_by_the_deadline(world: RunnerWorld, now: float, timeout: float) -> None:
     world.clock.advance(now)
@@ -299,6 +304,33 @@ def test_timeout_is_bounded_by_the_deadline(world: RunnerWorld, now: float, time
     engine.submit(graph_of("run.s.a"))
     engine.get("run.s.a")
     assert [request.timeout for request in world.engine.requests] == [timeout, timeout]
+
+
+def test_no_request_is_sent_when_the_last_look_is_over(world: RunnerWorld) -> None:
+    world.clock.advance(61)
+    engine = patient(world, deadline=60)
+    assert engine.time_is_up()
+    with pytest.raises(EngineGone, match="the deadline of the stage has passed"):
+        engine.get("run.s.a")
+    assert world.engine.requests == []
+
+
+def test_one_answer_that_is_cut_off_is_an_outage(world: RunnerWorld) -> None:
+    cut_off = Unreachable("cut off", refused=False, cut_off=True)
+    world.engine.submissions = [cut_off, cut_off, refused(), cut_off, cut_off]
+    patient(world).submit(graph_of("run.s.a"))
+    assert world.recorder.of(EngineProtocolError) == []
+
+
+def test_three_answers_in_a_row_that_are_cut_off_break_the_contract(world: RunnerWorld) -> None:
+    cut_off = Unreachable("cut off", refused=False, cut_off=True)
+    engine = patient(world)
+    engine.submit(graph_of("run.s.a"))
+    world.engine.script("a", cut_off)
+    with pytest.raises(ProtocolError):
+        engine.get("run.s.a")
+    problem = world.recorder.the(EngineProtocolError)
+    assert problem.message == "cut off (3 times in a row)"
 
 
 def test_timeout_shrinks_while_execgo_is_unreachable(world: RunnerWorld) -> None:

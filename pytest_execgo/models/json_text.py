@@ -1,0 +1,83 @@
+"""Reads JSON that another program wrote, within limits."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from typing import Any
+
+from pytest_execgo.models.document import without_surrogates
+
+MAX_DEPTH = 200
+MAX_VALUES = 200_000
+_LARGEST_DIGITS = 308
+"""A double holds every number of so many digits, so no later arithmetic can overflow."""
+
+_BRACKETS = re.compile(r"[^\[\]{}]+")
+_ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+
+
+class JsonProblem(ValueError):
+    """A text that is not JSON, or that is beyond the limits; the message is one short line."""
+
+
+def decode_json(text: str | bytes) -> Any:
+    """The value in a JSON text. Bytes are UTF-8; invalid ones become U+FFFD, as do lone surrogates.
+
+    Of a repeated key, the last value counts. Raises :class:`JsonProblem` for NaN, infinities and
+    numbers that a double cannot hold, for more than 200 levels, and for more than 200,000 values.
+    """
+    if isinstance(text, bytes):
+        text = text.decode("utf-8", "replace")
+    _check_limits(text)
+    try:
+        found = json.loads(
+            text, parse_constant=_refuse_constant, parse_int=_integer, parse_float=_float
+        )
+    except json.JSONDecodeError as error:
+        raise JsonProblem(f"not JSON ({error.msg} at character {error.pos})") from None
+    except RecursionError:
+        raise JsonProblem(_too_deep()) from None
+    return without_surrogates(found) if _ESCAPED_SURROGATE.search(text) else found
+
+
+def _check_limits(text: str) -> None:
+    """Raise for too many levels or values, before anything is built from ``text``."""
+    # Escapes inside strings first, so that each remaining quote begins or ends a string.
+    plain = text.replace("\\\\", "").replace('\\"', "") if "\\" in text else text
+    if plain.count('"') > 4 * MAX_VALUES:
+        raise JsonProblem(_too_many())
+    outside = "".join(plain.split('"')[::2])
+    if outside.count(",") + outside.count("[") + outside.count("{") > MAX_VALUES:
+        raise JsonProblem(_too_many())
+    depth = 0
+    for bracket in _BRACKETS.sub("", outside):
+        depth += 1 if bracket in "[{" else -1
+        if depth > MAX_DEPTH:
+            raise JsonProblem(_too_deep())
+
+
+def _too_deep() -> str:
+    return f"JSON with more than {MAX_DEPTH} levels"
+
+
+def _too_many() -> str:
+    return f"JSON with more than {MAX_VALUES} values"
+
+
+def _refuse_constant(name: str) -> Any:
+    raise JsonProblem(f"not JSON ({name} is not a number)")
+
+
+def _integer(digits: str) -> int:
+    if len(digits.lstrip("-")) > _LARGEST_DIGITS:
+        raise JsonProblem("JSON with a number that is too large")
+    return int(digits)
+
+
+def _float(digits: str) -> float:
+    found = float(digits)
+    if not math.isfinite(found):
+        raise JsonProblem("JSON with a number that is too large")
+    return found
