@@ -13,7 +13,6 @@ from urllib.parse import urlsplit
 
 from pytest_execgo.errors import HarnessError, UsageError, unknown_name
 from pytest_execgo.harness.environment import service_environment
-from pytest_execgo.harness.files import remove_tree
 from pytest_execgo.harness.proxy import FaultProxy, Partitionable
 from pytest_execgo.harness.readiness import DEFAULT_TIMEOUT_SECONDS
 from pytest_execgo.harness.reaper import FLEET_VARIABLE, Reaper
@@ -32,6 +31,7 @@ from pytest_execgo.harness.service import (
     Watcher,
 )
 from pytest_execgo.models.benchmark import ServiceInfo
+from pytest_execgo.workspace import remove_tree
 
 
 @dataclass(frozen=True)

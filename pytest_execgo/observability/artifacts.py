@@ -12,8 +12,10 @@ from typing import Any
 from pydantic import BaseModel
 
 from pytest_execgo.errors import HarnessError
+from pytest_execgo.workspace import copy_tree
 
 _MAX_LOG_BYTES = 2_000_000
+_MAX_WORKSPACE_BYTES = 50_000_000
 
 
 def write_text(path: Path, text: str) -> None:
@@ -49,13 +51,15 @@ def point_latest(reports: Path, run_id: str) -> None:
 
 
 def keep_workspace(source: Path, target: Path) -> None:
-    """Copy the workspace of a trial. Links stay links; ``NOT_COPIED.txt`` names what cannot be
-    copied."""
+    """Copy the workspace of a trial, at most 50 MB. Links stay links; ``NOT_COPIED.txt`` names what is
+    left out."""
     try:
-        shutil.copytree(source, target, dirs_exist_ok=True, symlinks=True)
-    except (OSError, shutil.Error) as error:
+        left = copy_tree(source, target, _MAX_WORKSPACE_BYTES)
+    except OSError as error:
         target.mkdir(exist_ok=True)
-        write_text(target / "NOT_COPIED.txt", f"{error}\n")
+        left = [str(error)]
+    if left:
+        write_text(target / "NOT_COPIED.txt", "\n".join(left) + "\n")
 
 
 class LogSlices:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,7 +11,6 @@ from typing import Any
 from pytest_execgo.benchmark.metrics import outcome_digest, plan_facts, trial_metrics
 from pytest_execgo.chaos.controller import ChaosController
 from pytest_execgo.chaos.model_proxy import ModelProxy
-from pytest_execgo.harness.files import remove_tree
 from pytest_execgo.harness.fleet import Fleet
 from pytest_execgo.models.benchmark import TrialResult
 from pytest_execgo.models.events import ArtifactSeen, HarnessProblem, TrialFinished
@@ -35,6 +33,7 @@ from pytest_execgo.runner.trial import TrialIdentity, TrialRunner
 from pytest_execgo.scenario.checks import TrialView, evaluate
 from pytest_execgo.verdict.known import JudgedTrial, known_finding
 from pytest_execgo.verdict.verify import judge
+from pytest_execgo.workspace import remove_tree, sha256_inside
 
 
 @dataclass(frozen=True)
@@ -164,7 +163,7 @@ def _check(
                 ArtifactSeen(
                     stage_id=stage.stage_id,
                     path=artifact.path,
-                    sha256=_sha256(workspace / artifact.path),
+                    sha256=sha256_inside(workspace, artifact.path),
                     expected_sha256=artifact.sha256,
                 )
             )
@@ -205,9 +204,3 @@ def _judge(context: TrialContext, recorder: TimelineRecorder) -> TrialResult:
         known_finding=AcceptedFinding(id=met, reason=accepted[met]) if met else None,
         rerun=context.rerun_command(),
     )
-
-
-def _sha256(path: Path) -> str | None:
-    if not path.is_file():
-        return None
-    return hashlib.sha256(path.read_bytes()).hexdigest()

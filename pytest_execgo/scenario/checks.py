@@ -6,6 +6,7 @@ import copy
 import hashlib
 import importlib.util
 import inspect
+import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
@@ -29,6 +30,7 @@ from pytest_execgo.scenario.manifest import (
     ValueCheck,
 )
 from pytest_execgo.scenario.matching import Matcher, MatchProblem
+from pytest_execgo.workspace import sha256_inside
 
 
 @dataclass(frozen=True)
@@ -190,12 +192,12 @@ def _bounded(validator: Any, matcher: Matcher) -> Any:
 
 
 def _file(check: FileCheck, scenario: Scenario, view: TrialView) -> _Finding:
-    path = view.workspace / check.path
     if check.absent:
-        return _Finding(not path.exists(), f"{check.path}: expected to be absent")
-    if not path.is_file():
+        absent = not os.path.lexists(view.workspace / check.path)
+        return _Finding(absent, f"{check.path}: expected to be absent")
+    got = sha256_inside(view.workspace, check.path)
+    if got is None:
         return _Finding(False, f"{check.path}: no such file in the workspace", "a file", None)
-    got = hashlib.sha256(path.read_bytes()).hexdigest()
     expected = check.sha256
     if check.equals_file:
         golden = (scenario.folder / check.equals_file).read_bytes()

@@ -72,3 +72,47 @@ def test_the_folder_of_a_run_is_private(pytester: pytest.Pytester, project: Scen
     folder = (pytester.path / "reports/latest").resolve()
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert json.loads((folder / "request.json").read_text())
+
+
+def test_files_of_the_user_behind_a_link_are_neither_changed_nor_copied(
+    pytester: pytest.Pytester, project: ScenarioMaker
+) -> None:
+    victim = pytester.mkdir("victim")
+    (victim / "key").write_text(SECRET)
+    (victim / "sub").mkdir(mode=0o755)
+    victim.chmod(0o755)
+
+    def replace_workspace(plan: dict[str, Any]) -> None:
+        script = f"rm -rf ${{workspace}}; ln -s {victim} ${{workspace}}"
+        execution = {"kind": "script", "script": script}
+        task = {"id": "greet", "type": "runtime", "input": {"execution": execution}}
+        plan["stages"] = [{"stage_id": "greet", "task_graph": {"tasks": [task]}}]
+
+    def expect_key(manifest: dict[str, Any]) -> None:
+        manifest["checks"] = [{"kind": "file", "path": "key"}]
+
+    project("demo", manifest=expect_key, plan=replace_workspace)
+    result = pytester.runpytest_subprocess("--execgo-matrix")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*check file failed: key: no such file in the workspace"])
+    assert [stat.S_IMODE(p.stat().st_mode) for p in (victim, victim / "sub")] == [0o755, 0o755]
+    (kept,) = (pytester.path / "reports/latest/trials").glob("*/workspace")
+    assert [path.name for path in kept.iterdir()] == ["NOT_COPIED.txt"]
+
+
+def test_a_huge_file_is_neither_read_whole_nor_copied(
+    pytester: pytest.Pytester, project: ScenarioMaker
+) -> None:
+    def make_sparse(plan: dict[str, Any]) -> None:
+        execution = {"kind": "script", "script": "truncate -s 300M ${workspace}/out.bin; false"}
+        task = {"id": "greet", "type": "runtime", "input": {"execution": execution}}
+        plan["stages"] = [{"stage_id": "greet", "task_graph": {"tasks": [task]}}]
+
+    def expect_other(manifest: dict[str, Any]) -> None:
+        manifest["checks"] = [{"kind": "file", "path": "out.bin", "sha256": "0" * 64}]
+
+    project("demo", manifest=expect_other, plan=make_sparse)
+    pytester.runpytest_subprocess("--execgo-matrix").assert_outcomes(failed=1)
+    (kept,) = (pytester.path / "reports/latest/trials").glob("*/workspace")
+    assert "out.bin: 314572800 bytes" in (kept / "NOT_COPIED.txt").read_text()
+    assert not (kept / "out.bin").exists()
