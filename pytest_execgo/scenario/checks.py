@@ -79,8 +79,10 @@ def evaluate(scenario: Scenario, view: TrialView) -> Iterator[CheckEvaluated]:
     for index, check in enumerate(scenario.manifest.checks):
         try:
             finding = _EVALUATORS[type(check)](check, scenario, view)
-        except (PathError, MatchProblem) as error:
+        except PathError as error:
             finding = _Finding(False, str(error))
+        except MatchProblem as error:
+            finding = _Finding(False, f"task {check.task}: {check.path}: {error}")
         except (KeyboardInterrupt, GeneratorExit):
             raise
         except BaseException as error:

@@ -80,7 +80,7 @@ class Matcher:
         if not poll.poll(max(0.0, self._deadline - monotonic()) * 1000):
             pattern = json.loads(question)[0]
             raise MatchProblem(
-                f"matching {_shown(pattern)} takes more than {SECONDS:.0f} s; "
+                f"matching {_shown(pattern)} takes more than {SECONDS:g} s; "
                 "avoid repetitions inside repetitions, such as (a+)+"
             )
         return child.stdout.readline()

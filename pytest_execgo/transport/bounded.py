@@ -28,7 +28,8 @@ from pytest_execgo.models.json_text import JsonProblem, decode_json
 
 MAX_BODY_BYTES = 8 * 1024 * 1024
 _PIECE_BYTES = 65536
-# What an answer may send besides its body: headers, and the sizes of chunks.
+# Status line and headers, and the body with the sizes of its chunks.
+_MAX_HEAD_BYTES = 1024 * 1024
 _OVERHEAD = 4
 _LONGEST_LINE = 300
 _URL_CHARACTERS = "!#$%&'()*+,/:;=?@[]~"
@@ -159,7 +160,7 @@ class ServiceConnection:
                 refused = isinstance(error, ConnectionRefusedError)
                 reason = "connection refused" if refused else f"no connection ({_name(error)})"
                 raise NoAnswer(self._where(method, target, reason), refused=refused) from error
-        incoming = _Incoming(self._socket, deadline, _OVERHEAD * self._max_body_bytes)
+        incoming = _Incoming(self._socket, deadline)
         self._socket.settimeout(_remaining(deadline))
         self._socket.sendall(message)
         request = _short(f"{method} {target}")
@@ -240,8 +241,9 @@ class _Incoming(io.RawIOBase):
     Ends with ``TimeoutError`` at the deadline, and with :class:`HTTPException` after ``most`` bytes.
     """
 
-    def __init__(self, connection: socket.socket, deadline: float, most: int) -> None:
-        self._connection, self._deadline, self._most = connection, deadline, most
+    def __init__(self, connection: socket.socket, deadline: float) -> None:
+        self._connection, self._deadline = connection, deadline
+        self.most = _MAX_HEAD_BYTES
         self.received = 0
         self.ended = False
 
@@ -257,8 +259,8 @@ class _Incoming(io.RawIOBase):
         count = self._connection.recv_into(buffer)
         self.received += count
         self.ended = count == 0
-        if self.received > self._most:
-            raise HTTPException(f"more than {self._most} bytes")
+        if self.received > self.most:
+            raise HTTPException(f"more than {self.most} bytes")
         return count
 
 
@@ -270,6 +272,7 @@ def _read(
     try:
         reply.begin()
         _check_headers(reply, request, max_body_bytes)
+        incoming.most += _OVERHEAD * max_body_bytes
         pieces, size = [], 0
         while piece := reply.read(_PIECE_BYTES):
             size += len(piece)

@@ -54,6 +54,51 @@ def finished(world: RunnerWorld) -> dict[str, Any]:
     return event.model_dump(exclude={"event_id", "at_ms", "wall_time", "event_type"})
 
 
+# -- a hostile ExecGo
+
+
+def test_task_that_changes_without_end_breaks_the_contract(world: RunnerWorld) -> None:
+    world.engine.script(
+        "a", lambda: {"status": "running", "updated_at": at_ms(world.clock.seconds)}
+    )
+    stage = stage_of("a", poll_interval_ms=10, max_poll_interval_ms=10, deadline_ms=60_000)
+    assert world.run_stage(stage) == "failed"
+    problem = world.recorder.the(EngineProtocolError)
+    assert problem.message == "task a changed more than 1000 times"
+    assert len(world.recorder.snapshots) == 1000
+
+
+def test_slow_answers_after_the_deadline_end_the_last_look(world: RunnerWorld) -> None:
+    def slowly() -> str:
+        world.clock.advance(0.4)
+        return "running"
+
+    names = [f"t{number}" for number in range(20)]
+    for name in names:
+        world.engine.script(name, slowly)
+    assert world.run_stage(stage_of(*names, deadline_ms=1000)) == "stuck"
+    assert world.clock.seconds <= 1 + 1.4
+
+
+@pytest.mark.parametrize("code", [7, ["x"], {}, None], ids=["number", "list", "mapping", "null"])
+def test_raw_code_of_another_type_is_left_out(world: RunnerWorld, code: Any) -> None:
+    error = {"code": "c", "message": "m", "details": {"raw_error_code": code}}
+    world.engine.script("a", {"status": "failed", "runtime": {"error": error}})
+    assert world.run_stage(stage_of("a")) == "failed"
+    assert world.recorder.of(TaskChanged)[-1].error == TaskError(code="c", message="m")
+
+
+def test_long_message_of_a_task_keeps_its_beginning_and_its_end(world: RunnerWorld) -> None:
+    text = "begin" + "x" * 1_000_000 + ": context deadline exceeded"
+    world.engine.script("a", {"status": "failed", "error": text})
+    world.run_stage(stage_of("a"))
+    error = world.recorder.of(TaskChanged)[-1].error
+    assert error is not None
+    assert error.message.startswith("beginx")
+    assert error.timed_out
+    assert len(error.message) < 2010
+
+
 # -- succeeded
 
 

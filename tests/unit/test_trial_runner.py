@@ -490,6 +490,20 @@ def test_cleaning_ends_when_execgo_does_not_answer(trial: Trial) -> None:
     assert [request.name for request in trial.engine.requests] == ["run.s.a"]
 
 
+def test_cleaning_takes_one_second_at_most(trial: Trial) -> None:
+    def slowly() -> str:
+        trial.world.clock.advance(0.4)
+        return "success"
+
+    names = [f"t{number}" for number in range(20)]
+    stuck(trial, *names)
+    for name in names:
+        trial.engine.script(name, slowly)
+    before = trial.world.clock.seconds
+    assert not trial.runner.clean_up()
+    assert trial.world.clock.seconds - before < 1.5
+
+
 def test_cleaning_continues_after_an_unusable_answer(trial: Trial) -> None:
     stuck(trial, "a", "b")
     trial.engine.script("a", ProtocolError("bad"))
