@@ -8,7 +8,7 @@ from pathlib import Path
 
 from fixtures_server import VERSION
 from fixtures_server.app import App
-from pytest_execgo.emulators import httpd
+from pytest_execgo.emulators import guard, httpd
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -25,6 +25,9 @@ def main(argv: list[str] | None = None) -> int:
     options = parser.parse_args(argv)
     try:
         server = httpd.Server(options.host, options.port, App(options.data_dir).handle)
+        server.token = guard.take_token(guard.OWN_TOKEN)
+        # Tasks fetch content without the token. Nothing in it is secret.
+        server.is_open = lambda path: path == "/healthz" or path.startswith("/t/")
     except OSError as error:
         print(f"fixtures: cannot start on {options.host}:{options.port}: {error}", file=sys.stderr)
         return 1

@@ -122,6 +122,20 @@ class Target(Protocol):
 
 
 @runtime_checkable
+class Guarded(Protocol):
+    """A service that refuses requests without its headers."""
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers that clients of the fleet send."""
+
+
+def headers_of(service: object) -> dict[str, str]:
+    """The headers that requests to a service need; empty if it needs none."""
+    return dict(service.headers) if isinstance(service, Guarded) else {}
+
+
+@runtime_checkable
 class Killable(Target, Protocol):
     """A service that can be killed and started again."""
 

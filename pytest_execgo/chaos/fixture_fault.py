@@ -11,7 +11,7 @@ from pydantic import Field
 
 from pytest_execgo.chaos.action import Injection, ServiceAction
 from pytest_execgo.errors import HarnessError
-from pytest_execgo.ports import Target
+from pytest_execgo.ports import Target, headers_of
 from pytest_execgo.transport.bounded import fetch
 
 _TIMEOUT_SECONDS = 5.0
@@ -43,27 +43,27 @@ class FixtureAction(ServiceAction[Target]):
             "path_prefix": self.path_prefix,
             "times": self.times,
         }
-        control = f"{target.url}/__control/faults"
-        answer = _call("POST", control, wanted)
+        control, headers = f"{target.url}/__control/faults", headers_of(target)
+        answer = _call("POST", control, headers, wanted)
         if not isinstance(answer.get("fault_id"), str):
             raise HarnessError("fixtures returned no id of the fault")
         fault = f"{control}/{quote(answer['fault_id'], safe='')}"
         removed: dict[str, Any] = {}
 
         def injected_at() -> float | None:
-            found = (removed or _call("GET", fault)).get("first_injected_at")
+            found = (removed or _call("GET", fault, headers)).get("first_injected_at")
             return None if found is None else float(found)
 
         def heal() -> str:
-            removed.update(_call("DELETE", fault))
+            removed.update(_call("DELETE", fault, headers))
             return "fixtures answers normally"
 
         return Injection(f"{self.description()} on {self.path_prefix}", heal, injected_at)
 
 
-def _call(method: str, url: str, payload: Any = None) -> dict[str, Any]:
+def _call(method: str, url: str, headers: dict[str, str], payload: Any = None) -> dict[str, Any]:
     """The answer of fixtures; raises :class:`HarnessError` and the errors of :func:`fetch`."""
-    reply = fetch(method, url, json=payload, timeout=_TIMEOUT_SECONDS)
+    reply = fetch(method, url, json=payload, headers=headers, timeout=_TIMEOUT_SECONDS)
     if reply.status >= 400:
         raise HarnessError(f"fixtures refused {reply.request}: {reply.status}: {reply.shown()}")
     return reply.object()

@@ -1,4 +1,7 @@
-"""Which requests a service refuses because a web page may have sent them.
+"""Which requests a service refuses: those without the token of its fleet, and those of web pages.
+
+The token keeps other users of the machine out. It comes in an environment variable, which other users
+cannot read, and clients send it as a header.
 
 A browser lets every page send requests to services on the loopback interface. It marks them: requests
 that could change something have the header ``Origin``, and the header ``Host`` holds the name that the
@@ -7,7 +10,9 @@ page used. No client of a fleet sends ``Origin``, and each calls services by add
 
 from __future__ import annotations
 
+import hmac
 import ipaddress
+import os
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
@@ -26,6 +31,22 @@ def refusal(headers: Mapping[str, str]) -> str | None:
     if host and not _is_local(host):
         return f"unknown host {host[:100]!r}: call the service by its IP address or as localhost"
     return None
+
+
+ACCESS_HEADER = "x-execgo-token"
+OWN_TOKEN = "EXECGO_ACCESS_TOKEN"
+RUNTIME_TOKEN = "EXECGO_RUNTIME_ACCESS_TOKEN"
+
+
+def take_token(variable: str) -> str:
+    """A token from the environment, which is then without it: tasks inherit the environment."""
+    return os.environ.pop(variable, "")
+
+
+def has_token(headers: Mapping[str, str], token: str) -> bool:
+    """Whether a request has the token. Names of ``headers`` are in lower case."""
+    given = headers.get(ACCESS_HEADER, "")
+    return hmac.compare_digest(given.encode("utf-8", "replace"), token.encode())
 
 
 def is_json(content_type: str) -> bool:

@@ -19,7 +19,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import unquote
 
-from pytest_execgo.emulators.guard import refusal
+from pytest_execgo.emulators.guard import ACCESS_HEADER, has_token, refusal
 
 MAX_BODY_BYTES = 64 * 1024 * 1024
 MAX_CONNECTIONS = 512
@@ -62,6 +62,10 @@ class Server(ThreadingHTTPServer):
 
     def __init__(self, host: str, port: int, handle: Handler) -> None:
         self.handle_one = handle
+        self.token = ""
+        """What every request must have in ``X-Execgo-Token``, if it is not empty."""
+        self.is_open: Callable[[str], bool] = lambda path: False
+        """Whether a path needs no token."""
         self._free_connections = threading.BoundedSemaphore(MAX_CONNECTIONS)
         super().__init__((host, port), _Exchange)
 
@@ -161,6 +165,9 @@ class _Exchange(BaseHTTPRequestHandler):
         if not self.path.startswith("/"):
             raise _RefusedError(400, "malformed target: a path must start with /")
         path, _, query = self.path.partition("#")[0].partition("?")
+        token = self.server.token
+        if token and not self.server.is_open(path) and not has_token(headers, token):
+            raise _RefusedError(401, f"the header {ACCESS_HEADER} lacks the token of the fleet")
         try:
             body = self._read_body()
         except TimeoutError:

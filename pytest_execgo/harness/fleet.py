@@ -31,6 +31,7 @@ from pytest_execgo.harness.service import (
     Watcher,
 )
 from pytest_execgo.models.benchmark import ServiceInfo
+from pytest_execgo.ports import headers_of
 from pytest_execgo.workspace import remove_tree
 
 
@@ -138,6 +139,7 @@ class Fleet:
         self._watchers: list[Watcher] = []
         self._networks: dict[str, ServiceNetwork] = {}
         self._token = ""
+        self._access_tokens: dict[str, str] = {}
         self._root: Path | None = None
         self._reaper: Reaper | None = None
 
@@ -179,6 +181,7 @@ class Fleet:
     def start(self) -> None:
         """Start all services. After a failure, stop those that started and raise the error."""
         self._token = f"execgo-fleet-{os.getpid()}-{secrets.token_hex(4)}"
+        self._access_tokens = dict.fromkeys(self._guarded(), secrets.token_urlsafe(24))
         self._root = Path(tempfile.mkdtemp(prefix=f"{self._token}-")).resolve()
         self._reaper = Reaper(self._token, self._root, containers=bool(self._networked()))
         try:
@@ -241,6 +244,10 @@ class Fleet:
         found = self.services[service]
         return found.link.url if found.link else found.url
 
+    def headers(self, service: str) -> dict[str, str]:
+        """The headers that requests to a service need, beside those that its own contract names."""
+        return headers_of(self.services[service])
+
     def unready(self) -> list[str]:
         """Names of the services that do not answer now."""
         missing = [name for name in SERVICE_NAMES if name not in self.services]
@@ -270,6 +277,12 @@ class Fleet:
             for name, service in self.services.items()
             if isinstance(service, LogSource)
         }
+
+    def _guarded(self) -> set[str]:
+        """The services that refuse requests without the token of the fleet."""
+        found = {name for name, (one, _) in self._launchers.items() if one.takes_token}
+        # An ExecGo that is not part of this package sends no token to its runtime.
+        return found if "execgo" in found else found - {"runtime"}
 
     def _networked(self) -> dict[str, tuple[Networked, str]]:
         """The launchers whose services have their own network, with their targets, by kind."""
@@ -329,6 +342,7 @@ class Fleet:
             environment=environment,
             watcher=self,
             token=self._token,
+            access_tokens=self._access_tokens,
             urls=urls,
             network=self._network_of(name),
             ready_within_seconds=self._spec.ready_within_seconds,

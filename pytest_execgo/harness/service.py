@@ -126,6 +126,9 @@ class LaunchSite:
     watcher: Watcher
     urls: dict[str, str] = field(default_factory=dict)
     token: str = ""
+    """Marks the processes and containers of the fleet."""
+    access_tokens: dict[str, str] = field(default_factory=dict)
+    """What requests must have in ``X-Execgo-Token``, by service; see ``Launcher.takes_token``."""
     network: ServiceNetwork | None = None
     ready_within_seconds: float = DEFAULT_TIMEOUT_SECONDS
     renew: bool = False
@@ -169,6 +172,8 @@ class Launcher(ABC):
     services: ClassVar[frozenset[str]] = frozenset(SERVICE_NAMES)
     """The services that it can start."""
     needs_target: ClassVar[bool] = False
+    takes_token: ClassVar[bool] = False
+    """Whether its services refuse requests without the token in ``LaunchSite.access_tokens``."""
 
     def configured(self, settings: LaunchSettings) -> Launcher:
         """The launcher with the settings of a run."""

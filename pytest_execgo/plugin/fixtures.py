@@ -56,7 +56,8 @@ def execgo_ready(execgo_session: RunSession) -> RunSession:
 
 @pytest.fixture
 def execgo_fleet(execgo_ready: RunSession) -> Fleet:
-    """The running fleet: ``execgo_fleet.url("execgo")``, ``.services``, ``.work_root``."""
+    """The running fleet: ``execgo_fleet.url("execgo")``, ``.headers("execgo")``, ``.services``,
+    ``.work_root``."""
     return execgo_ready.fleet
 
 
@@ -65,7 +66,7 @@ def execgo_client(execgo_fleet: Fleet) -> Iterator[ExecgoClient]:
     """An HTTP client of the fleet's ExecGo."""
     from pytest_execgo.runner.client import ExecgoClient
 
-    with ExecgoClient(execgo_fleet.url("execgo")) as client:
+    with ExecgoClient(execgo_fleet.url("execgo"), headers=execgo_fleet.headers("execgo")) as client:
         yield client
 
 

@@ -278,7 +278,7 @@ class Planning:
         """Give the scenario's script to the scripted model; returns its base URL for this trial."""
         profile = self.context.run.request.model
         assert profile is not None
-        fixtures, scope = self.context.fleet.services["fixtures"].url, self.context.trial.trial_id
+        fleet, scope = self.context.fleet, self.context.trial.trial_id
         try:
             texts = answers(
                 self.context.scenario.path.parent,
@@ -290,12 +290,18 @@ class Planning:
         script = {"scope": scope, "answers": texts}
         timeout = _CONTROL_TIMEOUT_SECONDS
         try:
-            reply = fetch("POST", f"{fixtures}/__control/scripts", json=script, timeout=timeout)
+            reply = fetch(
+                "POST",
+                f"{fleet.services['fixtures'].url}/__control/scripts",
+                json=script,
+                headers=fleet.headers("fixtures"),
+                timeout=timeout,
+            )
             if reply.status >= 300:
                 raise BadAnswer(f"status {reply.status}: {reply.shown()}")
         except ExchangeError as error:
             raise HarnessError(f"fixtures refused the script: {error}") from None
-        return f"{self.context.fleet.url('fixtures')}/t/{scope}/model/v1"
+        return f"{fleet.url('fixtures')}/t/{scope}/model/v1"
 
     def _context(
         self, workspace: Path, profile: ModelProfile | None = None, repairs: int = 0
@@ -318,10 +324,14 @@ class Planning:
 
     def _tools(self) -> tuple[str, ...]:
         """The tools of type ``os`` that ExecGo lists."""
-        url = f"{self.context.fleet.services['execgo'].url}/adapters/tools"
+        fleet = self.context.fleet
+        url, headers = f"{fleet.services['execgo'].url}/adapters/tools", fleet.headers("execgo")
         try:
-            found = fetch("GET", url, timeout=_CONTROL_TIMEOUT_SECONDS).object()["tools"]
-            kinds = [str(tool["action_kind"]) for tool in found]
-        except (ExchangeError, KeyError, TypeError) as error:
+            reply = fetch("GET", url, headers=headers, timeout=_CONTROL_TIMEOUT_SECONDS)
+            kinds = [str(tool["action_kind"]) for tool in reply.object()["tools"]]
+        except ExchangeError as error:
             raise PlanError("no_tools", f"ExecGo does not list its tools: {error}") from None
+        except (KeyError, TypeError):
+            answer = f"status {reply.status}: {reply.shown()}"
+            raise PlanError("no_tools", f"ExecGo does not list its tools: {answer}") from None
         return tuple(kind.removeprefix("os.") for kind in kinds if kind.startswith("os."))

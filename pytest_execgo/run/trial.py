@@ -128,7 +128,9 @@ def _execute(
     def verify(plan: StandardPlan, results: Mapping[str, dict[str, Any]]) -> None:
         _check(context, plan, results, workspace, recorder)
 
-    with ExecgoClient(context.fleet.url("execgo")) as client:
+    with ExecgoClient(
+        context.fleet.url("execgo"), headers=context.fleet.headers("execgo")
+    ) as client:
         runner = TrialRunner(client, recorder, _FleetView(context.fleet, chaos), chaos)
         try:
             runner.execute(
@@ -144,7 +146,8 @@ def _execute(
         clean = runner.clean_up()
         recorder.add(TrialFinished(wall_time_ms=wall_time_ms))
     fixtures = context.fleet.services["fixtures"].url
-    if not collect_access_log(fixtures, trial.trial_id, recorder):
+    headers = context.fleet.headers("fixtures")
+    if not collect_access_log(fixtures, headers, trial.trial_id, recorder):
         recorder.add(HarnessProblem(message="the access log of fixtures cannot be read"))
     return clean and not chaos.heal_failed
 

@@ -249,7 +249,9 @@ def test_the_access_log_survives_a_restart_of_the_server(fleet: Fleet) -> None:
     advisories(fleet)
     inject(fleet, "kill", "fixtures").heal()
     log = f"{fleet.services['fixtures'].url}/__control/access"
-    (entry,) = request("GET", log, params={"scope": "trial"}, timeout=5).json()["requests"]
+    token = fleet.headers("fixtures")
+    found = request("GET", log, params={"scope": "trial"}, headers=token, timeout=5).json()
+    (entry,) = found["requests"]
     assert entry["path"] == "/advisories/quickserial"
 
 

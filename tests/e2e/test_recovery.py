@@ -82,7 +82,7 @@ class SaveAndKill(ServiceAction[Killable]):
     heal_after_ms: int | None = 50
 
     def inject(self, target: Any, trial_id: str, rng: Random) -> Injection:
-        tasks = request("GET", f"{target.url}/tasks", timeout=5).json()
+        tasks = request("GET", f"{target.url}/tasks", headers=target.headers, timeout=5).json()
         target.kill()
         state = target._site.data_dir("execgo") / "state.json"
         state.write_text(json.dumps({task["id"]: task for task in tasks}))

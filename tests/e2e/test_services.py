@@ -24,14 +24,17 @@ def fleet() -> Iterator[Fleet]:
 class Api:
     """A client of one service."""
 
-    def __init__(self, base: str, prefix: str) -> None:
-        self.base, self.prefix = base, prefix
+    def __init__(self, fleet: Fleet, service: str, prefix: str) -> None:
+        self.base, self.prefix = fleet.url(service), prefix
+        self.token = fleet.headers(service)
 
     def post(self, path: str, body: Any, **headers: str) -> requests.Response:
-        return requests.post(self.base + path, json=body, headers=headers, timeout=10)
+        return requests.post(
+            self.base + path, json=body, headers={**self.token, **headers}, timeout=10
+        )
 
     def get(self, path: str) -> requests.Response:
-        return requests.get(self.base + path, timeout=10)
+        return requests.get(self.base + path, headers=self.token, timeout=10)
 
     def ended(self, task_id: str) -> dict[str, Any]:
         deadline = monotonic() + 20
@@ -45,12 +48,12 @@ class Api:
 
 @pytest.fixture
 def execgo(fleet: Fleet) -> Api:
-    return Api(fleet.url("execgo"), "/tasks")
+    return Api(fleet, "execgo", "/tasks")
 
 
 @pytest.fixture
 def runtime(fleet: Fleet) -> Api:
-    return Api(fleet.url("runtime"), "/api/v1/tasks")
+    return Api(fleet, "runtime", "/api/v1/tasks")
 
 
 def noop(name: str, *deps: str, **more: Any) -> dict[str, Any]:
@@ -134,15 +137,16 @@ def test_a_retry_of_a_runtime_task_fails_because_its_id_is_taken(execgo: Api, fl
 def test_unknown_ids_and_routes_get_the_answers_of_execgo(execgo: Api) -> None:
     assert execgo.get("/tasks/missing").json() == {"error": "task not found: missing"}
     assert execgo.get("/nowhere").text == "404 page not found\n"
-    refused = requests.put(f"{execgo.base}/tasks", timeout=10)
+    refused = requests.put(f"{execgo.base}/tasks", headers=execgo.token, timeout=10)
     assert (refused.status_code, refused.headers["Allow"]) == (405, "GET, HEAD, POST")
     assert len(refused.headers["X-Trace-Id"]) == 16
 
 
 def test_a_task_can_be_deleted(execgo: Api) -> None:
     execgo.post("/tasks", {"tasks": [noop("t-gone")]})
+    url = f"{execgo.base}/tasks/t-gone"
     execgo.ended("t-gone")
-    assert requests.delete(f"{execgo.base}/tasks/t-gone", timeout=10).status_code == 204
+    assert requests.delete(url, headers=execgo.token, timeout=10).status_code == 204
     assert execgo.get("/tasks/t-gone").status_code == 404
 
 
@@ -309,21 +313,24 @@ def test_a_task_that_needs_more_memory_than_exists_is_refused(runtime: Api) -> N
 
 
 def test_fixtures_separate_the_faults_and_logs_of_scopes(fleet: Fleet) -> None:
-    base = fleet.url("fixtures")
+    base, token = fleet.url("fixtures"), fleet.headers("fixtures")
     fault = {"scope": "one", "effect": "error", "params": {"status": 500}, "times": 1}
-    assert requests.post(f"{base}/__control/faults", json=fault, timeout=5).status_code == 201
+    armed = requests.post(f"{base}/__control/faults", json=fault, headers=token, timeout=5)
+    assert armed.status_code == 201
     codes = [
         requests.get(f"{base}/t/{scope}/advisories/yamlish", timeout=5).status_code
         for scope in ("two", "one", "one")
     ]
     assert codes == [200, 500, 200]
-    log = requests.get(f"{base}/__control/access", params={"scope": "one"}, timeout=5).json()
+    url, scope = f"{base}/__control/access", {"scope": "one"}
+    log = requests.get(url, params=scope, headers=token, timeout=5).json()
     assert [entry["status"] for entry in log["requests"]] == [500, 200]
     assert log["requests"][0]["sha256"] != log["requests"][0]["reference_sha256"]
 
 
 def test_an_unknown_fixture_fault_is_refused(fleet: Fleet) -> None:
     fault = {"scope": "one", "effect": "eror"}
-    reply = requests.post(f"{fleet.url('fixtures')}/__control/faults", json=fault, timeout=5)
+    url, token = f"{fleet.url('fixtures')}/__control/faults", fleet.headers("fixtures")
+    reply = requests.post(url, json=fault, headers=token, timeout=5)
     assert reply.status_code == 400
     assert "allowed: error" in reply.json()["error"]

@@ -101,7 +101,7 @@ BROKEN = {
     "header_without_colon": b"HTTP/1.1 200 OK\r\nnonsense\r\nContent-Length: 2\r\n\r\n{}",
     "header_without_end": b"HTTP/1.1 200 OK\r\nX: " + b"x" * 100_000,
     "many_headers": b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 200 + b"\r\n{}",
-    "length_that_is_no_number": http(b"{}", "200 OK", "Content-Length: two"),
+    "length_not_a_number": http(b"{}", "200 OK", "Content-Length: two"),
     "negative_length": http(b"{}", "200 OK", "Content-Length: -1"),
     "length_with_underscore": http(b"{}", "200 OK", "Content-Length: 0_2"),
     "two_lengths": http(b"{}", "200 OK", "Content-Length: 2", "Content-Length: 3"),
@@ -332,7 +332,7 @@ ENTRY = {"at": 1.0, "method": "GET", "path": "/x", "status": 200, "duration_ms":
 def test_broken_access_log_is_left_out_as_a_whole(tmp_path: Path, body: Any) -> None:
     recorder = TimelineRecorder(tmp_path)
     with serving(http(body)) as server:
-        assert not collect_access_log(server.url, "t", recorder)
+        assert not collect_access_log(server.url, {}, "t", recorder)
     assert recorder.events() == []
     recorder.close()
 
@@ -340,7 +340,7 @@ def test_broken_access_log_is_left_out_as_a_whole(tmp_path: Path, body: Any) -> 
 def test_access_log_is_recorded(tmp_path: Path) -> None:
     recorder = TimelineRecorder(tmp_path)
     with serving(http({"requests": [ENTRY]})) as server:
-        assert collect_access_log(server.url, "t/1", recorder)
+        assert collect_access_log(server.url, {}, "t/1", recorder)
     (event,) = recorder.events()
     recorder.close()
     assert isinstance(event, FixtureRequest)

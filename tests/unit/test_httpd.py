@@ -9,8 +9,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from pytest_execgo.emulators import httpd
+from pytest_execgo.emulators import guard, httpd
 from pytest_execgo.emulators.guard import is_json, refusal
+from pytest_execgo.harness.processes import embedded
 from tests.ids import readable
 
 
@@ -209,3 +210,29 @@ def test_connections_beyond_the_limit_are_closed_and_later_ones_are_served(
     while not (answer := attempt(server)):
         pass
     assert status_of(answer) == 200
+
+
+@pytest.mark.parametrize("headers", [(), ("X-Execgo-Token: wrong",), ("X-Execgo-Token: toke",)])
+def test_without_the_token_only_open_paths_are_served(
+    server: httpd.Server, seen: list[httpd.Request], headers: tuple[str, ...]
+) -> None:
+    server.token, server.is_open = "token", lambda path: path == "/health"
+    assert status_of(exchange(server, request(*headers))) == 401
+    assert not seen
+    assert status_of(exchange(server, request(*headers, target="/health", method="GET"))) == 200
+
+
+def test_with_the_token_every_path_is_served(server: httpd.Server) -> None:
+    server.token = "token"
+    assert status_of(exchange(server, request("X-Execgo-Token: token"))) == 200
+
+
+def test_a_token_is_removed_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(guard.OWN_TOKEN, "token")
+    assert guard.take_token(guard.OWN_TOKEN) == "token"
+    assert guard.take_token(guard.OWN_TOKEN) == ""
+
+
+def test_launcher_and_services_agree_on_the_names() -> None:
+    names = (embedded.ACCESS_HEADER, embedded.OWN_TOKEN, embedded.RUNTIME_TOKEN)
+    assert names == (guard.ACCESS_HEADER, guard.OWN_TOKEN, guard.RUNTIME_TOKEN)

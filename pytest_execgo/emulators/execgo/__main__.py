@@ -8,7 +8,7 @@ import sys
 import threading
 from pathlib import Path
 
-from pytest_execgo.emulators import httpd
+from pytest_execgo.emulators import guard, httpd
 from pytest_execgo.emulators.execgo import VERSION
 from pytest_execgo.emulators.execgo.mcp import Handles
 from pytest_execgo.emulators.execgo.runtime_client import RuntimeSettings
@@ -27,6 +27,8 @@ def main(argv: list[str] | None = None) -> int:
         host, port = httpd.parse_addr(options.addr, default_host="0.0.0.0")
         store = Store(Path(options.data_dir))
         server = httpd.Server(host, port, lambda request: httpd.Response(503))
+        server.token = guard.take_token(guard.OWN_TOKEN)
+        server.is_open = lambda path: path == "/health"
     except (OSError, ValueError) as error:
         print(f"execgo: cannot start on {options.addr}: {error}", file=sys.stderr)
         return 1
@@ -64,7 +66,8 @@ def _runtime_settings() -> RuntimeSettings:
     env = os.environ.get
     url = (env("EXECGO_RUNTIME_URL") or "http://127.0.0.1:8080").strip().rstrip("/")
     tenant, owner = env("EXECGO_RUNTIME_TENANT", ""), env("EXECGO_RUNTIME_OWNER", "")
-    return RuntimeSettings(url, tenant.strip(), owner.strip())
+    token = guard.take_token(guard.RUNTIME_TOKEN)
+    return RuntimeSettings(url, tenant.strip(), owner.strip(), token)
 
 
 def _positive(text: str) -> int:

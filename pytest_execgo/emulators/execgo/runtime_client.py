@@ -14,6 +14,7 @@ from urllib.parse import urljoin, urlsplit
 from pytest_execgo.emulators.execgo.gojson import JsonError, decode
 from pytest_execgo.emulators.execgo.graph import ABSENT, TaskSpec
 from pytest_execgo.emulators.execgo.outcome import Outcome, TaskAttempt, failure
+from pytest_execgo.emulators.guard import ACCESS_HEADER
 
 POLL_SECONDS = 0.1
 REQUEST_TIMEOUT_SECONDS = 15.0
@@ -41,11 +42,12 @@ RETRYABLE_CODES = frozenset({"timeout", "external_failure", "resource_limit_exce
 
 @dataclass(frozen=True)
 class RuntimeSettings:
-    """URL of the runtime, and the tenant and owner of the tasks that are sent to it."""
+    """URL of the runtime, tenant and owner of the tasks that are sent to it, and the token for it."""
 
     base_url: str
     tenant: str = ""
     owner: str = ""
+    token: str = ""
 
 
 class RuntimeExecutor:
@@ -189,17 +191,32 @@ class RuntimeExecutor:
         kept = method == "GET" and host == self._host and self._kept(timeout)
         if kept:
             try:
-                return _exchange(kept, method, target, body)
+                return self._exchange(kept, method, target, body)
             except (ConnectionError, http.client.HTTPException):
                 kept.close()
         fresh = http.client.HTTPConnection(host, timeout=timeout)
         if host == self._host:
             self._local.connection = fresh
         try:
-            return _exchange(fresh, method, target, body)
+            return self._exchange(fresh, method, target, body)
         except (OSError, http.client.HTTPException):
             fresh.close()
             raise
+
+    def _exchange(
+        self,
+        connection: http.client.HTTPConnection,
+        method: str,
+        target: str,
+        body: bytes | None,
+    ) -> tuple[int, bytes, str]:
+        headers = {"Content-Type": "application/json"} if body else {}
+        # A redirect may lead to another host, which must not get the token.
+        if self._settings.token and connection is getattr(self._local, "connection", None):
+            headers[ACCESS_HEADER] = self._settings.token
+        connection.request(method, target, body, headers)
+        reply = connection.getresponse()
+        return reply.status, reply.read(), reply.headers.get("Location", "")
 
     def _kept(self, timeout: float) -> http.client.HTTPConnection | None:
         kept: http.client.HTTPConnection | None = getattr(self._local, "connection", None)
@@ -207,15 +224,6 @@ class RuntimeExecutor:
             return None
         kept.sock.settimeout(timeout)
         return kept
-
-
-def _exchange(
-    connection: http.client.HTTPConnection, method: str, target: str, body: bytes | None
-) -> tuple[int, bytes, str]:
-    headers = {"Content-Type": "application/json"} if body else {}
-    connection.request(method, target, body, headers)
-    reply = connection.getresponse()
-    return reply.status, reply.read(), reply.headers.get("Location", "")
 
 
 def _refused(status: int, body: bytes) -> Outcome:

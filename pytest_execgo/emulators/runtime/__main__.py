@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from pytest_execgo.emulators import httpd
+from pytest_execgo.emulators import guard, httpd
 from pytest_execgo.emulators.runtime import VERSION
 from pytest_execgo.emulators.runtime.documents import Settings
 from pytest_execgo.emulators.runtime.server import RuntimeApi
@@ -19,6 +19,8 @@ def main(argv: list[str] | None = None) -> int:
     try:
         host, port = httpd.parse_addr(options.listen_addr)
         server = httpd.Server(host, port, lambda request: httpd.Response(503))
+        server.token = guard.take_token(guard.OWN_TOKEN)
+        server.is_open = lambda path: path in ("/readyz", "/healthz")
         settings = Settings(
             listen_addr=server.url.removeprefix("http://"),
             data_dir=Path(options.data_dir).absolute(),

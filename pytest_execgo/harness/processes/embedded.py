@@ -13,12 +13,18 @@ from pytest_execgo.harness.readiness import probe_json, ready_line
 from pytest_execgo.harness.service import HEALTH, Launcher, LaunchSite, Service
 from pytest_execgo.models.benchmark import ServiceInfo
 
+# As in pytest_execgo/emulators/guard.py, which this package does not import.
+ACCESS_HEADER = "x-execgo-token"
+OWN_TOKEN = "EXECGO_ACCESS_TOKEN"
+RUNTIME_TOKEN = "EXECGO_RUNTIME_ACCESS_TOKEN"
+
 
 class EmbeddedLauncher(Launcher):
     """Takes no target, and needs only Python."""
 
     kind = "embedded"
     services = frozenset(MODULES)
+    takes_token = True
 
     def describe(self, service: str, target: str) -> str:
         """Version, version of the contract, module and digest."""
@@ -58,9 +64,8 @@ class EmbeddedLauncher(Launcher):
             look=lambda offset, url: ready_line(log_path, offset),
             awaited="its ready line",
             health=HEALTH[service],
-            environment=lambda address: (
-                {"EXECGO_RUNTIME_URL": site.urls["runtime"]} if service == "execgo" else {}
-            ),
+            environment=lambda address: _environment(service, site),
+            headers=_headers(service, site),
             info=info,
             hint=f"try it alone: {sys.executable} -m {module}",
             picks_port=True,
@@ -68,3 +73,16 @@ class EmbeddedLauncher(Launcher):
         process = ProcessService(service, program, site)
         process.start()
         return process
+
+
+def _environment(service: str, site: LaunchSite) -> dict[str, str]:
+    found = {OWN_TOKEN: site.access_tokens.get(service, "")}
+    if service == "execgo":
+        found["EXECGO_RUNTIME_URL"] = site.urls["runtime"]
+        found[RUNTIME_TOKEN] = site.access_tokens.get("runtime", "")
+    return found
+
+
+def _headers(service: str, site: LaunchSite) -> dict[str, str]:
+    token = site.access_tokens.get(service)
+    return {ACCESS_HEADER: token} if token else {}

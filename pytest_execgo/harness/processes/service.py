@@ -9,7 +9,7 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,7 @@ class Program:
     info: Callable[[dict[str, Any]], ServiceInfo]
     hint: str
     picks_port: bool
+    headers: dict[str, str] = field(default_factory=dict)
     ready_within_seconds: float = DEFAULT_TIMEOUT_SECONDS
 
 
@@ -71,6 +72,11 @@ class ProcessService:
     def health_url(self) -> str:
         """The URL that answers 200 while the service is healthy."""
         return self._url + self._program.health
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers that its requests need."""
+        return self._program.headers
 
     @property
     def info(self) -> ServiceInfo:
