@@ -15,15 +15,19 @@ _TIMEOUT_SECONDS = 5.0
 
 
 def collect_access_log(
-    fixtures_url: str, headers: Mapping[str, str], trial_id: str, recorder: TimelineRecorder
+    fixtures_url: str,
+    headers: Mapping[str, str],
+    trial_id: str,
+    recorder: TimelineRecorder,
+    timeout: float = _TIMEOUT_SECONDS,
 ) -> bool:
     """Record each request of the trial at the time it was served; false if fixtures does not answer, or
     not with an access log."""
     url, query = f"{fixtures_url}/__control/access", {"scope": trial_id}
     try:
-        found = fetch("GET", url, query=query, headers=headers, timeout=_TIMEOUT_SECONDS).object()
+        found = fetch("GET", url, query=query, headers=headers, timeout=timeout).object()
         served = [_served(entry) for entry in found["requests"]]
-        fetch("DELETE", url, query=query, headers=headers, timeout=_TIMEOUT_SECONDS)
+        fetch("DELETE", url, query=query, headers=headers, timeout=timeout)
     except (ExchangeError, ValidationError, KeyError, TypeError, ValueError):
         return False
     for at, request in served:

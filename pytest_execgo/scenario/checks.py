@@ -22,7 +22,6 @@ from pytest_execgo.models.events import CheckEvaluated
 from pytest_execgo.models.path import PathError, search
 from pytest_execgo.models.plan import StandardPlan
 from pytest_execgo.scenario.manifest import (
-    Check,
     FileCheck,
     JsonSchemaCheck,
     PythonCheck,
@@ -83,7 +82,8 @@ def evaluate(scenario: Scenario, view: TrialView) -> Iterator[CheckEvaluated]:
         except PathError as error:
             finding = _Finding(False, str(error))
         except MatchProblem as error:
-            finding = _Finding(False, f"{_place(check)}: {error}")
+            assert isinstance(check, (ValueCheck, JsonSchemaCheck))
+            finding = _Finding(False, f"task {check.task}: {check.path}: {error}")
         except (KeyboardInterrupt, GeneratorExit):
             raise
         except BaseException as error:
@@ -254,13 +254,6 @@ def _described(error: BaseException) -> str:
 def _short(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= 200 else text[:197] + "..."
-
-
-def _place(check: Check) -> str:
-    """The value that a check looks at, for messages."""
-    if isinstance(check, ValueCheck | JsonSchemaCheck):
-        return f"task {check.task}: {check.path}"
-    return check.kind
 
 
 _EVALUATORS: dict[type, Callable[[Any, Scenario, TrialView], _Finding]] = {

@@ -101,7 +101,7 @@ BROKEN = {
     "header_without_colon": b"HTTP/1.1 200 OK\r\nnonsense\r\nContent-Length: 2\r\n\r\n{}",
     "header_without_end": b"HTTP/1.1 200 OK\r\nX: " + b"x" * 100_000,
     "many_headers": b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 200 + b"\r\n{}",
-    "length_not_a_number": http(b"{}", "200 OK", "Content-Length: two"),
+    "length_of_letters": http(b"{}", "200 OK", "Content-Length: two"),
     "negative_length": http(b"{}", "200 OK", "Content-Length: -1"),
     "length_with_underscore": http(b"{}", "200 OK", "Content-Length: 0_2"),
     "two_lengths": http(b"{}", "200 OK", "Content-Length: 2", "Content-Length: 3"),

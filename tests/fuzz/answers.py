@@ -1,0 +1,169 @@
+"""Random answers of a hostile ExecGo: valid ones, valid ones that were damaged, and garbage."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable, Iterable
+from itertools import chain, repeat
+from random import Random
+from typing import Any
+
+from tests.hostile import http
+
+Pieces = Iterable[bytes]
+Drip = Callable[[bytes], Pieces]
+
+_TIMES = (
+    "2026-01-01T00:00:00Z", "2026-01-01", "2026-01-01T00:00:00", "0001-01-01T00:00:00+23:59",
+    "9999-12-31T23:59:59.999999999-23:59", "9999-12-31T23:59:59Z", "", "now", "+10000-01-01T00:00:00Z",
+)  # fmt: skip
+_VALUES: tuple[Any, ...] = (
+    None, True, False, 0, -1, 1.5, 2**31, 2**63, -(2**64), 10**300, 1e308, "", "x", "\x00", "\ud800",
+    "\x1b[2J", "\u2028::error::x", "</details><script>", "1", "success", "x" * 100_000, [], {}, [[]],
+    [None] * 1000, {"": {}}, {"code": 1}, {"details": {"raw_error_code": []}}, "runtime submit returned",
+    *_TIMES,
+)  # fmt: skip
+_TEXTS = (
+    "NaN", "-Infinity", "1e999", "9" * 5000, "[" * 5000, '{"a":' * 5000, '"\\ud800"', "\ufeff{}", "",
+    "nul", '{"id": "a", "id": "b"}', "[" + "[]," * 400_000 + "1]", "\\" * 1000, '"' * 100_000,
+)  # fmt: skip
+_STATUSES = (
+    "200 OK", "202 Accepted", "404 Not Found", "500 Internal", "302 Found", "204 No Content", "304 Same",
+    "103 Early", "999 X", "1000 X", "-1 X", "２００ OK", "200", "", "abc", "200 \x1b[31mOK", "0 X",
+)  # fmt: skip
+_HEADERS = (
+    "Content-Type: application/json; charset=utf-7", "Content-Type: text/html; charset=\x80",
+    "Content-Type: multipart/mixed", "Content-Encoding: gzip", "Content-Encoding: br",
+    "Content-Length: 5", "Content-Length: -5", "Content-Length: 99999999999999999999",
+    "Content-Length: a",    "Transfer-Encoding: chunked", "Transfer-Encoding: gzip", "Location: http://127.0.0.1:9/",
+    "Location: /tasks/x", "Connection: close", "Connection: \x00", "nonsense", " continued", ": no name",
+    "X: " + "x" * 70_000, "Set-Cookie: a=b", "Retry-After: 99999", "Upgrade: websocket",
+)  # fmt: skip
+
+
+class HostileAnswers:
+    """Answers to the requests of one trial, all drawn from ``rng``."""
+
+    def __init__(self, rng: Random, drip: Drip, honesty: float = 0.5) -> None:
+        self._rng, self._drip, self._honesty = rng, drip, honesty
+        self._attacks = (
+            self._changed_value, self._changed_value, self._changed_value, self._damaged_bytes,
+            self._damaged_bytes, self._unusual_head, self._unusual_head, self._unusual_text,
+            self._garbage, self._cut_off, self._bad_chunks, self._slow, self._silent,
+            self._endless, self._large,
+        )  # fmt: skip
+
+    def answer(self, method: str, path: str) -> Pieces:
+        """The pieces of the answer to one request."""
+        valid = self._valid(method, path)
+        status = "202 Accepted" if method == "POST" else "200 OK"
+        if self._rng.random() < self._honesty:
+            return [http(valid, status)]
+        return self._rng.choice(self._attacks)(valid, status)
+
+    def _valid(self, method: str, path: str) -> dict[str, Any]:
+        """What ExecGo or fixtures would answer."""
+        if method == "POST":
+            return {"accepted": 1, "task_ids": ["a"]}
+        if "__control" in path:
+            entry = {"at": 1.0, "method": "GET", "path": "/", "status": 200, "duration_ms": 1}
+            return {"requests": [entry]}
+        status = self._rng.choice(["success", "success", "success", "failed", "running", "skipped"])
+        error = {"code": "exit", "message": "no", "source": "execgo-runtime", "details": {}}
+        times = {"started_at": _TIMES[0], "finished_at": _TIMES[0], "duration_ms": 3, "attempt": 1}
+        return {
+            "id": path.rpartition("/")[2],
+            "type": "noop",
+            "status": status,
+            "run_status": status,
+            "handle_id": "h",
+            "result": {"stdout": '{"list": [1, 2, 3]}', "n": 3},
+            "runtime": {"status": status, "error": error if status == "failed" else None, **times},
+            "error": "no" if status == "failed" else None,
+            "created_at": _TIMES[0],
+            "updated_at": _TIMES[0],
+            "version": "v1.0.0",
+        }
+
+    def _changed_value(self, valid: Any, status: str) -> Pieces:
+        document = copy.deepcopy(valid)
+        for _ in range(self._rng.randint(1, 3)):
+            self._change(document)
+        return [http(document, status)]
+
+    def _change(self, node: Any) -> None:
+        while True:
+            keys = list(node) if isinstance(node, dict) else list(range(len(node)))
+            if not keys:
+                return
+            key = self._rng.choice(keys)
+            inner = node[key]
+            if isinstance(inner, (dict, list)) and inner and self._rng.random() < 0.7:
+                node = inner
+                continue
+            if isinstance(node, dict) and self._rng.random() < 0.15:
+                del node[key]
+            else:
+                node[key] = self._rng.choice(_VALUES)
+            return
+
+    def _damaged_bytes(self, valid: Any, status: str) -> Pieces:
+        content = bytearray(http(valid, status))
+        for _ in range(self._rng.randint(1, 8)):
+            where = self._rng.randrange(len(content))
+            how = self._rng.randrange(3)
+            if how == 0:
+                content[where] = self._rng.randrange(256)
+            elif how == 1:
+                del content[where : where + self._rng.randint(1, 40)]
+            else:
+                content[where:where] = self._rng.randbytes(self._rng.randint(1, 20))
+        return [bytes(content)]
+
+    def _unusual_head(self, valid: Any, status: str) -> Pieces:
+        headers = self._rng.sample(_HEADERS, self._rng.randint(0, 3))
+        return [http(valid, self._rng.choice(_STATUSES), *headers)]
+
+    def _unusual_text(self, valid: Any, status: str) -> Pieces:
+        text = self._rng.choice(_TEXTS)
+        whole = json.dumps(valid).replace('"a"', text, 1).replace("3", text, 1)
+        return [http(self._rng.choice([text, whole, f'{{"id": {text}}}']), status)]
+
+    def _garbage(self, valid: Any, status: str) -> Pieces:
+        return [self._rng.randbytes(self._rng.randint(0, 3000))]
+
+    def _cut_off(self, valid: Any, status: str) -> Pieces:
+        content = http(valid, status)
+        return [content[: self._rng.randrange(len(content))]]
+
+    def _bad_chunks(self, valid: Any, status: str) -> Pieces:
+        sizes = ["2", "-2", "zz", "", "ffffffffffffffff", "2;ext=\x00", "0"]
+        chunks = "".join(f"{self._rng.choice(sizes)}\r\n{{}}\r\n" for _ in range(3))
+        return [http(chunks, status, "Transfer-Encoding: chunked")]
+
+    def _slow(self, valid: Any, status: str) -> Pieces:
+        return self._drip(http(valid, status))
+
+    def _silent(self, valid: Any, status: str) -> Pieces:
+        # The first byte comes after the pause, which is longer than the deadline.
+        return self._drip(b"")
+
+    def _endless(self, valid: Any, status: str) -> Pieces:
+        heads = [
+            b"HTTP/1.1 200 OK\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\n",
+            b"HTTP/1.1 202 X\r\nTransfer-Encoding: chunked\r\n\r\n",
+            b"",
+        ]
+        pieces = [b" " * 65536, b"X: y\r\n" * 5000, b"1\r\n \r\n" * 9000, b'{"a":[' * 9000]
+        return chain([self._rng.choice(heads)], repeat(self._rng.choice(pieces)))
+
+    def _large(self, valid: Any, status: str) -> Pieces:
+        large: list[Any] = [
+            "x" * 7_000_000,
+            ["é" * 10] * 190_000,
+            {str(n): {} for n in range(90_000)},
+        ]
+        key = self._rng.choice(["result", "error", "status", "task_ids", "requests", "extra"])
+        return [http(valid | {key: self._rng.choice(large)}, status)]

@@ -1,0 +1,56 @@
+"""A short form of the fuzz; ``python -m tests.fuzz.driver`` is the long one."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from pytest_execgo.scenario.manifest import load_scenario
+from tests.fuzz.answers import HostileAnswers
+from tests.fuzz.driver import FuzzResult, report, run_one
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def test_every_trial_against_a_hostile_execgo_ends_in_a_verdict_in_time() -> None:
+    # A process of its own, because its memory is measured.
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.fuzz.driver", "--answers", "100", "--seed", "7"],
+        cwd=ROOT, capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert ", 0 broken, " in done.stdout
+
+
+def test_same_seed_gives_the_same_answers() -> None:
+    def answers() -> list[bytes]:
+        hostile = HostileAnswers(Random(5), lambda content: [content])
+        pieces = [next(iter(hostile.answer("GET", "/tasks/a")), b"") for _ in range(50)]
+        return [piece[:1000] for piece in pieces]
+
+    assert answers() == answers()
+
+
+def test_broken_promise_is_reported_with_its_seed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert report([FuzzResult(3, 10, "raised", "Traceback ..."), FuzzResult(4, 5, "passed")]) == 1
+    out = capsys.readouterr().out
+    assert "seed 3: Traceback ..." in out
+    assert "2 trials, 15 answers, 1 broken" in out
+
+
+def test_exception_of_the_driver_is_a_broken_promise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*args: object) -> None:
+        raise ZeroDivisionError
+
+    (tmp_path / "fuzz").mkdir()
+    manifest = tmp_path / "fuzz" / "scenario.yaml"
+    manifest.write_text('schema_version: "1"\nid: fuzz\nchecks: [{kind: file, path: x}]\n')
+    monkeypatch.setattr("tests.fuzz.driver.judge", fail)
+    result = run_one(1, load_scenario(manifest), tmp_path / "1")
+    assert "ZeroDivisionError" in result.problem
