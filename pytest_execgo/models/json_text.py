@@ -14,7 +14,7 @@ MAX_VALUES = 200_000
 _LARGEST_DIGITS = 308
 """A double holds every number of so many digits, so no later arithmetic can overflow."""
 
-_BRACKETS = re.compile(r"[^\[\]{}]+")
+_BRACKETS = re.compile(rb"[^\[\]{}]+")
 _ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -28,9 +28,9 @@ def decode_json(text: str | bytes) -> Any:
     Of a repeated key, the last value counts. Raises :class:`JsonProblem` for NaN, infinities and
     numbers that a double cannot hold, for more than 200 levels, and for more than 200,000 values.
     """
+    _check_limits(text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass"))
     if isinstance(text, bytes):
         text = text.decode("utf-8", "replace")
-    _check_limits(text)
     try:
         found = json.loads(
             text, parse_constant=_refuse_constant, parse_int=_integer, parse_float=_float
@@ -42,18 +42,18 @@ def decode_json(text: str | bytes) -> Any:
     return without_surrogates(found) if _ESCAPED_SURROGATE.search(text) else found
 
 
-def _check_limits(text: str) -> None:
-    """Raise for too many levels or values, before anything is built from ``text``."""
+def _check_limits(text: bytes) -> None:
+    """Raise for too many levels or values, before anything is built from ``text`` (UTF-8)."""
     # Escapes inside strings first, so that each remaining quote begins or ends a string.
-    plain = text.replace("\\\\", "").replace('\\"', "") if "\\" in text else text
-    if plain.count('"') > 4 * MAX_VALUES:
+    plain = text.replace(b"\\\\", b"").replace(b'\\"', b"") if b"\\" in text else text
+    if plain.count(b'"') > 4 * MAX_VALUES:
         raise JsonProblem(_too_many())
-    outside = "".join(plain.split('"')[::2])
-    if outside.count(",") + outside.count("[") + outside.count("{") > MAX_VALUES:
+    outside = b"".join(plain.split(b'"')[::2])
+    if outside.count(b",") + outside.count(b"[") + outside.count(b"{") > MAX_VALUES:
         raise JsonProblem(_too_many())
     depth = 0
-    for bracket in _BRACKETS.sub("", outside):
-        depth += 1 if bracket in "[{" else -1
+    for bracket in _BRACKETS.sub(b"", outside):
+        depth += 1 if bracket in b"[{" else -1
         if depth > MAX_DEPTH:
             raise JsonProblem(_too_deep())
 

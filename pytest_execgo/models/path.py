@@ -30,7 +30,7 @@ _LARGEST_SUM = 4 * LARGEST_VALUE
 _SCALAR_BYTES = 32
 _LIST_ITEM_BYTES = 8
 _MEMBER_BYTES = 128
-_ESCAPED_BYTES = 6
+_ESCAPED_BYTES = 12
 
 # Quoted parts stay as they are; numbers after a dot are replaced in the other parts.
 _QUOTED = re.compile(r"""("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|`(?:[^`\\]|\\.)*`)""")

@@ -55,6 +55,7 @@ class TaskGraph(Document):
 
 # What is copied into events and sums. A longer name or a larger number breaks ExecGo's contract.
 _Name = Annotated[str, Field(max_length=1024)]
+_Message = Annotated[str, Field(max_length=1_000_000)]
 _Count = Annotated[int, Field(ge=-(2**53), le=2**53)]
 
 
@@ -72,7 +73,7 @@ class RuntimeFailure(EngineModel):
     """``runtime.error`` of a failed task."""
 
     code: _Name = ""
-    message: str = ""
+    message: _Message = ""
     retryable: bool = False
     source: _Name = ""
     details: Any = None
@@ -102,7 +103,7 @@ class EngineTask(EngineModel):
     handle_id: _Name | None = None
     result: Any = None
     runtime: RuntimeState | None = None
-    error: str | None = None
+    error: _Message | None = None
     created_at: AwareDatetime
     updated_at: AwareDatetime
 

@@ -78,7 +78,9 @@ class TimelineRecorder:
             "task": raw,
         }
         with self._lock:
-            self._snapshots.write(json.dumps(line, ensure_ascii=False) + "\n")
+            # Two writes: a sum would be another copy of a large task.
+            self._snapshots.write(json.dumps(line, ensure_ascii=False))
+            self._snapshots.write("\n")
             self._snapshots.flush()
 
     def events(self) -> list[EvidenceEvent | ChaosEvent]:

@@ -53,10 +53,12 @@ class Rejected(EngineError):
 
 @dataclass(frozen=True)
 class SeenTask:
-    """A task as ExecGo returned it: typed, and the raw members for snapshots and bindings."""
+    """A task as ExecGo returned it: typed, and the raw members for snapshots and bindings. ``size`` is
+    that of the answer, in bytes."""
 
     task: EngineTask
     raw: dict[str, Any]
+    size: int = 0
 
 
 class EngineClient(Protocol):
@@ -133,7 +135,7 @@ class ExecgoClient:
             raise ProtocolError(f"{reply.request}: status {reply.status}: {reply.shown()}")
         raw = self._object(reply)
         try:
-            return SeenTask(EngineTask.model_validate(raw), raw)
+            return SeenTask(EngineTask.model_validate(raw), raw, len(reply.body))
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             member = ".".join(str(part) for part in first["loc"])

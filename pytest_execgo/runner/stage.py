@@ -31,6 +31,8 @@ POLL_BACKOFF_FACTOR = 1.5
 MOST_CHANGES = 1000
 """A task that changes more often in one round does not come from a working ExecGo. Each change is an
 event and a snapshot."""
+MOST_RESULT_BYTES = 32 * 1024 * 1024
+"""Of all results of one trial together, which stay in memory for bindings and checks."""
 
 
 @dataclass
@@ -240,6 +242,10 @@ class StageRun:
         current.changes[name] += 1
         if current.changes[name] > MOST_CHANGES:
             self._engine.broken(f"task {name} changed more than {MOST_CHANGES} times")
+        self._tasks.sizes[name] = seen.size
+        if sum(self._tasks.sizes.values()) > MOST_RESULT_BYTES:
+            limit = f"{MOST_RESULT_BYTES // 1024**2} MB"
+            self._engine.broken(f"the results of the trial are larger than {limit} together")
         current.last[name] = task
         self._tasks.results[name] = seen.raw
         self._tasks.submitted[current.engine_ids[name]] = task

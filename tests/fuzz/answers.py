@@ -28,6 +28,13 @@ _TEXTS = (
     "NaN", "-Infinity", "1e999", "9" * 5000, "[" * 5000, '{"a":' * 5000, '"\\ud800"', "\ufeff{}", "",
     "nul", '{"id": "a", "id": "b"}', "[" + "[]," * 400_000 + "1]", "\\" * 1000, '"' * 100_000,
 )  # fmt: skip
+# Written once: the memory that is measured should be the driver's.
+_LARGE = (
+    b'"' + b"x" * 7_000_000 + b'"',
+    b'"' + b"\xf0\x9f\x98\x80" + b"x" * 7_000_000 + b'"',
+    b"[" + b'"aeiouaeiou",' * 190_000 + b"1]",
+    b"{" + b",".join(b'"%d":{}' % n for n in range(90_000)) + b"}",
+)
 _STATUSES = (
     "200 OK", "202 Accepted", "404 Not Found", "500 Internal", "302 Found", "204 No Content", "304 Same",
     "103 Early", "999 X", "1000 X", "-1 X", "２００ OK", "200", "", "abc", "200 \x1b[31mOK", "0 X",
@@ -160,10 +167,6 @@ class HostileAnswers:
         return chain([self._rng.choice(heads)], repeat(self._rng.choice(pieces)))
 
     def _large(self, valid: Any, status: str) -> Pieces:
-        large: list[Any] = [
-            "x" * 7_000_000,
-            ["é" * 10] * 190_000,
-            {str(n): {} for n in range(90_000)},
-        ]
         key = self._rng.choice(["result", "error", "status", "task_ids", "requests", "extra"])
-        return [http(valid | {key: self._rng.choice(large)}, status)]
+        document = json.dumps(valid | {key: "PLACE"}).encode()
+        return [http(document.replace(b'"PLACE"', self._rng.choice(_LARGE)), status)]

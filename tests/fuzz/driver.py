@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import argparse
 import resource
+import shutil
 import sys
 import tempfile
 import traceback
 from collections import Counter
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -33,7 +33,7 @@ from pytest_execgo.models.events import TrialFinished
 from pytest_execgo.models.plan import StandardPlan
 from pytest_execgo.observability.access_log import collect_access_log
 from pytest_execgo.observability.health import ask
-from pytest_execgo.observability.recorder import TimelineRecorder, read_timeline
+from pytest_execgo.observability.recorder import TimelineRecorder
 from pytest_execgo.runner.client import ExecgoClient
 from pytest_execgo.runner.trial import TrialIdentity, TrialRunner
 from pytest_execgo.scenario.checks import TrialView, evaluate
@@ -46,7 +46,6 @@ from tests.hostile import HostileServer
 DEADLINE_SECONDS = 0.5
 GRACE_SECONDS = 2.0
 LARGEST_MB = 300
-TRIALS_AT_ONCE = 4
 PROFILE = ChaosProfile.model_validate({"id": "fuzz", "expectation": "not_applicable"})
 TASK = {"type": "noop", "params": {}}
 PLAN = {
@@ -133,7 +132,7 @@ def _trial(url: str, scenario: Scenario, folder: Path) -> tuple[float, str]:
     ask(url, 0.3)
     collect_access_log(url, {}, "t", recorder, timeout=0.3)
     recorder.close()
-    events = read_timeline(folder / "timeline.jsonl")
+    events = recorder.events()
     verdict, _ = judge(PROFILE, events)
     trial_metrics(events, verdict).model_dump_json()
     outcome_digest(events, verdict)
@@ -162,14 +161,10 @@ def main(arguments: list[str] | None = None) -> int:
         manifest = {"schema_version": "1", "id": "fuzz", "checks": CHECKS}
         (scenario_folder / "scenario.yaml").write_text(yaml.safe_dump(manifest))
         scenario = load_scenario(scenario_folder / "scenario.yaml")
-        seed, answers = options.seed, 0
-        with ThreadPoolExecutor(TRIALS_AT_ONCE) as pool:
-            while answers < options.answers:
-                many = TRIALS_AT_ONCE if options.answers > 1 else 1
-                seeds = range(seed, seed + many)
-                found = pool.map(lambda n: run_one(n, scenario, root / str(n)), seeds)
-                results += found
-                seed, answers = seed + many, sum(one.answers for one in results)
+        while sum(one.answers for one in results) < options.answers:
+            seed = options.seed + len(results)
+            results.append(run_one(seed, scenario, root / str(seed)))
+            shutil.rmtree(root / str(seed))
     return report(results)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -22,7 +23,7 @@ from pytest_execgo.models.events import (
     TaskLost,
 )
 from pytest_execgo.models.task import EngineTask
-from pytest_execgo.runner.client import ProtocolError, Rejected
+from pytest_execgo.runner.client import ProtocolError, Rejected, SeenTask
 from pytest_execgo.runner.compile import compile_graph, engine_id, subgraph
 from pytest_execgo.runner.task_events import task_changed
 from tests.fakes import (
@@ -68,6 +69,22 @@ def test_task_that_changes_without_end_breaks_the_contract(world: RunnerWorld) -
     assert len(world.recorder.snapshots) == 1000
 
 
+def test_results_of_a_trial_have_a_limit_together(
+    world: RunnerWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    get = world.engine.get
+
+    def large(task_id: str, *, timeout: float | None = None) -> SeenTask | None:
+        seen = get(task_id, timeout=timeout)
+        return None if seen is None else replace(seen, size=8 * 1024**2)
+
+    monkeypatch.setattr(world.engine, "get", large)
+    assert world.run_stage(stage_of("a", "b", "c", "d", "e")) == "failed"
+    problem = world.recorder.the(EngineProtocolError)
+    assert problem.message == "the results of the trial are larger than 32 MB together"
+    assert sorted(world.tasks.results) == ["a", "b", "c", "d"]
+
+
 def test_slow_answers_after_the_deadline_end_the_last_look(world: RunnerWorld) -> None:
     def slowly() -> str:
         world.clock.advance(0.4)
@@ -89,7 +106,7 @@ def test_raw_code_of_another_type_is_left_out(world: RunnerWorld, code: Any) -> 
 
 
 def test_long_message_of_a_task_keeps_its_beginning_and_its_end(world: RunnerWorld) -> None:
-    text = "begin" + "x" * 1_000_000 + ": context deadline exceeded"
+    text = "begin" + "x" * 900_000 + ": context deadline exceeded"
     world.engine.script("a", {"status": "failed", "error": text})
     world.run_stage(stage_of("a"))
     error = world.recorder.of(TaskChanged)[-1].error
