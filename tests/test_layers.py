@@ -8,7 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = "pytest_execgo"
-BASE = {"errors", "models", "transport", "ports", "workspace"}
+BASE = {"errors", "models", "transport", "ports", "files"}
 LAYERS = {
     "scenario",
     "adapter",
@@ -27,7 +27,7 @@ ALLOWED = {
     "transport": {"errors", "models", "transport"},
     "models": {"errors", "models"},
     "ports": {"models"},
-    "workspace": set(),
+    "files": {"files"},
     **{layer: {layer} | BASE for layer in LAYERS},
     "options": {"errors", "options"},
     "extensions": {"extensions"} | LAYERS | BASE,

@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from pytest_execgo.errors import HarnessError, UsageError, unknown_name
+from pytest_execgo.files.workspace import remove_tree
 from pytest_execgo.harness.environment import service_environment
 from pytest_execgo.harness.proxy import FaultProxy, Partitionable
 from pytest_execgo.harness.readiness import DEFAULT_TIMEOUT_SECONDS
@@ -32,7 +33,6 @@ from pytest_execgo.harness.service import (
 )
 from pytest_execgo.models.benchmark import ServiceInfo
 from pytest_execgo.ports import headers_of
-from pytest_execgo.workspace import remove_tree
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 from time import monotonic, sleep
 
-from pytest_execgo.workspace import remove_tree
+from pytest_execgo.files.workspace import remove_tree
 
 FLEET_VARIABLE = "PYTEST_EXECGO_FLEET"
 _ALL_GONE = b"."

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from pytest_execgo.errors import HarnessError
-from pytest_execgo.workspace import copy_tree
+from pytest_execgo.files.workspace import copy_tree
 
 _MAX_LOG_BYTES = 2_000_000
 _MAX_WORKSPACE_BYTES = 50_000_000

@@ -11,6 +11,7 @@ from typing import Any
 from pytest_execgo.benchmark.metrics import outcome_digest, plan_facts, trial_metrics
 from pytest_execgo.chaos.controller import ChaosController
 from pytest_execgo.chaos.model_proxy import ModelProxy
+from pytest_execgo.files.workspace import remove_tree, sha256_inside
 from pytest_execgo.harness.fleet import Fleet
 from pytest_execgo.models.benchmark import TrialResult
 from pytest_execgo.models.events import ArtifactSeen, HarnessProblem, TrialFinished
@@ -33,7 +34,6 @@ from pytest_execgo.runner.trial import TrialIdentity, TrialRunner
 from pytest_execgo.scenario.checks import TrialView, evaluate
 from pytest_execgo.verdict.known import JudgedTrial, known_finding
 from pytest_execgo.verdict.verify import judge
-from pytest_execgo.workspace import remove_tree, sha256_inside
 
 
 @dataclass(frozen=True)

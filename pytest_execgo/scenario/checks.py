@@ -17,6 +17,7 @@ from typing import Any
 
 import jsonschema
 
+from pytest_execgo.files.workspace import sha256_inside
 from pytest_execgo.models.document import read_data
 from pytest_execgo.models.events import CheckEvaluated
 from pytest_execgo.models.path import PathError, search
@@ -30,7 +31,6 @@ from pytest_execgo.scenario.manifest import (
     ValueCheck,
 )
 from pytest_execgo.scenario.matching import Matcher, MatchProblem
-from pytest_execgo.workspace import sha256_inside
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_execgo.workspace import copy_tree, open_inside, remove_tree, sha256_inside
+from pytest_execgo.files.workspace import copy_tree, open_inside, remove_tree, sha256_inside
 
 LIMIT = 1000
 

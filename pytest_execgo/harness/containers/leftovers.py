@@ -17,9 +17,9 @@ from typing import Any
 from docker.errors import APIError, NotFound
 
 from pytest_execgo.errors import HarnessError
+from pytest_execgo.files.workspace import remove_tree
 from pytest_execgo.harness.containers.engine import DOCKER_ERRORS, engine
 from pytest_execgo.harness.containers.locks import BUILDING, held_if_free
-from pytest_execgo.workspace import remove_tree
 
 FLEET = "pytest-execgo.fleet"
 SERVICE = "pytest-execgo.service"

@@ -1,0 +1,1 @@
+"""Files that this package does not write itself: the workspaces of tasks."""
