@@ -10,6 +10,9 @@ from typing import Any, Protocol
 _EVENT_STREAM = "text/event-stream"
 _EVENT = "data:"
 _LONGEST_MESSAGE = 300
+# Requests and answers of a model are about ten deep; what a plan nests is in strings. Code that follows
+# a value to its depth, as ours and that of frameworks, fails at about a thousand.
+_MOST_DEPTH = 200
 
 
 @dataclass(frozen=True)
@@ -19,7 +22,8 @@ class Answer:
     ``status`` 0 means that no reply arrived: ``text`` is the reason, ``late`` says that the wait timed
     out, and ``permanent`` that another try would fail the same way. For a redirect, ``text`` is the
     target. ``retry_after`` is the wait in seconds that the endpoint asks for. ``stalled_ms`` is the
-    longest pause in the middle of the body.
+    longest pause in the middle of the body. ``too_large``: the body was not read to its end, and
+    ``text`` is empty.
     """
 
     status: int
@@ -29,6 +33,7 @@ class Answer:
     late: bool = False
     permanent: bool = False
     stalled_ms: float = 0.0
+    too_large: bool = False
 
     @property
     def streamed(self) -> bool:
@@ -54,10 +59,25 @@ def in_one_line(text: Any) -> str:
 
 
 def parsed(text: str) -> Any:
-    """The JSON value of ``text``; ``None`` if it is not JSON."""
+    """The JSON value of ``text``; ``None`` if it is not JSON, or deeper than any request or answer."""
     with suppress(ValueError, RecursionError):
-        return json.loads(text)
+        found = json.loads(text)
+        return None if _too_deep(found) else found
     return None
+
+
+def _too_deep(value: Any) -> bool:
+    level = [value]
+    for _ in range(_MOST_DEPTH):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, (dict, list))
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+        if not level:
+            return False
+    return True
 
 
 def bodies(answer: Answer) -> list[Any]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from pytest_execgo.adapter.answer import Answer, bodies, in_one_line, parsed
 from pytest_execgo.errors import PlanError
+from pytest_execgo.transport.model_client import MOST_REPLY_BYTES
 
 _NO_REASON = "no reason given"
 
@@ -42,10 +43,12 @@ def problem(answer: Answer, asked: Any) -> PlanError | None:
             f"the endpoint redirects ({status}) to {answer.text[:300] or 'an unknown address'}; "
             "set --execgo-base-url to an address that does not redirect",
         )
-    if status >= 400 or reported:
+    if status < 200 or status >= 400 or reported:
         return PlanError(
             "model_error", f"the model's endpoint answers {status}: {reported or _NO_REASON}"
         )
+    if answer.too_large:
+        return _malformed(f"answers with more than {MOST_REPLY_BYTES} bytes")
     if answer.streamed and isinstance(asked, dict) and not asked.get("stream"):
         return _malformed("answers with a stream, but the request asked for none")
     return _problem_of_stream(answer) if answer.streamed else _problem_of_body(answer)

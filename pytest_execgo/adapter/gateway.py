@@ -3,6 +3,7 @@ records the answers, or answers from a recording.
 
 In every mode, frameworks get the address of the gateway and no key. So all frameworks are recorded and
 replayed alike, the key reaches no framework, trace or file, and requests go to the chosen endpoint only.
+The address holds a secret, so that no other process and no web page can use the model.
 The gateway retries what is transient (429, 5xx, no answer) and honours ``Retry-After``; adapters switch
 the retries of their SDKs off. Requests are answered one after another.
 """
@@ -20,7 +21,7 @@ from pytest_execgo.adapter.answer import Answer, AnswerSource, parsed, usage
 from pytest_execgo.adapter.answer_problem import problem
 from pytest_execgo.adapter.base import PlanTrace
 from pytest_execgo.adapter.budget import Budget
-from pytest_execgo.adapter.gateway_server import gateway_handler
+from pytest_execgo.adapter.gateway_server import GATEWAY_BASE, gateway_handler
 from pytest_execgo.adapter.recorded import DIVERGENCE
 from pytest_execgo.adapter.retries import is_client_error, retry_wait
 from pytest_execgo.errors import PlanError
@@ -42,7 +43,8 @@ class ModelAttempt:
 
 class ModelGateway:
     """A context manager; ``url`` is the base URL for the framework. ``on_attempt`` is called with each
-    try, on a thread of the gateway; ``pause`` waits (seconds) between two tries."""
+    try, on a thread of the gateway; ``pause`` waits (seconds) between two tries; ``hide`` removes the
+    user's key from requests, so that it is neither sent as text nor recorded."""
 
     def __init__(
         self,
@@ -51,11 +53,13 @@ class ModelGateway:
         budget: Budget,
         on_attempt: Callable[[ModelAttempt], None] = lambda attempt: None,
         pause: Callable[[float], object] | None = None,
+        hide: Callable[[Any], Any] = lambda asked: asked,
     ) -> None:
         self._source, self._trace, self._budget = source, trace, budget
         self._lock = threading.Lock()
         self._closed = threading.Event()
         self._on_attempt, self._pause = on_attempt, pause or self._closed.wait
+        self._hide = hide
         self.exchanges: list[Exchange] = []
         self.problem: PlanError | None = None
         """Why the last request failed; a usable answer to a later request clears it."""
@@ -67,7 +71,7 @@ class ModelGateway:
         self.tokens: tuple[int, int] | None = (0, 0)
         """Tokens of prompts and of completions; ``None`` if the endpoint does not report them."""
         self._server = LoopbackServer(gateway_handler(self.ask))
-        self.url = f"{self._server.url}/v1"
+        self.url = f"{self._server.secret_url}{GATEWAY_BASE}"
 
     def __enter__(self) -> ModelGateway:
         self._server.__enter__()
@@ -82,8 +86,13 @@ class ModelGateway:
         self._closed.set()
         self._server.hang_up()
 
+    def without_secret(self, text: str) -> str:
+        """``text``, such as an error of the framework, without the secret of the address."""
+        return text.replace(self._server.secret, "[secret]")
+
     def ask(self, path: str, asked: Any) -> Answer:
         """Answer and record one request of the framework."""
+        asked = self._hide(asked)
         with self._lock:
             if self._closed.is_set():
                 return _refusal(str(_planning_ended()))

@@ -2,51 +2,40 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 from pytest_execgo.adapter.answer import Answer, parsed
+from pytest_execgo.transport.guarded import GuardedHandler, error_body
+
+GATEWAY_BASE = "/v1"
 
 
-def gateway_handler(ask: Callable[[str, Any], Answer]) -> type[BaseHTTPRequestHandler]:
-    """A handler that answers each POST request with ``ask(path, body)``: the path below ``/v1``, and the
-    JSON value of the body (``None`` if it is not JSON)."""
+def gateway_handler(ask: Callable[[str, Any], Answer]) -> type[GuardedHandler]:
+    """A handler that answers each accepted request with ``ask(path, body)``: the path below ``/v1``, and
+    the JSON object of the body."""
 
-    class GatewayHandler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
+    class GatewayHandler(GuardedHandler):
+        name, base = "the model gateway", GATEWAY_BASE
 
-        def do_POST(self) -> None:
-            body = self._body().decode("utf-8", "replace")
-            self._send(ask(self.path.removeprefix("/v1"), parsed(body)))
-
-        def do_GET(self) -> None:
-            """Refuse: a framework need not list models, since it knows which one to ask."""
-            message = f"the model gateway answers POST requests only, not GET {self.path}"
-            self._send(Answer(404, "application/json", json.dumps({"error": {"message": message}})))
-
-        def _body(self) -> bytes:
-            if "chunked" not in self.headers.get("Transfer-Encoding", "").lower():
-                return self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            chunks = []
-            while size := int(self.rfile.readline().split(b";")[0], 16):
-                chunks.append(self.rfile.read(size))
-                self.rfile.readline()
-            while self.rfile.readline().strip():
-                pass
-            return b"".join(chunks)
+        def serve(self, path: str, body: bytes) -> None:
+            asked = parsed(body.decode("utf-8", "replace"))
+            if isinstance(asked, dict):
+                self._send(ask(path, asked))
+            else:
+                self._send(_not_an_object())
 
         def _send(self, answer: Answer) -> None:
-            data = answer.text.encode("utf-8")
-            self.send_response(answer.status)
+            data = answer.text.encode("utf-8", "replace")
+            self.send_response_only(answer.status)
             self.send_header("Content-Type", answer.content_type)
             self.send_header("Content-Length", str(len(data)))
             self.end_headers()
             self.wfile.write(data)
 
-        def log_message(self, format: str, *args: Any) -> None:
-            """Nothing: the trace has every request."""
-
     return GatewayHandler
+
+
+def _not_an_object() -> Answer:
+    text = error_body("the body of a request to the model gateway must be a JSON object").decode()
+    return Answer(400, "application/json", text)

@@ -7,26 +7,29 @@ endpoint except by the answers, and attribution sees only these answers.
 from __future__ import annotations
 
 import json
+import re
 import select
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import cache
-from http.server import BaseHTTPRequestHandler
 from itertools import pairwise
 from time import time
-from typing import Any
 from wsgiref.util import is_hop_by_hop
 
 import requests
 
-from pytest_execgo.transport.client import session_for
+from pytest_execgo.transport.guarded import GuardedHandler
 from pytest_execgo.transport.loopback import LoopbackServer
+from pytest_execgo.transport.model_client import MOST_REPLY_BYTES, ModelClient
 
 _LOOK_SECONDS = 0.05
 # This proxy recomputes them.
 _RECOMPUTED = frozenset({"host", "content-length", "content-encoding", "accept-encoding"})
+_VALID_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t\x20-\x7e\x80-\xff]*")
+# One byte more than the client behind this proxy reads, so that it finds the answer too large itself.
+_MOST_REPLY_BYTES = MOST_REPLY_BYTES + 1
 
 
 @dataclass(frozen=True)
@@ -124,10 +127,10 @@ class ModelProxy:
         the client waits for an answer."""
         self._timeout_seconds = seconds
         with (
-            session_for(base_url) as self._session,
-            LoopbackServer(_handler(self, base_url.rstrip("/"))) as server,
+            closing(ModelClient(base_url)) as self._client,
+            LoopbackServer(_handler(self)) as server,
         ):
-            self._url = server.url
+            self._url = server.secret_url
             try:
                 yield self._url
             finally:
@@ -160,19 +163,16 @@ class ModelProxy:
                     return faulty
         return ask()
 
-    def pass_on(self, url: str, headers: dict[str, str], body: bytes) -> Reply:
+    def pass_on(self, path: str, headers: dict[str, str], body: bytes) -> Reply:
         """The endpoint's own answer; status 0 if there is no answer."""
         try:
-            found = self._session.post(
-                url,
-                data=body,
-                headers=headers,
-                timeout=self._timeout_seconds,
-                allow_redirects=False,
+            found = self._client.post(
+                path, self._timeout_seconds, _MOST_REPLY_BYTES, data=body, headers=headers
             )
-        except requests.RequestException as error:
-            return Reply(0, silent=isinstance(error, requests.Timeout))
-        return Reply(found.status_code, found.content, _end_to_end(found.headers))
+        except Exception as error:
+            # Not only the errors of requests: what an endpoint sends can break the parsers below it.
+            return Reply(0, silent=isinstance(error, (requests.Timeout, TimeoutError)))
+        return Reply(found.status, found.body, _end_to_end(found.headers))
 
     def wait(self, seconds: float) -> bool:
         """Wait; true if the proxy was closed meanwhile."""
@@ -180,23 +180,24 @@ class ModelProxy:
 
 
 def _end_to_end(headers: Mapping[str, str]) -> dict[str, str]:
-    """Without hop-by-hop headers (RFC 9110, 7.6.1) and those that this proxy recomputes."""
+    """Without hop-by-hop headers (RFC 9110, 7.6.1), those that this proxy recomputes, and those that
+    are not valid."""
     return {
         name: value
         for name, value in headers.items()
-        if not is_hop_by_hop(name) and name.lower() not in _RECOMPUTED
+        if not is_hop_by_hop(name)
+        and name.lower() not in _RECOMPUTED
+        and _VALID_HEADER.fullmatch(f"{name}:{value}")
     }
 
 
-def _handler(proxy: ModelProxy, base_url: str) -> type[BaseHTTPRequestHandler]:
-    class ModelProxyHandler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
+def _handler(proxy: ModelProxy) -> type[GuardedHandler]:
+    class ModelProxyHandler(GuardedHandler):
+        name = "the proxy in front of the model"
 
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        def serve(self, path: str, body: bytes) -> None:
             headers = _end_to_end(dict(self.headers.items()))
-            ask = cache(lambda: proxy.pass_on(f"{base_url}{self.path}", headers, body))
+            ask = cache(lambda: proxy.pass_on(path, headers, body))
             reply = proxy.reply(ask, self._listens)
             if reply.status:
                 self._send(reply)
@@ -224,8 +225,5 @@ def _handler(proxy: ModelProxy, base_url: str) -> type[BaseHTTPRequestHandler]:
                     self.close_connection = True
                     return
                 self.wfile.write(part)
-
-        def log_message(self, format: str, *args: Any) -> None:
-            """Requests are on record elsewhere."""
 
     return ModelProxyHandler

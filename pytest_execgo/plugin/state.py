@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from pytest_execgo.adapter.key_filter import KeyFilter
 from pytest_execgo.benchmark.collect import MissingOutcome
 from pytest_execgo.benchmark.gates import Gate
 from pytest_execgo.errors import UsageError
@@ -87,7 +88,7 @@ class PluginState:
             repeats=bool(self.recorded),
             record=bool(options.value(self.config, "record")),
             # Read here only. No file, trace or framework gets it.
-            api_key=_key(os.environ.get("OPENAI_API_KEY", "")),
+            api_key=_key(os.environ.get("OPENAI_API_KEY", ""), self.request),
             plans={
                 trial_id: path / PLAN
                 for trial_id, (path, _) in self.recorded.items()
@@ -205,9 +206,16 @@ PLAN = "plan.json"
 _STATE: pytest.StashKey[PluginState] = pytest.StashKey()
 
 
-def _key(text: str) -> str | None:
-    """A key from an environment variable, without white space around it; ``None`` if it is empty."""
+def _key(text: str, request: BenchmarkRunRequest) -> str | None:
+    """A key from an environment variable, without white space around it; ``None`` if it is empty.
+    Raises :class:`UsageError`."""
     key = text.strip()
     if not (key.isascii() and key.isprintable()):
         raise UsageError("OPENAI_API_KEY holds characters that a key cannot have; set it again")
+    if request.model and KeyFilter(key).is_in(request.model.base_url or ""):
+        # The message leaves the URL out: it must not print the key.
+        raise UsageError(
+            "--execgo-base-url holds the key of OPENAI_API_KEY, and every report would show it; "
+            "remove it from the URL"
+        )
     return key or None

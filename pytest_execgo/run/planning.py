@@ -18,6 +18,7 @@ from pytest_execgo.adapter.base import Adapter, PlanTrace
 from pytest_execgo.adapter.budget import Budget
 from pytest_execgo.adapter.endpoint import Endpoint
 from pytest_execgo.adapter.gateway import ModelAttempt, ModelGateway
+from pytest_execgo.adapter.key_filter import KeyFilter
 from pytest_execgo.adapter.landing import Landing
 from pytest_execgo.adapter.packages import environment, versions
 from pytest_execgo.adapter.recorded import DIVERGENCE, Recorded
@@ -97,7 +98,7 @@ class Planning:
                 "framework": cell.framework,
                 "mode": cell.mode,
                 "model": self._used_model(),
-                "steps": without_surrogates(trace.steps),
+                "steps": self._hide.value(without_surrogates(trace.steps)),
             }
             write_json(self.context.folder / "adapter_trace.json", document)
 
@@ -125,7 +126,7 @@ class Planning:
         budget = Budget(self.context.run.request.budget, repairs)
         with (
             self._endpoint(profile) as source,
-            ModelGateway(source, trace, budget, self._attempted) as gateway,
+            self._gateway(source, trace, budget) as gateway,
         ):
             given = profile.model_copy(update={"model": asked, "base_url": gateway.url})
             context = self._context(workspace, given, repairs)
@@ -164,7 +165,7 @@ class Planning:
         # divergence.
         limits = PlanBudget(requests=len(recording.exchanges) + 1)
         source, budget = Recorded(recording.exchanges), Budget(limits, repairs)
-        with ModelGateway(source, trace, budget, self._attempted) as gateway:
+        with self._gateway(source, trace, budget) as gateway:
             given = profile.model_copy(update={"base_url": gateway.url})
             context = self._context(workspace, given, repairs)
             try:
@@ -183,6 +184,13 @@ class Planning:
         if plan_digest(plan) != recording.plan_digest:
             raise _diverged(len(gateway.exchanges), "the plan differs from the recorded one")
         return plan
+
+    @property
+    def _hide(self) -> KeyFilter:
+        return KeyFilter(self.context.run.api_key)
+
+    def _gateway(self, source: AnswerSource, trace: PlanTrace, budget: Budget) -> ModelGateway:
+        return ModelGateway(source, trace, budget, self._attempted, hide=self._hide.value)
 
     def _recording(self, framework: str) -> Recording:
         path = self.context.scenario.recording_path(framework)
@@ -219,13 +227,15 @@ class Planning:
             try:
                 plan: StandardPlan = adapter.plan(context, trace, None)
             except Exception as error:
-                trace.add("raised", message=f"{type(error).__name__}: {error}")
+                message = gateway.without_secret(f"{type(error).__name__}: {error}")
+                trace.add("raised", message=message)
                 if gateway.problem is not None:
                     raise gateway.problem from None
                 raise
             finally:
                 for one in warned:
-                    trace.add("warning", category=one.category.__name__, message=str(one.message))
+                    message = gateway.without_secret(str(one.message))
+                    trace.add("warning", category=one.category.__name__, message=message)
                 self._used(gateway, profile)
         return plan
 
@@ -270,7 +280,7 @@ class Planning:
         seconds = profile.model_timeout or usual
         with (
             self.proxy.before(base_url, seconds) if self.proxy else nullcontext(base_url) as url,
-            closing(Endpoint(url, key, seconds)) as endpoint,
+            closing(Endpoint(url, key, seconds, self._hide)) as endpoint,
         ):
             yield endpoint
 

@@ -24,13 +24,26 @@ def is_local(url: str) -> bool:
     return urlsplit(url).hostname in ("127.0.0.1", "localhost", "::1")
 
 
+def media_type(content_type: str) -> str:
+    """The media type of a ``Content-Type``, without parameters, in lower case."""
+    return content_type.partition(";")[0].strip().lower()
+
+
+class DirectSession(requests.Session):
+    """A session that follows no redirect. Even with ``allow_redirects=False``, requests would parse the
+    target of a redirect, and read the whole body of the answer."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """There is none."""
+
+
 def session_for(url: str) -> requests.Session:
     """A session for an endpoint that the user configured, local or not.
 
     It uses the user's proxy, except for a local URL, and the user's certificates. It never uses the
-    user's ``.netrc``.
+    user's ``.netrc``, and follows no redirect.
     """
-    session = requests.Session()
+    session = DirectSession()
     if is_local(url):
         session.trust_env = False
         bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import socket
 import sys
 import threading
@@ -10,11 +11,16 @@ from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
+MOST_CONNECTIONS = 100
+
 
 class LoopbackServer(ThreadingHTTPServer):
     """A context manager that serves HTTP on a free port until the end of the block.
 
-    At the end it closes all open connections. It ignores errors of clients that close a connection.
+    Every process and every web page on this machine can reach the port. With a handler of
+    :class:`pytest_execgo.transport.guarded.GuardedHandler`, only a client that was given ``secret_url``
+    is served. At the end the server closes all open connections. It ignores errors of clients that close
+    a connection.
     """
 
     daemon_threads = True
@@ -22,7 +28,12 @@ class LoopbackServer(ThreadingHTTPServer):
     def __init__(self, handler: Callable[..., BaseHTTPRequestHandler]) -> None:
         super().__init__(("127.0.0.1", 0), handler)
         self._open: dict[int, socket.socket] = {}
-        self.url = f"http://127.0.0.1:{self.server_address[1]}"
+        port = self.server_address[1]
+        self.hosts = frozenset({f"127.0.0.1:{port}", f"localhost:{port}"})
+        """What the header ``Host`` of a request may be."""
+        self.url = f"http://127.0.0.1:{port}"
+        self.secret = secrets.token_hex(16)
+        self.secret_url = f"{self.url}/{self.secret}"
 
     def __enter__(self) -> Self:
         threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
@@ -40,7 +51,10 @@ class LoopbackServer(ThreadingHTTPServer):
                 connection.shutdown(socket.SHUT_RDWR)
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Add the connection to the open ones."""
+        """Add the connection to the open ones; close it if there are too many."""
+        if len(self._open) >= MOST_CONNECTIONS:
+            super().shutdown_request(request)
+            return
         self._open[id(request)] = request
         super().process_request(request, client_address)
 

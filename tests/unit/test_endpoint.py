@@ -15,11 +15,12 @@ from typing import Any
 
 import pytest
 
-from pytest_execgo.adapter import endpoint
 from pytest_execgo.adapter.answer import Answer
-from pytest_execgo.adapter.endpoint import Endpoint, read, retry_after
+from pytest_execgo.adapter.endpoint import Endpoint, retry_after
 from pytest_execgo.emulators.httpd import Request, Response, json_response
+from pytest_execgo.transport import model_client
 from pytest_execgo.transport.client import session_for
+from pytest_execgo.transport.model_client import read
 from tests.endpoints import serving
 from tests.ids import readable
 
@@ -129,7 +130,7 @@ def test_a_piece_is_read_when_it_arrives(monkeypatch: pytest.MonkeyPatch) -> Non
     """A read that waits for a full buffer would see no pause in an answer this small."""
     taken: list[bytes] = []
     first = threading.Event()
-    original = endpoint._pieces
+    original = model_client.pieces
 
     def watched(reply: Any) -> Iterator[bytes]:
         for piece in original(reply):
@@ -142,7 +143,7 @@ def test_a_piece_is_read_when_it_arrives(monkeypatch: pytest.MonkeyPatch) -> Non
         first.wait(10)
         connection.sendall(b"}")
 
-    monkeypatch.setattr(endpoint, "_pieces", watched)
+    monkeypatch.setattr(model_client, "pieces", watched)
     with raw(talk) as url:
         answer = ask(url)
     assert (answer.text, taken) == ("{}", [b"{", b"}"])
@@ -177,7 +178,7 @@ def test_only_a_pause_in_the_middle_of_an_answer_counts_as_stalled(
     pieces: list[tuple[float, bytes]], longest: float
 ) -> None:
     clock = Clock()
-    whole, stalled_ms = read(clock.pieces(*pieces), 100, lambda: clock.now)
+    whole, stalled_ms, _ = read(clock.pieces(*pieces), 100, clock=lambda: clock.now)
     assert whole == b"".join(piece for _, piece in pieces)
     assert stalled_ms == longest
 
@@ -185,7 +186,7 @@ def test_only_a_pause_in_the_middle_of_an_answer_counts_as_stalled(
 def test_a_piece_after_the_deadline_is_a_timeout() -> None:
     clock = Clock()
     with pytest.raises(TimeoutError):
-        read(clock.pieces((5, b"{"), (6, b"}")), 10, lambda: clock.now)
+        read(clock.pieces((5, b"{"), (6, b"}")), 10, clock=lambda: clock.now)
 
 
 NOW = datetime(2026, 11, 25, 12, 0, 0, tzinfo=UTC)
