@@ -1,5 +1,5 @@
-"""The client of a model's endpoint, which is not trusted: it gets the key and its own paths only, and
-cannot keep us waiting past a deadline or fill our memory."""
+"""The client of a model's endpoint. The endpoint is not trusted: it gets requests to the paths of a model
+only, no other host gets the key, and its replies are limited in time and size."""
 
 from __future__ import annotations
 
@@ -169,7 +169,7 @@ class _OngoingRequest:
 
     @contextmanager
     def of_this_thread(self) -> Iterator[None]:
-        """Connections that this thread uses belong to this ongoing."""
+        """While this lasts, connections that this thread opens belong to this request."""
         _thread.ongoing = self
         try:
             yield
@@ -183,12 +183,12 @@ class _OngoingRequest:
 
     def _close(self) -> None:
         """Close the connection, which urllib3 leaves open if it fails on the head of a reply. Not by
-        ``close()``, which waits for the reply that nobody will read."""
+        ``close()``, which waits for the end of the reply."""
         with self._lock, suppress(OSError, AttributeError):
             os.close(self._socket.detach())
 
     def use(self, connection: Any) -> None:
-        """Remember the connection; end it if the ongoing is over."""
+        """Remember the connection; end it if the request was cut already."""
         with self._lock:
             self._socket = connection
             if self._over:
@@ -248,7 +248,7 @@ class _TlsPool(HTTPSConnectionPool):
 
 
 class _CuttableAdapter(HTTPAdapter):
-    """Uses connections that tell their ongoing about themselves."""
+    """Uses connections that the request of their thread can end."""
 
     _POOLS: ClassVar[dict[str, type[HTTPConnectionPool]]] = {"http": _PlainPool, "https": _TlsPool}
 
