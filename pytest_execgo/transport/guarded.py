@@ -1,5 +1,5 @@
-"""A loopback server for one client: it accepts JSON requests to the paths of a model, below a secret path.
-Everything else is refused before any work is done for it."""
+"""A loopback server for one client: it accepts JSON requests to the paths of a model, below a secret
+path. Everything else is refused before any work is done for it."""
 
 from __future__ import annotations
 

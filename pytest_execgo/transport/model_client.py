@@ -1,5 +1,5 @@
-"""The client of a model's endpoint. The endpoint is not trusted: it gets requests to the paths of a model
-only, no other host gets the key, and its replies are limited in time and size."""
+"""The client of a model's endpoint. The endpoint is not trusted: it gets requests to the paths of a
+model only, no other host gets the key, and its replies are limited in time and size."""
 
 from __future__ import annotations
 

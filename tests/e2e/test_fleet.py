@@ -259,7 +259,7 @@ def test_an_external_service_is_used_and_keeps_running() -> None:
 def test_another_program_at_the_url_is_refused() -> None:
     with Fleet(FleetSpec(), LAUNCHERS) as own:
         choices = (("execgo", f"external:{own.url('fixtures')}"),)
-        with pytest.raises(HarnessError, match="answered 404"):
+        with pytest.raises(HarnessError, match="answered 401"):
             Fleet(FleetSpec(choices=choices), LAUNCHERS).start()
 
 
