@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 class ExecgoError(Exception):
@@ -45,3 +48,12 @@ def unknown_name(kind: str, name: str, allowed: Iterable[str]) -> str:
     """One line for a name that is not in ``allowed``."""
     names = sorted(allowed)
     return f"unknown {kind} {name!r} (allowed: {', '.join(names) or 'none'}){did_you_mean(name, names)}"
+
+
+def checked_return(value: T, allowed: type | tuple[type, ...], call: str) -> T:
+    """``value``, which ``call`` of an extension returned; raises :class:`TypeError` for another type."""
+    if isinstance(value, allowed):
+        return value
+    kinds = allowed if isinstance(allowed, tuple) else (allowed,)
+    names = " or ".join("None" if kind is type(None) else kind.__name__ for kind in kinds)
+    raise TypeError(f"{call} returned {type(value).__name__}, expected {names}")

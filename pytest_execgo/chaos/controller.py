@@ -13,11 +13,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from pytest_execgo.chaos.action import Injection, PlanAction, ServiceAction
+from pytest_execgo.chaos.action import Change, Injection, PlanAction, ServiceAction
 from pytest_execgo.chaos.conditions import Moment, in_words, is_met, moments, scope_of
 from pytest_execgo.chaos.draws import Draw, draw
 from pytest_execgo.chaos.loaded_profile import LoadedFault
 from pytest_execgo.chaos.schedule import Schedule
+from pytest_execgo.errors import checked_return
 from pytest_execgo.models.chaos import Fault
 from pytest_execgo.models.events import (
     ChaosArmed,
@@ -145,7 +146,11 @@ class ChaosController:
 
     def _change(self, armed: _Armed, action: PlanAction, plan: StandardPlan) -> StandardPlan:
         try:
-            change = action.change(plan, scope_of(armed.fault.when), armed.draw.rng)
+            change = checked_return(
+                action.change(plan, scope_of(armed.fault.when), armed.draw.rng),
+                (Change, type(None)),
+                f"change() of {action.name}",
+            )
         except Exception as error:
             # Actions are code of third parties. The plan stays unchanged, and the record says why.
             armed.injections += 1
@@ -219,7 +224,8 @@ class ChaosController:
             raise RuntimeError(reason)
         if action.needs_process and not target.running():
             raise RuntimeError(f"{target.name} is not running")
-        return action.inject(target, self._trial_id, armed.draw.rng)
+        injection = action.inject(target, self._trial_id, armed.draw.rng)
+        return checked_return(injection, Injection, f"inject() of {action.name}")
 
     # -- healing
 

@@ -17,7 +17,7 @@ from pytest_execgo.benchmark.reports.table import (
     finding_lines,
     summary_line,
 )
-from pytest_execgo.errors import UsageError
+from pytest_execgo.errors import UsageError, checked_return
 from pytest_execgo.models.benchmark import (
     BenchmarkResult,
     NotApplicable,
@@ -75,7 +75,8 @@ def finish(session: pytest.Session, state: PluginState) -> None:
         session.exitstatus = CONTROL_FAILED
     for name, format_ in state.registry.report_formats.items():
         try:
-            write_text(folder / name, format_.render(state.result))
+            text = checked_return(format_.render(state.result), str, "render()")
+            write_text(folder / name, text)
         except Exception as error:
             # A format may be an extension's code and raise anything.
             _failed(session, state, f"{name}: {type(error).__name__}: {error}")

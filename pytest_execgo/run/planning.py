@@ -24,7 +24,7 @@ from pytest_execgo.adapter.packages import environment, versions
 from pytest_execgo.adapter.recorded import DIVERGENCE, Recorded
 from pytest_execgo.adapter.script import answers
 from pytest_execgo.chaos.model_proxy import ModelProxy
-from pytest_execgo.errors import HarnessError, PlanError, UsageError
+from pytest_execgo.errors import HarnessError, PlanError, UsageError, checked_return
 from pytest_execgo.models.context import ModelProfile, PlanBudget, PlanContext
 from pytest_execgo.models.document import SCHEMA_VERSION, load, without_surrogates
 from pytest_execgo.models.events import AnswerJudged, ModelReplied, ModelUsed
@@ -111,9 +111,8 @@ class Planning:
     def _ask(self, workspace: Path, trace: PlanTrace) -> StandardPlan:
         adapter = self.context.matrix.registry.adapter(self.context.trial.cell.framework)
         if not adapter.asks_model:
-            return adapter.plan(
-                self._context(workspace), trace, self.context.scenario.reference_plan
-            )
+            reference = self.context.scenario.reference_plan
+            return _plan_of(adapter, self._context(workspace), trace, reference)
         if self.context.trial.cell.mode == "live":
             return self._live(adapter, workspace, trace)
         return self._replay(adapter, workspace, trace)
@@ -225,7 +224,7 @@ class Planning:
         ):
             warnings.simplefilter("default")
             try:
-                plan: StandardPlan = adapter.plan(context, trace, None)
+                plan = _plan_of(adapter, context, trace, None)
             except Exception as error:
                 message = gateway.without_secret(f"{type(error).__name__}: {error}")
                 trace.add("raised", message=message)
@@ -345,3 +344,10 @@ class Planning:
             answer = f"status {reply.status}: {reply.shown()}"
             raise PlanError("no_tools", f"ExecGo does not list its tools: {answer}") from None
         return tuple(kind.removeprefix("os.") for kind in kinds if kind.startswith("os."))
+
+
+def _plan_of(
+    adapter: Adapter, context: PlanContext, trace: PlanTrace, recording: Path | None
+) -> StandardPlan:
+    plan = adapter.plan(context, trace, recording)
+    return checked_return(plan, StandardPlan, f"plan() of {adapter.name}")

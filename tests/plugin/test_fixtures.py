@@ -149,3 +149,42 @@ def test_a_report_format_that_raises_is_reported_and_stops_no_other(
     assert result.ret == pytest.ExitCode.INTERNAL_ERROR
     result.stdout.fnmatch_lines(["report failed: broken.txt: ValueError: no ink"])
     assert (pytester.path / "reports/latest/benchmark.md").exists()
+
+
+def test_wrong_return_values_of_parts_are_reported_in_one_line(
+    pytester: pytest.Pytester, project: ScenarioMaker
+) -> None:
+    project("demo")
+    pytester.makeconftest(
+        """
+        from pytest_execgo.adapter.base import Adapter
+        from pytest_execgo.benchmark.reports.base import ReportFormat
+
+        class Wrong(ReportFormat):
+            filename = "wrong.txt"
+
+            def render(self, result):
+                return 3
+
+        class Dictionary(Adapter):
+            name = "dictionary"
+            modes = frozenset({"replay"})
+
+            def plan(self, context, trace, recording):
+                return {"stages": []}
+
+        def pytest_execgo_report_formats():
+            return [Wrong()]
+
+        def pytest_execgo_adapters():
+            return [Dictionary()]
+        """
+    )
+    result = pytester.runpytest("--execgo-matrix", "--execgo-framework=dictionary")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "FAILED*no plan: TypeError: plan() of dictionary returned dict, expected StandardPlan",
+            "report failed: wrong.txt: TypeError: render() returned int, expected str",
+        ]
+    )

@@ -669,3 +669,41 @@ def test_whether_a_trial_is_left_out_follows_the_draws_of_its_faults() -> None:
             key = f"trial-{number}"
             drawn = [draw(half, seed, key, index).exercised for index in range(2)]
             assert all_left_out([half, half], seed, key) is (not any(drawn))
+
+
+# -- actions with wrong return values
+
+
+class ReturnsThePlan(PlanAction):
+    """Returns the plan, instead of the change of it."""
+
+    name = "returns_the_plan"
+
+    def change(self, plan: StandardPlan, scope: PlanScope, rng: Random) -> Any:
+        return plan
+
+
+class ReturnsNothing(ServiceAction[Target]):
+    """Returns no injection."""
+
+    name = "returns_nothing"
+    targets = frozenset({"runtime"})
+
+    def inject(self, target: Target, trial_id: str, rng: Random) -> Any:
+        return None
+
+
+def test_a_plan_action_with_a_wrong_return_value_leaves_the_plan_unchanged() -> None:
+    world = World(fault(ReturnsThePlan(), "plan", phase="plan"))
+    assert world.chaos.change_plan(PLAN) is PLAN
+    message = (
+        "TypeError: change() of returns_the_plan returned StandardPlan, expected Change or None"
+    )
+    assert world.not_fired() == [(0, "inject_failed", message)]
+
+
+def test_a_service_action_without_an_injection_did_not_fire() -> None:
+    world = World(fault(ReturnsNothing(), **RUNNING))
+    world.task("running")
+    message = "TypeError: inject() of returns_nothing returned NoneType, expected Injection"
+    assert world.not_fired() == [(0, "inject_failed", message)]
