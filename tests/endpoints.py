@@ -13,7 +13,7 @@ from pytest_execgo.emulators.httpd import Request, Response, Server
 def serving(handle: Callable[[Request], Response]) -> Iterator[str]:
     """Serve HTTP with ``handle``; yields the URL."""
     server = Server("127.0.0.1", 0, handle)
-    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.002,), daemon=True).start()
     try:
         yield server.url
     finally:

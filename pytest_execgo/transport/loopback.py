@@ -24,6 +24,8 @@ class LoopbackServer(ThreadingHTTPServer):
     """
 
     daemon_threads = True
+    poll_seconds = 0.02
+    """How long the end of the block may wait for the loop that accepts connections."""
 
     def __init__(self, handler: Callable[..., BaseHTTPRequestHandler]) -> None:
         super().__init__(("127.0.0.1", 0), handler)
@@ -36,7 +38,7 @@ class LoopbackServer(ThreadingHTTPServer):
         self.secret_url = f"{self.url}/{self.secret}"
 
     def __enter__(self) -> Self:
-        threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
+        threading.Thread(target=self.serve_forever, args=(self.poll_seconds,), daemon=True).start()
         return self
 
     def __exit__(self, *exc: object) -> None:

@@ -8,8 +8,16 @@ from typing import Any, NoReturn
 
 import pytest
 
+from pytest_execgo.transport.loopback import LoopbackServer
+
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 HINT = "move this test to tests/plugin or tests/e2e"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def end_servers_quickly() -> None:
+    """Hundreds of tests start a server of their own."""
+    LoopbackServer.poll_seconds = 0.002
 
 
 @pytest.fixture(autouse=True)
