@@ -350,7 +350,7 @@ OPTIONS = (
         "one",
         "repeat a recorded trial, or all trials of a run, and compare",
         "DIR",
-        notes="implies `--execgo-matrix`; [how](chaos.md#again)",
+        notes="implies `--execgo-matrix`; [how](chaos.md#replay)",
         replay="allow",
     ),
     Option(

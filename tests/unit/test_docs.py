@@ -12,7 +12,7 @@ from pytest_execgo.benchmark.gates import FIGURES
 from pytest_execgo.options.table import OPTIONS
 
 ROOT = Path(__file__).parent.parent.parent
-PAGES = sorted([ROOT / "README.md", ROOT / "ARCHITECTURE.md", *(ROOT / "docs").rglob("*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 FLAGS = {"--execgo-matrix", *(option.flag for option in OPTIONS)}
 
 
@@ -38,6 +38,21 @@ def test_every_link_to_a_file_has_a_target(page: Path) -> None:
     links = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text())
     missing = [link for link in links if "://" not in link and not (page.parent / link).exists()]
     assert missing == []
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors of the headings of a page, as GitHub makes them."""
+    headings = re.findall(
+        r"^#+ (.*)$", re.sub(r"```.*?```", "", page.read_text(), flags=re.S), re.M
+    )
+    return {re.sub(r"[^\w\- ]", "", text.lower()).replace(" ", "-") for text in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_to_a_heading_has_a_target(page: Path) -> None:
+    links = re.findall(r"\]\(([^):#]*)#([^)]*)\)", page.read_text())
+    found = [(page.parent / name if name else page, anchor) for name, anchor in links]
+    assert [(at.name, anchor) for at, anchor in found if anchor not in anchors(at)] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
