@@ -25,7 +25,7 @@ WIRING = {"extensions", "run"}
 ALLOWED = {
     "errors": set(),
     "transport": {"errors", "models", "transport"},
-    "models": {"errors", "models"},
+    "models": {"errors", "files", "models"},
     "ports": {"models"},
     "files": {"files"},
     **{layer: {layer} | BASE for layer in LAYERS},

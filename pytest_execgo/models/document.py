@@ -2,35 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pytest_execgo.errors import UsageError
+from pytest_execgo.files.reading import FileProblem, read_bounded
+from pytest_execgo.models.json_text import JsonProblem, decode_json
 from pytest_execgo.models.messages import explain, key_path, show
+from pytest_execgo.models.safe_text import one_line
+from pytest_execgo.models.yaml_text import YamlProblem, decode_yaml
 
 SCHEMA_VERSION: Literal["1"] = "1"
-
-_Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-
-class _Loader(_Base):  # type: ignore[misc]
-    """YAML in which a repeated key is an error. PyYAML keeps the last value without a message."""
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
-        seen: set[Any] = set()
-        for key, _ in node.value:
-            if key.tag != "tag:yaml.org,2002:merge" and key.value in seen:
-                problem = f"the key {key.value!r} is given twice"
-                raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
-            seen.add(key.value if isinstance(key.value, str) else id(key))
-        return super().construct_mapping(node, deep)
+LARGEST_TEXT = 4_000_000
+"""Of a file that a person writes, in bytes."""
+LARGEST_JSON = 1_000_000_000
+"""Of a JSON file, in bytes: the report of a large run is one."""
 
 
 class Document(BaseModel):
@@ -69,6 +60,8 @@ def free_name(name: str) -> str:
 
 
 M = TypeVar("M", bound=BaseModel)
+# Lines say more than the number of a character in a file.
+_CHARACTER = re.compile(r" at character \d+(?=\)$)")
 
 
 def load(model: type[M], path: Path) -> M:
@@ -77,48 +70,60 @@ def load(model: type[M], path: Path) -> M:
     Raises :class:`UsageError` with one line naming the file, the line, the key path, what was
     found and what is allowed.
     """
-    text = read_text(path)
-    return parse(model, _load_text(text, path), shown(path), text)
+    text = _text(path, _limit(path))
+    return parse(model, _decoded(text, path), shown(path), text)
 
 
 def shown(path: Path) -> str:
     """A path for messages: relative to the working directory if it is inside it."""
     try:
-        return str(path.relative_to(Path.cwd()))
-    except ValueError:
-        return str(path)
+        return one_line(path.relative_to(Path.cwd()))
+    except (ValueError, OSError):
+        return one_line(path)
 
 
 def read_text(path: Path) -> str:
-    """The text of ``path``; raises :class:`UsageError` with one line."""
-    try:
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise UsageError(f"{shown(path)}: no such file") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{shown(path)}: cannot be read as UTF-8 text: {error}") from None
+    """The UTF-8 text of a file of at most 4 MB; raises :class:`UsageError` with one line."""
+    return _text(path, LARGEST_TEXT)
 
 
 def read_data(path: Path) -> Any:
-    """The value in a YAML or JSON file; raises :class:`UsageError` with one line."""
-    return _load_text(read_text(path), path)
+    """The JSON value in a YAML or JSON file; raises :class:`UsageError` with one line."""
+    found = _decoded(_text(path, _limit(path)), path)
+    _refuse_other_types(found, shown(path))
+    return found
 
 
-def _load_text(text: str, path: Path) -> Any:
+def _limit(path: Path) -> int:
+    return LARGEST_JSON if path.suffix == ".json" else LARGEST_TEXT
+
+
+def _text(path: Path, limit: int) -> str:
+    try:
+        # A mark of the byte order, which some editors write, is not part of the text.
+        return read_bounded(path, limit).decode("utf-8-sig")
+    except FileNotFoundError:
+        raise UsageError(f"{shown(path)}: no such file") from None
+    except UnicodeDecodeError as error:
+        problem = f"not UTF-8 text ({error.reason} at byte {error.start})"
+        raise UsageError(f"{shown(path)}: {problem}; save it as UTF-8") from None
+    except FileProblem as problem:
+        raise UsageError(f"{shown(path)}: cannot be read: {problem}") from None
+
+
+def _decoded(text: str, path: Path) -> Any:
+    problem: JsonProblem | YamlProblem
     try:
         if path.suffix == ".json":
-            return json.loads(text)
-        return yaml.load(text, Loader=_Loader)
-    except json.JSONDecodeError as error:
-        raise UsageError(
-            f"{shown(path)}:{error.lineno}: not JSON: {error.msg} (column {error.colno})"
-        ) from None
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"{shown(path)}:{mark.line + 1}" if mark else shown(path)
-        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
-        column = f" (column {mark.column + 1})" if mark else ""
-        raise UsageError(f"{where}: not YAML: {problem}{column}") from None
+            return decode_json(text, max_values=None, unique_keys=True)
+        return decode_yaml(text)
+    except JsonProblem as found:
+        problem, what = found, _CHARACTER.sub("", str(found))
+    except YamlProblem as found:
+        problem, what = found, f"not YAML: {found}"
+    line = f":{problem.line}" if problem.line else ""
+    column = f" (column {problem.column})" if problem.column else ""
+    raise UsageError(one_line(f"{shown(path)}{line}: {what}{column}"))
 
 
 def parse(model: type[M], data: Any, source: str, text: str | None = None) -> M:
@@ -131,15 +136,21 @@ def parse(model: type[M], data: Any, source: str, text: str | None = None) -> M:
             f"{source}: expected a mapping with the keys of a {_title(model)}, got {show(data)}"
         )
     _check_version(model, data, source)
-    for keys, value in _foreign(data):
-        raise UsageError(
-            f"{source}: {key_path(keys)}: {show(value)} is not a JSON value "
-            f"({type(value).__name__}); to write it as text, put it in quotes"
-        )
+    _refuse_other_types(data, source)
     try:
         return model.model_validate(data)
     except ValidationError as error:
         raise UsageError(explain(error, model, data, source, text)) from None
+
+
+def _refuse_other_types(data: Any, source: str) -> None:
+    for keys, value in _foreign(data):
+        raise UsageError(
+            one_line(
+                f"{source}: {key_path(keys)}: {show(value)} is not a JSON value "
+                f"({type(value).__name__}); to write it as text, put it in quotes"
+            )
+        )
 
 
 def _foreign(value: Any, keys: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], Any]]:
@@ -178,17 +189,6 @@ def _check_version(model: type[BaseModel], data: dict[Any, Any], source: str) ->
     raise UsageError(
         f'{source}: schema_version must be the string "{SCHEMA_VERSION}", got {version!r}'
     )
-
-
-def without_surrogates(value: Any) -> Any:
-    """``value`` with U+FFFD for lone surrogates, which JSON can contain and UTF-8 cannot."""
-    if isinstance(value, str):
-        return value.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
-    if isinstance(value, (list, tuple)):
-        return [without_surrogates(item) for item in value]
-    if isinstance(value, dict):
-        return {without_surrogates(key): without_surrogates(item) for key, item in value.items()}
-    return value
 
 
 def _title(model: type[BaseModel]) -> str:

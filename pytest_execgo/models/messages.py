@@ -13,6 +13,9 @@ from pydantic import BaseModel, ValidationError
 
 from pytest_execgo.errors import did_you_mean
 from pytest_execgo.models.safe_text import one_line
+from pytest_execgo.models.yaml_text import YamlProblem, compose_yaml
+
+_LONGEST_TEXT = 4_000_000
 
 
 def explain(
@@ -147,12 +150,12 @@ def _members(annotation: Any) -> list[Any]:
 
 def line_of(text: str | None, keys: Sequence[str | int]) -> str:
     """The line (from 1) of the deepest key of ``keys`` that the YAML ``text`` has; empty without a
-    text."""
-    if text is None:
+    text, and for one of more than 4 million characters."""
+    if text is None or len(text) > _LONGEST_TEXT:
         return ""
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-    except yaml.YAMLError:
+        node = compose_yaml(text)
+    except YamlProblem:
         return ""
     if node is None:
         return ""

@@ -146,3 +146,14 @@ def _disarmed(found: re.Match[str]) -> str:
 def _not_at_start(found: re.Match[str]) -> str:
     sign = found["sign"] or found[0]
     return f"{found[0].removesuffix(sign)}\\{sign}"
+
+
+def without_surrogates(value: Any) -> Any:
+    """``value`` with U+FFFD for lone surrogates, which JSON can contain and UTF-8 cannot."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+    if isinstance(value, (list, tuple)):
+        return [without_surrogates(item) for item in value]
+    if isinstance(value, dict):
+        return {without_surrogates(key): without_surrogates(item) for key, item in value.items()}
+    return value

@@ -1,38 +1,18 @@
-"""Folders and files of a run. Files that a reader may open at any time are written atomically."""
+"""Folders and files of a run."""
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
-
-from pydantic import BaseModel
 
 from pytest_execgo.errors import HarnessError
 from pytest_execgo.files.workspace import copy_tree
+from pytest_execgo.files.writing import write_text
 
 _MAX_LOG_BYTES = 2_000_000
 _MAX_WORKSPACE_BYTES = 50_000_000
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write through a temporary file, so that a reader sees the old or the new content, never a part."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)
-
-
-def write_model(path: Path, model: BaseModel) -> None:
-    """Write a document as indented JSON."""
-    write_text(path, model.model_dump_json(indent=2) + "\n")
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write any JSON value, indented."""
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
 def point_latest(reports: Path, run_id: str) -> None:

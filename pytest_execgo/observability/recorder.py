@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pytest_execgo.models.document import without_surrogates
 from pytest_execgo.models.events import EVENT, ChaosEvent, Event, EvidenceEvent
+from pytest_execgo.models.safe_text import without_surrogates
 
 E = TypeVar("E", bound=Event)
 

@@ -18,6 +18,7 @@ from pytest_execgo.benchmark.reports.table import (
     summary_line,
 )
 from pytest_execgo.errors import UsageError, checked_return
+from pytest_execgo.files.writing import write_model, write_text
 from pytest_execgo.models.benchmark import (
     BenchmarkResult,
     NotApplicable,
@@ -27,7 +28,6 @@ from pytest_execgo.models.benchmark import (
 )
 from pytest_execgo.models.safe_text import for_terminal
 from pytest_execgo.models.trial import Cell
-from pytest_execgo.observability.artifacts import write_model, write_text
 from pytest_execgo.plugin import options
 from pytest_execgo.plugin.state import PluginState
 

@@ -25,12 +25,13 @@ from pytest_execgo.adapter.recorded import DIVERGENCE, Recorded
 from pytest_execgo.adapter.script import answers
 from pytest_execgo.chaos.model_proxy import ModelProxy
 from pytest_execgo.errors import HarnessError, PlanError, UsageError, checked_return
+from pytest_execgo.files.writing import write_json, write_model
 from pytest_execgo.models.context import ModelProfile, PlanBudget, PlanContext
-from pytest_execgo.models.document import SCHEMA_VERSION, load, without_surrogates
+from pytest_execgo.models.document import SCHEMA_VERSION, load
 from pytest_execgo.models.events import AnswerJudged, ModelReplied, ModelUsed
 from pytest_execgo.models.plan import StandardPlan, plan_digest
 from pytest_execgo.models.recording import Recording
-from pytest_execgo.observability.artifacts import write_json, write_model
+from pytest_execgo.models.safe_text import without_surrogates
 from pytest_execgo.observability.recorder import TimelineRecorder
 from pytest_execgo.run.context import TrialContext
 from pytest_execgo.transport.bounded import BadAnswer, ExchangeError, fetch

@@ -13,11 +13,11 @@ from time import monotonic
 
 from pytest_execgo.chaos.loaded_profile import LoadedProfile
 from pytest_execgo.errors import HarnessError, UsageError
+from pytest_execgo.files.writing import write_model
 from pytest_execgo.harness.fleet import Fleet
 from pytest_execgo.models.benchmark import TrialResult
 from pytest_execgo.models.plan import Mode
 from pytest_execgo.models.trial import Cell, Trial
-from pytest_execgo.observability.artifacts import write_model
 from pytest_execgo.run.applicability import (
     FleetSubject,
     TrialSkipped,

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pytest_execgo.errors import HarnessError
+from pytest_execgo.files.writing import write_model
 from pytest_execgo.harness.fleet import FleetSpec
 from pytest_execgo.models.benchmark import BenchmarkRunRequest, Environment, ServiceInfo
 from pytest_execgo.models.chaos import ChaosProfile
-from pytest_execgo.observability.artifacts import point_latest, write_model
+from pytest_execgo.observability.artifacts import point_latest
 from pytest_execgo.observability.environment import describe_environment
 
 DEFAULT_SEED = 7

@@ -12,6 +12,7 @@ from pytest_execgo.benchmark.metrics import outcome_digest, plan_facts, trial_me
 from pytest_execgo.chaos.controller import ChaosController
 from pytest_execgo.chaos.model_proxy import ModelProxy
 from pytest_execgo.files.workspace import remove_tree, sha256_inside
+from pytest_execgo.files.writing import write_model
 from pytest_execgo.harness.fleet import Fleet
 from pytest_execgo.models.benchmark import TrialResult
 from pytest_execgo.models.events import ArtifactSeen, HarnessProblem, TrialFinished
@@ -22,7 +23,6 @@ from pytest_execgo.observability.artifacts import (
     LogSlices,
     copy_workspace,
     keep_workspace,
-    write_model,
 )
 from pytest_execgo.observability.health import HealthProber, ServiceMonitor
 from pytest_execgo.observability.recorder import TimelineRecorder

@@ -56,7 +56,8 @@ def complaint(tmp_path: Path, text: str, model: type = ScenarioManifest) -> str:
             SCENARIO + "input: { when: 2026-01-01 }\n",
             "input.when: datetime.date(2026, 1, 1) is not a JSON value (date)",
         ),
-        (SCENARIO + "input: { x: !!binary aGk= }\n", "is not a JSON value (bytes)"),
+        (SCENARIO + "input: { x: !!binary aGk= }\n", "the tag '!!binary' is not allowed"),
+        (SCENARIO + "input: { x: .inf }\n", "input.x: inf is not a JSON value (float)"),
         (SCENARIO.replace("id: demo", "id: skip"), "'skip' is a marker of pytest itself"),
         (
             SCENARIO.replace("kind: task, task: a, status: success", "kind: file, path: ../x"),
