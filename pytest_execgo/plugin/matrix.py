@@ -9,6 +9,7 @@ from typing import Any, TextIO
 
 import pytest
 
+from pytest_execgo.benchmark.collect import read_results
 from pytest_execgo.errors import HarnessError, UsageError
 from pytest_execgo.harness.containers.persistent_launcher import KIND as PERSISTENT_KIND
 from pytest_execgo.models.safe_text import for_terminal
@@ -137,15 +138,13 @@ class MatrixPlugin:
     def pytest_collection_modifyitems(
         self, config: pytest.Config, items: list[pytest.Item]
     ) -> None:
-        """Deselect the trials for which a resumed run has a result."""
+        """Deselect the trials for which a resumed run has a result. One with a damaged result runs
+        again."""
         if not options.value(config, "resume"):
             return
-        folder = self._state.run.folder
-        done = [
-            item
-            for item in items
-            if (folder / "trials" / trial_id_of(item.nodeid) / "result.json").exists()
-        ]
+        results, _ = read_results(self._state.run.folder)
+        finished = {result.trial_id for result in results}
+        done = [item for item in items if trial_id_of(item.nodeid) in finished]
         if done:
             config.hook.pytest_deselected(items=done)
             items[:] = [item for item in items if item not in done]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pytest
 
@@ -53,7 +53,7 @@ def finish(session: pytest.Session, state: PluginState) -> None:
                 request=record.request,
                 environment=record.environment,
                 trials=record.trials,
-                unfinished=_unfinished(state),
+                unfinished=_unfinished(state, record.damaged),
                 not_applicable=_not_applicable(state),
                 findings=_findings(state),
                 controls=record.controls,
@@ -66,6 +66,8 @@ def finish(session: pytest.Session, state: PluginState) -> None:
         return
     if options.value(state.config, "resume"):
         _judge_whole_run(session, state.result)
+    for line in record.damaged.values():
+        _failed(session, state, line)
     state.tripped = [why for gate in state.gates if (why := gate.tripped(state.result))]
     differ = any(replay.differences for replay in state.result.replays)
     if (state.tripped or differ) and session.exitstatus == pytest.ExitCode.OK:
@@ -140,13 +142,13 @@ def _failed(session: pytest.Session, state: PluginState, text: str) -> None:
         session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
 
 
-def _unfinished(state: PluginState) -> list[UnfinishedTrial]:
+def _unfinished(state: PluginState, damaged: Mapping[str, str]) -> list[UnfinishedTrial]:
     outcomes = {
         trial_id: state.outcomes[node_id]
         for node_id, trial_id in state.planned.items()
         if node_id in state.outcomes
     }
-    return unfinished(state.run.folder, state.planned.values(), outcomes)
+    return unfinished(state.run.folder, state.planned.values(), outcomes, damaged)
 
 
 def show(reporter: pytest.TerminalReporter, state: PluginState) -> None:

@@ -243,6 +243,27 @@ def test_a_resumed_run_runs_the_missing_trials_and_exits_for_all(
     assert report["trustworthy"]
 
 
+def test_a_damaged_result_is_named_and_its_trial_runs_again_in_a_resumed_run(
+    pytester: pytest.Pytester, project: ScenarioMaker
+) -> None:
+    project("demo")
+    project("fine")
+    pytester.runpytest("--execgo-matrix").assert_outcomes(passed=2)
+    path = pytester.path / "reports/latest/trials/demo-reference-replay-none-r0/result.json"
+    whole = path.read_text()
+    path.write_text(whole[:200])
+    resumed = pytester.runpytest("--execgo-matrix", "--execgo-resume=latest")
+    resumed.assert_outcomes(passed=1, deselected=1)
+    assert resumed.ret == 0
+    assert len(latest(pytester.path)["trials"]) == 2
+
+    path.write_text(whole[:200])
+    other = pytester.runpytest("--execgo-matrix", "--execgo-resume=latest", "-k", "fine")
+    assert other.ret == 3
+    other.stdout.fnmatch_lines(["report failed: *demo-reference-replay-none-r0*not JSON*"])
+    assert [found["scenario"] for found in latest(pytester.path)["trials"]] == ["fine"]
+
+
 def test_the_latest_run_can_be_resumed_as_latest(
     pytester: pytest.Pytester, project: ScenarioMaker
 ) -> None:

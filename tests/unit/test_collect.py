@@ -70,21 +70,34 @@ def test_a_control_that_ran_twice_counts_twice(folder: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "problem"),
-    [("{", "not JSON"), ('{"schema_version": "1"}', "this key is required"), ("[]", "mapping")],
-    ids=["cut_off", "incomplete", "other_type"],
+    [
+        ("{", "not JSON"),
+        ('{"schema_version": "1"}', "this key is required"),
+        ("[]", "mapping"),
+        ("[" * 5000, "more than 200 levels"),
+        ('{"schema_version": "1", "seed": ' + "9" * 5000 + "}", "too large"),
+        ("\x00", "not JSON"),
+        (trial(7).model_dump_json(), "the file belongs to another trial"),
+        (trial(1).model_dump_json().replace('"seed"', '"seed\\u0000"'), "unknown key"),
+    ],
+    ids=["cut", "incomplete", "type", "deep", "large", "nul", "other_trial", "control_character"],
 )
-def test_a_broken_result_is_one_line_that_names_the_file(
+def test_a_broken_result_is_one_line_that_names_the_file_and_the_other_trials_are_read(
     folder: Path, text: str, problem: str
 ) -> None:
-    add_trial(folder, 0)
+    good = add_trial(folder, 0).parent.name
     path = add_trial(folder, 1)
     path.write_text(text)
-    with pytest.raises(UsageError) as error:
-        collect(folder)
-    message = str(error.value)
+    record = collect(folder)
+    assert [result.trial_id for result in record.trials] == [good]
+    ((name, message),) = record.damaged.items()
+    assert name == path.parent.name
     assert message.startswith(str(path))
     assert problem in message
-    assert "\n" not in message
+    assert message.isprintable()
+    assert len(message) < 2000
+    (missing,) = unfinished(folder, [good, name], {}, record.damaged)
+    assert (missing.trial_id, missing.state, missing.reason) == (name, "error", message)
 
 
 @pytest.mark.parametrize("name", ["request.json", "environment.json"])
@@ -96,14 +109,14 @@ def test_a_missing_document_is_named(folder: Path, name: str) -> None:
 
 def test_a_trial_with_a_result_is_not_unfinished(folder: Path) -> None:
     path = add_trial(folder, 0)
-    assert unfinished(folder, [path.parent.name], {path.parent.name: ("error", "late")}) == []
+    assert unfinished(folder, [path.parent.name], {path.parent.name: ("error", "late")}, {}) == []
 
 
 def test_an_interrupted_trial_names_its_record(folder: Path) -> None:
     record = folder / "trials" / TRIAL
     record.mkdir(parents=True)
     (record / "timeline.jsonl").touch()
-    (missing,) = unfinished(folder, [TRIAL], {})
+    (missing,) = unfinished(folder, [TRIAL], {}, {})
     assert (missing.trial_id, missing.cell_id) == (TRIAL, "s-my-framework-live-none")
     assert (missing.state, missing.reason) == (
         "not_run",
@@ -113,7 +126,7 @@ def test_an_interrupted_trial_names_its_record(folder: Path) -> None:
 
 def test_a_trial_that_never_began_was_not_run(folder: Path) -> None:
     (folder / "trials" / TRIAL).mkdir(parents=True)
-    (missing,) = unfinished(folder, [TRIAL], {})
+    (missing,) = unfinished(folder, [TRIAL], {}, {})
     assert (missing.state, missing.reason) == (
         "not_run",
         "the run ended before this trial began",
@@ -131,6 +144,6 @@ def test_a_trial_that_never_began_was_not_run(folder: Path) -> None:
 )
 def test_an_error_is_described_by_its_last_line(folder: Path, reason: str, shown: str) -> None:
     other = "s-my-framework-live-none-r1"
-    missing = unfinished(folder, [other, TRIAL], {TRIAL: ("error", reason)})
+    missing = unfinished(folder, [other, TRIAL], {TRIAL: ("error", reason)}, {})
     assert [(one.trial_id, one.state) for one in missing] == [(other, "not_run"), (TRIAL, "error")]
     assert missing[1].reason == shown
