@@ -27,7 +27,7 @@ ALLOWED = {
     "transport": {"errors", "models", "transport"},
     "models": {"errors", "files", "models"},
     "ports": {"models"},
-    "files": {"files"},
+    "files": {"errors", "files"},
     **{layer: {layer} | BASE for layer in LAYERS},
     "options": {"errors", "options"},
     "extensions": {"extensions"} | LAYERS | BASE,

@@ -1,39 +1,114 @@
-"""Writes files atomically: a reader sees the old or the new content, never a part."""
+"""Writes the files of a record. A failure, as on a full disk, is one :class:`HarnessError`.
+
+A whole file is written atomically: a reader sees the old or the new content, never a part.
+"""
 
 from __future__ import annotations
 
+import errno
 import json
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 
+from pytest_execgo.errors import HarnessError
+
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Raise errors of the operating system inside the block as one :class:`HarnessError`."""
+    try:
+        yield
+    except OSError as error:
+        raise HarnessError(_problem(path, error)) from None
+
+
+def _problem(path: Path, error: OSError) -> str:
+    reason = error.strerror or type(error).__name__
+    advice = "; free space on this disk, then repeat the run" if error.errno in _FULL else ""
+    return f"{path}: cannot be written: {reason}{advice}"
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it; raises :class:`HarnessError`."""
+    with writing(path):
+        path.mkdir(parents=True, exist_ok=True)
+
+
+def make_new_folder(path: Path) -> bool:
+    """Make a folder in one that exists; false if it exists already. Raises :class:`HarnessError`."""
+    with writing(path):
+        try:
+            path.mkdir()
+        except FileExistsError:
+            return False
+    return True
+
 
 def write_text(path: Path, text: str) -> None:
     """Replace ``path`` by a file with ``text`` (UTF-8; lone surrogates become U+FFFD).
 
-    Raises :class:`OSError`, as on a full disk. The old file is then as before, and no temporary file
-    is left.
+    Raises :class:`HarnessError`. The old file is then as before, and no temporary file is left.
     """
     temporary = path.with_name(f".{path.name[:100]}.{os.getpid()}.tmp")
-    try:
-        temporary.write_bytes(
-            text.encode("utf-8", "surrogatepass").decode("utf-8", "replace").encode()
-        )
-        os.replace(temporary, path)
-    except BaseException:
-        with suppress(OSError):
-            temporary.unlink()
-        raise
+    content = text.encode("utf-8", "surrogatepass").decode("utf-8", "replace").encode()
+    with writing(path):
+        try:
+            temporary.write_bytes(content)
+            os.replace(temporary, path)
+        except BaseException:
+            with suppress(OSError):
+                temporary.unlink()
+            raise
 
 
 def write_model(path: Path, model: BaseModel) -> None:
-    """Write a document as indented JSON; raises :class:`OSError`."""
+    """Write a document as indented JSON; raises :class:`HarnessError`."""
     write_text(path, model.model_dump_json(indent=2) + "\n")
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write any JSON value, indented; raises :class:`OSError`."""
+    """Write any JSON value, indented; raises :class:`HarnessError`."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+class LineFile:
+    """Appends lines to a file, each at once.
+
+    The first failure ends the writing: ``problem`` says why, and later lines are dropped. So a full disk
+    stops no thread that records something, and the owner reports the problem when it is ready.
+    """
+
+    def __init__(self, path: Path, *, append: bool = False) -> None:
+        """Open the file, empty unless ``append`` is set; raises :class:`HarnessError`."""
+        self._path = path
+        self.problem: str | None = None
+        with writing(path):
+            # Without a buffer: what cannot be written is not tried again when the file is closed.
+            self._file = path.open("ab" if append else "wb", buffering=0)
+
+    def add(self, line: str) -> None:
+        """Write ``line`` and a line break; lone surrogates become question marks."""
+        if self.problem is not None or self._file.closed:
+            return
+        rest = memoryview((line + "\n").encode("utf-8", "replace"))
+        try:
+            while rest:
+                rest = rest[self._file.write(rest) or 0 :]
+        except OSError as error:
+            self.problem = _problem(self._path, error)
+
+    def check(self) -> None:
+        """Raise :class:`HarnessError` if a line could not be written."""
+        if self.problem is not None:
+            raise HarnessError(self.problem)
+
+    def close(self) -> None:
+        with suppress(OSError):
+            self._file.close()

@@ -70,7 +70,7 @@ def load(model: type[M], path: Path) -> M:
     Raises :class:`UsageError` with one line naming the file, the line, the key path, what was
     found and what is allowed.
     """
-    text = _text(path, _limit(path))
+    text = read_text(path, _limit(path))
     return parse(model, _decoded(text, path), shown(path), text)
 
 
@@ -82,23 +82,8 @@ def shown(path: Path) -> str:
         return one_line(path)
 
 
-def read_text(path: Path) -> str:
-    """The UTF-8 text of a file of at most 4 MB; raises :class:`UsageError` with one line."""
-    return _text(path, LARGEST_TEXT)
-
-
-def read_data(path: Path) -> Any:
-    """The JSON value in a YAML or JSON file; raises :class:`UsageError` with one line."""
-    found = _decoded(_text(path, _limit(path)), path)
-    _refuse_other_types(found, shown(path))
-    return found
-
-
-def _limit(path: Path) -> int:
-    return LARGEST_JSON if path.suffix == ".json" else LARGEST_TEXT
-
-
-def _text(path: Path, limit: int) -> str:
+def read_text(path: Path, limit: int = LARGEST_TEXT) -> str:
+    """The UTF-8 text of a file of at most ``limit`` bytes; raises :class:`UsageError` with one line."""
     try:
         # A mark of the byte order, which some editors write, is not part of the text.
         return read_bounded(path, limit).decode("utf-8-sig")
@@ -109,6 +94,17 @@ def _text(path: Path, limit: int) -> str:
         raise UsageError(f"{shown(path)}: {problem}; save it as UTF-8") from None
     except FileProblem as problem:
         raise UsageError(f"{shown(path)}: cannot be read: {problem}") from None
+
+
+def read_data(path: Path) -> Any:
+    """The JSON value in a YAML or JSON file; raises :class:`UsageError` with one line."""
+    found = _decoded(read_text(path, _limit(path)), path)
+    _refuse_other_types(found, shown(path))
+    return found
+
+
+def _limit(path: Path) -> int:
+    return LARGEST_JSON if path.suffix == ".json" else LARGEST_TEXT
 
 
 def _decoded(text: str, path: Path) -> Any:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from pytest_execgo.errors import HarnessError
 from pytest_execgo.files.workspace import copy_tree
-from pytest_execgo.files.writing import write_text
+from pytest_execgo.files.writing import make_folder, write_text, writing
 
 _MAX_LOG_BYTES = 2_000_000
 _MAX_WORKSPACE_BYTES = 50_000_000
@@ -27,16 +28,18 @@ def point_latest(reports: Path, run_id: str) -> None:
             return
         os.replace(temporary, latest)
     except OSError:
+        with suppress(OSError):
+            temporary.unlink()
         write_text(reports / "latest.txt", run_id + "\n")
 
 
 def keep_workspace(source: Path, target: Path) -> None:
     """Copy the workspace of a trial, at most 50 MB. Links stay links; ``NOT_COPIED.txt`` names what is
-    left out."""
+    left out. Raises :class:`HarnessError`."""
     try:
         left = copy_tree(source, target, _MAX_WORKSPACE_BYTES)
     except OSError as error:
-        target.mkdir(exist_ok=True)
+        make_folder(target)
         left = [str(error)]
     if left:
         write_text(target / "NOT_COPIED.txt", "\n".join(left) + "\n")
@@ -50,8 +53,11 @@ class LogSlices:
         self._offsets = {name: _size(path) for name, path in self._logs.items()}
 
     def save(self, folder: Path) -> None:
-        """Write ``<service>.log`` for each service, the last 2 MB of a longer slice."""
-        folder.mkdir(exist_ok=True)
+        """Write ``<service>.log`` for each service, the last 2 MB of a longer slice.
+
+        Raises :class:`HarnessError`.
+        """
+        make_folder(folder)
         for name, path in self._logs.items():
             start = max(self._offsets[name], _size(path) - _MAX_LOG_BYTES)
             data = b""
@@ -59,7 +65,9 @@ class LogSlices:
                 with path.open("rb") as log:
                     log.seek(start)
                     data = log.read()
-            (folder / f"{name}.log").write_bytes(data)
+            target = folder / f"{name}.log"
+            with writing(target):
+                target.write_bytes(data)
 
 
 def _size(path: Path) -> int:

@@ -10,10 +10,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
+from pydantic import ValidationError
+
+from pytest_execgo.errors import UsageError
+from pytest_execgo.files.writing import LineFile
+from pytest_execgo.models.document import LARGEST_JSON, read_text, shown
 from pytest_execgo.models.events import EVENT, ChaosEvent, Event, EvidenceEvent
-from pytest_execgo.models.safe_text import without_surrogates
+from pytest_execgo.models.safe_text import one_line, without_surrogates
+from pytest_execgo.models.shorten import shortened
 
 E = TypeVar("E", bound=Event)
+_LONGEST_SNAPSHOT = 1_000_000
+_SHORT_SNAPSHOT = 10_000
+_MOST_SNAPSHOTS = 50_000_000
 
 
 class TimelineRecorder:
@@ -25,8 +34,9 @@ class TimelineRecorder:
         self.started_at = datetime.now(UTC)
         self._events: list[Any] = []
         self._listeners: list[Callable[[Event], None]] = []
-        self._timeline = (folder / "timeline.jsonl").open("w", encoding="utf-8")
-        self._snapshots = (folder / "execgo_snapshots.jsonl").open("w", encoding="utf-8")
+        self._timeline = LineFile(folder / "timeline.jsonl")
+        self._snapshots = LineFile(folder / "execgo_snapshots.jsonl")
+        self._snapshot_characters = 0
 
     def elapsed_ms(self) -> float:
         """Milliseconds since the start of the trial."""
@@ -53,9 +63,7 @@ class TimelineRecorder:
                 # Lone surrogates, which JSON can contain and UTF-8 cannot.
                 stamped = type(event).model_validate(without_surrogates(stamped.model_dump()))
                 line = stamped.model_dump_json(exclude_none=True)
-            if not self._timeline.closed:
-                self._timeline.write(line + "\n")
-                self._timeline.flush()
+            self._timeline.add(line)
             self._events.append(stamped)
             listeners = tuple(self._listeners)
         # Outside the lock: a listener may add events itself.
@@ -69,19 +77,28 @@ class TimelineRecorder:
             self._listeners.append(listener)
 
     def snapshot(self, stage_id: str, round_: int, task_id: str, raw: dict[str, Any]) -> None:
-        """Write a task exactly as ExecGo returned it."""
-        line = {
-            "at_ms": round(self.elapsed_ms(), 3),
-            "stage_id": stage_id,
-            "round": round_,
-            "task_id": task_id,
-            "task": raw,
-        }
+        """Write a task exactly as ExecGo returned it.
+
+        What makes it longer than 1,000,000 characters is left out, with a note. After 50,000,000
+        characters in a trial, only a short form of each task is written.
+        """
         with self._lock:
-            # Two writes: a sum would be another copy of a large task.
-            self._snapshots.write(json.dumps(line, ensure_ascii=False))
-            self._snapshots.write("\n")
-            self._snapshots.flush()
+            full = self._snapshot_characters > _MOST_SNAPSHOTS
+            line = {
+                "at_ms": round(self.elapsed_ms(), 3),
+                "stage_id": stage_id,
+                "round": round_,
+                "task_id": task_id,
+                "task": shortened(raw, _SHORT_SNAPSHOT if full else _LONGEST_SNAPSHOT),
+            }
+            text = json.dumps(line, ensure_ascii=False)
+            self._snapshot_characters += len(text)
+            self._snapshots.add(text)
+
+    def check(self) -> None:
+        """Raise :class:`HarnessError` if a part of the record could not be written."""
+        self._timeline.check()
+        self._snapshots.check()
 
     def events(self) -> list[EvidenceEvent | ChaosEvent]:
         """The recorded events, in order of time."""
@@ -96,9 +113,16 @@ class TimelineRecorder:
 
 
 def read_timeline(path: Path) -> list[EvidenceEvent | ChaosEvent]:
-    """The events of a ``timeline.jsonl``, in order of time; a line cut by a crash is left out."""
+    """The events of a ``timeline.jsonl``, in order of time; a line cut by a crash is left out.
+
+    Raises :class:`UsageError` with one line that names the first line that is not an event.
+    """
     events = []
     # Not splitlines(): it also splits at line separators that JSON allows inside a text.
-    for line in path.read_text(encoding="utf-8").split("\n")[:-1]:
-        events.append(EVENT.validate_json(line))
+    for number, line in enumerate(read_text(path, LARGEST_JSON).split("\n")[:-1], 1):
+        try:
+            events.append(EVENT.validate_json(line))
+        except ValidationError as error:
+            reason = one_line(error.errors(include_url=False)[0]["msg"], 300)
+            raise UsageError(f"{shown(path)}:{number}: not an event: {reason}") from None
     return sorted(events, key=lambda event: event.at_ms)

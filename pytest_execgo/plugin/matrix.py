@@ -18,6 +18,7 @@ from pytest_execgo.plugin.collection import ScenarioFile, TrialItem, find_argume
 from pytest_execgo.plugin.events import EventsOut, EventStream
 from pytest_execgo.plugin.safe_errors import usage_error
 from pytest_execgo.plugin.state import PluginState
+from pytest_execgo.plugin.summary import report_failed
 from pytest_execgo.scenario.manifest import MANIFEST
 
 
@@ -77,12 +78,16 @@ class MatrixPlugin:
         folder = self._state.run.reports
         if config.option.collectonly or self._state.is_worker:
             return
-        existing = next(path for path in (folder, *folder.parents) if path.exists())
-        if not existing.is_dir() or not os.access(existing, os.W_OK):
-            raise UsageError(
-                f"reports folder {folder}: {existing} is not a writable directory; "
-                "choose another with --execgo-reports DIR"
-            )
+        existing = next(path for path in (folder, *folder.parents) if os.path.lexists(path))
+        if existing.is_symlink() and not existing.exists():
+            reason = f"{existing} is a link to a folder that does not exist"
+        elif not existing.is_dir() or not os.access(existing, os.W_OK):
+            reason = f"{existing} is not a writable directory"
+        else:
+            return
+        raise UsageError(
+            f"reports folder {folder}: {reason}; choose another with --execgo-reports DIR"
+        )
 
     def _check_manifests(self) -> None:
         """Read all manifests before any worker starts. With xdist a broken one would be reported once
@@ -179,8 +184,12 @@ class MatrixPlugin:
         if self._events is not None or not self._state.planned:
             return
         run = self._state.run
-        run.open()
-        self._events = EventStream(run.folder / "events.ndjson", _events_out(config))
+        try:
+            run.open()
+            self._events = EventStream(run.folder / "events.ndjson", _events_out(config))
+        except HarnessError as error:
+            # One line, before the first trial: without a folder, nothing can be recorded.
+            raise usage_error(error) from None
         self._events.add("run_started", run_id=run.run_id, seed=run.seed)
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
@@ -232,6 +241,11 @@ class MatrixPlugin:
                 known_finding=facts.get("execgo_known_finding"),
                 reason=reason.splitlines()[0] if reason else None,
             )
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Report events that could not be written."""
+        if self._events and self._events.problem:
+            report_failed(session, self._state, self._events.problem)
 
     def pytest_unconfigure(self) -> None:
         """Write the last event."""

@@ -8,8 +8,8 @@ from pytest_execgo.errors import HarnessError, UsageError
 from pytest_execgo.models.safe_text import for_terminal
 
 
-def usage_error(error: UsageError) -> pytest.UsageError:
-    """The same mistake as one line of pytest."""
+def usage_error(error: UsageError | HarnessError) -> pytest.UsageError:
+    """The same problem as one line of pytest, which then ends."""
     return pytest.UsageError(f"execgo: {for_terminal(error)}")
 
 

@@ -17,7 +17,7 @@ from pytest_execgo.benchmark.reports.table import (
     finding_lines,
     summary_line,
 )
-from pytest_execgo.errors import UsageError, checked_return
+from pytest_execgo.errors import HarnessError, UsageError, checked_return
 from pytest_execgo.files.writing import write_model, write_text
 from pytest_execgo.models.benchmark import (
     BenchmarkResult,
@@ -61,13 +61,13 @@ def finish(session: pytest.Session, state: PluginState) -> None:
                 faults=_faults(state),
             )
         )
-    except UsageError as error:
-        _failed(session, state, f"benchmark: {error}")
+    except (UsageError, HarnessError) as error:
+        report_failed(session, state, f"benchmark: {error}")
         return
     if options.value(state.config, "resume"):
         _judge_whole_run(session, state.result)
     for line in record.damaged.values():
-        _failed(session, state, line)
+        report_failed(session, state, line)
     state.tripped = [why for gate in state.gates if (why := gate.tripped(state.result))]
     differ = any(replay.differences for replay in state.result.replays)
     if (state.tripped or differ) and session.exitstatus == pytest.ExitCode.OK:
@@ -79,9 +79,11 @@ def finish(session: pytest.Session, state: PluginState) -> None:
         try:
             text = checked_return(format_.render(state.result), str, "render()")
             write_text(folder / name, text)
+        except HarnessError as error:
+            report_failed(session, state, str(error))
         except Exception as error:
             # A format may be an extension's code and raise anything.
-            _failed(session, state, f"{name}: {type(error).__name__}: {error}")
+            report_failed(session, state, f"{name}: {type(error).__name__}: {error}")
 
 
 def _judge_whole_run(session: pytest.Session, result: BenchmarkResult) -> None:
@@ -136,7 +138,8 @@ def _faults(state: PluginState) -> dict[str, list[tuple[str, str]]]:
     }
 
 
-def _failed(session: pytest.Session, state: PluginState, text: str) -> None:
+def report_failed(session: pytest.Session, state: PluginState, text: str) -> None:
+    """Show that a report is missing or incomplete, and let the run fail."""
     state.report_failures.append(text)
     if session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.INTERNAL_ERROR

@@ -25,7 +25,7 @@ from pytest_execgo.adapter.recorded import DIVERGENCE, Recorded
 from pytest_execgo.adapter.script import answers
 from pytest_execgo.chaos.model_proxy import ModelProxy
 from pytest_execgo.errors import HarnessError, PlanError, UsageError, checked_return
-from pytest_execgo.files.writing import write_json, write_model
+from pytest_execgo.files.writing import make_folder, write_json, write_model
 from pytest_execgo.models.context import ModelProfile, PlanBudget, PlanContext
 from pytest_execgo.models.document import SCHEMA_VERSION, load
 from pytest_execgo.models.events import AnswerJudged, ModelReplied, ModelUsed
@@ -151,11 +151,8 @@ class Planning:
         if self.recording is None:
             return
         path = self.context.scenario.recording_path(self.recording.framework)
-        try:
-            path.parent.mkdir(exist_ok=True)
-            write_model(path, self.recording)
-        except OSError as error:
-            raise HarnessError(f"the recording {path} cannot be written: {error}") from None
+        make_folder(path.parent)
+        write_model(path, self.recording)
 
     def _replay(self, adapter: Adapter, workspace: Path, trace: PlanTrace) -> StandardPlan:
         recording = self._recording(adapter.name)

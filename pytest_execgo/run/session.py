@@ -13,7 +13,7 @@ from time import monotonic
 
 from pytest_execgo.chaos.loaded_profile import LoadedProfile
 from pytest_execgo.errors import HarnessError, UsageError
-from pytest_execgo.files.writing import write_model
+from pytest_execgo.files.writing import make_folder, make_new_folder, write_model
 from pytest_execgo.harness.fleet import Fleet
 from pytest_execgo.models.benchmark import TrialResult
 from pytest_execgo.models.plan import Mode
@@ -120,12 +120,9 @@ class RunSession:
         rng_override = f"{caller}:{self._calls[caller]}" if caller else ""
         trial = Trial(Cell(found.id, framework, mode, chaos), 0, rng_override, caller)
         self.run.open()
-        while True:
-            try:
-                self.run.trial_folder(trial.trial_id).mkdir(parents=True)
-                break
-            except FileExistsError:
-                trial = replace(trial, repetition=trial.repetition + 1)
+        make_folder(self.run.trial_folder(trial.trial_id).parent)
+        while not make_new_folder(self.run.trial_folder(trial.trial_id)):
+            trial = replace(trial, repetition=trial.repetition + 1)
         return self.run_trial(trial, found)
 
     def run_trial(
@@ -157,7 +154,7 @@ class RunSession:
         self._controlled = True
 
     def _run_control(self, control: Control, links: frozenset[str], folder: Path) -> TrialResult:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         scenario, profile = control.load(self.matrix.registry)
         fleet = self.ensure_fleet(links)
         # Every process runs the controls, perhaps all on one external engine: ids must differ.
@@ -178,7 +175,7 @@ class RunSession:
             shutil.rmtree(folder)
             # A runtime refuses ids that it knows: a second attempt needs others.
             prefix += f".{secrets.token_hex(2)}"
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         context = TrialContext(
             self.run, self.matrix, trial, scenario, profile, fleet, folder, prefix, node_id
         )

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pytest_execgo.errors import HarnessError
-from pytest_execgo.files.writing import write_model
+from pytest_execgo.files.writing import write_model, writing
 from pytest_execgo.harness.fleet import FleetSpec
 from pytest_execgo.models.benchmark import BenchmarkRunRequest, Environment, ServiceInfo
 from pytest_execgo.models.chaos import ChaosProfile
@@ -65,12 +64,10 @@ class Run:
     def open(self) -> None:
         """Make the run's folder with its ``request.json``, and point ``reports/latest`` to it. Calling
         it twice is harmless; raises :class:`HarnessError`."""
-        try:
+        with writing(self.folder):
             self.reports.mkdir(parents=True, exist_ok=True)
             # Records hold prompts, plans and output: no other user of this machine may read them.
             self.folder.mkdir(mode=0o700, exist_ok=True)
-            if not (self.folder / "request.json").exists():
-                write_model(self.folder / "request.json", self.request)
-            point_latest(self.reports, self.run_id)
-        except OSError as error:
-            raise HarnessError(f"the run's folder {self.folder} cannot be made: {error}") from None
+        if not (self.folder / "request.json").exists():
+            write_model(self.folder / "request.json", self.request)
+        point_latest(self.reports, self.run_id)

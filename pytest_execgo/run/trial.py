@@ -54,6 +54,8 @@ def run_trial(context: TrialContext) -> FinishedTrial:
             clean = _execute(context, planning, workspace, recorder)
         finally:
             logs.save(context.folder / "logs")
+        # Without its record, a verdict has no evidence.
+        recorder.check()
         result = _judge(context, recorder)
         write_model(context.folder / "result.json", result)
         if result.verdict.status == "passed":

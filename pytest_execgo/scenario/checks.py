@@ -22,6 +22,7 @@ from pytest_execgo.models.document import read_data
 from pytest_execgo.models.events import CheckEvaluated
 from pytest_execgo.models.path import PathError, search
 from pytest_execgo.models.plan import StandardPlan
+from pytest_execgo.models.shorten import shortened
 from pytest_execgo.scenario.manifest import (
     FileCheck,
     JsonSchemaCheck,
@@ -31,6 +32,9 @@ from pytest_execgo.scenario.manifest import (
     ValueCheck,
 )
 from pytest_execgo.scenario.matching import Matcher, MatchProblem
+
+# Of each value in the record of a check, in characters of its JSON text.
+_LONGEST_VALUE = 20_000
 
 
 @dataclass(frozen=True)
@@ -94,9 +98,9 @@ def evaluate(scenario: Scenario, view: TrialView) -> Iterator[CheckEvaluated]:
             index=index,
             kind=check.kind,
             ok=finding.ok,
-            message=finding.message,
-            expected=finding.expected,
-            got=finding.got,
+            message=shortened(finding.message, _LONGEST_VALUE),
+            expected=shortened(finding.expected, _LONGEST_VALUE),
+            got=shortened(finding.got, _LONGEST_VALUE),
             task=getattr(check, "task", None),
             raised=finding.raised,
         )

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from pytest_execgo.errors import UsageError
+from pytest_execgo.errors import HarnessError, UsageError
 from pytest_execgo.files.reading import FileProblem, read_bounded
-from pytest_execgo.files.writing import write_text
+from pytest_execgo.files.writing import LineFile, make_folder, make_new_folder, write_text
 from pytest_execgo.models import document
 from pytest_execgo.models.document import load, read_data, read_text
 from pytest_execgo.models.plan import StandardPlan
@@ -112,8 +112,12 @@ def test_a_file_is_written_whole_or_not_at_all(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "replace", full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(HarnessError) as error:
         write_text(path, "new")
+    assert str(error.value) == (
+        f"{path}: cannot be written: No space left on device; "
+        "free space on this disk, then repeat the run"
+    )
     assert path.read_text() == "old"
     assert os.listdir(tmp_path) == ["a.json"]
 
@@ -126,3 +130,42 @@ def test_half_characters_do_not_keep_a_file_from_being_written(tmp_path: Path) -
 def test_a_long_name_leaves_room_for_the_temporary_name(tmp_path: Path) -> None:
     write_text(tmp_path / ("x" * 250), "text")
     assert len(os.listdir(tmp_path)) == 1
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has /dev/full")
+def test_the_first_line_that_cannot_be_written_is_the_problem(tmp_path: Path) -> None:
+    path = tmp_path / "timeline.jsonl"
+    path.symlink_to("/dev/full")
+    lines = LineFile(path)
+    lines.check()
+    lines.add("one")
+    lines.add("two")
+    assert lines.problem is not None
+    assert lines.problem.startswith(f"{path}: cannot be written: No space left on device")
+    with pytest.raises(HarnessError, match="No space left"):
+        lines.check()
+    lines.close()
+    lines.add("after the end")
+
+
+def test_lines_are_appended_or_the_file_begins_anew(tmp_path: Path) -> None:
+    path = tmp_path / "lines"
+    for append in (False, True, False):
+        file = LineFile(path, append=append)
+        file.add("a" * 100_000)
+        file.add("b\ud800")
+        file.close()
+    assert path.read_text() == "a" * 100_000 + "\nb?\n"
+
+
+def test_a_file_in_a_missing_folder_and_a_folder_in_a_file_are_one_line(tmp_path: Path) -> None:
+    with pytest.raises(HarnessError, match=r"lines: cannot be written: No such file or directory$"):
+        LineFile(tmp_path / "missing" / "lines")
+    (tmp_path / "file").touch()
+    with pytest.raises(HarnessError, match=r"below: cannot be written: Not a directory$"):
+        make_folder(tmp_path / "file" / "below")
+
+
+def test_a_new_folder_is_made_once(tmp_path: Path) -> None:
+    assert make_new_folder(tmp_path / "new")
+    assert not make_new_folder(tmp_path / "new")
