@@ -15,11 +15,17 @@ from contextlib import suppress
 from io import BufferedReader
 from pathlib import Path
 
+from pytest_execgo.files.reading import FileProblem
+
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # O_NONBLOCK: the opening of a named pipe does not wait for a writer.
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _NO_SUCH_FILE = {errno.ENOENT, errno.ELOOP, errno.ENOTDIR, errno.ENXIO}
 _BLOCK = 1024 * 1024
+LARGEST_FILE = 1_000_000_000
+"""That is read, in bytes."""
+_MOST_ENTRIES = 10_000
+_MOST_LINES = 1000
 
 
 def open_inside(folder: Path, relative: str) -> BufferedReader:
@@ -58,16 +64,28 @@ def _open(base: Path, between: list[str], name: str) -> int:
 
 
 def sha256_inside(folder: Path, relative: str) -> str | None:
-    """The sha256 (hex) of a file as in :func:`open_inside`; ``None`` if there is none."""
+    """The sha256 (hex) of a file as in :func:`open_inside`; ``None`` if there is none.
+
+    Raises :class:`FileProblem` for a file that is larger than 1 GB: a sparse file of any size takes no
+    space on a disk, but its content takes time to read.
+    """
     try:
-        with open_inside(folder, relative) as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        file = open_inside(folder, relative)
     except FileNotFoundError:
         return None
+    with file:
+        digest, read = hashlib.sha256(), 0
+        while block := file.read(_BLOCK):
+            digest.update(block)
+            read += len(block)
+            if read > LARGEST_FILE:
+                raise FileProblem(f"larger than {LARGEST_FILE // 10**9} GB, the limit")
+    return digest.hexdigest()
 
 
 def copy_tree(source: Path, target: Path, most_bytes: int) -> list[str]:
-    """Copy a folder, at most ``most_bytes`` of content; returns one line for each file left out.
+    """Copy a folder, at most ``most_bytes`` of content and 10,000 entries; returns one line for each
+    entry left out, at most 1,000 of them.
 
     Links are copied as links. A link in place of ``source`` is not followed: then nothing is copied.
     """
@@ -79,10 +97,14 @@ def copy_tree(source: Path, target: Path, most_bytes: int) -> list[str]:
     target.mkdir(exist_ok=True)
     if source.is_symlink():
         return ["the workspace was replaced by a link, which is not followed"]
+    entries = 0
     for folder, folders, files, descriptor in os.fwalk(source, onerror=failed):
         below = Path(folder).relative_to(source)
         (target / below).mkdir(exist_ok=True)
         for name in sorted((*folders, *files)):
+            entries += 1
+            if entries > _MOST_ENTRIES or len(left) >= _MOST_LINES:
+                return [*left, f"{below / name} and all that follow: too many files"]
             try:
                 reason, size = _copy(name, descriptor, target / below / name, most_bytes)
             except OSError as error:

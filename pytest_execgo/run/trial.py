@@ -11,6 +11,7 @@ from typing import Any
 from pytest_execgo.benchmark.metrics import outcome_digest, plan_facts, trial_metrics
 from pytest_execgo.chaos.controller import ChaosController
 from pytest_execgo.chaos.model_proxy import ModelProxy
+from pytest_execgo.files.reading import FileProblem
 from pytest_execgo.files.workspace import remove_tree, sha256_inside
 from pytest_execgo.files.writing import write_model
 from pytest_execgo.harness.fleet import Fleet
@@ -168,13 +169,20 @@ def _check(
                 ArtifactSeen(
                     stage_id=stage.stage_id,
                     path=artifact.path,
-                    sha256=sha256_inside(workspace, artifact.path),
+                    sha256=_digest(workspace, artifact.path),
                     expected_sha256=artifact.sha256,
                 )
             )
     view = TrialView(plan, results, workspace, context.scenario.manifest.input)
     for event in evaluate(context.scenario, view):
         recorder.add(event)
+
+
+def _digest(workspace: Path, path: str) -> str | None:
+    try:
+        return sha256_inside(workspace, path)
+    except FileProblem:
+        return None
 
 
 def _judge(context: TrialContext, recorder: TimelineRecorder) -> TrialResult:

@@ -17,7 +17,8 @@ from typing import Any
 
 import jsonschema
 
-from pytest_execgo.files.workspace import sha256_inside
+from pytest_execgo.files.reading import FileProblem, read_bounded
+from pytest_execgo.files.workspace import LARGEST_FILE, sha256_inside
 from pytest_execgo.models.document import read_data
 from pytest_execgo.models.events import CheckEvaluated
 from pytest_execgo.models.path import PathError, search
@@ -202,12 +203,15 @@ def _file(check: FileCheck, scenario: Scenario, view: TrialView) -> _Finding:
     if check.absent:
         absent = not os.path.lexists(view.workspace / check.path)
         return _Finding(absent, f"{check.path}: expected to be absent")
-    got = sha256_inside(view.workspace, check.path)
+    try:
+        got = sha256_inside(view.workspace, check.path)
+    except FileProblem as problem:
+        return _Finding(False, f"{check.path}: {problem}")
     if got is None:
         return _Finding(False, f"{check.path}: no such file in the workspace", "a file", None)
     expected = check.sha256
     if check.equals_file:
-        golden = (scenario.folder / check.equals_file).read_bytes()
+        golden = read_bounded(scenario.folder / check.equals_file, LARGEST_FILE)
         expected = hashlib.sha256(golden).hexdigest()
     if expected is not None and got != expected:
         message = f"{check.path}: expected sha256 {expected[:12]}…, got {got[:12]}…"

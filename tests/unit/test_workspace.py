@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from pytest_execgo.files.reading import FileProblem
 from pytest_execgo.files.workspace import copy_tree, open_inside, remove_tree, sha256_inside
 
 LIMIT = 1000
@@ -118,6 +119,27 @@ def test_the_limit_of_a_copy_is_for_all_files_together(workspace: Path, tmp_path
     for name in ("a", "b", "c"):
         (workspace / name).write_bytes(b"x" * 400)
     assert copy_tree(workspace, tmp_path / "copy", LIMIT) == ["c: 400 bytes are too many"]
+
+
+def test_the_number_of_files_in_a_copy_is_limited(
+    workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pytest_execgo.files.workspace._MOST_ENTRIES", 3)
+    for name in "abcdefgh":
+        (workspace / name).touch()
+    (line,) = copy_tree(workspace, tmp_path / "copy", LIMIT)
+    assert line.endswith("and all that follow: too many files")
+    assert len(list((tmp_path / "copy").iterdir())) == 3
+
+
+def test_a_sparse_file_is_not_read_to_its_end(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with (workspace / "sparse").open("wb") as file:
+        file.truncate(10**12)
+    monkeypatch.setattr("pytest_execgo.files.workspace.LARGEST_FILE", 10**7)
+    with pytest.raises(FileProblem, match="larger than"):
+        sha256_inside(workspace, "sparse")
 
 
 def test_removal_leaves_files_of_the_user_alone(workspace: Path, victim: Path) -> None:

@@ -14,7 +14,8 @@ class ChecksStarted(Event):
 
 
 class ArtifactSeen(Event):
-    """A file in the workspace at the end; ``sha256`` is null if the file does not exist."""
+    """A file in the workspace at the end; ``sha256`` is null if the file does not exist, or is larger
+    than 1 GB."""
 
     event_type: Literal["artifact_seen"] = "artifact_seen"
     stage_id: str
