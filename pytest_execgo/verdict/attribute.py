@@ -68,7 +68,7 @@ def attribute(events: Sequence[EvidenceEvent]) -> tuple[Attribution, ...]:
         for cause in rule(evidence):
             found.setdefault((cause.layer, cause.code), cause)
     causes = list(found.values())
-    problem = [e for e in evidence.of(StageFinished) if e.outcome != "succeeded"]
+    problem = evidence.failed_stages()
     if problem and all(cause.mitigated for cause in causes):
         ids = tuple(event.event_id for event in problem)
         names = ", ".join(f"{event.stage_id} {event.outcome}" for event in problem)
@@ -383,7 +383,7 @@ def _checks(evidence: Evidence) -> Iterator[Attribution]:
             yield _cause("verifier", "check_raised", confidence, (event.event_id,), event.message)
     plain = [event for event in failed if not event.raised]
     stages = evidence.of(StageFinished)
-    if plain and stages and all(event.outcome == "succeeded" for event in stages):
+    if plain and stages and not evidence.failed_stages():
         if _wrong_content_used(evidence):
             return
         first = plain[0]

@@ -8,6 +8,7 @@ from math import inf
 from typing import TypeVar
 
 from pytest_execgo.models.events import (
+    CheckEvaluated,
     Event,
     EvidenceEvent,
     FixtureRequest,
@@ -57,18 +58,43 @@ class Evidence:
         return [event for event in self.events if isinstance(event, kind)]
 
     def failures(self) -> list[TaskChanged]:
-        """The first failed state of each task, one per submission."""
+        """The first failed state of each task, one per submission, without :meth:`demanded` ones."""
         seen: dict[str, TaskChanged] = {}
+        demanded = self.demanded()
         for event in self.of(TaskChanged):
-            if event.status == "failed":
+            if event.status == "failed" and event.task_id not in demanded:
                 seen.setdefault(event.engine_task_id, event)
         return list(seen.values())
+
+    def demanded(self) -> frozenset[str]:
+        """The tasks that failed as a check demands (``status: failed``). Such a failure is a result of
+        the plan, not a problem with a cause."""
+        return frozenset(
+            check.task
+            for check in self.of(CheckEvaluated)
+            if check.task and check.ok and check.kind == "task" and check.expected == "failed"
+        )
+
+    def failed_stages(self) -> list[StageFinished]:
+        """The stages that did not succeed, without those in which only :meth:`demanded` tasks failed."""
+        return [
+            stage
+            for stage in self.of(StageFinished)
+            if stage.outcome != "succeeded" and not self._failed_as_demanded(stage)
+        ]
+
+    def _failed_as_demanded(self, stage: StageFinished) -> bool:
+        failed = {
+            event.task_id
+            for event in self.of(TaskChanged)
+            if event.stage_id == stage.stage_id and event.status == "failed"
+        }
+        return stage.outcome == "failed" and bool(failed) and failed <= self.demanded()
 
     def first_failure_at(self) -> float:
         """When the first stage ended without success; infinity if every stage succeeded. What fails
         later may be a consequence."""
-        ends = (e.at_ms for e in self.of(StageFinished) if e.outcome != "succeeded")
-        return min(ends, default=inf)
+        return min((stage.at_ms for stage in self.failed_stages()), default=inf)
 
     def health(self, service: str) -> list[Health]:
         """The problems of a service that health checks saw, in order of time."""

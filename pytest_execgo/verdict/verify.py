@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf
+from typing import TypeGuard
 
 from pytest_execgo.models.benchmark import (
     Attribution,
@@ -39,6 +40,7 @@ from pytest_execgo.models.events import (
     evidence,
 )
 from pytest_execgo.verdict.attribute import attribute
+from pytest_execgo.verdict.evidence import Evidence
 from pytest_execgo.verdict.explain import explain
 
 Events = Sequence[EvidenceEvent | ChaosEvent]
@@ -202,9 +204,9 @@ class _Ruling:
         for event in self.facts:
             if isinstance(event, PlanFailed):
                 return f"no plan: {event.message}"
-            if isinstance(event, StageFinished) and event.outcome != "succeeded":
-                outcome = event.outcome.replace("_", " ")
-                return f"stage {event.stage_id} did not finish ({outcome})"
+        for stage in Evidence(self.facts).failed_stages():
+            outcome = stage.outcome.replace("_", " ")
+            return f"stage {stage.stage_id} did not finish ({outcome})"
         bad = [check for check in self.checks if not check.ok]
         if bad:
             return f"{len(bad)} of {len(self.checks)} checks do not hold"
@@ -215,13 +217,14 @@ class _Ruling:
         injections = [fault.at_ms for fault in self.faults if fault.at_ms is not None]
         injected_at = min(injections, default=inf)
         fired = any(fault.status == "fired" for fault in self.faults)
+        demanded = Evidence(self.facts).demanded()
         # Without a fault, a failed task is the plan's own result. Only a task that was lost or
         # submitted again, or an engine that did not answer, means that something had to recover.
         affected = any(
             isinstance(event, (TaskLost, EngineUnreachable, Resubmitted))
             or (event.at_ms >= injected_at and _unusable_answer(event))
             or (fired and isinstance(event, SubmitRejected))
-            or (fired and isinstance(event, TaskChanged) and event.status == "failed")
+            or (fired and _failed(event) and event.task_id not in demanded)
             for event in self.facts
         )
         outcomes = {e.outcome for e in self.facts if isinstance(e, StageFinished)}
@@ -232,6 +235,10 @@ class _Ruling:
         if "lost" in outcomes:
             return "lost"
         return "degraded" if affected else "not_needed"
+
+
+def _failed(event: EvidenceEvent) -> TypeGuard[TaskChanged]:
+    return isinstance(event, TaskChanged) and event.status == "failed"
 
 
 def _unusable_answer(event: EvidenceEvent) -> bool:

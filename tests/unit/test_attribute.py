@@ -730,3 +730,41 @@ def test_a_stuck_stage_blames_only_its_own_unfinished_tasks() -> None:
 @pytest.mark.parametrize("outcome", ["lost", "failed", "rejected", "unreachable"])
 def test_only_a_stuck_stage_is_named_stuck(outcome: str) -> None:
     assert names(running("a", "h"), ended(outcome, "a")) == ["unknown/unexplained/possible"]
+
+
+def demanded(task: str = "a", *, ok: bool = True, expected: str = "failed") -> t.CheckEvaluated:
+    return t.CheckEvaluated(
+        event_id=f"check-{task}", at_ms=95, index=0, kind="task", ok=ok, message="m", task=task,
+        expected=expected, got="failed",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("events", "causes"),
+    [
+        ([failed(EXIT), ended("failed"), demanded()], ["none/no_failure/certain"]),
+        (
+            [failed(EXIT), failed(EXIT, "b"), ended("failed"), demanded(), demanded("b")],
+            ["none/no_failure/certain"],
+        ),
+        (
+            [failed(EXIT), failed(EXIT, "b"), ended("failed"), demanded()],
+            ["task/exit_non_zero/certain"],
+        ),
+        (
+            [failed(EXIT), ended("failed"), demanded(ok=False, expected="success")],
+            ["task/exit_non_zero/certain"],
+        ),
+        ([failed(EXIT), ended("failed"), demanded(ok=False)], ["task/exit_non_zero/certain"]),
+        ([failed(EXIT), ended("stuck", "b"), demanded()], ["engine/stuck/likely"]),
+        ([failed(EXIT), ended("failed"), demanded(), checked()], ["task/wrong_output/possible"]),
+        (
+            [failed(EXIT), exited("runtime"), failed(LOST, "b"), ended("failed"), demanded()],
+            ["runtime/handle_lost/certain"],
+        ),
+    ],
+)
+def test_a_failure_that_a_check_demands_has_no_cause(
+    events: list[t.EvidenceEvent], causes: list[str]
+) -> None:
+    assert [f"{c.name}/{c.confidence}" for c in attribute(events)] == causes

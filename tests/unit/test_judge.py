@@ -468,3 +468,35 @@ def test_a_possible_cause_counts_only_if_no_other_cause_is_blamed() -> None:
     task = profile("expected_failure", {"layer": "task", "code": "wrong_output"})
     verdict, _ = judge(task, [ARMED, FIRED, stage("succeeded"), BAD, DONE])
     assert (verdict.status, verdict.cause_named) == ("passed", True)
+
+
+DEMANDED_FAILURE = t.TaskChanged(
+    stage_id="s", round=0, task_id="a", engine_task_id="x.a", status="failed", at_ms=2,
+    error=t.TaskError(message="exit status 3", raw_code="exit_non_zero"), created_at=NOW, updated_at=NOW,
+)  # fmt: skip
+STAGE_FAILED = t.StageFinished(
+    stage_id="s",
+    outcome="failed",
+    duration_ms=1,
+    engine_time_ms=1,
+    rounds=1,
+    unfinished=(),
+    at_ms=3,
+)
+DEMAND = t.CheckEvaluated(
+    index=0, kind="task", ok=True, message="m", task="a", expected="failed", got="failed", at_ms=8
+)
+
+
+def test_a_failure_that_a_check_demands_needs_no_recovery() -> None:
+    events: list[TimelineEvent] = [ARMED, FIRED, DEMANDED_FAILURE, STAGE_FAILED, DEMAND, DONE]
+    verdict, _ = judge(RECOVER, events)
+    assert verdict.recovery == "not_needed"
+    verdict, _ = judge(RECOVER, [*events[:4], GOOD, DONE])
+    assert verdict.recovery == "recovered"
+
+
+def test_a_stage_that_failed_as_demanded_is_not_what_went_wrong() -> None:
+    events: list[TimelineEvent] = [DEMANDED_FAILURE, STAGE_FAILED, DEMAND, BAD, DONE]
+    verdict, _ = judge(CLEAN, events)
+    assert verdict.outcome == "expected: all checks hold · got: 1 of 2 checks do not hold"
