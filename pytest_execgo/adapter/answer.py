@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 _EVENT_STREAM = "text/event-stream"
@@ -41,6 +42,14 @@ class Answer:
         return self.content_type.startswith(_EVENT_STREAM)
 
 
+# An escaped backslash is matched first: what follows it is text, not an escape.
+_SURROGATES = re.compile(
+    r"\\\\"
+    r"|(?P<pair>\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})"
+    r"|(?P<half>\\u[dD][89a-fA-F][0-9a-fA-F]{2})"
+)
+
+
 class AnswerSource(Protocol):
     """What gives answers: a real endpoint or a recording."""
 
@@ -50,6 +59,19 @@ class AnswerSource(Protocol):
     def answer(self, number: int, path: str, asked: Any, seconds: float) -> Answer:
         """The answer to request ``number`` (from 0) with the JSON body ``asked``, within ``seconds``;
         raises :class:`PlanError`."""
+
+
+def whole_characters(answer: Answer) -> Answer:
+    """``answer`` with U+FFFD for each half of a character (lone surrogate) that its JSON escapes.
+
+    A framework sends the text back when it asks for a repair, and no client can encode half a character.
+    """
+    return replace(answer, text=_SURROGATES.sub(_whole, answer.text))
+
+
+def _whole(found: re.Match[str]) -> str:
+    escaped_backslash = found["half"] is None and found["pair"] is None
+    return found[0] if escaped_backslash or found["pair"] else r"\ufffd"
 
 
 def in_one_line(text: Any) -> str:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Any
 
-from pytest_execgo.adapter.answer import Answer, AnswerSource, parsed, usage
+from pytest_execgo.adapter.answer import Answer, AnswerSource, parsed, usage, whole_characters
 from pytest_execgo.adapter.answer_problem import problem
 from pytest_execgo.adapter.base import PlanTrace
 from pytest_execgo.adapter.budget import Budget
@@ -147,7 +147,7 @@ class ModelGateway:
             self.requests += attempt == 1
             began = monotonic()
             left = self._budget.seconds_left()
-            answer = self._source.answer(len(self.exchanges), path, asked, left)
+            answer = whole_characters(self._source.answer(len(self.exchanges), path, asked, left))
             self._note(number, attempt, asked, answer, monotonic() - began)
             if answer.late:
                 # If the plan's time is up, report that instead of a slow endpoint.

@@ -15,6 +15,8 @@ from pytest_execgo.models.messages import explain
 from pytest_execgo.models.plan import PlanStage, StandardPlan
 from pytest_execgo.models.plan_rules import Problem, plan_problems
 
+REPLACEMENT = "\ufffd"
+
 
 # Its docstring is part of the JSON Schema that models get: changing it invalidates recordings.
 class PlanDraft(Document):
@@ -43,8 +45,13 @@ class Landing:
 
 def land_text(answer: str, context: PlanContext) -> Landing:
     """:func:`land` for an answer as text: one JSON object, alone or in a fenced code block."""
+    return land_json(_unfenced(answer), context)
+
+
+def land_json(answer: str, context: PlanContext) -> Landing:
+    """:func:`land` for an answer as text: one JSON object."""
     try:
-        return land(json.loads(_unfenced(answer), parse_constant=_no_constant), context)
+        return land(json.loads(answer, parse_constant=_no_constant), context)
     except (ValueError, RecursionError) as error:
         problem = Problem("broken_json", "answer", f"not one JSON object: {error}")
         return Landing(None, (problem,))
@@ -64,13 +71,29 @@ def land(answer: Any, context: PlanContext) -> Landing:
         mode=context.mode,
         stages=draft.stages,
     )
-    try:
-        json.dumps(plan.model_dump(), ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        message = "it contains half characters (lone surrogates), which cannot be encoded as UTF-8"
-        return Landing(None, (Problem("schema", "answer", message),))
+    reason = _not_json(plan)
+    if reason:
+        return Landing(None, (Problem("schema", "answer", reason),))
     problems = (*plan_problems(plan), *_unknown_tools(plan, context.capabilities))
     return Landing(None if problems else plan, problems)
+
+
+def _not_json(plan: StandardPlan) -> str | None:
+    """Why a plan cannot be sent as JSON; ``None`` if it can."""
+    try:
+        text = json.dumps(plan.model_dump(), ensure_ascii=False, allow_nan=False)
+        text.encode()
+    except UnicodeEncodeError:
+        return "it contains half characters (lone surrogates), which cannot be encoded as UTF-8"
+    except ValueError:
+        return "it contains NaN or an infinite number, which JSON does not have"
+    except RecursionError:
+        return "it is nested too deeply"
+    if REPLACEMENT in text:
+        return (
+            "it contains the character U+FFFD, which stands for a character that was not complete"
+        )
+    return None
 
 
 def _no_constant(name: str) -> None:

@@ -46,7 +46,7 @@ class LangGraphAdapter(FrameworkAdapter):
 def _graph(context: PlanContext, trace: PlanTrace) -> Any:
     from langchain_core.messages import AIMessage
     from langgraph.graph import END, START, StateGraph
-    from openai import LengthFinishReasonError
+    from openai import ContentFilterFinishReasonError, LengthFinishReasonError
 
     model = _model(context)
 
@@ -56,12 +56,15 @@ def _graph(context: PlanContext, trace: PlanTrace) -> Any:
         except LengthFinishReasonError as error:
             # An answer that was cut off breaks a rule and is repaired like any other.
             answer = AIMessage(error.completion.choices[0].message.content or "")
+        except ContentFilterFinishReasonError:
+            # So does one that a filter cut off; the exception does not hold its text.
+            answer = AIMessage("")
         return {"messages": [*state["messages"], answer]}
 
     def validate(state: PlanState) -> dict[str, Any]:
-        return {
-            "landing": trace.record_landing(land_text(str(state["messages"][-1].content), context))
-        }
+        # The content may be a list of parts; `text` joins those that are text.
+        text = str(state["messages"][-1].text)
+        return {"landing": trace.record_landing(land_text(text, context))}
 
     def repair(state: PlanState) -> dict[str, Any]:
         landing = state["landing"]

@@ -6,7 +6,7 @@ from typing import Any
 
 from pytest_execgo.adapter.base import PlanTrace
 from pytest_execgo.adapter.framework import AsyncFrameworkAdapter, client_settings, model_settings
-from pytest_execgo.adapter.landing import Landing, PlanDraft, land, land_text
+from pytest_execgo.adapter.landing import Landing, PlanDraft, land, land_json
 from pytest_execgo.adapter.prompt import prompt
 from pytest_execgo.models.context import PlanContext
 from pytest_execgo.models.plan_rules import Problem
@@ -35,9 +35,11 @@ class PydanticAIAdapter(AsyncFrameworkAdapter):
                 retries=context.max_repairs,
             )
 
+            judge = _Judge(context, trace)
+
             @agent.output_validator  # type: ignore[untyped-decorator]
             def check(draft: PlanDraft) -> PlanDraft:
-                landing = land(draft, context)
+                landing = judge.accepted(draft)
                 if landing.plan is None:
                     raise ModelRetry(landing.message)
                 return draft
@@ -45,24 +47,59 @@ class PydanticAIAdapter(AsyncFrameworkAdapter):
             try:
                 async with agent.iter(texts.task) as run:
                     async for node in run:
+                        # A node is reported before it runs, so the one before it has run by now.
+                        judge.record()
                         trace.add("node", node=type(node).__name__)
                         if Agent.is_call_tools_node(node):
-                            # Not in the validator: it does not see what the framework refuses.
-                            trace.record_landing(_landing(node.model_response, context))
+                            judge.response = node.model_response
             except UnexpectedModelBehavior as error:
                 # All retries are used up; the recorded landings explain it better.
+                judge.record()
                 trace.add("gave_up", message=str(error))
 
 
-def _landing(response: Any, context: PlanContext) -> Landing:
-    """The landing of the arguments with which an answer calls the tool."""
-    for part in response.parts:
-        if part.part_kind == "tool-call":
-            # The raw text: the framework wraps arguments that are not JSON.
-            args = part.args if isinstance(part.args, str) else part.args_as_json_str()
-            return land_text(args, context)
-    message = f"the answer does not call the tool {_TOOL}"
-    return Landing(None, (Problem("no_tool_call", "answer", message),))
+class _Judge:
+    """Records one landing per answer: of the output that the framework accepted, and otherwise of the
+    text, because the validator does not see what the framework refuses."""
+
+    def __init__(self, context: PlanContext, trace: PlanTrace) -> None:
+        self._context, self._trace = context, trace
+        self.response: Any = None
+        self._accepted: Landing | None = None
+
+    def accepted(self, draft: PlanDraft) -> Landing:
+        """The landing of an output of the framework."""
+        self._accepted = land(draft, self._context)
+        return self._accepted
+
+    def record(self) -> None:
+        """Record the landing of the answer that was handled last, if there is one."""
+        response, accepted = self.response, self._accepted
+        self.response = self._accepted = None
+        if response is not None:
+            self._trace.record_landing(accepted or _refused(response, self._context))
+
+
+def _refused(response: Any, context: PlanContext) -> Landing:
+    """Why the framework accepted no call of the tool in an answer."""
+    calls = [part for part in response.parts if part.part_kind == "tool-call"]
+    ours = [call for call in calls if call.tool_name == _TOOL]
+    if not ours:
+        others = ", ".join(repr(call.tool_name) for call in calls)
+        message = f"the answer does not call the tool {_TOOL}" + (
+            f", but {others}" if others else ""
+        )
+        return Landing(None, (Problem("no_tool_call", "answer", message),))
+    landing = land_json(_arguments(ours[0]), context)
+    if landing.plan is None:
+        return landing
+    message = f"the framework does not accept the arguments of {_TOOL}"
+    return Landing(None, (Problem("schema", "answer", message),))
+
+
+def _arguments(call: Any) -> str:
+    # The raw text: the framework wraps arguments that are not JSON.
+    return call.args if isinstance(call.args, str) else str(call.args_as_json_str())
 
 
 def _model(context: PlanContext, client: Any) -> Any:

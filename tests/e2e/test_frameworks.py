@@ -147,6 +147,90 @@ def test_a_legal_plan_in_plain_text_lands_or_breaks_no_tool_call(
         assert metrics["prompt_tokens"] is None, "this endpoint does not count tokens"
 
 
+def plan_text() -> str:
+    """A legal plan for ``codegen_exec``, as a model answers it."""
+    plan = yaml.safe_load((builtin_folder() / "codegen_exec/plan.yaml").read_text())
+    return json.dumps({"stages": plan["stages"]})
+
+
+def call(name: str, arguments: str, number: int = 1) -> dict[str, Any]:
+    function = {"name": name, "arguments": arguments}
+    return {"id": f"c{number}", "type": "function", "function": function}
+
+
+def completion(message: dict[str, Any], finish: str = "stop") -> dict[str, Any]:
+    choice = {"index": 0, "message": {"role": "assistant", **message}, "finish_reason": finish}
+    return {"id": "1", "object": "chat.completion", "created": 0, "model": "m", "choices": [choice]}
+
+
+def calls(*tools: dict[str, Any]) -> dict[str, Any]:
+    return completion({"content": None, "tool_calls": tools}, "tool_calls")
+
+
+PARTS = [{"type": "text", "text": plan_text()}]
+CUT_OFF = plan_text()[:80]
+TEXT_ANSWERS: dict[str, tuple[dict[str, Any], list[str]]] = {
+    "filtered": (completion({"content": None}, "content_filter"), ["broken_json"]),
+    "filtered_in_the_middle": (completion({"content": CUT_OFF}, "content_filter"), ["broken_json"]),
+    "cut_off": (completion({"content": CUT_OFF}, "length"), ["broken_json"]),
+    "half_a_character": (completion({"content": '{"stages": "\ud800"}'}), ["schema"]),
+}
+TOOL_ANSWERS: dict[str, tuple[dict[str, Any], list[str]]] = {
+    "other_tool_first": (calls(call("other", "{}"), call("submit_plan", plan_text(), 2)), []),
+    "two_calls": (calls(call("submit_plan", "{}"), call("submit_plan", plan_text(), 2)), []),
+    "other_tool": (calls(call("other", plan_text())), ["no_tool_call"]),
+    "fenced": (calls(call("submit_plan", f"```json\n{plan_text()}\n```")), []),
+    "two_values": (calls(call("submit_plan", plan_text() * 2)), ["broken_json"]),
+    "nan": (calls(call("submit_plan", '{"stages": [], "x": NaN}')), ["broken_json"]),
+    "half_a_character": (calls(call("submit_plan", '{"stages": "\ud800"}')), ["schema"]),
+}
+
+
+def first_answer_then_plan(
+    framework: str, tmp_path: Path, first: dict[str, Any]
+) -> tuple[dict[str, Any], str]:
+    """The trial of a model that answers ``first``, and then with a legal plan; the output."""
+    good = completion({"content": plan_text()})
+    if framework == "pydantic-ai":
+        good = calls(call("submit_plan", plan_text()))
+    asked: list[str] = []
+
+    def answer(request: Request) -> Response:
+        asked.append(request.path)
+        return json_response(first if len(asked) == 1 else good)
+
+    words = ("--execgo-mode", "live", "--execgo-model", "m", "--execgo-base-url")
+    with serving(answer) as url:
+        _, report, output = run(tmp_path, framework, *words, f"{url}/v1")
+    return report["trials"][0], output
+
+
+def kinds() -> list[tuple[str, str]]:
+    texts = [(name, kind) for name in ASKING if name != "pydantic-ai" for kind in TEXT_ANSWERS]
+    return texts + [("pydantic-ai", kind) for kind in TOOL_ANSWERS]
+
+
+@pytest.mark.parametrize(("framework", "kind"), kinds(), indirect=["framework"])
+def test_an_answer_is_judged_as_the_framework_judges_it(
+    framework: str, kind: str, tmp_path: Path
+) -> None:
+    answers = TOOL_ANSWERS if framework == "pydantic-ai" else TEXT_ANSWERS
+    first, rules = answers[kind]
+    trial, output = first_answer_then_plan(framework, tmp_path, first)
+    assert trial["verdict"]["status"] == "passed", output
+    assert trial["broken_rules"] == rules
+    assert trial["metrics"]["repair_count"] == len(rules)
+
+
+def test_langgraph_joins_the_parts_of_an_answer(tmp_path: Path) -> None:
+    if install := ADAPTERS["langgraph"].missing():
+        assert "langgraph" not in REQUIRED, install
+        pytest.skip(f"langgraph is not installed: {install}")
+    trial, output = first_answer_then_plan("langgraph", tmp_path, completion({"content": PARTS}))
+    assert trial["verdict"]["status"] == "passed", output
+    assert trial["metrics"]["landed_at_first"] == 1
+
+
 def test_every_model_fault_is_injected_and_attributed_through_the_framework(
     framework: str, tmp_path: Path
 ) -> None:

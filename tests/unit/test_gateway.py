@@ -466,3 +466,30 @@ def test_one_request_more_than_recorded_is_a_divergence(model: Document) -> None
         ask(gateway)
         ask(gateway)
     assert "at request 2: the recording has 1" in str(gateway.problem)
+
+
+@pytest.mark.parametrize(
+    ("text", "passed_on"),
+    [
+        ("\ud800x", "\ufffdx"),
+        ("x\udfff", "x\ufffd"),
+        ("\ud800\ud83d\ude00\udc00", "\ufffd\U0001f600\ufffd"),
+        ("\\\ud800", "\\\ufffd"),
+        ("\\ud800", "\\ud800"),
+        ("\U0001f600 zażółć \x00", "\U0001f600 zażółć \x00"),
+    ],
+    ids=["high", "low", "beside_a_pair", "after_a_backslash", "escaped_text", "whole"],
+)
+def test_half_a_character_is_replaced_before_a_framework_has_to_send_it_back(
+    model: Document, text: str, passed_on: str
+) -> None:
+    message = {"choices": [{"message": {"role": "assistant", "content": text}}]}
+    model.answers = [Response(200, json.dumps(message).encode(), "application/json")]
+    with live(model) as gateway:
+        got = ask(gateway).json()["choices"][0]["message"]["content"]
+    assert got == passed_on
+    got.encode()
+    (kept,) = gateway.exchanges
+    assert json.loads(kept.answer) == {
+        "choices": [{"message": {"role": "assistant", "content": got}}]
+    }

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from pytest_execgo.adapter.landing import PlanDraft, land, land_text
+from pytest_execgo.adapter.landing import PlanDraft, land, land_json, land_text
 from pytest_execgo.adapter.prompt import EXAMPLE, prompt
 from pytest_execgo.adapter.script import answers
 from pytest_execgo.errors import UsageError
@@ -94,9 +94,14 @@ def test_a_scripted_defect_breaks_its_rule(tmp_path: Path, broken: str, rule: st
         ('{"stages": NaN}', "broken_json"),
         ("[" * 200_000, "broken_json"),
         (json.dumps(EXAMPLE).replace("weigh", "\\ud800"), "schema"),
+        (json.dumps(EXAMPLE).replace('"${python}"', '"\\ufffd"', 1), "schema"),
+        (json.dumps(EXAMPLE).replace('"${python}"', "1e400", 1), "schema"),
     ],
-    ids=["prose", "list", "stage_id", "no stages", "unknown key", "NaN", "too deep", "surrogate"],
-)
+    ids=[
+        "prose", "list", "stage_id", "no stages", "unknown key", "NaN", "too deep", "surrogate",
+        "replacement", "infinity",
+    ],
+)  # fmt: skip
 def test_an_answer_without_a_plan_breaks_a_rule(answer: str, rule: str) -> None:
     assert rule in land_text(answer, context()).rules
 
@@ -208,3 +213,19 @@ def test_names_that_are_keywords_of_the_dsl_do_not_change_the_shape(stage: str, 
 def test_the_order_of_keys_does_not_change_the_shape() -> None:
     other = {"script": "x", "args": {"a": 2, "b": 1}}
     assert plan_shape(one_task("s", "t", input=other)) == plan_shape(one_task("s", "t"))
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])
+def test_a_number_that_json_does_not_have_breaks_a_rule_before_execgo_gets_null(
+    number: float,
+) -> None:
+    task = {"id": "a", "type": "noop", "params": {"x": [number]}}
+    landing = land({"stages": [{"stage_id": "s", "task_graph": {"tasks": [task]}}]}, context())
+    assert landing.rules == ("schema",)
+    assert "NaN or an infinite number" in landing.message
+
+
+def test_a_fence_is_not_part_of_json() -> None:
+    text = f"```json\n{json.dumps(EXAMPLE)}\n```"
+    assert land_text(text, context()).plan
+    assert land_json(text, context()).rules == ("broken_json",)
