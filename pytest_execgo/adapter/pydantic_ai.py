@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from pytest_execgo.adapter.answer import in_one_line
 from pytest_execgo.adapter.base import PlanTrace
 from pytest_execgo.adapter.framework import AsyncFrameworkAdapter, client_settings, model_settings
 from pytest_execgo.adapter.landing import Landing, PlanDraft, land, land_json
 from pytest_execgo.adapter.prompt import prompt
+from pytest_execgo.errors import PlanError
 from pytest_execgo.models.context import PlanContext
 from pytest_execgo.models.plan_rules import Problem
 
@@ -53,9 +55,12 @@ class PydanticAIAdapter(AsyncFrameworkAdapter):
                         if Agent.is_call_tools_node(node):
                             judge.response = node.model_response
             except UnexpectedModelBehavior as error:
-                # All retries are used up; the recorded landings explain it better.
                 judge.record()
                 trace.add("gave_up", message=str(error))
+                if not trace.landings:
+                    message = f"the framework refuses the reply of the model: {error}"
+                    raise PlanError("no_answer", in_one_line(message)) from None
+                # All retries are used up; the recorded landings explain it better.
 
 
 class _Judge:

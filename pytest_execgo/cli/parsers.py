@@ -114,7 +114,14 @@ def _of_scenarios(*parsers: CommandParser) -> None:
 def _schema(add: Commands) -> None:
     action = _actions(add, "schema", "JSON Schema of every document")
     export = _command(action, "export", "schema:export", "write one file per document")
-    export.add_argument("folder", type=Path, metavar="DIR")
+    export.add_argument(
+        "folder",
+        type=Path,
+        metavar="DIR",
+        nargs="?",
+        default=Path("schemas"),
+        help="default: schemas",
+    )
 
 
 def _conformance(add: Commands) -> None:

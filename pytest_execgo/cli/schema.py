@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import json
 from typing import Any
 
 from pydantic import BaseModel
 
+from pytest_execgo.files.writing import make_folder, write_json
 from pytest_execgo.models.benchmark import (
     BenchmarkResult,
     BenchmarkRunRequest,
@@ -46,10 +46,9 @@ def schemas() -> dict[str, dict[str, Any]]:
 
 
 def export(options: argparse.Namespace) -> int:
-    """Write one file per schema into a folder."""
-    options.folder.mkdir(parents=True, exist_ok=True)
+    """Write one file per schema into a folder; raises :class:`HarnessError`."""
+    make_folder(options.folder)
     for name, schema in schemas().items():
-        text = json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
-        (options.folder / name).write_text(text, encoding="utf-8")
+        write_json(options.folder / name, schema)
     print(f"{len(schemas())} schemas in {options.folder}")
     return 0

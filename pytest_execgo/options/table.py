@@ -233,6 +233,7 @@ OPTIONS = (
         "one",
         "the model's endpoint without /chat/completions, e.g. http://127.0.0.1:11434/v1",
         "URL",
+        default="`OPENAI_BASE_URL` of the environment",
         notes="the key comes from `OPENAI_API_KEY`",
         value=Url(),
         field="model.base_url",

@@ -125,7 +125,8 @@ class MatrixPlugin:
         chosen = state.fleet_spec.resolve(state.registry.launchers)
         services = [f"{n:8} {launcher.describe(n, t)}" for n, (launcher, t) in chosen.items()]
         model = state.request.model
-        asked = [f"model    {model.provider} {model.model}"] if model else []
+        at = f" at {model.base_url}" if model and model.base_url else ""
+        asked = [f"model    {model.provider} {model.model}{at}"] if model else []
         return [line, *(f"  {for_terminal(text)}" for text in (*services, *asked))]
 
     def pytest_collect_file(

@@ -3,6 +3,7 @@ the request of the earlier run; a replay takes it from the recorded trials."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,8 @@ REQUEST = "request.json"
 OPENAI = "openai-compatible"
 _REQUIRED = {"model": "gpt-4.1", "base_url": "http://127.0.0.1:11434/v1"}
 """What an endpoint of a user needs, each with an example."""
+_BASE_URL = "OPENAI_BASE_URL"
+"""The environment variable that is read if no option and no file gives the base URL."""
 _OF_ANY_PROVIDER = "model_timeout"
 
 
@@ -193,6 +196,9 @@ def _completed(model: dict[str, Any], *, live: bool) -> dict[str, Any] | None:
     if provider == SCRIPTED:
         model.setdefault("model", "default")
         return model
+    source = BY_NAME["base_url"].flag
+    if not model.get("base_url") and os.environ.get(_BASE_URL):
+        model["base_url"], source = os.environ[_BASE_URL].strip(), _BASE_URL
     for name, example in _REQUIRED.items():
         if not model.get(name):
             if not live:
@@ -200,5 +206,5 @@ def _completed(model: dict[str, Any], *, live: bool) -> dict[str, Any] | None:
             flag = BY_NAME[name].flag
             raise UsageError(f"live mode needs {flag}, as in {flag} {example}")
     # The request file may have set it; the reader of the option checks it too.
-    BY_NAME["base_url"].read(model["base_url"])
+    BY_NAME["base_url"].value.read(source, model["base_url"])
     return model

@@ -118,7 +118,8 @@ class RunSession:
             raise TrialSkipped(f"{found.id} × {chaos} is not applicable: {reason}")
         self._calls[caller] += 1
         rng_override = f"{caller}:{self._calls[caller]}" if caller else ""
-        trial = Trial(Cell(found.id, framework, mode, chaos), 0, rng_override, caller)
+        cell = Cell(found.id, framework, mode, profile.profile.id)
+        trial = Trial(cell, 0, rng_override, caller)
         self.run.open()
         make_folder(self.run.trial_folder(trial.trial_id).parent)
         while not make_new_folder(self.run.trial_folder(trial.trial_id)):

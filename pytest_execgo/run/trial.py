@@ -13,12 +13,14 @@ from pytest_execgo.chaos.controller import ChaosController
 from pytest_execgo.chaos.model_proxy import ModelProxy
 from pytest_execgo.files.reading import FileProblem
 from pytest_execgo.files.workspace import remove_tree, sha256_inside
-from pytest_execgo.files.writing import write_model
+from pytest_execgo.files.writing import write_json, write_model, write_text
 from pytest_execgo.harness.fleet import Fleet
 from pytest_execgo.models.benchmark import TrialResult
+from pytest_execgo.models.document import shown
 from pytest_execgo.models.events import ArtifactSeen, HarnessProblem, TrialFinished
 from pytest_execgo.models.finding import AcceptedFinding
 from pytest_execgo.models.plan import StandardPlan
+from pytest_execgo.models.shorten import shortened
 from pytest_execgo.observability.access_log import collect_access_log
 from pytest_execgo.observability.artifacts import (
     LogSlices,
@@ -30,11 +32,15 @@ from pytest_execgo.observability.recorder import TimelineRecorder
 from pytest_execgo.ports import Target
 from pytest_execgo.run.context import TrialContext
 from pytest_execgo.run.planning import Planning
-from pytest_execgo.runner.client import ExecgoClient
+from pytest_execgo.runner.client import EngineError, ExecgoClient
 from pytest_execgo.runner.trial import TrialIdentity, TrialRunner
 from pytest_execgo.scenario.checks import TrialView, evaluate
+from pytest_execgo.verdict.failure_text import trial_summary
 from pytest_execgo.verdict.known import JudgedTrial, known_finding
 from pytest_execgo.verdict.verify import judge
+
+_METRICS_SECONDS = 0.5
+_LONGEST_METRICS = 20_000
 
 
 @dataclass(frozen=True)
@@ -58,6 +64,8 @@ def run_trial(context: TrialContext) -> FinishedTrial:
         # Without its record, a verdict has no evidence.
         recorder.check()
         result = _judge(context, recorder)
+        summary = trial_summary(result, shown(context.folder))
+        write_text(context.folder / "summary.md", summary)
         write_model(context.folder / "result.json", result)
         if result.verdict.status == "passed":
             planning.keep_recording()
@@ -134,6 +142,7 @@ def _execute(
     with ExecgoClient(
         context.fleet.url("execgo"), headers=context.fleet.headers("execgo")
     ) as client:
+        before = _engine_metrics(client)
         runner = TrialRunner(client, recorder, _FleetView(context.fleet, chaos), chaos)
         try:
             runner.execute(
@@ -147,12 +156,22 @@ def _execute(
             wall_time_ms = recorder.elapsed_ms()
             chaos.heal()
         clean = runner.clean_up()
+        counters = {"before": before, "after": _engine_metrics(client)}
+        write_json(context.folder / "execgo_metrics.json", counters)
         recorder.add(TrialFinished(wall_time_ms=wall_time_ms))
     fixtures = context.fleet.services["fixtures"].url
     headers = context.fleet.headers("fixtures")
     if not collect_access_log(fixtures, headers, trial.trial_id, recorder):
         recorder.add(HarnessProblem(message="the access log of fixtures cannot be read"))
     return clean and not chaos.heal_failed
+
+
+def _engine_metrics(client: ExecgoClient) -> Any:
+    """The counters of ExecGo; ``None`` if it does not answer at once."""
+    try:
+        return shortened(client.metrics(_METRICS_SECONDS), _LONGEST_METRICS)
+    except EngineError:
+        return None
 
 
 def _check(

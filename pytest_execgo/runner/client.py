@@ -109,9 +109,40 @@ class ExecgoClient:
         """``GET /health``: ``{status, version, uptime}``."""
         return self._object(self._call("GET", "/health"))
 
-    def metrics(self) -> dict[str, Any]:
+    def metrics(self, timeout: float | None = None) -> dict[str, Any]:
         """``GET /metrics``: counters since ExecGo started."""
-        return self._object(self._call("GET", "/metrics"))
+        return self._object(self._call("GET", "/metrics", timeout=timeout))
+
+    def adapter_capabilities(self) -> dict[str, Any]:
+        """``GET /adapters/capabilities``: ``{schema_version, profiles, action_kinds, …}``."""
+        return self._object(self._call("GET", "/adapters/capabilities"))
+
+    def adapter_tools(self) -> list[dict[str, Any]]:
+        """The ``tools`` of ``GET /adapters/tools``, one for each kind of action."""
+        tools = self._object(self._call("GET", "/adapters/tools")).get("tools")
+        if not isinstance(tools, list):
+            raise ProtocolError("GET /adapters/tools: 200 without tools")
+        return tools
+
+    def translate_action(self, envelope: Mapping[str, Any]) -> dict[str, Any]:
+        """``POST /adapters/translate``: the tasks that an agent's action stands for, not submitted.
+
+        ``envelope`` is ``{"action": {"kind": …, "input": …}, "adapter": …, …}``. The answer is
+        ``{accepted: 0, task_ids, task_graph, translation_trace}``. Raises :class:`Rejected`.
+        """
+        return self._act("/adapters/translate", envelope, 200)
+
+    def submit_action(self, envelope: Mapping[str, Any]) -> dict[str, Any]:
+        """``POST /adapters/actions``: as :meth:`translate_action`, and the tasks are submitted."""
+        return self._act("/adapters/actions", envelope, 202)
+
+    def _act(self, path: str, envelope: Mapping[str, Any], expected: int) -> dict[str, Any]:
+        reply = self._call("POST", path, json=dict(envelope))
+        if reply.status >= 400:
+            raise Rejected(reply.status, _error_text(reply))
+        if reply.status != expected:
+            raise ProtocolError(f"POST {path}: status {reply.status}: {reply.shown()}")
+        return self._object(reply)
 
     def submit(self, graph: TaskGraph, *, timeout: float | None = None) -> list[str]:
         """``POST /tasks``; the accepted ids in order. Raises :class:`Rejected` for a refusal."""

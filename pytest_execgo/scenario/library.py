@@ -15,6 +15,9 @@ from pytest_execgo.scenario.manifest import MANIFEST, Scenario, load_scenario
 ALL = "all"
 CHAOS_FOLDER = "chaos"
 
+PROFILE_ALIASES = {"resource_pressure": "runtime_cpu"}
+"""Other names of built-in profiles. A profile of the project with such a name hides the alias."""
+
 
 def builtin_folder() -> Path:
     """The built-in scenarios: inside the installed package, or beside it in a checkout."""
@@ -93,13 +96,19 @@ class Library:
         raise UsageError(unknown_name("scenario", name, self.scenario_paths))
 
     def profile_path(self, name: str) -> Path:
-        """The file of a chaos profile; raises :class:`UsageError`."""
+        """The file of a chaos profile or of an alias; raises :class:`UsageError`."""
+        name = self._without_alias(name)
         if name not in self.profile_paths:
             raise UsageError(unknown_name("chaos profile", name, self.profile_paths))
         return self.profile_paths[name]
 
+    def _without_alias(self, name: str) -> str:
+        return name if name in self.profile_paths else PROFILE_ALIASES.get(name, name)
+
     def profiles_matching(self, word: str) -> list[str]:
-        """The profiles that a name, a pattern or ``all`` stands for; raises :class:`UsageError`."""
+        """The profiles that a name, an alias, a pattern or ``all`` stands for; raises
+        :class:`UsageError`."""
+        word = self._without_alias(word)
         if word == ALL:
             return list(self.profile_paths)
         if word in self.profile_paths:

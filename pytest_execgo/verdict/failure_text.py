@@ -1,9 +1,9 @@
-"""The text of a failed test: verdict, causes, explanation, record and rerun command."""
+"""The text about a trial: verdict, causes, explanation, record and rerun command."""
 
 from __future__ import annotations
 
 from pytest_execgo.models.benchmark import TrialResult, VerdictStatus
-from pytest_execgo.models.safe_text import LONGEST_TEXT, for_terminal
+from pytest_execgo.models.safe_text import LONGEST_TEXT, for_markdown, for_terminal
 
 STATUS_WORDS: dict[VerdictStatus, str] = {
     "passed": "PASSED",
@@ -12,8 +12,15 @@ STATUS_WORDS: dict[VerdictStatus, str] = {
 }
 
 
+def trial_summary(result: TrialResult, folder: str) -> str:
+    """``summary.md`` of a trial with any verdict: the text of :func:`failure_text` as Markdown."""
+    # Indented code: no text inside of it can end it.
+    lines = (f"    {line}" for line in failure_text(result, folder).splitlines())
+    return f"# {for_markdown(result.trial_id)}\n\n" + "\n".join(lines) + "\n"
+
+
 def failure_text(result: TrialResult, folder: str) -> str:
-    """Several lines for the terminal about a trial that did not pass; ``folder`` has its record.
+    """Several lines for the terminal about a trial; ``folder`` has its record.
 
     What tasks, plans, engines and models wrote is safe to show.
     """

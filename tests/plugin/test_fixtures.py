@@ -35,6 +35,16 @@ def test_fixtures_and_marker_run_trials_in_tests_of_a_project(
 
         def test_client(execgo_client, execgo_fleet):
             assert execgo_client.health()["status"] == "ok"
+            assert "os.shell" in execgo_client.adapter_capabilities()["action_kinds"]
+            assert "execgo.os.shell" in [t["name"] for t in execgo_client.adapter_tools()]
+            action = {"action_id": "a1", "action": {"kind": "noop"}}
+            translated = execgo_client.translate_action(action)
+            assert (translated["accepted"], translated["task_ids"]) == (0, ["a1"])
+            assert execgo_client.get("a1") is None
+            assert execgo_client.submit_action(action)["accepted"] == 1
+            assert execgo_client.get("a1").raw["tool_name"] == "noop"
+            with pytest.raises(Exception, match="400|kind"):
+                execgo_client.translate_action({"action": {"kind": "no such kind"}})
             assert execgo_fleet.url("fixtures").startswith("http://127.0.0.1:")
         """
     )
@@ -188,3 +198,23 @@ def test_wrong_return_values_of_parts_are_reported_in_one_line(
             "report failed: wrong.txt: TypeError: render() returned int, expected str",
         ]
     )
+
+
+def test_the_name_of_an_earlier_tool_selects_the_profile_of_resource_pressure(
+    pytester: pytest.Pytester, project: ScenarioMaker
+) -> None:
+    project("demo")
+    listed = pytester.runpytest(
+        "--execgo-matrix", "--execgo-chaos=resource_pressure", "--collect-only", "-q"
+    )
+    listed.stdout.fnmatch_lines(["scenarios/demo/scenario.yaml::reference-replay-runtime_cpu-r0"])
+    every = pytester.runpytest("--execgo-matrix", "--execgo-chaos=all", "--collect-only", "-q")
+    assert "resource_pressure" not in every.stdout.str()
+    (pytester.path / "scenarios/chaos").mkdir()
+    (pytester.path / "scenarios/chaos/resource_pressure.yaml").write_text(
+        'schema_version: "1"\nid: resource_pressure\nexpectation: not_applicable\n'
+    )
+    own = pytester.runpytest(
+        "--execgo-matrix", "--execgo-chaos=resource_pressure", "--collect-only", "-q"
+    )
+    own.stdout.fnmatch_lines(["*reference-replay-resource_pressure-r0"])

@@ -243,6 +243,26 @@ def test_a_resumed_run_runs_the_missing_trials_and_exits_for_all(
     assert report["trustworthy"]
 
 
+def test_the_record_of_each_trial_has_a_summary_and_the_counters_of_execgo(
+    pytester: pytest.Pytester, project: ScenarioMaker
+) -> None:
+    project("fine")
+    project("red", manifest=lambda manifest: manifest["checks"][1].update(equals="```\n# x"))
+    result = pytester.runpytest("--execgo-matrix")
+    result.assert_outcomes(passed=1, failed=1)
+    for name, word in (("fine", "PASSED"), ("red", "FAILED")):
+        folder = pytester.path / f"reports/latest/trials/{name}-reference-replay-none-r0"
+        counters = json.loads((folder / "execgo_metrics.json").read_text())
+        assert counters["after"]["tasks_total"] > counters["before"]["tasks_total"]
+        head, blank, *lines = (folder / "summary.md").read_text().splitlines()
+        assert (head.replace("\\", ""), blank) == (f"# {folder.name}", "")
+        assert lines[0].startswith(f"    {word} ")
+        assert all(line.startswith("    ") for line in lines)
+        if word == "FAILED":
+            shown = [line.strip() for line in result.stdout.lines]
+            assert lines[0].strip() in shown
+
+
 def test_a_damaged_result_is_named_and_its_trial_runs_again_in_a_resumed_run(
     pytester: pytest.Pytester, project: ScenarioMaker
 ) -> None:

@@ -364,6 +364,37 @@ def test_a_key_that_the_endpoint_echoes_is_in_no_file(
             assert KEY.encode() not in path.read_bytes(), path
 
 
+def test_the_base_url_of_the_environment_is_read_below_option_and_ini(
+    pytester: pytest.Pytester, tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = (*LIVE, "--execgo-model=m", "--execgo-plan-requests=1")
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/environment")
+    shown = "  model    openai-compatible m at http://127.0.0.1:9/"
+    pytester.runpytest(*words).stdout.fnmatch_lines([f"{shown}environment"])
+    pytester.makeini("[pytest]\nexecgo_base_url = http://127.0.0.1:9/ini\n")
+    pytester.runpytest(*words).stdout.fnmatch_lines([f"{shown}ini"])
+    option = "--execgo-base-url=http://127.0.0.1:9/option"
+    pytester.runpytest(*words, option).stdout.fnmatch_lines([f"{shown}option"])
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("localhost", "OPENAI_BASE_URL localhost: expected a URL"),
+        ("http://me:pw@host/v1", "OPENAI_BASE_URL holds a password"),
+        (f"http://host/{KEY}/v1", "holds the key of OPENAI_API_KEY"),
+        ("", "live mode needs --execgo-base-url"),
+    ],
+)
+def test_a_wrong_base_url_of_the_environment_is_one_line(
+    pytester: pytest.Pytester, tiny: Path, monkeypatch: pytest.MonkeyPatch, url: str, expected: str
+) -> None:
+    monkeypatch.setenv("OPENAI_BASE_URL", url)
+    result = pytester.runpytest(*LIVE, "--execgo-model=m")
+    assert result.ret == 4
+    result.stderr.fnmatch_lines([f"ERROR: execgo: *{expected}*"])
+
+
 @pytest.mark.parametrize(
     ("words", "expected"),
     [

@@ -231,6 +231,14 @@ def test_rates_over_repetitions_are_one_row_per_cell() -> None:
     ]  # fmt: skip
 
 
+def test_several_frameworks_have_totals() -> None:
+    other = {"framework": "g", "cell_id": "s-g-replay-none", "trial_id": "s-g-replay-none-r0"}
+    trials = [trial(0), trial(1, "failed"), trial(0).model_copy(update=other)]
+    rows = rows_below(markdown(result(trials, [])), "## Frameworks")
+    assert [row[:4] for row in rows] == [["f", "2", "1", "1"], ["g", "1", "1", "0"]]
+    assert "## Frameworks" not in markdown(result(trials[:2], []))
+
+
 def modelled(repetition: int, **more: Any) -> TrialResult:
     metrics = trial(0).metrics.model_copy(update={"repair_count": 2, "model_retries": 3})
     fields = {"metrics": metrics, "model": "p/m", "plan_shape": "1", "broken_rules": ("schema",)}

@@ -44,6 +44,7 @@ def _lines(result: BenchmarkResult) -> Iterator[str]:
     yield from (f"- {for_markdown(line)}" for line in lines)
     if lines:
         yield ""
+    yield from _frameworks(result)
     yield from _landing(result)
     yield from _not_green(result)
     yield from _unfinished(result)
@@ -58,6 +59,22 @@ def _verdict_line(result: BenchmarkResult) -> str:
     if result.trustworthy:
         return text
     return f"**NOT TRUSTWORTHY: {for_markdown('; '.join(distrust(result)))}.** {text}"
+
+
+def _frameworks(result: BenchmarkResult) -> Iterator[str]:
+    """The totals of each framework, if there are several."""
+    names = sorted({cell.framework for cell in result.cells})
+    if len(names) < 2:
+        return
+    counts = ("trials", "passed", "failed", "inconclusive", "errors", "skipped", "known_findings")
+    rows = []
+    for name in names:
+        cells = [cell for cell in result.cells if cell.framework == name]
+        rows.append([name, *(sum(getattr(cell, count) for cell in cells) for count in counts)])
+    yield "## Frameworks"
+    yield ""
+    yield markdown_table(rows, ["framework", *(count.replace("_", " ") for count in counts)])
+    yield ""
 
 
 def _landing(result: BenchmarkResult) -> Iterator[str]:
