@@ -9,7 +9,7 @@ from typing import Any
 
 from pytest_execgo.cli.output import print_error, print_json, print_line, print_table
 from pytest_execgo.errors import UsageError, unknown_name
-from pytest_execgo.plugin.project import project_registry
+from pytest_execgo.plugin.project import project_registry, project_scenarios
 from pytest_execgo.scenario import library
 from pytest_execgo.scenario.manifest import MANIFEST, load_scenario
 
@@ -78,8 +78,7 @@ def validate_profiles(options: argparse.Namespace) -> int:
 
 
 def _folder(options: argparse.Namespace) -> Path:
-    explicit = Path(options.scenarios) if options.scenarios else None
-    return library.scenario_folder(explicit, Path.cwd())
+    return project_scenarios(options.scenarios)
 
 
 def _find(name: str, known: dict[str, Path], kind: str, inside: str | None) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import shlex
 from pathlib import Path
 
 from pytest_execgo.errors import UsageError
@@ -107,6 +108,11 @@ def new_scenario(options: argparse.Namespace) -> int:
         path = folder / file
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text.format(name=name), encoding="utf-8")
-    where = f" --execgo-scenarios {base}" if options.scenarios or _below_a_project() else ""
+    # With "=", because pytest takes a separate word for a place of tests.
+    where = (
+        f" --execgo-scenarios={shlex.quote(str(base))}"
+        if options.scenarios or _below_a_project()
+        else ""
+    )
     print(f"made {folder}; run it with: pytest --execgo-matrix --execgo-scenario {name}{where}")
     return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 from collections.abc import Mapping
@@ -16,21 +17,30 @@ _MAX_LOG_BYTES = 2_000_000
 _MAX_WORKSPACE_BYTES = 50_000_000
 
 
-def point_latest(reports: Path, run_id: str) -> None:
+def point_latest(reports: Path, run_id: str) -> Path | None:
     """Point the link ``reports/latest`` to the run; without permission for links, write
-    ``latest.txt``."""
+    ``latest.txt``.
+
+    A real folder of that name, as a copy without links has it, is renamed; returns its new path.
+    """
+    renamed = None
     latest = reports / "latest"
     temporary = reports / f".latest.{os.getpid()}"
     try:
         temporary.symlink_to(run_id, target_is_directory=True)
         if latest.is_dir() and not latest.is_symlink():
-            temporary.unlink()
-            return
+            renamed = latest.rename(_free_name(reports))
         os.replace(temporary, latest)
     except OSError:
         with suppress(OSError):
             temporary.unlink()
         write_text(reports / "latest.txt", run_id + "\n")
+    return renamed
+
+
+def _free_name(reports: Path) -> Path:
+    names = (reports / f"latest-{number}" for number in itertools.count(1))
+    return next(path for path in names if not os.path.lexists(path))
 
 
 def keep_workspace(source: Path, target: Path) -> None:

@@ -6,12 +6,13 @@ declaration of options and fixtures needs.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_execgo.errors import UsageError
-from pytest_execgo.plugin import options
+from pytest_execgo.plugin import options, places
 from pytest_execgo.plugin.fixtures import (
     execgo_chaos,
     execgo_client,
@@ -20,6 +21,7 @@ from pytest_execgo.plugin.fixtures import (
     execgo_run,
     execgo_session,
 )
+from pytest_execgo.plugin.places import reports_folder
 
 if TYPE_CHECKING:
     from pytest_execgo.plugin.state import PluginState
@@ -64,10 +66,33 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(MatrixPlugin(config), "execgo-matrix")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> int | pytest.ExitCode | None:
+    """Start again with the right root folder if the value of an option has moved it. Refuse ``-f`` where
+    the reports of each run would start the next one."""
+    try:
+        words = places.joined_arguments(config)
+        if config.getoption("looponfail", False) and options.matrix_wanted(config):
+            places.refuse_watched_reports(config)
+    except UsageError as error:
+        raise pytest.UsageError(f"execgo: {error}") from None
+    if words is None:
+        return None
+    return pytest.main(words, plugins=list(config.invocation_params.plugins or ()))
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave the folders of runs alone: workspaces of trials may hold tests."""
+    if collection_path.is_dir() and places.is_report(collection_path, reports_folder(config)):
+        return True
+    return None
+
+
 def _check(config: pytest.Config) -> None:
     """Report a mistake before anything runs, also in a project that only uses ``execgo_run``."""
     try:
         options.refuse_empty(config)
+        options.refuse_without_matrix(config)
         if any(options.value(config, name) for name in ("fail_if", "resume", "replay")):
             from pytest_execgo.plugin.state import PluginState
 
@@ -82,6 +107,7 @@ def _check(config: pytest.Config) -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
     """Give an xdist worker the facts of its run."""
+    node.workerinput |= places.for_worker(node.config)
     node.workerinput["execgo_run_id"] = options.run_id(node.config)
     node.workerinput["execgo_replay"] = str(options.replay_folder(node.config) or "")
     node.workerinput["execgo_images"] = options.images(node.config)
@@ -123,7 +149,7 @@ def _used_state(config: pytest.Config) -> PluginState | None:
     if hasattr(config, "workerinput") or options.RUN_ID not in config.stash:
         return None
     # With xdist every run gets an id, also one without trials: look before importing anything heavy.
-    if not (options.reports_folder(config) / options.run_id(config)).is_dir():
+    if not (reports_folder(config) / options.run_id(config)).is_dir():
         return None
     from pytest_execgo.plugin.state import PluginState
 

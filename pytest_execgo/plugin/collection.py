@@ -14,6 +14,7 @@ import pytest
 from pytest_execgo.errors import HarnessError, ScenarioFailure, UsageError
 from pytest_execgo.models.safe_text import for_terminal
 from pytest_execgo.models.trial import Trial
+from pytest_execgo.plugin.places import places
 from pytest_execgo.plugin.state import PluginState
 from pytest_execgo.run.applicability import TrialSkipped
 from pytest_execgo.run.session import RunSession
@@ -54,7 +55,10 @@ class ScenarioFile(pytest.File):
         return file
 
     def collect(self) -> Iterable[pytest.Item]:
-        """One item per trial. A wrong manifest is reported in one line, without a traceback."""
+        """One item per trial; none for a scenario that pytest is asked to ignore. A wrong manifest is
+        reported in one line, without a traceback."""
+        if self._is_ignored():
+            return
         state = PluginState.of(self.config)
         try:
             scenario = state.matrix.library.scenario(self.path)
@@ -72,6 +76,15 @@ class ScenarioFile(pytest.File):
             ]
         for trial in trials:
             yield TrialItem.of(self, trial, scenario)
+
+    def _is_ignored(self) -> bool:
+        """Whether ``--ignore``, ``--ignore-glob``, ``collect_ignore`` or ``norecursedirs`` excludes the
+        manifest or its folder. pytest does not ask that about an argument, and without arguments of the
+        user, every manifest is one."""
+        ask = self.ihook.pytest_ignore_collect
+        return any(
+            ask(collection_path=p, config=self.config) for p in (self.path.parent, self.path)
+        )
 
 
 class TrialItem(pytest.Function):
@@ -109,14 +122,15 @@ class TrialItem(pytest.Function):
             pytest.xfail(for_terminal(reason))
         if result.verdict.status != "passed":
             folder = session.run.trial_folder(result.trial_id)
-            raise ScenarioFailure(failure_text(result, _shown(folder, session.run.root)))
+            shown = places(self.config).shown(folder)
+            raise ScenarioFailure(failure_text(result, shown))
 
     def _argument(self) -> str:
         """The argument that selects this item when pytest is called in the same folder."""
-        called = self.config.invocation_params.dir
-        if not (self.config.rootpath / self.nodeid.partition("::")[0]).exists():
+        found = places(self.config)
+        if not (found.root / self.nodeid.partition("::")[0]).exists():
             return self.nodeid
-        return f"{Path(os.path.relpath(self.path, called)).as_posix()}::{self.name}"
+        return f"{Path(os.path.relpath(self.path, found.called)).as_posix()}::{self.name}"
 
     def repr_failure(self, excinfo: Any, style: Any = None) -> Any:
         """The text of a failure: the explanation of a trial alone, without a traceback of the runner."""
@@ -133,10 +147,3 @@ def _execute(request: pytest.FixtureRequest, execgo_ready: RunSession) -> None:
     item = request.node
     assert isinstance(item, TrialItem)
     item.run(execgo_ready)
-
-
-def _shown(folder: Path, root: Path) -> str:
-    try:
-        return folder.relative_to(root).as_posix()
-    except ValueError:
-        return str(folder)

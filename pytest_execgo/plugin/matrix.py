@@ -16,6 +16,7 @@ from pytest_execgo.models.safe_text import for_terminal
 from pytest_execgo.plugin import options
 from pytest_execgo.plugin.collection import ScenarioFile, TrialItem, find_argument, trial_id_of
 from pytest_execgo.plugin.events import EventsOut, EventStream
+from pytest_execgo.plugin.places import places
 from pytest_execgo.plugin.safe_errors import usage_error
 from pytest_execgo.plugin.state import PluginState
 from pytest_execgo.plugin.summary import report_failed
@@ -54,7 +55,7 @@ class MatrixPlugin:
         if config.args_source in (sources.INVOCATION_DIR, sources.TESTPATHS):
             config.args[:] = [str(path) for path in matrix.scenario_paths()]
         else:
-            called, known = config.invocation_params.dir, matrix.library.scenario_paths
+            called, known = places(config).called, matrix.library.scenario_paths
             config.args[:] = [find_argument(arg, called, known) for arg in config.args]
         if options.distributed(config) and not self._state.is_worker:
             self._check_manifests()
@@ -119,6 +120,7 @@ class MatrixPlugin:
         """Show the run, its services and its model."""
         state = self._state
         line = f"execgo: run {state.run.run_id} · seed {state.run.seed}"
+        line = f"{line}\n  scenarios {for_terminal(self._scenarios())}"
         if config.option.collectonly:
             # To describe a binary means to start it once, which a list of names is not worth.
             return [line]
@@ -128,6 +130,12 @@ class MatrixPlugin:
         at = f" at {model.base_url}" if model and model.base_url else ""
         asked = [f"model    {model.provider} {model.model}{at}"] if model else []
         return [line, *(f"  {for_terminal(text)}" for text in (*services, *asked))]
+
+    def _scenarios(self) -> str:
+        found = places(self._state.config)
+        if found.scenarios.builtin_because:
+            return f"built in ({found.scenarios.builtin_because})"
+        return found.shown(found.scenarios.path)
 
     def pytest_collect_file(
         self, file_path: Path, parent: pytest.Collector
@@ -186,11 +194,16 @@ class MatrixPlugin:
             return
         run = self._state.run
         try:
-            run.open()
+            renamed = run.open()
             self._events = EventStream(run.folder / "events.ndjson", _events_out(config))
         except HarnessError as error:
             # One line, before the first trial: without a folder, nothing can be recorded.
             raise usage_error(error) from None
+        if renamed is not None:
+            self._state.progress(
+                f"{run.reports / 'latest'} was a folder, not a link to the newest run; "
+                f"its name is now {renamed.name}"
+            )
         self._events.add("run_started", run_id=run.run_id, seed=run.seed)
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:

@@ -12,9 +12,12 @@ import pytest
 
 from pytest_execgo.errors import UsageError
 from pytest_execgo.options.table import BY_NAME, OPTIONS, Option
+from pytest_execgo.plugin.places import is_manifest, option_path, reports_folder
 
 RUN_ID: pytest.StashKey[str] = pytest.StashKey()
 IMAGES: pytest.StashKey[dict[str, str]] = pytest.StashKey()
+LATEST = "latest"
+_OF_MATRIX = ("scenario", "framework", "mode", "chaos", "repetitions", "shard", "resume")
 REPLAY: pytest.StashKey[Path | None] = pytest.StashKey()
 
 
@@ -55,7 +58,7 @@ def matrix_wanted(config: pytest.Config) -> bool:
     """Whether to collect the matrix: for the option, for a replay, or for the file of a scenario."""
     if config.getoption("execgo_matrix") or config.getoption("execgo_replay"):
         return True
-    return any(Path(arg.partition("::")[0]).name == "scenario.yaml" for arg in config.args)
+    return any(is_manifest(argument) for argument in config.args)
 
 
 def given(config: pytest.Config, name: str) -> Any:
@@ -72,6 +75,16 @@ def refuse_empty(config: pytest.Config) -> None:
             raise UsageError(f"{option.flag}: needs a value: {option.help}")
 
 
+def refuse_without_matrix(config: pytest.Config) -> None:
+    """Raise :class:`UsageError` for an option that chooses trials in a run without the matrix, where it
+    would have no effect."""
+    if matrix_wanted(config):
+        return
+    for name in _OF_MATRIX:
+        if given(config, name) is not None:
+            raise UsageError(f"{BY_NAME[name].flag} has no effect without --execgo-matrix; add it")
+
+
 def value(config: pytest.Config, name: str) -> Any:
     """The value on the command line, else in the ini file; ``None`` if in neither."""
     found = given(config, name)
@@ -86,8 +99,7 @@ def run_id(config: pytest.Config) -> str:
         if worker:
             name = worker["execgo_run_id"]
         elif resumed:
-            # `latest` is a link: use the name of the run it points to.
-            name = (reports_folder(config) / resumed).resolve().name
+            name = _resumed(reports_folder(config), resumed)
         else:
             # Two runs may begin in the same second.
             name = f"{datetime.now():%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
@@ -95,15 +107,21 @@ def run_id(config: pytest.Config) -> str:
     return config.stash[RUN_ID]
 
 
-def path(config: pytest.Config, name: str) -> Path | None:
-    """The value as a path, ``None`` without a value. A path on the command line is relative to the
-    folder in which pytest was called, one in the ini file to the root folder."""
-    found = value(config, name)
-    if found is None:
-        return None
-    called = given(config, name) is not None
-    base = config.invocation_params.dir if called else config.rootpath
-    return base / Path(found).expanduser()
+def _resumed(reports: Path, name: str) -> str:
+    """The run that ``--execgo-resume NAME`` means; ``latest`` means the newest one."""
+    if Path(name).name != name or name == "..":
+        raise UsageError(f"--execgo-resume {name}: expected the name of a run in {reports}")
+    if name != LATEST:
+        return name
+    link, text = reports / LATEST, reports / f"{LATEST}.txt"
+    if link.is_symlink():
+        return link.resolve().name
+    if link.is_dir():
+        raise UsageError(
+            f"--execgo-resume {LATEST}: {link} is a folder, not the link to the newest run; "
+            f"give the name of the run in {reports}"
+        )
+    return text.read_text(encoding="utf-8").strip() if text.is_file() else name
 
 
 def replay_folder(config: pytest.Config) -> Path | None:
@@ -113,7 +131,7 @@ def replay_folder(config: pytest.Config) -> Path | None:
     if worker:
         return Path(worker["execgo_replay"]) if worker["execgo_replay"] else None
     if REPLAY not in config.stash:
-        found = path(config, "replay")
+        found = option_path(config, "replay")
         config.stash[REPLAY] = None if found is None else found.resolve()
     return config.stash[REPLAY]
 
@@ -121,11 +139,6 @@ def replay_folder(config: pytest.Config) -> Path | None:
 def images(config: pytest.Config) -> str:
     """The images that the controller pulled or built, as JSON for the workers."""
     return json.dumps(config.stash.get(IMAGES, {}))
-
-
-def reports_folder(config: pytest.Config) -> Path:
-    """The folder that holds one folder per run."""
-    return path(config, "reports") or config.rootpath / "reports"
 
 
 def distributed(config: pytest.Config) -> bool:

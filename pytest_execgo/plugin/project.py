@@ -15,6 +15,7 @@ import traceback
 from collections.abc import Generator
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 
@@ -23,6 +24,8 @@ from pytest_execgo.extensions import builtin_parts, hookspecs
 from pytest_execgo.extensions.parts import KINDS
 from pytest_execgo.extensions.registry import ENTRY_POINTS, Registry
 from pytest_execgo.models.document import shown
+from pytest_execgo.plugin.places import places
+from pytest_execgo.scenario.library import find_scenario_folder
 
 
 def registry_of(config: pytest.Config) -> Registry:
@@ -38,14 +41,63 @@ def project_registry() -> Registry:
     """The parts of the project in the current folder; raises :class:`UsageError` in one line if its
     pytest settings, its ``conftest.py`` or a part is wrong."""
     parts = _ProjectParts()
+    _ask_pytest(parts, ["-s"])
+    assert parts.registry is not None
+    return parts.registry
+
+
+def project_scenarios(explicit: str | None) -> Path:
+    """The folder of scenarios that a run in the current folder uses; raises :class:`UsageError`.
+
+    ``explicit`` is the value of ``--scenarios``. Settings of pytest are read, a ``conftest.py`` is not.
+    """
+    if explicit is not None:
+        here = Path.cwd()
+        return find_scenario_folder(here / Path(explicit).expanduser(), here, here).path
+    question = _ScenariosQuestion()
+    _ask_pytest(question, ["-s", "--noconftest"])
+    assert question.answer is not None
+    return question.answer
+
+
+class _Question(Protocol):
+    problem: str
+
+    @property
+    def answer(self) -> object | None: ...
+
+
+def _ask_pytest(question: _Question, args: list[str]) -> None:
+    """Start pytest with a plugin that takes its answer and ends pytest; raises :class:`UsageError`."""
     printed = io.StringIO()
     # The output of a conftest.py must not mix with the JSON of a command. Without -s, pytest captures
     # it and writes it to standard output at its end.
     with redirect_stdout(sys.stderr), redirect_stderr(printed):
-        pytest.main(["-s"], plugins=[parts])
-    if parts.registry is None:
-        raise UsageError(parts.problem or _complaint(printed.getvalue()))
-    return parts.registry
+        pytest.main(args, plugins=[question])
+    if question.answer is None:
+        raise UsageError(question.problem or _complaint(printed.getvalue()))
+
+
+class _ScenariosQuestion:
+    """A pytest plugin that takes the folder of scenarios and ends pytest."""
+
+    def __init__(self) -> None:
+        self.answer: Path | None = None
+        self.problem = ""
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_cmdline_main(self, config: pytest.Config) -> int:
+        """Take the folder instead of running tests."""
+        called, root = config.invocation_params.dir, config.rootpath
+        try:
+            if hasattr(config.option, "execgo_scenarios"):
+                self.answer = places(config).scenarios.path
+            else:
+                # The project switches the plugin off, so its ini file has none of our settings.
+                self.answer = find_scenario_folder(None, called, root).path
+        except UsageError as error:
+            self.problem = str(error)
+        return 0
 
 
 class _ProjectParts:
@@ -54,6 +106,11 @@ class _ProjectParts:
     def __init__(self) -> None:
         self.registry: Registry | None = None
         self.problem = ""
+
+    @property
+    def answer(self) -> Registry | None:
+        """The registry, ``None`` if there is a problem."""
+        return self.registry
 
     @pytest.hookimpl(wrapper=True)
     def pytest_load_initial_conftests(self) -> Generator[None, None, None]:

@@ -17,6 +17,7 @@ from pytest_execgo.models.benchmark import BenchmarkRunRequest, TrialResult
 from pytest_execgo.models.document import load, parse
 from pytest_execgo.options.table import BY_NAME, MODEL_OPTIONS, OPTIONS, Option
 from pytest_execgo.plugin import options
+from pytest_execgo.plugin.places import option_path, reports_folder
 from pytest_execgo.run.matrix import NO_MODEL
 from pytest_execgo.run.planning import SCRIPTED
 
@@ -65,7 +66,7 @@ class RequestReader:
 
     def _request_file(self) -> tuple[dict[str, Any], frozenset[str]]:
         """The document of ``--execgo-request`` and the fields that it sets."""
-        file = options.path(self.config, "request")
+        file = option_path(self.config, "request")
         if file is None:
             return {"schema_version": "1"}, frozenset()
         loaded = load(BenchmarkRunRequest, file)
@@ -98,21 +99,22 @@ class RequestReader:
     def _fleet(self, in_file: frozenset[str]) -> str | None:
         """``--execgo-fleet NAME`` as the launcher of all services."""
         name = options.given(self.config, "fleet")
-        if name is None and not in_file & {"harness", "services"}:
+        others = [n for n in ("harness", "service") if options.given(self.config, n) is not None]
+        # The command line wins over the fleet of the ini file.
+        if name is None and not in_file & {"harness", "services"} and not others:
             name = options.value(self.config, "fleet")
         if not name:
             return None
-        for other in ("harness", "service"):
-            if options.given(self.config, other) is not None:
-                raise UsageError(
-                    f"--execgo-fleet {name}: a persistent fleet provides all services; "
-                    f"leave out {BY_NAME[other].flag}"
-                )
+        if others:
+            raise UsageError(
+                f"--execgo-fleet {name}: a persistent fleet provides all services; "
+                f"leave out {BY_NAME[others[0]].flag}"
+            )
         return f"{PERSISTENT_KIND}:{name}"
 
     def _resumed(self) -> BenchmarkRunRequest:
         """The request of the run that is resumed: other options would mix two runs under one name."""
-        folder = options.reports_folder(self.config) / options.run_id(self.config)
+        folder = reports_folder(self.config) / options.run_id(self.config)
         if not (folder / REQUEST).is_file():
             resumed = options.value(self.config, "resume")
             raise UsageError(f"--execgo-resume {resumed}: no such run in {folder.parent}")

@@ -24,13 +24,14 @@ from pytest_execgo.models.safe_text import for_terminal
 from pytest_execgo.models.trial import Shard
 from pytest_execgo.options.table import BY_NAME
 from pytest_execgo.plugin import options
+from pytest_execgo.plugin.places import called_folder, places, reports_folder, root_folder
 from pytest_execgo.plugin.project import registry_of
 from pytest_execgo.plugin.request import RequestReader
 from pytest_execgo.plugin.rerun import live_options, rerun_options
 from pytest_execgo.run.matrix import Matrix
 from pytest_execgo.run.session import RunSession
 from pytest_execgo.run.settings import Run
-from pytest_execgo.scenario.library import Library, scenario_folder
+from pytest_execgo.scenario.library import Library
 
 
 class PluginState:
@@ -78,8 +79,9 @@ class PluginState:
         worker = getattr(self.config, "workerinput", None) or {}
         return Run(
             request=self.request,
-            root=self.config.rootpath,
-            reports=options.reports_folder(self.config),
+            root=root_folder(self.config),
+            called=called_folder(self.config),
+            reports=reports_folder(self.config),
             run_id=options.run_id(self.config),
             fleet=self.fleet_spec,
             workers=int(worker.get("execgo_workers", 1)),
@@ -118,8 +120,8 @@ class PluginState:
         in_ini = self.config.getini("execgo_service") or self.config.getini("execgo_harness")
         given = [options.given(self.config, name) for name in ("service", "harness", "request")]
         if in_ini and not any(given):
-            return self.config.rootpath
-        return self.config.invocation_params.dir
+            return root_folder(self.config)
+        return called_folder(self.config)
 
     def _pinned(self) -> dict[str, str]:
         """The images that the controller pulled or built; empty in the controller until it has done
@@ -134,6 +136,14 @@ class PluginState:
             return DEFAULT_TIMEOUT_SECONDS
         return float(BY_NAME["ready_timeout"].read(found))
 
+    @property
+    def builtin_because(self) -> str:
+        """Why the matrix is made of the built-in scenarios although nothing asked for them; empty if it
+        is not."""
+        if not options.matrix_wanted(self.config):
+            return ""
+        return places(self.config).scenarios.builtin_because
+
     @cached_property
     def registry(self) -> Registry:
         """The adapters, actions, launchers and report formats of the project."""
@@ -145,8 +155,8 @@ class PluginState:
         # Tests can be listed on a machine that cannot run them.
         names_only = bool(self.config.option.collectonly)
         self.fleet_spec.resolve(self.registry.launchers, names_only=names_only)
-        folder = scenario_folder(options.path(self.config, "scenarios"), self.config.rootpath)
-        found = Matrix(Library(folder), self.registry, self.request)
+        folder = places(self.config).scenarios
+        found = Matrix(Library(folder.path), self.registry, self.request)
         self._check_faults_of_models(found)
         return found
 

@@ -29,6 +29,7 @@ from pytest_execgo.models.benchmark import (
 from pytest_execgo.models.safe_text import for_terminal
 from pytest_execgo.models.trial import Cell
 from pytest_execgo.plugin import options
+from pytest_execgo.plugin.places import called_folder
 from pytest_execgo.plugin.state import PluginState
 
 CONTROL_FAILED = 10
@@ -177,6 +178,9 @@ def show(reporter: pytest.TerminalReporter, state: PluginState) -> None:
             reporter.write_line(line, red=bool(replay.differences))
         for text in state.tripped:
             reporter.write_line(f"fail-if {for_terminal(text)}", red=True)
+        if state.builtin_because and result.trials:
+            why = for_terminal(state.builtin_because)
+            reporter.write_line(f"the built-in scenarios ran: {why}", yellow=True)
         line = summary_line(result)
         reporter.write_line((f"{line} · " if line else "") + for_terminal(_shown(state)))
     for text in state.report_failures:
@@ -186,6 +190,6 @@ def show(reporter: pytest.TerminalReporter, state: PluginState) -> None:
 def _shown(state: PluginState) -> str:
     path = state.run.folder / "benchmark.md"
     try:
-        return path.relative_to(state.config.invocation_params.dir).as_posix()
+        return path.relative_to(called_folder(state.config)).as_posix()
     except ValueError:
         return str(path)

@@ -50,11 +50,10 @@ class TrialContext:
         options = run.options + (run.live_options if cell.mode == "live" else ())
         seed = ["--execgo-seed", str(run.seed)]
         if self.trial.caller:
-            return shlex.join(["pytest", self.trial.caller, *seed, *options])
+            return shlex.join(["pytest", self._argument(self.trial.caller), *seed, *options])
         node_id = self.node_id
         if node_id is None:
-            manifest = os.path.relpath(self.scenario.path, run.root)
-            node_id = f"{Path(manifest).as_posix()}::{self.trial.item_name}"
+            node_id = self._argument(f"{self.scenario.path}::{self.trial.item_name}")
         words = ["pytest", node_id]
         if cell.mode != "replay":
             words += ["--execgo-mode", cell.mode]
@@ -63,3 +62,9 @@ class TrialContext:
         if self.trial.repetition:
             words += ["--execgo-repetitions", str(self.trial.repetition + 1)]
         return shlex.join([*words, *seed, *options])
+
+    def _argument(self, node_id: str) -> str:
+        """The argument of pytest for a node id; its path is relative to the root folder, or absolute."""
+        path, sign, name = node_id.partition("::")
+        called = self.run.called or self.run.root
+        return f"{Path(os.path.relpath(self.run.root / path, called)).as_posix()}{sign}{name}"

@@ -18,7 +18,8 @@ DEFAULT_SEED = 7
 
 @dataclass(frozen=True)
 class Run:
-    """One run, the same for all of its processes.
+    """One run, the same for all of its processes. ``root`` is pytest's root folder, ``called`` the one
+    in which the user called pytest (``None``: the root folder); commands are for that folder.
 
     ``options`` are the words that a rerun command must repeat, ``live_options`` those that it must
     repeat as well for a trial that asks a model. ``record``: keep what models answer beside the
@@ -30,6 +31,7 @@ class Run:
     root: Path
     reports: Path
     run_id: str
+    called: Path | None = None
     fleet: FleetSpec = field(default_factory=FleetSpec)
     workers: int = 1
     api_key: str | None = field(default=None, repr=False)
@@ -61,13 +63,16 @@ class Run:
         """Machine, versions and services, for ``environment.json``."""
         return describe_environment(self.root, self.seed, self.workers, services)
 
-    def open(self) -> None:
+    def open(self) -> Path | None:
         """Make the run's folder with its ``request.json``, and point ``reports/latest`` to it. Calling
-        it twice is harmless; raises :class:`HarnessError`."""
+        it twice is harmless; raises :class:`HarnessError`.
+
+        Returns the new path of a real folder ``reports/latest`` that had to be renamed.
+        """
         with writing(self.folder):
             self.reports.mkdir(parents=True, exist_ok=True)
             # Records hold prompts, plans and output: no other user of this machine may read them.
             self.folder.mkdir(mode=0o700, exist_ok=True)
         if not (self.folder / "request.json").exists():
             write_model(self.folder / "request.json", self.request)
-        point_latest(self.reports, self.run_id)
+        return point_latest(self.reports, self.run_id)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +16,7 @@ from pytest_execgo.scenario.manifest import MANIFEST, Scenario, load_scenario
 
 ALL = "all"
 CHAOS_FOLDER = "chaos"
+SCENARIOS = "scenarios"
 
 PROFILE_ALIASES = {"resource_pressure": "runtime_cpu"}
 """Other names of built-in profiles. A profile of the project with such a name hides the alias."""
@@ -26,20 +29,42 @@ def builtin_folder() -> Path:
     return shipped if shipped.is_dir() else package.parent / "scenarios"
 
 
-def scenario_folder(explicit: Path | None, root: Path) -> Path:
-    """The folder to take scenarios from: the one asked for, ``<root>/scenarios``, or the built-in."""
+@dataclass(frozen=True)
+class ScenarioFolder:
+    """The folder that scenarios come from. ``builtin_because``: why it is the built-in one although
+    nothing asked for that; empty otherwise."""
+
+    path: Path
+    builtin_because: str = ""
+
+
+def find_scenario_folder(explicit: Path | None, called: Path, root: Path) -> ScenarioFolder:
+    """The folder to take scenarios from; raises :class:`UsageError`.
+
+    It is the one asked for (``explicit``), else the nearest ``scenarios`` folder that holds a scenario,
+    from the folder in which the command was called up to the root folder, else the built-in one.
+    """
     if explicit:
-        folder = explicit.resolve()
-        if not folder.is_dir():
-            raise UsageError(f"scenarios folder {explicit}: no such folder")
-        if not list_scenarios(folder):
-            raise UsageError(
-                f"scenarios folder {explicit}: holds no */{MANIFEST}; make one with: "
-                f"python -m pytest_execgo scenario new demo --scenarios {explicit}"
-            )
-        return folder
-    local = root / "scenarios"
-    return local if local.is_dir() and list_scenarios(local) else builtin_folder()
+        return ScenarioFolder(_explicit_folder(explicit))
+    above = [folder for folder in (called, *called.parents) if folder.is_relative_to(root)]
+    tried = above or [called, root]
+    for folder in tried:
+        if list_scenarios(folder / SCENARIOS):
+            return ScenarioFolder(folder / SCENARIOS)
+    places = f"{tried[0]}" if len(tried) == 1 else f"{tried[0]} up to {tried[-1]}"
+    return ScenarioFolder(builtin_folder(), f"no {SCENARIOS}/*/{MANIFEST} in {places}")
+
+
+def _explicit_folder(explicit: Path) -> Path:
+    folder = explicit.resolve()
+    if not folder.is_dir():
+        raise UsageError(f"scenarios folder {explicit}: no such folder")
+    if not list_scenarios(folder):
+        raise UsageError(
+            f"scenarios folder {explicit}: holds no */{MANIFEST}; make one with: "
+            f"python -m pytest_execgo scenario new demo --scenarios {shlex.quote(str(explicit))}"
+        )
+    return folder
 
 
 def list_scenarios(folder: Path) -> dict[str, Path]:

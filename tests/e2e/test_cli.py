@@ -244,7 +244,6 @@ def test_conformance_shows_how_another_engine_differs(cli: Cli, tmp_path: Path) 
         ("nonsense", "invalid choice: 'nonsense'"),
         ("run --sead 3", "unrecognized arguments: --sead 3"),
         ("run --events x", "argument --events: invalid choice: 'x'"),
-        ("schema export", "the following arguments are required: DIR"),
         ("chaos validate stormy", "unknown chaos profile 'stormy'"),
         ("harness up --ready-timeout 0", "--ready-timeout '0': expected more than 0 seconds"),
         ("harness up --publish execgo=x", "--publish 'execgo=x': expected a port"),

@@ -231,6 +231,7 @@ def test_the_summary_on_the_terminal_is_safe(text: str) -> None:
         result=hostile_report(text),
         report_failures=[text],
         tripped=[text],
+        builtin_because=text,
         run=SimpleNamespace(folder=Path("/reports") / text.replace("\0", "")),
         config=SimpleNamespace(invocation_params=SimpleNamespace(dir=Path("/elsewhere"))),
     )
