@@ -51,6 +51,8 @@ class FleetSpec:
     """The folder to which relative paths in targets refer."""
     settings: LaunchSettings = field(default_factory=LaunchSettings)
     ready_within_seconds: float = DEFAULT_TIMEOUT_SECONDS
+    arguments: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Further arguments for the command line of a service, by its name."""
     variables: frozenset[str] = frozenset()
     """The environment variables that services get besides those in ``harness/environment.py``."""
 
@@ -62,7 +64,7 @@ class FleetSpec:
         ``names_only``: check names only, not whether the launcher works on this machine.
         """
         chosen = dict(self.choices)
-        for name in chosen:
+        for name in (*chosen, *self.arguments):
             if name not in SERVICE_NAMES:
                 raise UsageError(unknown_name("service", name, SERVICE_NAMES))
         configured = {k: known.configured(self.settings) for k, known in launchers.items()}
@@ -71,6 +73,8 @@ class FleetSpec:
             for name in SERVICE_NAMES
         }
         self._refuse_mixtures(resolved)
+        for name, arguments in self.arguments.items():
+            resolved[name][0].check_arguments(name, arguments)
         return resolved
 
     def _resolve_one(
@@ -347,6 +351,7 @@ class Fleet:
             network=self._network_of(name),
             ready_within_seconds=self._spec.ready_within_seconds,
             renew=self._renew,
+            arguments=self._spec.arguments.get(name, ()),
         )
         service = self.services[name] = launcher.launch(name, target, site)
         service.link = self._link(service)

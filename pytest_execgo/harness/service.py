@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Literal, Protocol, get_args, runtime_checkable
@@ -16,6 +16,7 @@ from pytest_execgo.models.benchmark import ServiceInfo
 
 ServiceName = Literal["execgo", "runtime", "fixtures"]
 SERVICE_NAMES: tuple[ServiceName, ...] = get_args(ServiceName)
+ARGUMENTS_OPTION = "--execgo-service-args"
 HEALTH = {"execgo": "/health", "runtime": "/readyz", "fixtures": "/healthz"}
 """The path of each service that answers 200 while the service is healthy."""
 
@@ -133,6 +134,8 @@ class LaunchSite:
     ready_within_seconds: float = DEFAULT_TIMEOUT_SECONDS
     renew: bool = False
     """Restart a service that runs already."""
+    arguments: tuple[str, ...] = ()
+    """Further arguments of the user for the service's command line."""
 
     def data_dir(self, service: str) -> Path:
         """The private data folder of a service, created if missing."""
@@ -190,6 +193,14 @@ class Launcher(ABC):
         """Raise :class:`UsageError` for a target that cannot work, before anything starts."""
         if target and not self.needs_target:
             raise UsageError(f"{service}={self.kind} takes no target, got {target!r}")
+
+    def check_arguments(self, service: str, arguments: Sequence[str]) -> None:
+        """Raise :class:`UsageError` for arguments of the user that the service cannot get."""
+        if arguments:
+            raise UsageError(
+                f"{ARGUMENTS_OPTION} {service}: {service} is launched as {self.kind}, which takes no "
+                "arguments; only a binary does, as in --execgo-service runtime=binary:PATH"
+            )
 
     def describe(self, service: str, target: str) -> str:
         """A few words for the header: version, path or URL, sha256.

@@ -24,7 +24,8 @@ UnfinishedState = Literal["error", "skipped", "not_run"]
 class BenchmarkRunRequest(VersionedDocument):
     """The request of a run. Empty lists mean all scenarios and all installed frameworks.
 
-    ``harness`` and ``services`` name launchers, ``KIND`` or ``KIND:TARGET``. ``python_image`` is the
+    ``harness`` and ``services`` name launchers, ``KIND`` or ``KIND:TARGET``. ``service_args`` are
+    further arguments for services that are launched as binaries. ``python_image`` is the
     base image for the images of our own services (null: the default). ``model`` is the model of live
     trials, ``budget`` the limit for each of their plans.
     """
@@ -37,6 +38,7 @@ class BenchmarkRunRequest(VersionedDocument):
     seed: int | None = Field(default=None, ge=0, strict=True)
     harness: str = "embedded"
     services: dict[str, str] = {}
+    service_args: dict[str, tuple[str, ...]] = {}
     python_image: str | None = None
     model: ModelProfile | None = None
     max_repairs: int = Field(default=DEFAULT_MAX_REPAIRS, ge=0, le=20, strict=True)
@@ -337,6 +339,7 @@ class FindingSeen(Document):
 
 class ServiceInfo(Document):
     """One service of the fleet; ``digest`` is the sha256 of the binary or of the program's files.
+    ``arguments``: those that the user added to the binary's command line.
     ``proxied``: its clients reach it through a fault proxy, which slows each request down a little."""
 
     launcher: str
@@ -345,6 +348,7 @@ class ServiceInfo(Document):
     image: str | None = None
     url: str | None = None
     digest: str | None = None
+    arguments: tuple[str, ...] = ()
     proxied: bool = False
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -10,6 +11,7 @@ from urllib.parse import urlsplit
 from pytest_execgo.errors import UsageError
 
 DAY_SECONDS = 86400.0
+_ARGUMENTS_EXAMPLE = "runtime='--max-running-tasks 1'"
 
 
 class Value:
@@ -109,6 +111,35 @@ class ServiceLauncher(Value):
 
     def words(self, value: dict[str, str]) -> list[str]:
         return [f"{name}={launcher}" for name, launcher in sorted(value.items())]
+
+
+class ServiceArguments(Value):
+    """``NAME=ARGUMENTS``, split as a POSIX shell splits words; collected to a dictionary from service to
+    list. Given again for a service, the arguments are appended."""
+
+    def read(self, flag: str, text: str) -> tuple[str, list[str]]:
+        name, _, arguments = text.partition("=")
+        try:
+            words = shlex.split(arguments)
+        except ValueError as error:
+            raise UsageError(
+                f"{flag} {name}: {str(error).lower()}; quote the arguments as for a shell, as in "
+                f"{_ARGUMENTS_EXAMPLE}"
+            ) from None
+        if not name or not words:
+            raise UsageError(
+                f"{flag} {text!r}: expected NAME=ARGUMENTS, as in {_ARGUMENTS_EXAMPLE}"
+            )
+        return name, words
+
+    def collect(self, values: list[Any]) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for name, words in values:
+            found.setdefault(name, []).extend(words)
+        return found
+
+    def words(self, value: dict[str, list[str]]) -> list[str]:
+        return [f"{name}={shlex.join(words)}" for name, words in sorted(value.items()) if words]
 
 
 class KnownFinding(Value):

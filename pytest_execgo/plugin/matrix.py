@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any, TextIO
@@ -125,7 +126,11 @@ class MatrixPlugin:
             # To describe a binary means to start it once, which a list of names is not worth.
             return [line]
         chosen = state.fleet_spec.resolve(state.registry.launchers)
-        services = [f"{n:8} {launcher.describe(n, t)}" for n, (launcher, t) in chosen.items()]
+        arguments = state.request.service_args
+        services = [
+            f"{n:8} {launcher.describe(n, t)} {shlex.join(arguments.get(n, ()))}".rstrip()
+            for n, (launcher, t) in chosen.items()
+        ]
         model = state.request.model
         at = f" at {model.base_url}" if model and model.base_url else ""
         asked = [f"model    {model.provider} {model.model}{at}"] if model else []

@@ -99,7 +99,8 @@ class RequestReader:
     def _fleet(self, in_file: frozenset[str]) -> str | None:
         """``--execgo-fleet NAME`` as the launcher of all services."""
         name = options.given(self.config, "fleet")
-        others = [n for n in ("harness", "service") if options.given(self.config, n) is not None]
+        rivals = ("harness", "service", "service_args")
+        others = [n for n in rivals if options.given(self.config, n) is not None]
         # The command line wins over the fleet of the ini file.
         if name is None and not in_file & {"harness", "services"} and not others:
             name = options.value(self.config, "fleet")
@@ -156,6 +157,8 @@ class RequestReader:
     def _other_fleet(self) -> dict[str, Any]:
         """The fields by which the options of a replay change the recorded fleet."""
         update: dict[str, Any] = {}
+        arguments = options.value(self.config, "service_args")
+        read = BY_NAME["service_args"].read(arguments) if arguments else {}
         harness = self._fleet(frozenset()) or options.given(self.config, "harness")
         if harness:
             update |= {"harness": harness, "services": {}}
@@ -165,6 +168,9 @@ class RequestReader:
         services = options.value(self.config, "service")
         if services:
             update["services"] = BY_NAME["service"].read(services)
+        if harness or services or read:
+            # Recorded arguments belong to the recorded launchers.
+            update["service_args"] = {name: tuple(words) for name, words in read.items()}
         return update
 
     def _refuse_live_only(self, live: bool) -> None:

@@ -112,6 +112,7 @@ class PluginState:
             self._service_base(),
             LaunchSettings(self.request.python_image, self._pinned()),
             self._ready_timeout(),
+            arguments=self.request.service_args,
         )
 
     def _service_base(self) -> Path:

@@ -131,6 +131,86 @@ def test_a_file_without_execute_permission_is_refused(tmp_path: Path) -> None:
         Fleet(FleetSpec(choices=(("execgo", f"binary:{plain}"),)), LAUNCHERS)
 
 
+# -- arguments for binaries
+
+
+def own_program(folder: Path, service: str) -> Path:
+    """A service of this package as a binary, which writes its arguments to its log."""
+    program = folder / service
+    program.write_text(
+        '#!/bin/sh\nfor word in "$@"; do echo "got:$word"; done\n'
+        f'[ "$1" = serve ] && shift\nexec {sys.executable} -m pytest_execgo.emulators.{service} "$@"\n'
+    )
+    program.chmod(0o755)
+    return program
+
+
+def spec_with(program: Path, *arguments: str) -> FleetSpec:
+    choices = ((program.name, f"binary:{program}"),)
+    return FleetSpec(choices=choices, arguments={program.name: arguments})
+
+
+@pytest.mark.parametrize(
+    ("service", "arguments"),
+    [
+        ("execgo", ("-max-concurrency", "20")),
+        ("runtime", ("--max-running-tasks=1", "--termination-grace-ms", "500")),
+    ],
+)
+def test_arguments_reach_a_binary_and_are_recorded_with_its_digest(
+    service: str, arguments: tuple[str, ...], tmp_path: Path
+) -> None:
+    program = own_program(tmp_path, service)
+    with Fleet(spec_with(program, *arguments), LAUNCHERS) as fleet:
+        info = fleet.infos()[service]
+        assert info.arguments == arguments
+        assert info.digest == hashlib.sha256(program.read_bytes()).hexdigest()
+        log = fleet.log_paths()[service].read_text().splitlines()
+        got = [line.removeprefix("got:") for line in log if line.startswith("got:")]
+        assert got[-len(arguments) :] == list(arguments)
+        assert all(not one.arguments for name, one in fleet.infos().items() if name != service)
+
+
+@pytest.mark.parametrize(
+    ("service", "argument", "complaint"),
+    [
+        ("runtime", "--listen-addr", "--listen-addr is set by the launcher, which chooses a free"),
+        ("runtime", "--listen-addr=0.0.0.0:1", "--listen-addr is set by the launcher"),
+        ("runtime", "--data-dir", "--data-dir is set by the launcher, which gives each fleet"),
+        ("execgo", "-addr", "-addr is set by the launcher"),
+        ("execgo", "--addr=:1", "--addr is set by the launcher"),
+        ("execgo", "-data-dir", "-data-dir is set by the launcher"),
+        ("execgo", "-grpc-addr=:0", "-grpc-addr is set by the launcher"),
+        ("execgo", "a\0b", "'a\\x00b' holds a character that no command line can hold"),
+        ("execgo", "\ud800", "'\\ud800' holds a character that no command line can hold"),
+    ],
+)
+def test_arguments_that_cannot_be_given_are_refused_in_one_line(
+    service: str, argument: str, complaint: str, tmp_path: Path
+) -> None:
+    spec = spec_with(own_program(tmp_path, service), "-x", argument)
+    with pytest.raises(UsageError) as error:
+        Fleet(spec, LAUNCHERS)
+    assert str(error.value).startswith(f"--execgo-service-args {service}: ")
+    assert complaint in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("choice", ["embedded", "external:http://127.0.0.1:9"])
+def test_only_binaries_take_arguments(choice: str) -> None:
+    spec = FleetSpec(choices=(("runtime", choice),), arguments={"runtime": ("-x",)})
+    with pytest.raises(UsageError, match="takes no arguments; only a binary does"):
+        spec.resolve(LAUNCHERS)
+
+
+def test_an_argument_that_a_binary_does_not_know_is_one_line_with_its_words(tmp_path: Path) -> None:
+    fleet = Fleet(spec_with(own_program(tmp_path, "runtime"), "--no-such-thing"), LAUNCHERS)
+    with pytest.raises(HarnessError) as error:
+        fleet.start()
+    assert "--no-such-thing" in str(error.value)
+    assert not fleet.services
+
+
 def test_the_error_of_a_program_that_ends_at_once_has_status_and_log(tmp_path: Path) -> None:
     program = tmp_path / "execgo"
     program.write_text("#!/bin/sh\necho the disk is on fire >&2\nexit 3\n")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shlex
+import sys
 from collections.abc import Callable
 from fnmatch import fnmatch
 
@@ -171,6 +173,10 @@ def test_a_provider_on_the_command_line_discards_the_model_of_files_but_not_its_
         ("harness=embeded", "did you mean 'embedded'?"),
         ("service=execgo", "expected NAME=KIND[[]:TARGET[]]"),
         ("service=execgo=binary:/nope", "no such file"),
+        ("service-args=runtime", "expected NAME=ARGUMENTS"),
+        ("service-args=runtime='-x", "no closing quotation"),
+        ("service-args=rntime=-x", "did you mean 'runtime'?"),
+        ("service-args=runtime=-x", "is launched as embedded, which takes no arguments"),
         ("resume=yesterday", "no such run"),
         ("request=nope.json", "no such file"),
         ("scenarios=nope", "no such folder"),
@@ -343,3 +349,67 @@ def test_a_wrong_profile_is_found_before_any_trial_runs(
     result = pytester.runpytest("--execgo-matrix", "--execgo-chaos=mine")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines([f"ERROR: execgo: *mine.yaml*{complaint}*"])
+
+
+RUNTIME = """\
+#!/bin/sh
+shift
+exec {python} -m pytest_execgo.emulators.runtime "$@"
+"""
+
+
+@pytest.mark.parametrize("source", ["command line", "ini", "request"])
+def test_arguments_for_a_binary_come_from_every_source_and_are_recorded(
+    pytester: pytest.Pytester, project: ScenarioMaker, source: str
+) -> None:
+    project("demo")
+    program = pytester.path / "my runtime"
+    program.write_text(RUNTIME.format(python=sys.executable))
+    program.chmod(0o755)
+    service, arguments = f"runtime=binary:{program}", "runtime=--max-running-tasks 2"
+    given: list[str] = []
+    if source == "command line":
+        given = [f"--execgo-service={service}", "--execgo-service-args", arguments]
+    elif source == "ini":
+        ini = f'[pytest]\nexecgo_service = "{service}"\nexecgo_service_args = "{arguments}"\n'
+        pytester.makeini(ini)
+    else:
+        words = ["--max-running-tasks", "2"]
+        request = {"services": {"runtime": f"binary:{program}"}, "service_args": {"runtime": words}}
+        (pytester.path / "r.json").write_text(json.dumps({"schema_version": "1", **request}))
+        given = ["--execgo-request=r.json"]
+    result = pytester.runpytest("--execgo-matrix", *given)
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["  runtime *binary * sha256 * --max-running-tasks 2"])
+    run = pytester.path / "reports/latest"
+    environment = json.loads((run / "environment.json").read_text())
+    runtime = environment["services"]["runtime"]
+    assert runtime["arguments"] == ["--max-running-tasks", "2"]
+    assert len(runtime["digest"]) == 64
+    trial = json.loads((run / "benchmark.json").read_text())["trials"][0]
+    words = shlex.split(trial["rerun"])
+    assert words[words.index("--execgo-service-args") + 1] == arguments
+
+
+def test_a_replay_takes_the_recorded_arguments_unless_the_launcher_is_another_one(
+    pytester: pytest.Pytester, project: ScenarioMaker
+) -> None:
+    project("demo")
+    program = pytester.path / "runtime"
+    program.write_text(RUNTIME.format(python=sys.executable))
+    program.chmod(0o755)
+    given = [f"--execgo-service=runtime=binary:{program}"]
+    arguments = ["--execgo-service-args", "runtime=--max-running-tasks 2"]
+    pytester.runpytest("--execgo-matrix", *given, *arguments).assert_outcomes(passed=1)
+    before = (pytester.path / "reports/latest").resolve()
+
+    def replayed(*words: str) -> list[str]:
+        pytester.runpytest("--execgo-replay", str(before), *words).assert_outcomes(passed=1)
+        environment = json.loads((pytester.path / "reports/latest/environment.json").read_text())
+        found: list[str] = environment["services"]["runtime"]["arguments"]
+        return found
+
+    assert replayed() == ["--max-running-tasks", "2"]
+    assert replayed("--execgo-service=runtime=embedded") == []
+    other = ["--execgo-service-args", "runtime=--max-running-tasks 3"]
+    assert replayed(*other) == ["--max-running-tasks", "3"]

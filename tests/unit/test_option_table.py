@@ -19,6 +19,7 @@ from pytest_execgo.options.values import (
     KnownFinding,
     Name,
     Seconds,
+    ServiceArguments,
     ServiceLauncher,
     Text,
     Url,
@@ -35,6 +36,7 @@ WRONG = {
     Seconds: ["x", "0", "-1", "nan", "86401"],
     Url: ["localhost", "ftp://h", "http://h:0", "http://u:p@h", "http://h/chat/completions"],
     ServiceLauncher: ["execgo", "execgo=", "=embedded"],
+    ServiceArguments: ["runtime", "runtime=", "runtime= ", "=-v", "runtime='-v", "runtime=-v \\"],
     KnownFinding: ["id", "id= ", "=reason"],
 }
 OTHER = {
@@ -43,6 +45,7 @@ OTHER = {
     Seconds: ["7.5"],
     Url: ["http://127.0.0.1:9/v1"],
     ServiceLauncher: ["execgo=binary:a=b", "runtime=embedded"],
+    ServiceArguments: ["runtime=--a=b 'c d' \"\"", "runtime=-e", "execgo=-max-concurrency 20"],
     KnownFinding: ["some-finding=reported = #7"],
     Name: ["replay"],
     Text: ["some text"],
@@ -123,6 +126,15 @@ def test_every_kind_of_value_is_covered_by_these_tests() -> None:
     kinds = set(Value.__subclasses__())
     assert set(OTHER) == kinds
     assert set(WRONG) == kinds - {Name, Text}
+
+
+def test_arguments_of_a_service_are_split_as_a_shell_does_and_appended() -> None:
+    given = ServiceArguments()
+    pairs = [given.read("--x", text) for text in OTHER[ServiceArguments]]
+    assert given.collect(pairs) == {
+        "runtime": ["--a=b", "c d", "", "-e"],
+        "execgo": ["-max-concurrency", "20"],
+    }
 
 
 def test_a_password_in_a_url_is_not_printed() -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shlex
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from pytest_execgo.harness.environment import service_environment
 from pytest_execgo.harness.processes.service import ProcessService, Program
 from pytest_execgo.harness.readiness import DEFAULT_TIMEOUT_SECONDS, probe_json
 from pytest_execgo.harness.service import (
+    ARGUMENTS_OPTION,
     HEALTH,
     Launcher,
     LaunchSite,
@@ -24,6 +27,12 @@ from pytest_execgo.harness.service import (
 from pytest_execgo.models.benchmark import ServiceInfo
 
 _DESCRIBE_SECONDS = 3.0
+_ADDRESS = "chooses a free port on loopback"
+_FOLDER = "gives each fleet its own folder"
+_OWN_FLAGS = {
+    "execgo": {"addr": _ADDRESS, "grpc-addr": _ADDRESS, "data-dir": _FOLDER},
+    "runtime": {"listen-addr": _ADDRESS, "data-dir": _FOLDER},
+}
 
 
 class BinaryLauncher(Launcher):
@@ -47,6 +56,26 @@ class BinaryLauncher(Launcher):
             raise UsageError(f"{service}=binary:{target}: not readable; try: chmod +r {target}")
         if not os.access(path, os.X_OK):
             raise UsageError(f"{service}=binary:{target}: not executable; try: chmod +x {target}")
+
+    def check_arguments(self, service: str, arguments: Sequence[str]) -> None:
+        """Refuse arguments that this launcher sets itself, and those that no command line can hold."""
+        for argument in arguments:
+            flag = argument.partition("=")[0]
+            reason = _OWN_FLAGS[service].get(flag.lstrip("-")) if flag.startswith("-") else None
+            if reason is not None:
+                raise UsageError(
+                    f"{ARGUMENTS_OPTION} {service}: {flag} is set by the launcher, which {reason}; "
+                    "leave it out"
+                )
+            try:
+                encoded = os.fsencode(argument)
+            except UnicodeEncodeError:
+                encoded = b"\0"
+            if b"\0" in encoded:
+                raise UsageError(
+                    f"{ARGUMENTS_OPTION} {service}: {argument!r} holds a character that no command "
+                    "line can hold; leave it out"
+                )
 
     def describe(self, service: str, target: str) -> str:
         """Start it once and ask for its version: not every binary prints it on the command line."""
@@ -89,11 +118,11 @@ def _program(
     ready_within_seconds: float = DEFAULT_TIMEOUT_SECONDS,
 ) -> Program:
     data = site.data_dir(service)
+    subcommand = ["serve"] if service == "runtime" else []
 
     def command(address: str) -> list[str]:
-        if service == "execgo":
-            return [str(path)]
-        return [str(path), "serve", "--listen-addr", address, "--data-dir", str(data)]
+        own = ["--listen-addr", address, "--data-dir", str(data)] if subcommand else []
+        return [str(path), *subcommand, *own, *site.arguments]
 
     def environment(address: str) -> dict[str, str]:
         if service != "execgo":
@@ -112,7 +141,13 @@ def _program(
     def info(seen: dict[str, Any]) -> ServiceInfo:
         version = str(seen["version"])
         refuse_other_version(service, f"binary {path}", version)
-        return ServiceInfo(launcher="binary", version=version, path=str(path), digest=_digest(path))
+        return ServiceInfo(
+            launcher="binary",
+            version=version,
+            path=str(path),
+            digest=_digest(path),
+            arguments=site.arguments,
+        )
 
     return Program(
         command=command,
@@ -121,7 +156,7 @@ def _program(
         health=HEALTH[service],
         environment=environment,
         info=info,
-        hint=f"try it alone: {path}",
+        hint=f"try it alone: {shlex.join([str(path), *subcommand, *site.arguments])}",
         picks_port=False,
         ready_within_seconds=ready_within_seconds,
     )
