@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
@@ -65,7 +65,14 @@ class FleetView(Protocol):
         """Whether an unreachable service can be expected to answer again."""
 
     def unready(self) -> list[str]:
-        """Names of the services that do not answer now."""
+        """Names of the services that do not answer their clients now."""
+
+    def processes_ended(self, pids: Sequence[int]) -> bool:
+        """Whether none of these processes exists, where processes of the runtime's tasks can be seen;
+        else false."""
+
+    def cancel(self, handle_id: str) -> str:
+        """Ask the runtime to cancel a task; its answer in a few words."""
 
     def identity(self, service: str) -> int | None:
         """What changes when a service is started anew (its process id); ``None`` if unknown."""
@@ -187,6 +194,14 @@ class Limitable(Target, Protocol):
 
     def revive(self) -> None:
         """Start it again if it ended: some programs die of a limit."""
+
+
+@runtime_checkable
+class TaskHost(Protocol):
+    """A service whose processes, and those of its tasks, are processes of this machine."""
+
+    def has_process(self, pid: int) -> bool:
+        """Whether the process exists and has not ended."""
 
 
 @runtime_checkable

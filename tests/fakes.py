@@ -5,7 +5,7 @@ Time passes only when code sleeps on the :class:`FakeClock`, so tests compare ex
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
@@ -117,6 +117,18 @@ class FakeFleet:
     process_id: int | None = 1
     unready_answers: list[list[str]] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
+    ended: set[int] = field(default_factory=set)
+    """The processes of tasks that have ended."""
+    cancelled: list[str] = field(default_factory=list)
+
+    def processes_ended(self, pids: Sequence[int]) -> bool:
+        """Whether all of them are in ``ended``."""
+        return self.ended.issuperset(pids)
+
+    def cancel(self, handle_id: str) -> str:
+        """Note the handle."""
+        self.cancelled.append(handle_id)
+        return "status 200"
 
     def will_return(self, service: str) -> bool:
         """As ``returning`` says, for all services or by name."""

@@ -219,7 +219,9 @@ def attribution_score(trials: Sequence[TrialResult]) -> AttributionScore:
     judged = [t for t in trials if t.verdict.cause_named is not None and not t.known_finding]
     correct = sum(t.verdict.cause_named is True for t in judged)
     fired = {t.trial_id for t in trials if any(fault.status == "fired" for fault in t.faults)}
-    clean = [t for t in trials if t.trial_id not in fired and t.verdict.status == "passed"]
+    passed = [t for t in trials if t.trial_id not in fired and t.verdict.status == "passed"]
+    # A cause that is a known defect of a service is there, although no fault caused it.
+    clean = [t for t in passed if not t.findings]
     confusion: dict[str, Counter[str]] = defaultdict(Counter)
     for trial in trials:
         injected = "none" if trial.trial_id not in fired else trial.verdict.expected_cause

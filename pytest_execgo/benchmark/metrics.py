@@ -228,8 +228,9 @@ def _succeeded(event: t.PlanReady | t.StageFinished) -> bool:
 
 
 _SYMPTOMS = (
-    t.TaskLost, t.EngineUnreachable, t.SubmitRejected, t.BindingMissing, t.ServiceExited,
-    t.ServiceStopped, t.ServiceSilent, t.ServiceLimited, t.LinkDegraded,
+    t.TaskLost, t.TaskStuck, t.EngineUnreachable, t.EngineUnavailable, t.SubmitRejected,
+    t.BindingMissing, t.ServiceExited, t.ServiceStopped, t.ServiceSilent, t.ServiceLimited,
+    t.LinkDegraded,
 )  # fmt: skip
 
 

@@ -172,7 +172,8 @@ class TrialResult(VersionedDocument):
     made the plan (in replay, those of the recording), or null. ``broken_rules`` are the rules that
     answers of the model broke. ``rng_key`` and ``seed`` determine the random draws; the key is the
     trial's id unless the caller chose another. ``known_finding``: the trial failed, and an accepted
-    finding about a service explains it.
+    finding about a service explains it. ``findings``: all findings whose cause was named, whether the
+    trial failed or not, and whether the run accepts them or not.
     """
 
     trial_id: str
@@ -193,6 +194,7 @@ class TrialResult(VersionedDocument):
     faults: tuple[FaultRecord, ...] = ()
     verdict: Verdict
     known_finding: AcceptedFinding | None = None
+    findings: tuple[str, ...] = ()
     rerun: str
 
 

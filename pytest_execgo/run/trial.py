@@ -14,7 +14,6 @@ from pytest_execgo.chaos.model_proxy import ModelProxy
 from pytest_execgo.files.reading import FileProblem
 from pytest_execgo.files.workspace import remove_tree, sha256_inside
 from pytest_execgo.files.writing import write_json, write_model, write_text
-from pytest_execgo.harness.fleet import Fleet
 from pytest_execgo.models.benchmark import TrialResult
 from pytest_execgo.models.document import shown
 from pytest_execgo.models.events import ArtifactSeen, HarnessProblem, TrialFinished
@@ -31,12 +30,18 @@ from pytest_execgo.observability.health import HealthProber, ServiceMonitor
 from pytest_execgo.observability.recorder import TimelineRecorder
 from pytest_execgo.ports import Target
 from pytest_execgo.run.context import TrialContext
+from pytest_execgo.run.fleet_view import TrialFleet
 from pytest_execgo.run.planning import Planning
 from pytest_execgo.runner.client import EngineError, ExecgoClient
 from pytest_execgo.runner.trial import TrialIdentity, TrialRunner
 from pytest_execgo.scenario.checks import TrialView, evaluate
 from pytest_execgo.verdict.failure_text import trial_summary
-from pytest_execgo.verdict.known import JudgedTrial, known_finding
+from pytest_execgo.verdict.known import (
+    JudgedTrial,
+    findings_about,
+    known_finding,
+    named_findings,
+)
 from pytest_execgo.verdict.verify import judge
 
 _METRICS_SECONDS = 0.5
@@ -72,23 +77,6 @@ def run_trial(context: TrialContext) -> FinishedTrial:
         else:
             keep_workspace(workspace, context.folder / "workspace")
     return FinishedTrial(result, clean)
-
-
-@dataclass(frozen=True)
-class _FleetView:
-    """What the runner may ask about the fleet (:class:`pytest_execgo.ports.FleetView`)."""
-
-    fleet: Fleet
-    chaos: ChaosController
-
-    def will_return(self, service: str) -> bool:
-        return self.fleet.services[service].running() or self.chaos.returning(service)
-
-    def unready(self) -> list[str]:
-        return self.fleet.unready()
-
-    def identity(self, service: str) -> int | None:
-        return self.fleet.services[service].pid
 
 
 @contextmanager
@@ -143,7 +131,7 @@ def _execute(
         context.fleet.url("execgo"), headers=context.fleet.headers("execgo")
     ) as client:
         before = _engine_metrics(client)
-        runner = TrialRunner(client, recorder, _FleetView(context.fleet, chaos), chaos)
+        runner = TrialRunner(client, recorder, TrialFleet(context.fleet, chaos), chaos)
         try:
             runner.execute(
                 identity,
@@ -207,12 +195,14 @@ def _digest(workspace: Path, path: str) -> str | None:
 def _judge(context: TrialContext, recorder: TimelineRecorder) -> TrialResult:
     events = recorder.events()
     profile, trial = context.profile.profile, context.trial
-    verdict, faults = judge(profile, events)
     accepted = context.matrix.accepted_findings(context.profile)
+    library, services = context.matrix.library, context.fleet.infos()
+    defects = findings_about(services, list(library.findings.values()))
+    verdict, faults = judge(profile, events, [c for one in defects for c in one.causes])
     met = known_finding(
         JudgedTrial(verdict, profile.causes, faults, events),
-        [context.matrix.library.findings[name] for name in accepted],
-        context.fleet.infos(),
+        [library.findings[name] for name in accepted],
+        services,
     )
     plan = plan_facts(events)
     return TrialResult(
@@ -234,5 +224,6 @@ def _judge(context: TrialContext, recorder: TimelineRecorder) -> TrialResult:
         faults=faults,
         verdict=verdict,
         known_finding=AcceptedFinding(id=met, reason=accepted[met]) if met else None,
+        findings=named_findings(verdict, defects),
         rerun=context.rerun_command(),
     )

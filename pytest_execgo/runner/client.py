@@ -24,6 +24,10 @@ from pytest_execgo.transport.bounded import (
 )
 
 REQUEST_TIMEOUT_SECONDS = 10.0
+TRY_LATER = frozenset({408, 425, 429, 502, 503, 504})
+"""Statuses by which a server, or a gateway in front of it, asks to repeat the request (RFC 9110,
+RFC 6585 and RFC 8470)."""
+_UNDECIDED = frozenset({502, 504})
 
 
 class EngineError(ExecgoError):
@@ -37,6 +41,17 @@ class Unreachable(EngineError):
     def __init__(self, message: str, *, refused: bool, cut_off: bool = False) -> None:
         super().__init__(message)
         self.refused, self.cut_off = refused, cut_off
+
+
+class Unavailable(EngineError):
+    """An answer of ExecGo, or of what stands in front of it, that says: try again later.
+    ``retry_after`` is the wait that it asks for, in seconds; ``None`` if it names none.
+    ``undecided``: the request may have reached ExecGo."""
+
+    def __init__(self, message: str, http_status: int, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.http_status, self.retry_after = http_status, retry_after
+        self.undecided = http_status in _UNDECIDED
 
 
 class ProtocolError(EngineError):
@@ -64,7 +79,7 @@ class SeenTask:
 class EngineClient(Protocol):
     """The requests that trials send to ExecGo; ``timeout`` in seconds, ``None`` for the default.
 
-    Each of them raises :class:`Unreachable` or :class:`ProtocolError`.
+    Each of them raises :class:`Unreachable`, :class:`Unavailable` or :class:`ProtocolError`.
     """
 
     def submit(self, graph: TaskGraph, *, timeout: float | None = None) -> list[str]:
@@ -81,8 +96,8 @@ class ExecgoClient:
     """A client for one ExecGo over one connection that stays open; not safe to share between threads.
 
     ``timeout`` is in seconds, for each request and its whole answer. ``headers`` are sent with each
-    request. Every method raises :class:`Unreachable` if there is no answer, and :class:`ProtocolError`
-    if the answer breaks HTTP or ExecGo's contract.
+    request. Every method raises :class:`Unreachable` if there is no answer, :class:`Unavailable` if the
+    answer asks to try again later, and :class:`ProtocolError` if it breaks HTTP or ExecGo's contract.
     """
 
     def __init__(
@@ -182,11 +197,15 @@ class ExecgoClient:
     ) -> HttpAnswer:
         seconds = self.timeout if timeout is None else timeout
         try:
-            return self._connection.request(method, path, json=json, timeout=seconds)
+            reply = self._connection.request(method, path, json=json, timeout=seconds)
         except NoAnswer as error:
             raise Unreachable(str(error), refused=error.refused, cut_off=error.cut_off) from None
         except BadAnswer as error:
             raise ProtocolError(str(error)) from None
+        if reply.status in TRY_LATER:
+            message = f"{reply.request}: status {reply.status}: {reply.shown()}"
+            raise Unavailable(message, reply.status, reply.retry_after_seconds)
+        return reply
 
     @staticmethod
     def _object(reply: HttpAnswer) -> dict[str, Any]:

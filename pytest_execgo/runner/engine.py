@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
-from pytest_execgo.models.events import EngineProtocolError, EngineReachable, EngineUnreachable
+from pytest_execgo.models.events import (
+    EngineProtocolError,
+    EngineReachable,
+    EngineUnavailable,
+    EngineUnreachable,
+    Event,
+)
 from pytest_execgo.models.task import TaskGraph
 from pytest_execgo.ports import Clock, FleetView
 from pytest_execgo.runner.client import (
@@ -13,15 +20,21 @@ from pytest_execgo.runner.client import (
     EngineError,
     ProtocolError,
     SeenTask,
+    Unavailable,
     Unreachable,
 )
 from pytest_execgo.runner.collaborators import Collaborators
 
+T = TypeVar("T")
 SERVICE = "execgo"
 RETRY_EVERY_SECONDS = 0.02
+FIRST_PAUSE_SECONDS = 0.1
+LONGEST_PAUSE_SECONDS = 1.0
+"""The pauses after answers that ask to try again later: each is twice as long as the one before."""
 LAST_LOOK_SECONDS = 1.0
 """After the deadline, all requests of the last look at the tasks have this much time together. Before
 it, it is the shortest timeout of a request."""
+_MOST_DOUBLINGS = 10
 CUT_OFF_ANSWERS = 3
 """One answer that ends too early can mean that ExecGo was killed; this many mean a broken one."""
 RESUME_WITHIN_SECONDS = 1.0
@@ -64,7 +77,7 @@ class RestartWatch:
 class PatientEngine:
     """ExecGo during one stage. ``deadline`` is in seconds on the monotonic clock.
 
-    Each request is repeated until ExecGo answers. It raises :class:`EngineGone` when no answer can be
+    Each request is repeated until ExecGo answers it. It raises :class:`EngineGone` when no answer can be
     expected before the deadline, and :class:`ProtocolError`, which is then on record.
     """
 
@@ -74,8 +87,9 @@ class PatientEngine:
         self._client, self._recorder = tools.client, tools.recorder
         self._fleet, self._clock = tools.fleet, tools.clock
         self._restarts, self._stage_id, self._deadline = restarts, stage_id, deadline
-        self._unreachable = False
+        self._waiting_for: type[Event] | None = None
         self._cut_off = 0
+        self._put_off = 0
 
     def time_is_up(self) -> bool:
         """Whether the time for the last look has passed, too."""
@@ -103,22 +117,36 @@ class PatientEngine:
                 # The graph may have been accepted although the answer was lost.
                 if error.refused or not self._has_first_task(graph):
                     continue
+            except Unavailable as error:
+                self._wait_until_available(error)
+                if not error.undecided or not self._has_first_task(graph):
+                    continue
             self._answered()
             return
 
     def get(self, engine_task_id: str) -> SeenTask | None:
         """A task as ExecGo shows it; ``None`` if ExecGo does not know it."""
+        return self._answer_to(lambda timeout: self._client.get(engine_task_id, timeout=timeout))
+
+    def remove(self, engine_task_id: str) -> None:
+        """Remove the record of a task, so that ExecGo does not start it."""
+        self._answer_to(lambda timeout: self._client.delete(engine_task_id, timeout=timeout))
+
+    def _answer_to(self, request: Callable[[float], T]) -> T:
+        """The answer to a request that can be repeated without harm; it takes its timeout."""
         while True:
             try:
-                seen = self._client.get(engine_task_id, timeout=self._timeout())
+                answer = request(self._timeout())
             except ProtocolError as error:
                 self._record(error)
                 raise
             except Unreachable as error:
                 self._wait(error)
+            except Unavailable as error:
+                self._wait_until_available(error)
             else:
                 self._answered()
-                return seen
+                return answer
 
     def _has_first_task(self, graph: TaskGraph) -> bool:
         return bool(graph.tasks) and self.get(graph.tasks[0].id) is not None
@@ -138,17 +166,35 @@ class PatientEngine:
         self._cut_off = self._cut_off + 1 if error.cut_off else 0
         if self._cut_off >= CUT_OFF_ANSWERS:
             self.broken(f"{error} ({self._cut_off} times in a row)")
-        if not self._unreachable:
-            self._unreachable = True
-            self._recorder.add(EngineUnreachable(stage_id=self._stage_id, message=str(error)))
+        self._once(EngineUnreachable(stage_id=self._stage_id, message=str(error)))
         if not self._fleet.will_return(SERVICE) or self._remaining() <= 0:
             raise EngineGone(str(error))
         self._clock.sleep(RETRY_EVERY_SECONDS)
 
-    def _answered(self) -> None:
+    def _wait_until_available(self, error: Unavailable) -> None:
+        """Wait as long as the answer asks for, or longer each time, but not past the deadline."""
+        event = EngineUnavailable(
+            stage_id=self._stage_id, http_status=error.http_status, message=str(error)
+        )
+        self._once(event)
+        remaining = self._remaining()
+        if remaining <= 0:
+            raise EngineGone(str(error))
+        pause = min(FIRST_PAUSE_SECONDS * 2**self._put_off, LONGEST_PAUSE_SECONDS)
+        self._put_off = min(self._put_off + 1, _MOST_DOUBLINGS)
         self._cut_off = 0
-        if self._unreachable:
-            self._unreachable = False
+        self._clock.sleep(min(max(pause, error.retry_after or 0.0), remaining))
+
+    def _once(self, event: EngineUnreachable | EngineUnavailable) -> None:
+        """Record the first of several such events in a row."""
+        if self._waiting_for is not type(event):
+            self._waiting_for = type(event)
+            self._recorder.add(event)
+
+    def _answered(self) -> None:
+        self._cut_off = self._put_off = 0
+        if self._waiting_for is not None:
+            self._waiting_for = None
             self._recorder.add(EngineReachable(stage_id=self._stage_id))
             self._restarts.check()
 

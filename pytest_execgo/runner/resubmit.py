@@ -7,10 +7,11 @@ other than :class:`Wait`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from pytest_execgo.models.events.base import few
 from pytest_execgo.models.plan import SubmitPolicy
 
 BACKOFF_FACTOR = 2
@@ -46,9 +47,20 @@ def backoff_ms(policy: SubmitPolicy, round_number: int) -> float:
 
 
 def after_round(
-    policy: SubmitPolicy, round_number: int, *, now: float, deadline: float
+    policy: SubmitPolicy,
+    round_number: int,
+    *,
+    now: float,
+    deadline: float,
+    queued: Sequence[str] = (),
 ) -> Wait | Decline:
-    """The decision when a round has ended without success; times in seconds on one clock."""
+    """The decision when a round has ended without success; times in seconds on one clock.
+
+    ``queued`` names tasks that could run and do not begin, because stuck tasks keep all places: further
+    tasks would not begin either.
+    """
+    if queued:
+        return Decline(f"stuck tasks keep all places: {few(queued)} cannot begin")
     if round_number >= policy.max_resubmits:
         used = f" ({round_number} used)" if round_number else ""
         return Decline(f"max_resubmits is {policy.max_resubmits}{used}")

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from pytest_execgo.models.events import (
+    CancelAsked,
     ResubmitDeclined,
     Resubmitted,
     StageFinished,
@@ -17,6 +18,7 @@ from pytest_execgo.models.events import (
     SubmitRejected,
     Submitted,
     TaskLost,
+    TaskStuck,
 )
 from pytest_execgo.models.plan import PlanStage
 from pytest_execgo.models.task import EngineTask, TaskGraph
@@ -26,6 +28,7 @@ from pytest_execgo.runner.collaborators import Collaborators, TrialTasks
 from pytest_execgo.runner.compile import compile_graph, subgraph
 from pytest_execgo.runner.engine import EngineGone, PatientEngine, RestartWatch
 from pytest_execgo.runner.task_events import task_changed
+from pytest_execgo.runner.watchdog import Standstill, StuckTask, Watchdog
 
 POLL_BACKOFF_FACTOR = 1.5
 MOST_CHANGES = 1000
@@ -42,11 +45,17 @@ class _Round:
     number: int
     graph: TaskGraph
     engine_ids: dict[str, str]
-    last: dict[str, EngineTask] = field(default_factory=dict)
+    seen: dict[str, SeenTask] = field(default_factory=dict)
     """Each task as ExecGo last showed it."""
+    last: dict[str, EngineTask] = field(default_factory=dict)
+    """Each task as it was last recorded."""
+    moves: int = 0
+    """How often a task was first seen, was lost, or changed its status or its attempt."""
     ended: dict[str, str] = field(default_factory=dict)
     """The final status of each task that ended: a status of ExecGo, or ``lost``."""
     changes: Counter[str] = field(default_factory=Counter)
+    standstill: Standstill | None = None
+    """Set once the tasks that have not ended will never end."""
 
     def unfinished(self) -> list[str]:
         return [task.id for task in self.graph.tasks if task.id not in self.ended]
@@ -116,6 +125,8 @@ class StageRun:
             if not unsuccessful:
                 return "succeeded"
             if not self._may_resubmit(current, unsuccessful):
+                if current.standstill:
+                    return "stuck"
                 return "lost" if "lost" in current.ended.values() else "failed"
             graph = subgraph(graph, unsuccessful)
 
@@ -134,8 +145,14 @@ class StageRun:
         """Wait until the next round can be submitted; ``False`` if there will be none."""
         began = self._clock.monotonic()
         decision: resubmit.Decision = resubmit.after_round(
-            self._policy, current.number, now=began, deadline=self._deadline
+            self._policy,
+            current.number,
+            now=began,
+            deadline=self._deadline,
+            queued=current.standstill.queued if current.standstill else (),
         )
+        if isinstance(decision, resubmit.Wait):
+            self._give_up_stuck(current)
         while isinstance(decision, resubmit.Wait):
             self._clock.sleep(decision.milliseconds / 1000)
             unready = {name: self._fleet.will_return(name) for name in self._fleet.unready()}
@@ -160,19 +177,28 @@ class StageRun:
     # -- polling
 
     def _poll(self, current: _Round) -> bool:
-        """Poll until every task has ended; ``False`` if the deadline passes first.
+        """Poll until every task has ended, or will not end (``current.standstill``); ``False`` if the
+        deadline passes first.
 
         The interval is short after a change and grows while nothing changes.
         """
         watched = self._watched(current)
+        watchdog = Watchdog(
+            current.graph.tasks, self._fleet.processes_ended, self._clock.monotonic()
+        )
         interval = self._policy.poll_interval_ms
         while True:
             unfinished = current.unfinished()
             # The stage cannot end while a sink is open: until then, its parents need not be polled.
             targets = [name for name in unfinished if name in watched] or unfinished
+            moves = current.moves
             changed = self._look_at(current, targets)
             changed = self._give_up_orphans(current) or changed
             if not current.unfinished():
+                return True
+            if current.moves != moves:
+                watchdog.moved(self._clock.monotonic())
+            elif self._stands_still(current, watchdog):
                 return True
             remaining = self._deadline - self._clock.monotonic()
             if remaining <= 0:
@@ -183,6 +209,51 @@ class StageRun:
             if changed and sinks_have_ended:
                 continue
             self._clock.sleep(min(interval / 1000, remaining))
+
+    def _stands_still(self, current: _Round, watchdog: Watchdog) -> bool:
+        """Whether no task of the round will move again; the stuck ones are then on record."""
+        if not watchdog.due(self._clock.monotonic()):
+            return False
+        moves = current.moves
+        self._look_at(current, current.unfinished())
+        now = self._clock.monotonic()
+        if current.moves != moves:
+            watchdog.moved(now)
+            return False
+        seen = {name: current.seen[name] for name in current.unfinished() if name in current.seen}
+        current.standstill = watchdog.look(seen, now)
+        for stuck in current.standstill.stuck if current.standstill else ():
+            self._recorder.add(self._stuck_event(current, stuck))
+        return current.standstill is not None
+
+    def _stuck_event(self, current: _Round, stuck: StuckTask) -> TaskStuck:
+        return TaskStuck(
+            stage_id=self._stage.stage_id,
+            round=current.number,
+            task_id=stuck.name,
+            engine_task_id=current.engine_ids[stuck.name],
+            handle_id=current.seen[stuck.name].task.handle_id or None,
+            how=stuck.how,
+            watched_ms=stuck.watched_ms,
+            limit_ms=stuck.limit_ms,
+        )
+
+    def _give_up_stuck(self, current: _Round) -> None:
+        """Before stuck tasks are submitted again: ask the runtime to cancel those that may still run,
+        and remove the records of tasks that wait for them, so that ExecGo never starts those."""
+        stuck = (
+            {one.name: one.how for one in current.standstill.stuck} if current.standstill else {}
+        )
+        for name in current.unfinished() if stuck else ():
+            handle = current.seen[name].task.handle_id if name in current.seen else None
+            if name not in stuck:
+                self._engine.remove(current.engine_ids[name])
+            elif handle and stuck[name] == "overdue":
+                answer = self._fleet.cancel(handle)
+                stage_id = self._stage.stage_id
+                self._recorder.add(
+                    CancelAsked(stage_id=stage_id, task_id=name, handle_id=handle, answer=answer)
+                )
 
     def _watched(self, current: _Round) -> set[str]:
         """The tasks that are polled from the start: the sinks, or all tasks if a fault waits for one."""
@@ -210,6 +281,7 @@ class StageRun:
 
     def _lose(self, current: _Round, name: str, how: Literal["forgotten", "orphaned"]) -> None:
         current.ended[name] = "lost"
+        current.moves += 1
         self._tasks.results.pop(name, None)
         self._recorder.add(
             TaskLost(
@@ -237,8 +309,11 @@ class StageRun:
     def _note(self, current: _Round, name: str, seen: SeenTask) -> bool:
         """Record a task if its state is new; whether it was."""
         task = seen.task
+        current.seen[name] = seen
         if name in current.last and _state(current.last[name]) == _state(task):
             return False
+        if name not in current.last or _progress(current.last[name]) != _progress(task):
+            current.moves += 1
         current.changes[name] += 1
         if current.changes[name] > MOST_CHANGES:
             self._engine.broken(f"task {name} changed more than {MOST_CHANGES} times")
@@ -268,5 +343,9 @@ class StageRun:
 
 def _state(task: EngineTask) -> tuple[Any, ...]:
     """What makes a task worth another event when it changes."""
-    attempt = task.runtime.attempt if task.runtime else 0
-    return task.status, task.run_status, task.updated_at, attempt
+    return *_progress(task), task.updated_at
+
+
+def _progress(task: EngineTask) -> tuple[Any, ...]:
+    """What shows that a task moves when it changes."""
+    return task.status, task.run_status, task.runtime.attempt if task.runtime else 0

@@ -16,6 +16,8 @@ import ssl
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from http.client import HTTPException, HTTPResponse, RemoteDisconnected
 from time import monotonic
 from typing import Any
@@ -31,6 +33,7 @@ _PIECE_BYTES = 65536
 # Status line and headers, and the body with the sizes of its chunks.
 _MAX_HEAD_BYTES = 1024 * 1024
 _OVERHEAD = 4
+_DIGITS = 10
 _LONGEST_LINE = 300
 _URL_CHARACTERS = "!#$%&'()*+,/:;=?@[]~"
 
@@ -56,12 +59,28 @@ class BadAnswer(ExchangeError):
 
 @dataclass(frozen=True)
 class HttpAnswer:
-    """A complete answer to ``request``, such as ``GET /health``."""
+    """A complete answer to ``request``, such as ``GET /health``.
+
+    ``retry_after``: the text of the header ``Retry-After``, at most 300 characters.
+    """
 
     request: str
     status: int
     content_type: str
     body: bytes
+    retry_after: str = ""
+
+    @property
+    def retry_after_seconds(self) -> float | None:
+        """How long ``Retry-After`` asks to wait (RFC 9110, 10.2.3); ``None`` without a valid one."""
+        text = self.retry_after.strip()
+        if text.isascii() and text.isdigit():
+            return float(text) if len(text) < _DIGITS else None
+        try:
+            moment = parsedate_to_datetime(text)
+            return max(0.0, (moment - datetime.now(UTC)).total_seconds())
+        except (ValueError, TypeError, OverflowError):
+            return None
 
     def text(self) -> str:
         """The body as text, in UTF-8 whatever the service claims."""
@@ -282,7 +301,8 @@ def _read(
         if reply.length:
             raise HTTPException(f"{reply.length} bytes of the body are missing")
         kind = _short(repr(reply.headers.get("Content-Type", ""))[1:-1])
-        answer = HttpAnswer(request, reply.status, kind, b"".join(pieces))
+        later = _short(reply.headers.get("Retry-After", ""))
+        answer = HttpAnswer(request, reply.status, kind, b"".join(pieces), later)
         return answer, not reply.will_close
     finally:
         reply.close()

@@ -18,6 +18,7 @@ from pytest_execgo.models.events import (
     BindingMissing,
     CheckEvaluated,
     EngineProtocolError,
+    EngineUnavailable,
     EngineUnreachable,
     EvidenceEvent,
     FixtureRequest,
@@ -33,6 +34,7 @@ from pytest_execgo.models.events import (
     SubmitRejected,
     TaskChanged,
     TaskLost,
+    TaskStuck,
 )
 from pytest_execgo.verdict.evidence import Evidence, Health
 
@@ -196,14 +198,36 @@ def _engine(evidence: Evidence) -> Iterator[Attribution]:
     if silent and not exits and not evidence.health("execgo"):
         ids = tuple(event.event_id for event in silent)
         yield _cause("engine", "unreachable", "likely", ids, silent[0].message)
+    for put_off in evidence.of(EngineUnavailable)[:1]:
+        message = (
+            f"ExecGo, or a gateway in front of it, asked to try again later: {put_off.message}"
+        )
+        yield _cause("engine", "unavailable", "certain", (put_off.event_id,), message)
     for event in evidence.of(EngineProtocolError):
         yield _cause("engine", "protocol_error", "certain", (event.event_id,), event.message)
 
 
 def _stuck(evidence: Evidence) -> Iterator[Attribution]:
+    """Tasks that were seen not to end. The runtime is blamed for those that ExecGo polls there."""
+    groups: tuple[tuple[Layer, str, list[TaskStuck]], ...] = (
+        ("runtime", "the runtime", [e for e in evidence.of(TaskStuck) if e.handle_id]),
+        ("engine", "ExecGo", [e for e in evidence.of(TaskStuck) if not e.handle_id]),
+    )
+    for layer, who, stuck in groups:
+        if stuck:
+            names = ", ".join(dict.fromkeys(event.task_id for event in stuck))
+            # An end that is not reported is certain. A long run alone is not: a clock may be wrong.
+            ended = any(event.how == "ended" for event in stuck)
+            shown = tuple(event.event_id for event in stuck)
+            message = f"{who} never reported the end of {names}"
+            yield _cause(layer, "stuck", "certain" if ended else "likely", shown, message)
+
+
+def _deadline(evidence: Evidence) -> Iterator[Attribution]:
     """A stage's deadline passed. The runtime is blamed for tasks that ExecGo still polls there."""
+    known = {event.stage_id for event in evidence.of(TaskStuck)}
     for event in evidence.of(StageFinished):
-        if event.outcome != "stuck":
+        if event.outcome != "stuck" or event.stage_id in known:
             continue
         last = {
             seen.task_id: seen
@@ -416,6 +440,7 @@ _RULES: tuple[Callable[[Evidence], Iterator[Attribution]], ...] = (
     _engine,
     _services,
     _stuck,
+    _deadline,
     _runtime,
     _fixture,
     _task,

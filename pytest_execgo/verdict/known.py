@@ -8,8 +8,11 @@ from math import inf
 
 from pytest_execgo.models.benchmark import Attribution, FaultRecord, ServiceInfo, Verdict
 from pytest_execgo.models.cause import ExpectedCause
-from pytest_execgo.models.events import ChaosEvent, EvidenceEvent, TaskChanged
+from pytest_execgo.models.events import ChaosEvent, EvidenceEvent, TaskChanged, TaskStuck
 from pytest_execgo.models.finding import Finding
+
+_ENDS_NO_PROCESS = frozenset({"network", "pause"})
+"""Actions that cannot end the processes of a task."""
 
 
 @dataclass(frozen=True)
@@ -30,16 +33,14 @@ def known_finding(
     A finding excuses neither a second defect nor the effect of an injected fault. So all of this must
     hold: the finding concerns a service of this fleet in its version; attribution names its cause as
     ``certain`` or ``likely``; every other ``certain`` cause is in an injected layer; and if a fault was
-    injected into that service, the tasks that show the finding began after the fault was healed.
+    injected into that service, the tasks that show the finding began after the fault was healed, or show
+    something that the fault cannot cause.
     """
     if trial.verdict.status != "failed":
         return None
-    for finding in accepted:
-        info = services.get(finding.service)
-        if info is None or not finding.concerns(info.version):
-            continue
+    for finding in findings_about(services, accepted):
+        met = _met(trial.verdict, finding)
         blamed = [cause for cause in trial.verdict.attribution if not cause.mitigated]
-        met = [c for c in blamed if _fits(c, finding.causes) and c.confidence != "possible"]
         affected = {one.layer for one in trial.expected}
         certain = [c for c in blamed if c.confidence == "certain"]
         alone = all(_fits(c, finding.causes) or c.layer in affected for c in certain)
@@ -48,20 +49,48 @@ def known_finding(
     return None
 
 
+def findings_about(
+    services: Mapping[str, ServiceInfo], findings: Sequence[Finding]
+) -> list[Finding]:
+    """The findings that concern a service of a fleet in its version."""
+    return [
+        one
+        for one in findings
+        if (info := services.get(one.service)) is not None and one.concerns(info.version)
+    ]
+
+
+def named_findings(verdict: Verdict, findings: Sequence[Finding]) -> tuple[str, ...]:
+    """The ids of the findings whose cause attribution named, whether the trial failed or not."""
+    return tuple(one.id for one in findings if _met(verdict, one))
+
+
+def _met(verdict: Verdict, finding: Finding) -> list[Attribution]:
+    """The named causes that are those of a finding."""
+    blamed = [cause for cause in verdict.attribution if not cause.mitigated]
+    return [c for c in blamed if _fits(c, finding.causes) and c.confidence != "possible"]
+
+
 def _fits(cause: Attribution, wanted: Sequence[ExpectedCause]) -> bool:
     return any(one.fits(cause.layer, cause.code) for one in wanted)
 
 
 def _unaffected(trial: JudgedTrial, finding: Finding, met: Sequence[Attribution]) -> bool:
     """Whether the tasks that show the finding were first seen after all faults of its service were
-    healed."""
+    healed; or, after faults that end no process, whether the processes of these tasks were seen ended
+    after that."""
     affected = [f for f in trial.faults if f.status == "fired" and f.target == finding.service]
     healed = max(
         (inf if f.healed_at_ms is None else f.healed_at_ms for f in affected), default=-inf
     )
     shown = {event for cause in met for event in cause.evidence}
+    stuck = [e for e in trial.events if isinstance(e, TaskStuck) and e.event_id in shown]
+    if stuck and all(fault.action in _ENDS_NO_PROCESS for fault in affected):
+        return all(e.how == "ended" and e.at_ms - e.watched_ms > healed for e in stuck)
     tasks = {
-        e.engine_task_id for e in trial.events if isinstance(e, TaskChanged) and e.event_id in shown
+        e.engine_task_id
+        for e in trial.events
+        if isinstance(e, (TaskChanged, TaskStuck)) and e.event_id in shown
     }
     begun = [
         e.at_ms for e in trial.events if isinstance(e, TaskChanged) and e.engine_task_id in tasks

@@ -26,6 +26,7 @@ from pytest_execgo.models.events import (
     ChaosHealFailed,
     ChaosNotFired,
     CheckEvaluated,
+    EngineUnavailable,
     EngineUnreachable,
     EvidenceEvent,
     HarnessProblem,
@@ -36,6 +37,7 @@ from pytest_execgo.models.events import (
     SubmitRejected,
     TaskChanged,
     TaskLost,
+    TaskStuck,
     TrialFinished,
     evidence,
 )
@@ -46,8 +48,14 @@ from pytest_execgo.verdict.explain import explain
 Events = Sequence[EvidenceEvent | ChaosEvent]
 
 
-def judge(profile: ChaosProfile, events: Events) -> tuple[Verdict, tuple[FaultRecord, ...]]:
-    """The verdict on one trial, and what became of each fault of ``profile``; from its events alone."""
+def judge(
+    profile: ChaosProfile, events: Events, defects: Sequence[ExpectedCause] = ()
+) -> tuple[Verdict, tuple[FaultRecord, ...]]:
+    """The verdict on one trial, and what became of each fault of ``profile``; from its events alone.
+
+    ``defects``: causes of known findings about the services of the fleet. Naming one of them beside the
+    injected cause is no mistake of attribution, and a trial that must fail still fails for that cause.
+    """
     facts = evidence(list(events))
     causes = attribute(facts)
     checks = tuple(
@@ -57,8 +65,9 @@ def judge(profile: ChaosProfile, events: Events) -> tuple[Verdict, tuple[FaultRe
     faults = fault_records(profile, events)
     expected = _expected(profile, faults)
     must_fail = profile.expectation == "expected_failure"
-    named = names_causes(causes, expected, must_fail=must_fail) if expected else None
-    ruling = _Ruling(profile, expected, facts, causes, faults, checks)
+    own = [c for c in causes if _fits(c, expected) or not _fits(c, defects)]
+    named = names_causes(own, expected, must_fail=must_fail) if expected else None
+    ruling = _Ruling(profile, expected, facts, own, faults, checks)
     status, outcome = ruling.decide()
     fired = any(fault.status == "fired" for fault in faults)
     verdict = Verdict(
@@ -109,6 +118,10 @@ def names_causes(
     shown = [*_named(causes), *mitigated]
     found = all(any(one.fits(c.layer, c.code) for c in shown) for one in expected)
     return found and not _elsewhere(causes, expected)
+
+
+def _fits(cause: Attribution, wanted: Sequence[ExpectedCause]) -> bool:
+    return any(one.fits(cause.layer, cause.code) for one in wanted)
 
 
 def _named(causes: Sequence[Attribution]) -> Sequence[Attribution]:
@@ -218,10 +231,10 @@ class _Ruling:
         injected_at = min(injections, default=inf)
         fired = any(fault.status == "fired" for fault in self.faults)
         demanded = Evidence(self.facts).demanded()
-        # Without a fault, a failed task is the plan's own result. Only a task that was lost or
+        # Without a fault, a failed task is the plan's own result. Only a task that was lost, stuck or
         # submitted again, or an engine that did not answer, means that something had to recover.
         affected = any(
-            isinstance(event, (TaskLost, EngineUnreachable, Resubmitted))
+            isinstance(event, _AFFECTED)
             or (event.at_ms >= injected_at and _unusable_answer(event))
             or (fired and isinstance(event, SubmitRejected))
             or (fired and _failed(event) and event.task_id not in demanded)
@@ -299,4 +312,5 @@ def _running(events: Events, fired: ChaosFired, healed: ChaosHealed | None) -> t
     return tuple(dict.fromkeys(inside))
 
 
+_AFFECTED = (TaskLost, TaskStuck, EngineUnreachable, EngineUnavailable, Resubmitted)
 _CHAOS = (ChaosArmed, ChaosFired, ChaosNotFired, ChaosHealed, ChaosHealFailed)

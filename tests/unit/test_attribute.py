@@ -768,3 +768,44 @@ def test_a_failure_that_a_check_demands_has_no_cause(
     events: list[t.EvidenceEvent], causes: list[str]
 ) -> None:
     assert [f"{c.name}/{c.confidence}" for c in attribute(events)] == causes
+
+
+# -- tasks that were seen stuck, and an engine that asks to try again
+
+
+def task_stuck(task: str, how: str = "ended", handle: str | None = "h") -> t.TaskStuck:
+    return t.TaskStuck.model_validate(
+        {
+            "event_id": f"stuck-{task}", "at_ms": 50, "stage_id": "s", "round": 0, "task_id": task,
+            "engine_task_id": f"x.{task}", "handle_id": handle, "how": how, "watched_ms": 2000,
+        }
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("events", "expected"),
+    [
+        ([task_stuck("a")], ["runtime/stuck/certain"]),
+        ([task_stuck("a", "overdue")], ["runtime/stuck/likely"]),
+        ([task_stuck("a", "overdue"), task_stuck("b")], ["runtime/stuck/certain"]),
+        ([task_stuck("a", "overdue", None)], ["engine/stuck/likely"]),
+        ([task_stuck("a"), ended("succeeded")], ["runtime/stuck/certain"]),
+        ([task_stuck("a"), ended("stuck", "a", "b")], ["runtime/stuck/certain"]),
+    ],
+    ids=["ended", "overdue", "both", "in_execgo", "recovered", "not_recovered"],
+)
+def test_a_stuck_task_names_who_never_reported_its_end(
+    events: list[t.EvidenceEvent], expected: list[str]
+) -> None:
+    assert names(*events) == expected
+
+
+def test_all_stuck_tasks_are_evidence_of_one_cause() -> None:
+    (cause,) = attribute([task_stuck("a"), task_stuck("b"), task_stuck("a")])
+    assert cause.evidence == ("stuck-a", "stuck-b", "stuck-a")
+    assert cause.message == "the runtime never reported the end of a, b"
+
+
+def test_an_engine_that_asks_to_try_again_is_named_once() -> None:
+    put_off = t.EngineUnavailable(event_id="later", stage_id="s", http_status=502, message="m")
+    assert names(put_off, put_off, ended("succeeded")) == ["engine/unavailable/certain"]

@@ -10,19 +10,27 @@ from typing import Any
 
 import pytest
 
-from pytest_execgo.models.events import EngineProtocolError, EngineReachable, EngineUnreachable
+from pytest_execgo.models.events import (
+    EngineProtocolError,
+    EngineReachable,
+    EngineUnavailable,
+    EngineUnreachable,
+)
 from pytest_execgo.models.task import Task, TaskGraph
 from pytest_execgo.runner.client import (
+    TRY_LATER,
     EngineError,
     ExecgoClient,
     ProtocolError,
     Rejected,
+    Unavailable,
     Unreachable,
 )
 from pytest_execgo.runner.clock import SystemClock
 from pytest_execgo.runner.engine import EngineGone, PatientEngine, RestartWatch
+from pytest_execgo.transport.bounded import HttpAnswer
 from pytest_execgo.transport.loopback import LoopbackServer
-from tests.fakes import FakeClock, FakeFleet, RunnerWorld, graph_of, no_answer, refused
+from tests.fakes import FakeClock, FakeFleet, RunnerWorld, graph_of, no_answer, refused, stage_of
 
 TASK = {
     "id": "a",
@@ -187,6 +195,43 @@ def test_task_that_breaks_the_contract_is_named(
     with pytest.raises(ProtocolError) as error:
         client.get("a")
     assert str(error.value).startswith(message)
+
+
+@pytest.mark.parametrize("status", sorted(TRY_LATER))
+def test_status_that_asks_to_try_again_is_neither_a_refusal_nor_a_broken_contract(
+    client: ExecgoClient, script: ScriptedServer, status: int
+) -> None:
+    script.status, script.body = status, "<html>Bad Gateway</html>"
+    for request in (
+        lambda: client.submit(graph_of("a")),
+        lambda: client.get("a"),
+        lambda: client.delete("a"),
+        client.health,
+    ):
+        with pytest.raises(Unavailable, match=f"status {status}: '<html>") as later:
+            request()
+        assert (later.value.http_status, later.value.retry_after) == (status, None)
+        assert later.value.undecided == (status in (502, 504))
+
+
+@pytest.mark.parametrize(
+    ("text", "least", "most"),
+    [("3", 3, 3), (" 0 ", 0, 0), ("Wed, 21 Oct 2015 07:28:00 GMT", 0, 0),
+     ("Fri, 31 Dec 9999 23:59:59 GMT", 1e9, 1e12)],
+    ids=["seconds", "none", "date in the past", "date in the future"],
+)  # fmt: skip
+def test_time_to_wait_is_read_from_the_answer(text: str, least: float, most: float) -> None:
+    seconds = HttpAnswer("GET /", 503, "", b"", text).retry_after_seconds
+    assert seconds is not None
+    assert least <= seconds <= most
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "soon", "-1", "1.5", "\u0663", "9" * 400, "Wed, 99 Foo 2015", "21 Oct 2015 07:28:00"],
+)
+def test_other_texts_name_no_time_to_wait(text: str) -> None:
+    assert HttpAnswer("GET /", 503, "", b"", text).retry_after_seconds is None
 
 
 def test_deletion_reports_whether_there_was_a_record(
@@ -381,8 +426,72 @@ def test_refusal_is_passed_on(world: RunnerWorld) -> None:
 
 
 def test_every_error_of_the_engine_has_one_base() -> None:
-    for kind in (EngineGone, Unreachable, ProtocolError, Rejected):
+    for kind in (EngineGone, Unreachable, Unavailable, ProtocolError, Rejected):
         assert issubclass(kind, EngineError)
+
+
+# -- answers that ask to try again later
+
+
+def put_off(status: int = 502, retry_after: float | None = None) -> Unavailable:
+    return Unavailable(f"status {status}", status, retry_after)
+
+
+def test_poll_is_repeated_until_execgo_is_available(world: RunnerWorld) -> None:
+    world.engine.script("a", "running", put_off(), put_off(429), put_off(503), "success")
+    assert world.run_stage(stage_of("a")) == "succeeded"
+    event = world.recorder.the(EngineUnavailable)
+    assert (event.http_status, event.message) == (502, "status 502")
+    assert world.recorder.of(EngineProtocolError) == []
+    assert world.recorder.types().count("engine_reachable") == 1
+
+
+def test_pauses_grow_up_to_a_second_and_begin_anew_after_an_answer(world: RunnerWorld) -> None:
+    engine = patient(world)
+    engine.submit(graph_of("run.s.a"))
+    world.engine.script("a", *[put_off()] * 6, "running", put_off(), "success")
+    engine.get("run.s.a")
+    assert world.clock.sleeps == [0.1, 0.2, 0.4, 0.8, 1.0, 1.0]
+    engine.get("run.s.a")
+    assert world.clock.sleeps[6:] == [0.1]
+
+
+def test_time_that_the_answer_asks_for_is_waited(world: RunnerWorld) -> None:
+    world.engine.submissions = [put_off(429, 7.0), put_off(503, 0.01)]
+    patient(world, deadline=60).submit(graph_of("run.s.a"))
+    assert world.clock.sleeps == [7.0, 0.2]
+
+
+@pytest.mark.parametrize("retry_after", [None, 1e12])
+def test_engine_that_stays_unavailable_is_awaited_until_the_deadline(
+    world: RunnerWorld, retry_after: float | None
+) -> None:
+    world.engine.script("a", put_off(503, retry_after))
+    assert world.run_stage(stage_of("a", deadline_ms=5000)) == "unreachable"
+    assert world.clock.seconds == 5
+    assert world.recorder.the(EngineUnavailable).http_status == 503
+
+
+@pytest.mark.parametrize(("status", "asks_first"), [(502, True), (504, True), (429, False)])
+def test_graph_is_not_sent_twice_when_a_gateway_lost_the_answer(
+    world: RunnerWorld, status: int, asks_first: bool
+) -> None:
+    world.engine.submissions = [put_off(status)]
+    patient(world).submit(graph_of("run.s.a"))
+    methods = [request.method for request in world.engine.requests]
+    assert methods == (["POST", "GET", "POST"] if asks_first else ["POST", "POST"])
+
+
+def test_graph_that_a_gateway_passed_on_is_not_sent_again(world: RunnerWorld) -> None:
+    submit = world.engine.submit
+
+    def accepted_behind_the_gateway(graph: TaskGraph, *, timeout: float | None = None) -> list[str]:
+        submit(graph, timeout=timeout)
+        raise put_off(504)
+
+    world.engine.submit = accepted_behind_the_gateway  # type: ignore[method-assign]
+    patient(world).submit(graph_of("run.s.a"))
+    assert [request.method for request in world.engine.requests] == ["POST", "GET"]
 
 
 # -- restarts

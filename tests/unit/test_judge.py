@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from pytest_execgo.models import events as t
+from pytest_execgo.models.cause import ExpectedCause
 from pytest_execgo.models.chaos import ChaosProfile
 from pytest_execgo.models.events import TimelineEvent
 from pytest_execgo.verdict.verify import judge
@@ -89,6 +90,30 @@ def test_a_cause_counts_only_when_the_fault_fired(
 ) -> None:
     verdict, _ = judge(FAIL, [ARMED, *events])
     assert verdict.cause_named is named
+
+
+STUCK = t.TaskStuck(
+    stage_id="s", round=0, task_id="a", engine_task_id="x.a", handle_id="h", how="ended",
+    watched_ms=2000, at_ms=2,
+)  # fmt: skip
+LOSES_ENDS = ExpectedCause(layer="runtime", code="stuck")
+
+
+def test_a_known_defect_beside_the_injected_cause_is_no_mistake() -> None:
+    events: list[TimelineEvent] = [ARMED, FIRED, STUCK, REFUSED, BAD, DONE]
+    alone, _ = judge(FAIL, events)
+    assert (alone.status, alone.cause_named) == ("failed", False)
+    known, _ = judge(FAIL, events, [LOSES_ENDS])
+    assert (known.status, known.cause_named) == ("passed", True)
+    assert known.attribution == alone.attribution, "the defect is named all the same"
+
+
+def test_a_known_defect_does_not_stand_for_the_injected_cause() -> None:
+    verdict, _ = judge(FAIL, [ARMED, FIRED, STUCK, BAD, DONE], [LOSES_ENDS])
+    assert (verdict.status, verdict.cause_named) == ("failed", False)
+    wanted = profile("expected_failure", {"layer": "runtime"})
+    verdict, _ = judge(wanted, [ARMED, FIRED, STUCK, BAD, DONE], [LOSES_ENDS])
+    assert (verdict.status, verdict.cause_named) == ("passed", True)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,12 @@ from pytest_execgo.models.benchmark import Attribution, FaultRecord, ServiceInfo
 from pytest_execgo.models.cause import ExpectedCause
 from pytest_execgo.models.finding import Finding
 from pytest_execgo.scenario.findings import load_findings
-from pytest_execgo.verdict.known import JudgedTrial, known_finding
+from pytest_execgo.verdict.known import (
+    JudgedTrial,
+    findings_about,
+    known_finding,
+    named_findings,
+)
 
 STUCK = Finding.model_validate(
     {
@@ -187,3 +192,48 @@ def test_one_of_several_causes_of_a_finding_is_enough() -> None:
     causes = (ExpectedCause(layer="engine"), ExpectedCause(layer="runtime", code="stuck"))
     finding = STUCK.model_copy(update={"causes": causes})
     assert known_finding(judged(verdict(LIKELY)), [finding], REAL) == "stays-running"
+
+
+# -- tasks that were seen stuck
+
+
+def task_stuck(how: str = "ended", at_ms: float = 5000) -> t.TaskStuck:
+    return t.TaskStuck.model_validate(
+        {
+            "event_id": "e1", "at_ms": at_ms, "stage_id": "s", "round": 0, "task_id": "a",
+            "engine_task_id": "x.a", "handle_id": "h", "how": how, "watched_ms": 2000,
+        }
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("action", "healed_at_ms", "how", "explained"),
+    [
+        ("pause", 2000, "ended", True),
+        ("network", 2000, "ended", True),
+        ("network", 3500, "ended", False),
+        ("network", None, "ended", False),
+        ("pause", 2000, "overdue", False),
+        ("kill", 2000, "ended", False),
+        ("limit", 2000, "ended", False),
+    ],
+)
+def test_a_fault_that_ends_no_process_does_not_hide_that_processes_ended(
+    action: str, healed_at_ms: float | None, how: str, explained: bool
+) -> None:
+    # The task began before the fault was healed, so only its processes can tell.
+    fault = injected("runtime", "fired", healed_at_ms).model_copy(update={"action": action})
+    events: list[t.EvidenceEvent] = [task_seen("a", 10, "e0"), task_stuck(how)]
+    trial = JudgedTrial(verdict(LIKELY), [], [fault], events)
+    assert known_finding(trial, [STUCK], REAL) == ("stays-running" if explained else None)
+
+
+def test_findings_are_named_whether_the_trial_failed_or_not() -> None:
+    about = findings_about(
+        REAL, [STUCK, STUCK.model_copy(update={"id": "other", "versions": ("2",)})]
+    )
+    assert about == [STUCK]
+    assert findings_about(OURS, [STUCK]) == []
+    passed = verdict(("runtime", "stuck", "certain"), status="passed")
+    assert named_findings(passed, about) == ("stays-running",)
+    assert named_findings(verdict(("runtime", "stuck", "possible")), about) == ()

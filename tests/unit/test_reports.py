@@ -160,6 +160,22 @@ def test_each_finding_is_one_line() -> None:
     assert "2 trials" in finding_lines(result([known, other], [], findings=findings))[0]
 
 
+def test_a_finding_that_excuses_no_trial_is_one_line_too() -> None:
+    def named(number: int, status: str) -> TrialResult:
+        return trial(number, status).model_copy(update={"findings": ("a-b",)})
+
+    report = result([named(0, "passed"), named(1, "failed")], [])
+    line = "engine finding a-b: its cause was named in 2 trials, of which 1 passed"
+    assert finding_lines(report) == [line]
+    known = {"known_finding": AcceptedFinding(id="a-b", reason="r")}
+    excused = named(1, "failed").model_copy(update=known)
+    report = result([named(0, "passed"), excused], [], findings={"a-b": ("r", "s")})
+    assert finding_lines(report) == [
+        "engine finding a-b: 1 trial (s): r",
+        "engine finding a-b: its cause was named in 1 trial, of which 1 passed",
+    ]
+
+
 def test_the_summary_counts_faults_causes_and_controls() -> None:
     silent = FAULT.model_copy(update={"status": "not_fired"})
     unarmed = trial(1).model_copy(update={"faults": (silent,)})

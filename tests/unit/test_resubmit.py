@@ -50,6 +50,11 @@ def test_policy_is_stated_before_the_deadline() -> None:
     assert after_round(THREE, 3, now=60, deadline=60) == Decline("max_resubmits is 3 (3 used)")
 
 
+def test_no_round_while_stuck_tasks_keep_all_places() -> None:
+    declined = Decline("stuck tasks keep all places: a, b cannot begin")
+    assert after_round(THREE, 0, now=0, deadline=60, queued=("a", "b")) == declined
+
+
 def test_ready_services_allow_a_resubmission_even_at_the_deadline() -> None:
     assert after_wait({}, now=60, deadline=60) == Resubmit()
 

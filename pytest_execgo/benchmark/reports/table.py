@@ -87,13 +87,31 @@ def controls_failed(result: BenchmarkResult) -> bool:
 
 
 def finding_lines(result: BenchmarkResult) -> list[str]:
-    """One line per finding that the run accepts as known, whether it was seen or not."""
+    """One line per finding that the run accepts as known, whether it was seen or not, and one per
+    finding whose cause was named in trials that it does not excuse."""
     lines = []
     for finding in result.known_findings:
         count = len(finding.trials)
         seen = f"{count} trial{'s' if count > 1 else ''}" if count else "not seen in this run"
         lines.append(f"engine finding {finding.id}: {seen} ({finding.summary}): {finding.reason}")
+    for name, verdicts in sorted(_named_findings(result).items()):
+        passed = sum(status == "passed" for status in verdicts)
+        lines.append(
+            f"engine finding {name}: its cause was named in {len(verdicts)} "
+            f"trial{'s' if len(verdicts) > 1 else ''}, of which {passed} passed"
+        )
     return lines
+
+
+def _named_findings(result: BenchmarkResult) -> dict[str, list[str]]:
+    """The verdicts of the trials that name each finding and are not excused by it."""
+    found: dict[str, list[str]] = {}
+    for trial in result.trials:
+        excused = trial.known_finding.id if trial.known_finding else None
+        for name in trial.findings:
+            if name != excused:
+                found.setdefault(name, []).append(trial.verdict.status)
+    return found
 
 
 def summary_line(result: BenchmarkResult) -> str:

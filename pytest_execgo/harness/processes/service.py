@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from pytest_execgo.errors import HarnessError
 from pytest_execgo.harness.processes import limits
 from pytest_execgo.harness.processes.limits import Heal
@@ -191,6 +193,15 @@ class ProcessService:
     def state(self) -> tuple[bool, dict[str, str]]:
         """Whether the process is stopped, and its limits, as the operating system reports them."""
         return limits.state_of(self.pid)
+
+    def has_process(self, pid: int) -> bool:
+        """Whether a process of this machine exists and has not ended; a defunct one has."""
+        try:
+            return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return False
+        except psutil.Error:
+            return True
 
     def cannot_limit(self, resource: str) -> str | None:
         """Why a resource cannot be limited here; ``None`` if it can."""

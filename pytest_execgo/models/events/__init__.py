@@ -31,8 +31,10 @@ from pytest_execgo.models.events.engine import (
     BindingMissing,
     BindingProblem,
     BindingResolved,
+    CancelAsked,
     EngineProtocolError,
     EngineReachable,
+    EngineUnavailable,
     EngineUnreachable,
     LeftoverFound,
     ResubmitDeclined,
@@ -46,6 +48,7 @@ from pytest_execgo.models.events.engine import (
     TaskChanged,
     TaskError,
     TaskLost,
+    TaskStuck,
 )
 from pytest_execgo.models.events.fixtures import FixtureRequest
 from pytest_execgo.models.events.planning import (
@@ -78,6 +81,7 @@ __all__ = [
     "BindingMissing",
     "BindingProblem",
     "BindingResolved",
+    "CancelAsked",
     "ChaosArmed",
     "ChaosEvent",
     "ChaosFired",
@@ -88,6 +92,7 @@ __all__ = [
     "ChecksStarted",
     "EngineProtocolError",
     "EngineReachable",
+    "EngineUnavailable",
     "EngineUnreachable",
     "Event",
     "EvidenceEvent",
@@ -117,6 +122,7 @@ __all__ = [
     "TaskChanged",
     "TaskError",
     "TaskLost",
+    "TaskStuck",
     "TimelineEvent",
     "TrialFinished",
     "TrialStarted",
@@ -139,7 +145,10 @@ EvidenceEvent: TypeAlias = (
     | SubmitRejected
     | TaskChanged
     | TaskLost
+    | TaskStuck
+    | CancelAsked
     | EngineUnreachable
+    | EngineUnavailable
     | EngineReachable
     | EngineProtocolError
     | Resubmitted

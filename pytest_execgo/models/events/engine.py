@@ -178,6 +178,19 @@ class EngineUnreachable(Event):
         return f"ExecGo does not answer: {self.message}"
 
 
+class EngineUnavailable(Event):
+    """ExecGo, or a gateway in front of it, answered a request with a status that asks to try again
+    later, such as 429 or 502. The first of several in a row."""
+
+    event_type: Literal["engine_unavailable"] = "engine_unavailable"
+    stage_id: str
+    http_status: int
+    message: str
+
+    def sentence(self) -> str:
+        return f"ExecGo asks to try again later: {self.message}"
+
+
 class EngineReachable(Event):
     """ExecGo answers again."""
 
@@ -197,6 +210,49 @@ class EngineProtocolError(Event):
 
     def sentence(self) -> str:
         return f"ExecGo's answer does not follow its API: {self.message}"
+
+
+class TaskStuck(Event):
+    """A task that ExecGo still calls running, and that will not end.
+
+    ``ended``: the processes that the runtime names for the task have ended, and the runtime still
+    answers that the task runs. ``overdue``: the task runs far beyond its own limit. ``watched_ms`` is
+    how long that was observed, without the time in which the observers themselves were late.
+    """
+
+    event_type: Literal["task_stuck"] = "task_stuck"
+    stage_id: str
+    round: int
+    task_id: str
+    engine_task_id: str
+    handle_id: str | None = None
+    how: Literal["ended", "overdue"]
+    watched_ms: float
+    limit_ms: float | None = None
+
+    def sentence(self) -> str:
+        name, seconds = self.task_id, self.watched_ms / 1000
+        if self.how == "ended":
+            return (
+                f"task {name} is stuck: its processes ended at least {seconds:.1f} s ago, "
+                "but the runtime still reports it as running"
+            )
+        limit = (self.limit_ms or 0.0) / 1000
+        return f"task {name} is stuck: it has run for {seconds:.1f} s, its limit is {limit:g} s"
+
+
+class CancelAsked(Event):
+    """The runtime was asked to cancel a stuck task before the task is submitted again. ``answer`` is a
+    text for readers."""
+
+    event_type: Literal["cancel_asked"] = "cancel_asked"
+    stage_id: str
+    task_id: str
+    handle_id: str
+    answer: str
+
+    def sentence(self) -> str:
+        return f"asked the runtime to cancel task {self.task_id}: {self.answer}"
 
 
 class Resubmitted(Event):
