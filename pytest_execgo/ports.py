@@ -42,7 +42,7 @@ class Recorder(Protocol):
         """Milliseconds since the start of the trial."""
 
     def at_wall(self, seconds: float) -> float:
-        """A time in seconds since the epoch, as milliseconds on the trial's clock."""
+        """A time of this trial in seconds since the epoch, as milliseconds on the trial's clock."""
 
     def subscribe(self, listener: Listener) -> None:
         """Call ``listener`` with every event that is added from now on, after it was written."""

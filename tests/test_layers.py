@@ -8,7 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = "pytest_execgo"
-BASE = {"errors", "models", "transport", "ports", "files"}
+BASE = {"errors", "models", "transport", "ports", "files", "system"}
 LAYERS = {
     "scenario",
     "adapter",
@@ -24,8 +24,9 @@ LIGHT = {"options"}
 WIRING = {"extensions", "run"}
 ALLOWED = {
     "errors": set(),
-    "transport": {"errors", "models", "transport"},
-    "models": {"errors", "files", "models"},
+    "system": {"errors", "system"},
+    "transport": {"errors", "models", "transport", "system"},
+    "models": {"errors", "files", "models", "system"},
     "ports": {"models"},
     "files": {"errors", "files"},
     **{layer: {layer} | BASE for layer in LAYERS},
@@ -122,6 +123,31 @@ def test_emulators_need_the_standard_library_alone() -> None:
                 if part_of(name) is None and name.split(".")[0] not in sys.stdlib_module_names
             }
             assert not foreign, path
+
+
+def test_times_come_from_a_clock_that_no_test_can_freeze() -> None:
+    """Emulators and fixtures are processes of their own, in which no test of the user runs."""
+    guilty = [
+        f"{path.relative_to(ROOT)} imports {name}"
+        for path in modules()
+        if own_part(path) not in ("system", "emulators", "fixtures_server")
+        for name in imports(path)
+        if name.split(".")[0] == "time" or (name == "datetime" and _asks_for_now(path))
+    ]
+    assert not guilty, "use pytest_execgo.system.clock"
+
+
+def _asks_for_now(path: Path) -> bool:
+    calls = [
+        node.func for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)
+    ]
+    return any(
+        isinstance(call, ast.Attribute)
+        and call.attr in ("now", "utcnow", "today")
+        and isinstance(call.value, ast.Name)
+        and call.value.id in ("datetime", "date")
+        for call in calls
+    )
 
 
 def test_no_test_module_imports_from_another() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
-from time import monotonic
 from typing import Any, ClassVar
 
 from pytest_execgo.adapter.landing import Landing
@@ -13,6 +12,7 @@ from pytest_execgo.adapter.packages import versions
 from pytest_execgo.errors import PlanError
 from pytest_execgo.models.context import PlanContext
 from pytest_execgo.models.plan import Mode, StandardPlan
+from pytest_execgo.system.clock import monotonic
 
 
 class PlanTrace:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from time import monotonic
 
 from pytest_execgo.errors import PlanError
 from pytest_execgo.models.context import PlanBudget
+from pytest_execgo.system.clock import monotonic
 
 _FEWEST_REQUESTS = 20
 

@@ -14,7 +14,6 @@ import json
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from time import monotonic
 from typing import Any
 
 from pytest_execgo.adapter.answer import Answer, AnswerSource, parsed, usage, whole_characters
@@ -26,6 +25,7 @@ from pytest_execgo.adapter.recorded import DIVERGENCE
 from pytest_execgo.adapter.retries import is_client_error, retry_wait
 from pytest_execgo.errors import PlanError
 from pytest_execgo.models.recording import Exchange
+from pytest_execgo.system.clock import monotonic
 from pytest_execgo.transport.loopback import LoopbackServer
 
 

@@ -36,8 +36,9 @@ def _median_of(name: str) -> Figure:
 
 
 def _overhead(result: BenchmarkResult) -> float | None:
-    overhead = sum(trial.metrics.overhead_ms for trial in result.trials)
-    return _share(overhead, sum(trial.metrics.wall_time_ms for trial in result.trials))
+    known = [one.metrics for one in result.trials if one.metrics.overhead_ms is not None]
+    overhead = sum(metrics.overhead_ms or 0.0 for metrics in known)
+    return _share(overhead, sum(metrics.wall_time_ms for metrics in known))
 
 
 def _drift(result: BenchmarkResult) -> float | None:

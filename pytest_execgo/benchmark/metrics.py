@@ -53,7 +53,7 @@ def trial_metrics(events: Events, verdict: Verdict) -> TrialMetrics:
     rejected = [e for e in facts if isinstance(e, t.SubmitRejected)]
     finished = [e for e in facts if isinstance(e, t.TrialFinished)]
     wall = finished[-1].wall_time_ms if finished else facts[-1].at_ms if facts else 0.0
-    engine = sum(stage.engine_time_ms for stage in stages)
+    engine = _engine_time_ms(stages)
     failures = _failures(facts)
     submissions = len(accepted) + len(rejected)
     success = bool(verdict.checks) and all(check.ok for check in verdict.checks)
@@ -64,8 +64,8 @@ def trial_metrics(events: Events, verdict: Verdict) -> TrialMetrics:
         scenario_success=1.0 if success else 0.0,
         recovery_success=_recovery_success(verdict),
         wall_time_ms=_ms(wall),
-        engine_time_ms=_ms(engine),
-        overhead_ms=_ms(max(0.0, wall - engine)),
+        engine_time_ms=None if engine is None else _ms(engine),
+        overhead_ms=None if engine is None else _ms(max(0.0, wall - engine)),
         plan_time_ms=_ms(
             sum(e.duration_ms for e in plan) + sum(e.duration_ms for e in plan_failed)
         ),
@@ -101,6 +101,12 @@ def outcome_digest(events: Events, verdict: Verdict) -> str:
     }
     text = json.dumps(outcome, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _engine_time_ms(stages: Sequence[t.StageFinished]) -> float | None:
+    """The time of all stages by ExecGo's clock; ``None`` if that of one stage is not known."""
+    times = [stage.engine_time_ms for stage in stages if stage.engine_time_ms is not None]
+    return sum(times) if len(times) == len(stages) else None
 
 
 def _ms(value: float) -> float:

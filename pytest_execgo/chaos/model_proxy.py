@@ -15,11 +15,11 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import pairwise
-from time import time
 from wsgiref.util import is_hop_by_hop
 
 import requests
 
+from pytest_execgo.system.clock import wall
 from pytest_execgo.transport.guarded import GuardedHandler
 from pytest_execgo.transport.loopback import LoopbackServer
 from pytest_execgo.transport.model_client import MOST_REPLY_BYTES, ModelClient
@@ -96,7 +96,7 @@ class ModelFault:
         if not self.left():
             return False
         self._injections += 1
-        self.injected_at = self.injected_at or time()
+        self.injected_at = self.injected_at or wall()
         return True
 
 

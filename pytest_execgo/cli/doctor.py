@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
-from time import monotonic
 from typing import Literal
 
 from packaging.requirements import Requirement
@@ -21,6 +20,7 @@ from pytest_execgo.errors import HarnessError, UsageError
 from pytest_execgo.extensions.registry import Registry
 from pytest_execgo.harness.fleet import Fleet, FleetSpec
 from pytest_execgo.plugin.project import project_registry
+from pytest_execgo.system.clock import monotonic
 
 DISTRIBUTION = "pytest-execgo"
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from pytest_execgo.system import clock
 
 KEPT_HEADERS = ("content-type", "x-execgo-owner")
 
@@ -117,7 +118,7 @@ class Peer:
                 reply: dict[str, Any] = {"status": 404, "json": missing}
             else:
                 reply = replies.pop(0) if len(replies) > 1 else replies[0]
-        time.sleep(reply.get("delay_ms", 0) / 1000)
+        clock.sleep(reply.get("delay_ms", 0) / 1000)
         if reply.get("drop"):
             handler.close_connection = True
             handler.connection.close()

@@ -10,12 +10,12 @@ import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from time import monotonic, sleep
 from typing import Any, Protocol
 
 from pytest_execgo.conformance.cases import Case
 from pytest_execgo.conformance.matching import Differences, at_pointer, differences, fill
 from pytest_execgo.conformance.peer import Peer
+from pytest_execgo.system.clock import monotonic, sleep
 
 REQUEST_TIMEOUT_SECONDS = 30.0
 DEFAULT_WITHIN_SECONDS = 10.0

@@ -15,11 +15,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pytest_execgo.conformance.model import Delete, Draft, Program, ReferenceModel, Submit
 from pytest_execgo.errors import UsageError
+from pytest_execgo.system.clock import monotonic, sleep
 from pytest_execgo.transport.client import request
 
 if TYPE_CHECKING:

@@ -9,7 +9,6 @@ import asyncio
 import socket
 import struct
 import threading
-import time
 from collections.abc import Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,6 +17,8 @@ from ipaddress import ip_address, ip_network
 from random import Random
 from typing import Any, Literal, Protocol, runtime_checkable
 from urllib.parse import urlsplit
+
+from pytest_execgo.system import clock
 
 _CHUNK = 65536
 _TURNS = 10
@@ -53,7 +54,7 @@ class InjectedLinkFault:
     def mark_injected(self, *, probe: bool) -> None:
         """Note the time of the first affected client; health checks (``probe``) do not count."""
         if not probe and self.injected_at is None:
-            self.injected_at = time.time()
+            self.injected_at = clock.wall()
 
 
 @dataclass
@@ -97,6 +98,8 @@ class FaultProxy:
         self._clients = ip_network(clients) if clients else None
         self._upstream = (parts.hostname or "127.0.0.1", parts.port or 80)
         self._loop = asyncio.new_event_loop()
+        # A test that freezes the time would also freeze the delays of this loop.
+        self._loop.time = clock.monotonic  # type: ignore[method-assign]
         self._connections: dict[asyncio.StreamWriter, _Line] = {}
         self._open = asyncio.Event()
         self._open.set()

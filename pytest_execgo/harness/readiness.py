@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from time import monotonic, sleep
 from typing import Any
 
 from pytest_execgo.errors import HarnessError
+from pytest_execgo.system.clock import monotonic, sleep
 from pytest_execgo.transport.bounded import ExchangeError, fetch
 
 DEFAULT_TIMEOUT_SECONDS = 30.0

@@ -16,9 +16,9 @@ import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from time import monotonic, sleep
 
 from pytest_execgo.files.workspace import remove_tree
+from pytest_execgo.system.clock import monotonic, sleep
 
 FLEET_VARIABLE = "PYTEST_EXECGO_FLEET"
 _ALL_GONE = b"."

@@ -51,10 +51,11 @@ class TrialMetrics(Document):
     gives no value for it: nothing had to recover, nothing was submitted.
 
     ``engine_time_ms`` spans the first ``created_at`` to the last ``updated_at`` that ExecGo reports,
-    summed over the stages. ``overhead_ms`` is the rest of the wall time. ``detection_ms`` is the time
-    from the first injected fault to its first symptom (an answer of ExecGo or of the model, the end of a
-    process, a health check). ``recovery_ms``, for trials that recovered, is the time from that fault to
-    the next success of a stage, or to the plan if the symptom was seen while planning.
+    summed over the stages. ``overhead_ms`` is the rest of the wall time. Both are null if a clock was
+    set during the trial. ``detection_ms`` is the time from the first injected fault to its first symptom
+    (an answer of ExecGo or of the model, the end of a process, a health check). ``recovery_ms``, for
+    trials that recovered, is the time from that fault to the next success of a stage, or to the plan if
+    the symptom was seen while planning.
 
     ``repair_count`` is the number of further answers that the model had to give. ``landed`` tells
     whether its answers led to a legal plan, ``landed_at_first`` whether the first answer did; both are
@@ -68,8 +69,8 @@ class TrialMetrics(Document):
     scenario_success: float
     recovery_success: float | None
     wall_time_ms: float
-    engine_time_ms: float
-    overhead_ms: float
+    engine_time_ms: float | None
+    overhead_ms: float | None
     plan_time_ms: float
     stage_count: int
     task_count: int

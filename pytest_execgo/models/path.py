@@ -12,7 +12,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from functools import lru_cache
-from time import monotonic
 from typing import Any
 
 import jmespath
@@ -21,6 +20,7 @@ from jmespath.visitor import TreeInterpreter
 
 from pytest_execgo.errors import did_you_mean
 from pytest_execgo.models.json_text import MAX_DEPTH, JsonProblem, decode_json
+from pytest_execgo.system.clock import monotonic
 
 LONGEST_PATH = 4096
 SECONDS = 5.0

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from time import monotonic
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -20,6 +19,7 @@ from pytest_execgo.models.events import (
     ServiceStopped,
 )
 from pytest_execgo.observability.recorder import TimelineRecorder
+from pytest_execgo.system.clock import monotonic
 from pytest_execgo.transport.bounded import BadAnswer, NoAnswer, fetch
 
 PROBE_EVERY_SECONDS = 0.08

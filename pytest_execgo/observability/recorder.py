@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,6 +16,7 @@ from pytest_execgo.models.document import LARGEST_JSON, read_text, shown
 from pytest_execgo.models.events import EVENT, ChaosEvent, Event, EvidenceEvent
 from pytest_execgo.models.safe_text import one_line, without_surrogates
 from pytest_execgo.models.shorten import shortened
+from pytest_execgo.system import clock
 
 E = TypeVar("E", bound=Event)
 _LONGEST_SNAPSHOT = 1_000_000
@@ -30,8 +29,8 @@ class TimelineRecorder:
 
     def __init__(self, folder: Path) -> None:
         self._lock = threading.Lock()
-        self._began = time.monotonic()
-        self.started_at = datetime.now(UTC)
+        self._began = clock.monotonic()
+        self.started_at = clock.now()
         self._events: list[Any] = []
         self._listeners: list[Callable[[Event], None]] = []
         self._timeline = LineFile(folder / "timeline.jsonl")
@@ -40,11 +39,15 @@ class TimelineRecorder:
 
     def elapsed_ms(self) -> float:
         """Milliseconds since the start of the trial."""
-        return (time.monotonic() - self._began) * 1000
+        return (clock.monotonic() - self._began) * 1000
 
     def at_wall(self, seconds: float) -> float:
-        """A time in seconds since the epoch, as milliseconds on the trial's clock."""
-        return (seconds - self.started_at.timestamp()) * 1000
+        """A time of this trial in seconds since the epoch, as milliseconds on the trial's clock.
+
+        It lies between the start of the trial and now, also if the wall clock was set meanwhile.
+        """
+        elapsed = self.elapsed_ms()
+        return min(max(0.0, elapsed - (clock.wall() - seconds) * 1000), elapsed)
 
     def add(self, event: E, at_ms: float | None = None) -> E:
         """Write ``event`` with its id and time, then call the listeners. Returns the event as
@@ -54,7 +57,7 @@ class TimelineRecorder:
                 update={
                     "event_id": f"e{len(self._events) + 1}",
                     "at_ms": round(self.elapsed_ms() if at_ms is None else at_ms, 3),
-                    "wall_time": datetime.now(UTC),
+                    "wall_time": clock.now(),
                 }
             )
             try:

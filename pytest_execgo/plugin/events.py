@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TextIO
 
 from pytest_execgo.files.writing import LineFile
 from pytest_execgo.models.safe_text import json_line
+from pytest_execgo.system import clock
 
 
 @dataclass(eq=False)
@@ -31,7 +31,7 @@ class EventStream:
     def add(self, event: str, **facts: Any) -> None:
         """Write ``{"event": …, "at": ISO time in UTC, …}`` with those facts that are not ``None``."""
         known = {name: value for name, value in facts.items() if value is not None}
-        line = {"event": event, "at": datetime.now(UTC).isoformat(), **known}
+        line = {"event": event, "at": clock.now().isoformat(), **known}
         text = json_line(line)
         self._file.add(text)
         if self._copy_to is not None:

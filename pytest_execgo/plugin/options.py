@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import secrets
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +101,9 @@ def run_id(config: pytest.Config) -> str:
             name = _resumed(reports_folder(config), resumed)
         else:
             # Two runs may begin in the same second.
-            name = f"{datetime.now():%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+            from pytest_execgo.system import clock
+
+            name = f"{clock.now().astimezone():%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
         config.stash[RUN_ID] = name
     return config.stash[RUN_ID]
 

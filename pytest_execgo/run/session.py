@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from time import monotonic
 
 from pytest_execgo.chaos.loaded_profile import LoadedProfile
 from pytest_execgo.errors import HarnessError, UsageError
@@ -31,6 +30,7 @@ from pytest_execgo.run.matrix import Matrix
 from pytest_execgo.run.settings import Run
 from pytest_execgo.run.trial import run_trial
 from pytest_execgo.scenario.manifest import Scenario
+from pytest_execgo.system.clock import monotonic
 
 
 class RunSession:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import time
-from datetime import UTC, datetime
+from datetime import datetime
+
+from pytest_execgo.system import clock
 
 
 class SystemClock:
@@ -11,12 +12,12 @@ class SystemClock:
 
     def monotonic(self) -> float:
         """Seconds on a clock that never goes back."""
-        return time.monotonic()
+        return clock.monotonic()
 
     def now(self) -> datetime:
         """The wall clock in UTC."""
-        return datetime.now(UTC)
+        return clock.now()
 
     def sleep(self, seconds: float) -> None:
         """Block this thread."""
-        time.sleep(seconds)
+        clock.sleep(seconds)

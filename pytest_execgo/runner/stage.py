@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from pytest_execgo.models.events import (
@@ -31,6 +31,9 @@ from pytest_execgo.runner.task_events import task_changed
 from pytest_execgo.runner.watchdog import Standstill, StuckTask, Watchdog
 
 POLL_BACKOFF_FACTOR = 1.5
+CLOCK_TOLERANCE_MS, CLOCK_TOLERANCE_SHARE = 5.0, 0.001
+"""How far the times of two clocks may differ. A wall clock that is corrected slowly gains or loses at
+most 0.05 %."""
 MOST_CHANGES = 1000
 """A task that changes more often in one round does not come from a working ExecGo. Each change is an
 event and a snapshot."""
@@ -73,7 +76,7 @@ class StageRun:
         self._stage, self._policy, self._tasks = stage, stage.submit_policy, tasks
         self._recorder, self._fleet = tools.recorder, tools.fleet
         self._chaos, self._clock, self._restarts = tools.chaos, tools.clock, restarts
-        self._began = self._clock.monotonic()
+        self._began, self._began_at = self._clock.monotonic(), self._clock.now()
         self._deadline = self._began + self._policy.deadline_ms / 1000
         self._engine = PatientEngine(tools, restarts, stage.stage_id, self._deadline)
         self._rounds: list[_Round] = []
@@ -86,12 +89,13 @@ class StageRun:
         self._recorder.add(StageStarted(stage_id=self._stage.stage_id, tasks=names))
         outcome = self._outcome(graph)
         unfinished = self._rounds[-1].unfinished() if self._rounds else []
+        duration_ms = (self._clock.monotonic() - self._began) * 1000
         self._recorder.add(
             StageFinished(
                 stage_id=self._stage.stage_id,
                 outcome=outcome,
-                duration_ms=(self._clock.monotonic() - self._began) * 1000,
-                engine_time_ms=self._engine_time_ms(),
+                duration_ms=duration_ms,
+                engine_time_ms=self._engine_time_ms(duration_ms),
                 rounds=len(self._rounds),
                 unfinished=tuple(unfinished),
             )
@@ -334,11 +338,23 @@ class StageRun:
             current.ended[name] = task.status
         return True
 
-    def _engine_time_ms(self) -> float:
-        """From the first ``created_at`` to the last ``updated_at``, by the clock of ExecGo."""
+    def _engine_time_ms(self, duration_ms: float) -> float | None:
+        """From the first ``created_at`` to the last ``updated_at``, by the clock of ExecGo.
+
+        ``None`` if that cannot be the time that passed: a wall clock was set during the stage.
+        """
         if self._first_created is None or self._last_updated is None:
             return 0.0
-        return (self._last_updated - self._first_created).total_seconds() * 1000
+        tolerance_ms = CLOCK_TOLERANCE_MS + duration_ms * CLOCK_TOLERANCE_SHARE
+        passed_here_ms = _milliseconds(self._clock.now() - self._began_at)
+        if abs(passed_here_ms - duration_ms) > tolerance_ms:
+            return None
+        engine_ms = _milliseconds(self._last_updated - self._first_created)
+        return engine_ms if 0 <= engine_ms <= duration_ms + tolerance_ms else None
+
+
+def _milliseconds(span: timedelta) -> float:
+    return span.total_seconds() * 1000
 
 
 def _state(task: EngineTask) -> tuple[Any, ...]:

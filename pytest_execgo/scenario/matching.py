@@ -11,8 +11,9 @@ import re
 import select
 import subprocess
 import sys
-from time import monotonic
 from typing import Self
+
+from pytest_execgo.system.clock import monotonic
 
 SECONDS = 5.0
 """For all matches of one check."""

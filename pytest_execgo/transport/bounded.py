@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http.client import HTTPException, HTTPResponse, RemoteDisconnected
-from time import monotonic
 from typing import Any
 from urllib.parse import SplitResult, quote, urlencode, urlsplit
 
@@ -27,6 +26,7 @@ from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 from pytest_execgo.errors import ExecgoError
 from pytest_execgo.models.json_text import JsonProblem, decode_json
+from pytest_execgo.system.clock import monotonic
 
 MAX_BODY_BYTES = 8 * 1024 * 1024
 _PIECE_BYTES = 65536

@@ -12,9 +12,9 @@ from abc import abstractmethod
 from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
-from time import monotonic
 from typing import Any, ClassVar
 
+from pytest_execgo.system.clock import monotonic
 from pytest_execgo.transport.client import media_type
 from pytest_execgo.transport.loopback import LoopbackServer
 from pytest_execgo.transport.model_client import MODEL_PATHS

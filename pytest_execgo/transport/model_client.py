@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from time import monotonic
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
@@ -19,6 +18,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
+from pytest_execgo.system.clock import monotonic
 from pytest_execgo.transport.client import session_for
 
 MODEL_PATHS = ("/chat/completions", "/responses")

@@ -53,6 +53,7 @@ def test_a_good_trial_passes(make_scenario: ScenarioMaker, make_session: MakeSes
     result = run(make_session())
     assert result.verdict.status == "passed"
     assert first_cause(result) == "none/no_failure"
+    assert result.metrics.engine_time_ms is not None
     assert result.metrics.engine_time_ms > 0
 
 

@@ -35,6 +35,15 @@ def test_a_gate_trips_if_its_condition_holds_or_its_figure_is_missing(
     assert Gate.parse(text).tripped(RUN) == tripped
 
 
+def test_overhead_ratio_leaves_out_trials_whose_overhead_is_not_known() -> None:
+    known, unknown = trial(10), trial(20)
+    metrics = unknown.metrics.model_copy(update={"engine_time_ms": None, "overhead_ms": None})
+    unknown = unknown.model_copy(update={"metrics": metrics})
+    ratio = FIGURES["overhead_ratio"]
+    assert ratio(result([known, unknown], [])) == ratio(result([known], []))
+    assert ratio(result([unknown], [])) is None
+
+
 def test_of_an_empty_run_only_counts_are_known() -> None:
     known = {name for name, figure in FIGURES.items() if figure(result([], [])) is not None}
     assert known == {"trials", "failed", "inconclusive", "errors", "skipped", "known_findings"}

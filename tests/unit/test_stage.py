@@ -36,6 +36,7 @@ from tests.fakes import (
     refused,
     stage_of,
 )
+from tests.ids import readable
 
 CHAIN = {"b": ["a"]}
 
@@ -169,8 +170,47 @@ def test_engine_time_spans_all_tasks_of_the_stage(world: RunnerWorld) -> None:
     world.engine.script("a", task(20, 30))
     world.engine.script("b", task(10, 70))
     world.engine.script("c", task(40, 50))
+    world.engine.submissions = [refused()] * 5
     world.run_stage(stage_of("a", "b", "c"))
+    assert finished(world)["duration_ms"] >= 60
     assert finished(world)["engine_time_ms"] == 60.0
+
+
+@pytest.mark.parametrize(
+    ("created", "updated"),
+    [
+        pytest.param(0, -3_600_000, id="set-back"),
+        pytest.param(0, -1, id="one-millisecond-back"),
+        pytest.param(0, 3_600_000, id="set-forward"),
+        pytest.param(0, 200, id="longer-than-the-stage"),
+    ],
+)
+def test_engine_time_that_cannot_have_passed_is_null(
+    world: RunnerWorld, created: float, updated: float
+) -> None:
+    task = {"status": "success", "created_at": at_ms(created), "updated_at": at_ms(updated)}
+    world.engine.script("a", task)
+    world.engine.submissions = [refused()] * 5
+    assert world.run_stage(stage_of("a")) == "succeeded"
+    assert finished(world)["duration_ms"] < 200
+    assert finished(world)["engine_time_ms"] is None
+
+
+@pytest.mark.parametrize("jump", [-60, -0.05, 0.05, 60], ids=readable)
+def test_engine_time_is_null_if_our_own_wall_clock_is_set_during_the_stage(
+    world: RunnerWorld, monkeypatch: pytest.MonkeyPatch, jump: float
+) -> None:
+    """A jump may be too small to be noticed in the times of ExecGo."""
+    now = world.clock.now
+
+    def submit(*args: Any, **options: Any) -> Any:
+        monkeypatch.setattr(world.clock, "now", lambda: now() + timedelta(seconds=jump))
+        return submitted(*args, **options)
+
+    submitted = world.engine.submit
+    monkeypatch.setattr(world.engine, "submit", submit)
+    assert world.run_stage(stage_of("a")) == "succeeded"
+    assert finished(world)["engine_time_ms"] is None
 
 
 def test_graph_without_tasks_that_execgo_accepts_is_succeeded(world: RunnerWorld) -> None:

@@ -44,7 +44,9 @@ def no_plan(code: str = "c", duration_ms: float = 1) -> t.PlanFailed:
     return t.PlanFailed(code=code, message="m", duration_ms=duration_ms)
 
 
-def end(engine_time_ms: float = 1, outcome: str = "succeeded", **more: Any) -> t.StageFinished:
+def end(
+    engine_time_ms: float | None = 1, outcome: str = "succeeded", **more: Any
+) -> t.StageFinished:
     fields = {"stage_id": "s", "outcome": outcome, "duration_ms": 1, "rounds": 1, **more}
     return t.StageFinished.model_validate({**fields, "engine_time_ms": engine_time_ms})
 
@@ -74,6 +76,11 @@ def test_times_and_counts() -> None:
     assert (found.plan_time_ms, found.engine_time_ms) == (2.0, 150.35)
     assert (found.wall_time_ms, found.overhead_ms) == (200.457, 50.107)
     assert (found.stage_count, found.task_count, found.plan_validity) == (2, 3, 1.0)
+
+
+def test_unknown_time_of_one_stage_makes_the_sum_and_the_overhead_unknown() -> None:
+    found = metrics(end(5), end(None), t.TrialFinished(wall_time_ms=200))
+    assert (found.engine_time_ms, found.overhead_ms, found.wall_time_ms) == (None, None, 200)
 
 
 def test_overhead_is_never_negative() -> None:

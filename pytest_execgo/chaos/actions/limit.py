@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from random import Random
-from time import monotonic, sleep
 from typing import Literal
 
 from pydantic import Field, model_validator
 
 from pytest_execgo.chaos.action import Injection, ServiceAction
 from pytest_execgo.ports import Limitable, Target
+from pytest_execgo.system.clock import monotonic, sleep
 
 _SETTLES_WITHIN_SECONDS = 5.0
 _LOOK_EVERY_SECONDS = 0.02

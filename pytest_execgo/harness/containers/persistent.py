@@ -15,7 +15,6 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from time import monotonic, sleep
 from typing import Any
 
 from docker.errors import NotFound
@@ -39,6 +38,7 @@ from pytest_execgo.harness.service import (
     Progress,
     Unwatched,
 )
+from pytest_execgo.system.clock import monotonic, sleep
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,40}")
 _IN_USE = "in-use"

@@ -6,7 +6,6 @@ import threading
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from time import monotonic, time
 from typing import Any
 
 import requests
@@ -31,6 +30,7 @@ from pytest_execgo.harness.proxy import FaultProxy
 from pytest_execgo.harness.readiness import await_ready, probe_json
 from pytest_execgo.harness.service import HEALTH, Watcher, refuse_other_version
 from pytest_execgo.models.benchmark import ServiceInfo
+from pytest_execgo.system.clock import monotonic, wall
 
 END_TIMEOUT_SECONDS = 30.0
 _ONE_AT_A_TIME = threading.Lock()
@@ -169,7 +169,7 @@ class ContainerService:
             if limit != container_limits.FREE:
                 container_limits.remove(container, resource)
         self._network.complete(container, self.name)
-        since = time()
+        since = wall()
         if renew:
             container.restart(timeout=int(END_TIMEOUT_SECONDS))
         else:
@@ -235,7 +235,7 @@ class ContainerService:
         if self.running():
             return
         self._heal_all()
-        since = time()
+        since = wall()
         with raised_as(HarnessError, f"{self.name} could not be started"):
             self._container.start()
         self._follow(since)

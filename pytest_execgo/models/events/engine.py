@@ -282,7 +282,7 @@ class ResubmitDeclined(Event):
 
 class StageFinished(Event):
     """A stage ended. ``engine_time_ms`` spans the first ``created_at`` to the last ``updated_at`` by
-    ExecGo's clock.
+    ExecGo's clock; it is null if a clock was set meanwhile, so that this is not the time that passed.
 
     ``unfinished`` names the tasks whose end was not seen. While a sink is open, tasks before it are
     polled only if a fault waits for them.
@@ -292,7 +292,7 @@ class StageFinished(Event):
     stage_id: str
     outcome: StageOutcome
     duration_ms: float
-    engine_time_ms: float
+    engine_time_ms: float | None = None
     rounds: int
     unfinished: tuple[str, ...] = ()
 

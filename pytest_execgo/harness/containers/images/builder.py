@@ -9,7 +9,6 @@ import re
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from time import monotonic
 from typing import Any
 
 import requests
@@ -22,6 +21,7 @@ from pytest_execgo.harness.containers.engine import DOCKER_ERRORS, engine, expla
 from pytest_execgo.harness.containers.leftovers import IMAGE
 from pytest_execgo.harness.containers.locks import BUILDING, held
 from pytest_execgo.harness.service import Progress
+from pytest_execgo.system.clock import monotonic
 
 _OF = "pytest-execgo.of"
 _BUILD_TIMEOUT_SECONDS = 3600

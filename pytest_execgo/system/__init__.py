@@ -1,0 +1,1 @@
+"""Clocks, processes and sockets, as they are without the tools of the user's tests."""
