@@ -276,6 +276,9 @@ def run(
     signal.set_wakeup_fd(end)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
+    # A parent may have ignored it, and then the exit status of every task would read as 0.
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
     threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     if exit_with_stdin:
         threading.Thread(target=_watch_stdin, args=(end,), daemon=True).start()

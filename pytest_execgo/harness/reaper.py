@@ -18,6 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from pytest_execgo.files.workspace import remove_tree
+from pytest_execgo.system import child
 from pytest_execgo.system.clock import monotonic, sleep
 
 FLEET_VARIABLE = "PYTEST_EXECGO_FLEET"
@@ -30,13 +31,9 @@ class Reaper:
     def __init__(self, token: str, folder: Path, *, containers: bool) -> None:
         self._token = token
         flags = ["--containers"] if containers else []
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", __name__, *flags, token, str(folder)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        needs = ("psutil", "testcontainers", "docker", "requests") if containers else ("psutil",)
+        command = child.of_module(__name__, *flags, token, str(folder), needs=needs)
+        self._process = child.start(command, stdin=subprocess.PIPE)
 
     def dismiss(self, *, clean: bool) -> None:
         """End remaining processes of the fleet, and the reaper.

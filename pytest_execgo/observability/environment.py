@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import platform
-import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from pytest_execgo import __version__
 from pytest_execgo.models.benchmark import Environment, ServiceInfo
+from pytest_execgo.system.child import git_commit
 
 MAIN_PACKAGES = ("pytest", "pytest-xdist", "pydantic", "requests", "jmespath", "packaging")
 
@@ -31,24 +31,9 @@ def describe_environment(
             (platform.system(), platform.release().partition("-")[0], platform.machine())
         ),
         cpu_count=os.cpu_count() or 1,
-        git_commit=_git_commit(root),
+        git_commit=git_commit(root),
         seed=seed,
         workers=workers,
         services=services,
         packages=packages,
     )
-
-
-def _git_commit(root: Path) -> str | None:
-    try:
-        done = subprocess.run(
-            ["git", "rev-parse", "HEAD"],
-            cwd=root,
-            capture_output=True,
-            text=True,
-            timeout=5,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.strip() if done.returncode == 0 else None

@@ -10,9 +10,9 @@ import json
 import re
 import select
 import subprocess
-import sys
 from typing import Self
 
+from pytest_execgo.system import child
 from pytest_execgo.system.clock import monotonic
 
 SECONDS = 5.0
@@ -41,7 +41,7 @@ class Matcher:
 
     def __init__(self) -> None:
         self._deadline = monotonic() + SECONDS
-        self._child: subprocess.Popen[bytes] | None = None
+        self._child: child.Process | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -56,35 +56,32 @@ class Matcher:
         if is_simple(pattern, text):
             return re.search(pattern, text) is not None
         if self._child is None:
-            self._child = subprocess.Popen(
-                [sys.executable, "-I", "-S", "-c", _CHILD],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
+            self._child = child.start(
+                [*child.python(), "-c", _CHILD], stdin=subprocess.PIPE, stdout=subprocess.PIPE
             )
         answer = self._ask(self._child, json.dumps([pattern, text]).encode() + b"\n")
         if answer not in (b"0\n", b"1\n"):
             raise MatchProblem(f"matching {_shown(pattern)} failed: it needs too much memory")
         return answer == b"1\n"
 
-    def _ask(self, child: subprocess.Popen[bytes], question: bytes) -> bytes:
-        assert child.stdin is not None
-        assert child.stdout is not None
+    def _ask(self, matching: child.Process, question: bytes) -> bytes:
+        assert matching.stdin is not None
+        assert matching.stdout is not None
         try:
             # The child reads a whole line before it begins to match.
-            child.stdin.write(question)
-            child.stdin.flush()
+            matching.stdin.write(question)
+            matching.stdin.flush()
         except BrokenPipeError:
             return b""
         poll = select.poll()
-        poll.register(child.stdout, select.POLLIN)
+        poll.register(matching.stdout, select.POLLIN)
         if not poll.poll(max(0.0, self._deadline - monotonic()) * 1000):
             pattern = json.loads(question)[0]
             raise MatchProblem(
                 f"matching {_shown(pattern)} takes more than {SECONDS:g} s; "
                 "avoid repetitions inside repetitions, such as (a+)+"
             )
-        return child.stdout.readline()
+        return matching.stdout.readline()
 
 
 def is_simple(pattern: str, text: str) -> bool:

@@ -25,6 +25,7 @@ from pytest_execgo.harness.service import (
     refuse_other_version,
 )
 from pytest_execgo.models.benchmark import ServiceInfo
+from pytest_execgo.system import child
 
 _DESCRIBE_SECONDS = 3.0
 _ADDRESS = "chooses a free port on loopback"
@@ -122,7 +123,8 @@ def _program(
 
     def command(address: str) -> list[str]:
         own = ["--listen-addr", address, "--data-dir", str(data)] if subcommand else []
-        return [str(path), *subcommand, *own, *site.arguments]
+        words = [str(path), *subcommand, *own, *site.arguments]
+        return child.of_program(words, site.environment)
 
     def environment(address: str) -> dict[str, str]:
         if service != "execgo":

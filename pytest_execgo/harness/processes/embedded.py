@@ -12,6 +12,7 @@ from pytest_execgo.harness.processes.service import ProcessService, Program
 from pytest_execgo.harness.readiness import probe_json, ready_line
 from pytest_execgo.harness.service import HEALTH, Launcher, LaunchSite, Service
 from pytest_execgo.models.benchmark import ServiceInfo
+from pytest_execgo.system import child
 
 # As in pytest_execgo/emulators/guard.py, which this package does not import.
 ACCESS_HEADER = "x-execgo-token"
@@ -43,7 +44,7 @@ class EmbeddedLauncher(Launcher):
                 "runtime": ["--listen-addr", address, "--data-dir", str(data)],
                 "fixtures": ["--host", host, "--port", port, "--data-dir", str(data)],
             }[service]
-            return [sys.executable, "-m", module, *flags, "--exit-with-stdin"]
+            return child.of_module(module, *flags, "--exit-with-stdin")
 
         def info(seen: dict[str, Any]) -> ServiceInfo:
             health = probe_json(seen["url"] + HEALTH[service])

@@ -22,6 +22,7 @@ from pytest_execgo.harness.proxy import FaultProxy
 from pytest_execgo.harness.readiness import DEFAULT_TIMEOUT_SECONDS, await_ready, probe_json
 from pytest_execgo.harness.service import LaunchSite
 from pytest_execgo.models.benchmark import ServiceInfo
+from pytest_execgo.system import child
 
 STOP_TIMEOUT_SECONDS = 5.0
 END_TIMEOUT_SECONDS = 30.0
@@ -56,7 +57,7 @@ class ProcessService:
         self.name = name
         self.log_path: Path = site.log_path(name)
         self._program, self._site = program, site
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: child.Process | None = None
         self._expected_end = False
         self._watching: threading.Thread | None = None
         self._url = ""
@@ -101,15 +102,13 @@ class ProcessService:
         command = self._program.command(address)
         try:
             with self.log_path.open("ab") as log:
-                process = subprocess.Popen(
+                process = child.start(
                     command,
+                    folder=self._site.data_dir(self.name),
+                    environment={**self._site.environment, **self._program.environment(address)},
                     stdin=subprocess.PIPE,
                     stdout=log,
                     stderr=subprocess.STDOUT,
-                    env={**self._site.environment, **self._program.environment(address)},
-                    cwd=self._site.data_dir(self.name),
-                    # Ctrl-C in the terminal must reach pytest only, which then stops the services.
-                    start_new_session=True,
                 )
         except OSError as error:
             raise HarnessError(
@@ -171,11 +170,9 @@ class ProcessService:
         # A paused process receives the signal only when it continues.
         self._heal("pause")
         process.terminate()
-        try:
-            status = process.wait(END_TIMEOUT_SECONDS)
-        except subprocess.TimeoutExpired:
+        if self.await_exit(END_TIMEOUT_SECONDS) is None:
             process.kill()
-            status = process.wait()
+        status = process.wait()
         if self._watching:
             self._watching.join()
         return status
@@ -260,10 +257,11 @@ class ProcessService:
 
     def await_exit(self, seconds: float) -> int | None:
         """The exit status if the process ends within the time, else ``None``."""
-        try:
-            return self._require().wait(seconds)
-        except subprocess.TimeoutExpired:
-            return None
+        process = self._require()
+        # Not wait(seconds): where a test froze the time, it would never end.
+        if self._watching:
+            self._watching.join(seconds)
+        return process.poll()
 
     def revive(self) -> None:
         """Start again on the same address."""
@@ -281,9 +279,7 @@ class ProcessService:
         self._heal_all()
         if process.poll() is None:
             process.terminate()
-            try:
-                process.wait(STOP_TIMEOUT_SECONDS)
-            except subprocess.TimeoutExpired:
+            if self.await_exit(STOP_TIMEOUT_SECONDS) is None:
                 process.kill()
                 process.wait()
         self._close_stdin()
@@ -292,12 +288,12 @@ class ProcessService:
         if self._process and self._process.stdin:
             self._process.stdin.close()
 
-    def _require(self) -> subprocess.Popen[bytes]:
+    def _require(self) -> child.Process:
         if self._process is None:
             raise HarnessError(f"{self.name} has no process")
         return self._process
 
-    def _watch(self, process: subprocess.Popen[bytes]) -> None:
+    def _watch(self, process: child.Process) -> None:
         status = process.wait()
         if not self._expected_end:
             self._site.watcher.service_exited(self.name, process.pid, status)

@@ -6,7 +6,6 @@ import hashlib
 import os
 import re
 import shutil
-import subprocess
 import tempfile
 from dataclasses import dataclass
 from importlib.metadata import distribution
@@ -20,6 +19,7 @@ from pytest_execgo.harness import embedded_programs
 from pytest_execgo.harness.containers.images import builder
 from pytest_execgo.harness.containers.images.builder import Recipe
 from pytest_execgo.harness.service import Progress
+from pytest_execgo.system.child import git_commit
 
 DEFAULT_PYTHON_IMAGE = "python:3.13-slim"
 PORT = 8080
@@ -217,10 +217,4 @@ def _commit(folder: Path) -> str:
     """The commit of a checkout, or an empty string; a Dockerfile may build it into the program."""
     if not (folder / ".git").exists():
         return ""
-    try:
-        done = subprocess.run(
-            ["git", "rev-parse", "HEAD"], cwd=folder, capture_output=True, text=True, check=False
-        )
-    except OSError:
-        return ""
-    return done.stdout.strip()
+    return git_commit(folder) or ""
