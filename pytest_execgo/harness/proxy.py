@@ -18,7 +18,7 @@ from random import Random
 from typing import Any, Literal, Protocol, runtime_checkable
 from urllib.parse import urlsplit
 
-from pytest_execgo.system import clock
+from pytest_execgo.system import clock, sockets
 
 _CHUNK = 65536
 _TURNS = 10
@@ -97,7 +97,8 @@ class FaultProxy:
         self._listen_on, self._inside = listen_on, inside
         self._clients = ip_network(clients) if clients else None
         self._upstream = (parts.hostname or "127.0.0.1", parts.port or 80)
-        self._loop = asyncio.new_event_loop()
+        with sockets.unguarded():
+            self._loop = asyncio.new_event_loop()
         # A test that freezes the time would also freeze the delays of this loop.
         self._loop.time = clock.monotonic  # type: ignore[method-assign]
         self._connections: dict[asyncio.StreamWriter, _Line] = {}
@@ -154,7 +155,7 @@ class FaultProxy:
 
     def _listen(self, *, probe: bool) -> str:
         serve = partial(self._serve, probe=probe)
-        server = self._call(asyncio.start_server(serve, self._listen_on, 0))
+        server = self._call(asyncio.start_server(serve, sock=sockets.listening(self._listen_on)))
         self._servers.append(server)
         host, port = server.sockets[0].getsockname()[:2]
         return f"http://{host}:{port}"
@@ -224,7 +225,7 @@ class FaultProxy:
         """Whether the address belongs to the clients' subnet or to this machine."""
         if self._clients is not None and ip_address(peer) in self._clients:
             return True
-        with socket.socket() as probe:
+        with sockets.OwnSocket() as probe:
             # Only an address of this machine can be bound.
             try:
                 probe.bind((peer, 0))
@@ -241,7 +242,7 @@ class FaultProxy:
             _reset(writer)
             return
         try:
-            up_reader, up_writer = await asyncio.open_connection(*self._upstream)
+            up_reader, up_writer = await self._connect_upstream()
         except OSError:
             # The client sees what it would see without a proxy: a refused connection.
             _reset(writer)
@@ -258,6 +259,17 @@ class FaultProxy:
                 pump.cancel()
             self._connections.pop(up_writer, None)
             up_writer.close()
+
+    async def _connect_upstream(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        family, kind, protocol, address = sockets.addresses(*self._upstream)[0]
+        upstream = sockets.OwnSocket(family, kind, protocol)
+        try:
+            upstream.setblocking(False)
+            await self._loop.sock_connect(upstream, address)
+            return await asyncio.open_connection(sock=upstream)
+        except BaseException:
+            upstream.close()
+            raise
 
     async def _pump(
         self,

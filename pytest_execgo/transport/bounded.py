@@ -26,6 +26,7 @@ from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 from pytest_execgo.errors import ExecgoError
 from pytest_execgo.models.json_text import JsonProblem, decode_json
+from pytest_execgo.system import sockets
 from pytest_execgo.system.clock import monotonic
 
 MAX_BODY_BYTES = 8 * 1024 * 1024
@@ -332,22 +333,26 @@ def _check_headers(reply: HTTPResponse, request: str, max_body_bytes: int) -> No
 def _connected(parts: SplitResult, port: int, deadline: float) -> socket.socket:
     """A connection to the first address that accepts one; raises the ``OSError`` of the last."""
     failure: OSError = OSError("no address")
-    for family, kind, protocol, _, address in socket.getaddrinfo(
-        parts.hostname, port, type=socket.SOCK_STREAM
-    ):
-        connection = socket.socket(family, kind, protocol)
+    for family, kind, protocol, address in sockets.addresses(parts.hostname, port):
+        connection = sockets.OwnSocket(family, kind, protocol)
         try:
             connection.settimeout(_remaining(deadline))
             connection.connect(address)
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if parts.scheme == "https":
-                context = ssl.create_default_context(cafile=DEFAULT_CA_BUNDLE_PATH)
-                return context.wrap_socket(connection, server_hostname=parts.hostname)
+                return _tls().wrap_socket(connection, server_hostname=parts.hostname)
             return connection
         except OSError as error:
             connection.close()
             failure = error
     raise failure
+
+
+def _tls() -> ssl.SSLContext:
+    # Not create_default_context(): it would write the keys of our connections to SSLKEYLOGFILE.
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(DEFAULT_CA_BUNDLE_PATH)
+    return context
 
 
 def _dropped(connection: socket.socket) -> bool:

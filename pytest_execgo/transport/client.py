@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 import os
+from types import FunctionType, MethodType
 from typing import Any
 from urllib.parse import urlsplit
 
 import requests
+from requests.adapters import HTTPAdapter
+
+# The methods before a test can replace them.
+_SESSION = {
+    name: function
+    for name, function in vars(requests.Session).items()
+    if isinstance(function, FunctionType) and not name.startswith("__")
+}
+_send = HTTPAdapter.send
 
 
 def request(method: str, url: str, **options: Any) -> requests.Response:
@@ -29,9 +39,31 @@ def media_type(content_type: str) -> str:
     return content_type.partition(";")[0].strip().lower()
 
 
+def shield(session: requests.Session) -> None:
+    """Keep tools such as responses and requests-mock away from a session that another package makes.
+
+    They replace methods of the classes of requests, so the session and its adapters get the original
+    methods for themselves.
+    """
+    for name, function in _SESSION.items():
+        if getattr(type(session), name) is getattr(requests.Session, name) or name == "get_adapter":
+            setattr(session, name, MethodType(function, session))
+    for adapter in session.adapters.values():
+        adapter.send = MethodType(_send, adapter)  # type: ignore[method-assign]
+
+
+class ShieldedAdapter(HTTPAdapter):
+    """An adapter that tools of tests do not change."""
+
+    send = HTTPAdapter.send
+
+
 class DirectSession(requests.Session):
-    """A session that follows no redirect. Even with ``allow_redirects=False``, requests would parse the
-    target of a redirect, and read the whole body of the answer."""
+    """A session that follows no redirect, and that tools of tests do not change. Even with
+    ``allow_redirects=False``, requests would parse the target of a redirect, and read the whole body of
+    the answer."""
+
+    vars().update(_SESSION)
 
     def get_redirect_target(self, resp: requests.Response) -> None:
         """There is none."""

@@ -9,7 +9,10 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import BaseServer
 from typing import Any, Self
+
+from pytest_execgo.system import sockets
 
 MOST_CONNECTIONS = 100
 
@@ -28,7 +31,10 @@ class LoopbackServer(ThreadingHTTPServer):
     """How long the end of the block may wait for the loop that accepts connections."""
 
     def __init__(self, handler: Callable[..., BaseHTTPRequestHandler]) -> None:
-        super().__init__(("127.0.0.1", 0), handler)
+        # Not the constructor of TCPServer: it makes a socket of a class that a test may have replaced.
+        BaseServer.__init__(self, ("127.0.0.1", 0), handler)
+        self.socket = sockets.listening("127.0.0.1")
+        self.server_address = self.socket.getsockname()
         self._open: dict[int, socket.socket] = {}
         port = self.server_address[1]
         self.hosts = frozenset({f"127.0.0.1:{port}", f"localhost:{port}"})

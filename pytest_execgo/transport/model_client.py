@@ -14,12 +14,13 @@ from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 import requests
-from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
+from pytest_execgo.system import sockets
 from pytest_execgo.system.clock import monotonic
-from pytest_execgo.transport.client import session_for
+from pytest_execgo.transport.client import ShieldedAdapter, session_for
 
 MODEL_PATHS = ("/chat/completions", "/responses")
 """What is asked of a model, below its base URL. No other path is sent to an endpoint, or answered."""
@@ -219,7 +220,22 @@ def _note(connection: HTTPConnection) -> None:
         ongoing.use(connection.sock)
 
 
+def _connected(connection: HTTPConnection) -> socket.socket:
+    """As urllib3 connects, but with a socket that no test can forbid."""
+    seconds = connection.timeout if isinstance(connection.timeout, (int, float)) else None
+    try:
+        return sockets.connect(connection._dns_host, connection.port, seconds)
+    except socket.gaierror as error:
+        raise NameResolutionError(connection.host, connection, error) from error
+    except TimeoutError as error:
+        raise ConnectTimeoutError(connection, f"no connection to {connection.host}") from error
+    except OSError as error:
+        raise NewConnectionError(connection, f"no connection: {error}") from error
+
+
 class _PlainConnection(HTTPConnection):
+    _new_conn = _connected
+
     def connect(self) -> None:
         super().connect()
         _note(self)
@@ -230,6 +246,8 @@ class _PlainConnection(HTTPConnection):
 
 
 class _TlsConnection(HTTPSConnection):
+    _new_conn = _connected
+
     def connect(self) -> None:
         super().connect()
         _note(self)
@@ -247,7 +265,7 @@ class _TlsPool(HTTPSConnectionPool):
     ConnectionCls = _TlsConnection
 
 
-class _CuttableAdapter(HTTPAdapter):
+class _CuttableAdapter(ShieldedAdapter):
     """Uses connections that the request of their thread can end."""
 
     _POOLS: ClassVar[dict[str, type[HTTPConnectionPool]]] = {"http": _PlainPool, "https": _TlsPool}

@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 
 import pytest
 
+from pytest_execgo.system.sockets import OwnSocket
 from pytest_execgo.transport.loopback import LoopbackServer
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -22,7 +23,7 @@ def end_servers_quickly() -> None:
 
 @pytest.fixture(autouse=True)
 def refuse_processes_and_networks(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = socket.socket.connect
+    original = OwnSocket.connect
 
     def start(self: object, command: object, *args: object, **options: object) -> NoReturn:
         pytest.fail(f"a unit test starts a process ({command}): {HINT}")
@@ -33,4 +34,5 @@ def refuse_processes_and_networks(monkeypatch: pytest.MonkeyPatch) -> None:
         original(self, address)
 
     monkeypatch.setattr(subprocess.Popen, "__init__", start)
-    monkeypatch.setattr(socket.socket, "connect", connect)
+    for kind in (socket.socket, OwnSocket):
+        monkeypatch.setattr(kind, "connect", connect)

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import requests
 from docker.errors import APIError, DockerException
 
 from pytest_execgo.errors import UsageError
@@ -106,7 +107,7 @@ class FakeClient:
     """A Docker client that answers ``info`` with ``facts``, or raises them."""
 
     def __init__(self, facts: dict[str, Any] | Exception) -> None:
-        self.facts, self.closed = facts, False
+        self.facts, self.closed, self.api = facts, False, requests.Session()
 
     def info(self) -> dict[str, Any]:
         if isinstance(self.facts, Exception):

@@ -24,6 +24,8 @@ from testcontainers.core.config import testcontainers_config
 from testcontainers.core.docker_client import DockerClient, get_docker_host
 
 from pytest_execgo.errors import ExecgoError, UsageError
+from pytest_execgo.system import sockets
+from pytest_execgo.transport.client import shield
 
 # Each service holds two connections open (for its end and for its log), and is inspected often.
 CLIENT_SETTINGS = {"timeout": 120, "max_pool_size": 32}
@@ -47,6 +49,7 @@ def engine() -> docker.DockerClient:
     try:
         _connect_once()
         client = DockerClient(**CLIENT_SETTINGS).client
+        shield(client.api)
     except (*DOCKER_ERRORS, OSError, ValueError) as error:
         raise UsageError(explain(error)) from None
     try:
@@ -67,7 +70,7 @@ def _connect_once() -> None:
     host = get_docker_host() or ContextAPI.kwargs_from_context().get("base_url")
     address = parse_host(host, sys.platform == "win32")
     if address.startswith(_UNIX):
-        with socket.socket(socket.AF_UNIX) as probe:
+        with sockets.OwnSocket(socket.AF_UNIX) as probe:
             probe.settimeout(_CONNECT_SECONDS)
             probe.connect(address.removeprefix(_UNIX))
 

@@ -12,7 +12,6 @@ health checks. It has no route to other networks, and containers cannot reach ea
 from __future__ import annotations
 
 import ipaddress
-import socket
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from docker.types import EndpointConfig, IPAMConfig, IPAMPool
 from pytest_execgo.errors import HarnessError
 from pytest_execgo.harness.containers.engine import DOCKER_ERRORS, engine, explain, raised_as
 from pytest_execgo.harness.service import SERVICE_NAMES
+from pytest_execgo.system import sockets
 
 _ATTEMPTS = 20
 # Docker assigns automatic addresses from 2 upwards; fixed ones start here to avoid a conflict.
@@ -57,7 +57,7 @@ class ContainerNetwork:
 
         One cause is a pytest in a container that has the engine's socket mounted.
         """
-        with socket.socket() as probe:
+        with sockets.OwnSocket() as probe:
             try:
                 probe.bind((self.gateway, 0))
             except OSError:

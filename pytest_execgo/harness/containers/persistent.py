@@ -38,6 +38,7 @@ from pytest_execgo.harness.service import (
     Progress,
     Unwatched,
 )
+from pytest_execgo.system import sockets
 from pytest_execgo.system.clock import monotonic, sleep
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,40}")
@@ -173,7 +174,7 @@ def status(name: str | None = None) -> list[ServiceStatus]:
 
 
 def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
+    with sockets.OwnSocket() as probe:
         # As for Docker, a port with connections in TIME_WAIT counts as free.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

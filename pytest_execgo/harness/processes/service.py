@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -22,7 +21,7 @@ from pytest_execgo.harness.proxy import FaultProxy
 from pytest_execgo.harness.readiness import DEFAULT_TIMEOUT_SECONDS, await_ready, probe_json
 from pytest_execgo.harness.service import LaunchSite
 from pytest_execgo.models.benchmark import ServiceInfo
-from pytest_execgo.system import child
+from pytest_execgo.system import child, sockets
 
 STOP_TIMEOUT_SECONDS = 5.0
 END_TIMEOUT_SECONDS = 30.0
@@ -301,7 +300,6 @@ class ProcessService:
 
 def free_port() -> int:
     """A loopback port that is free now, for programs that cannot choose one themselves."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+    with sockets.listening("127.0.0.1") as probe:
         port: int = probe.getsockname()[1]
         return port
