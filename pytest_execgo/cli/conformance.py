@@ -13,7 +13,7 @@ from typing import Literal
 
 from tabulate import tabulate
 
-from pytest_execgo.cli.output import print_error
+from pytest_execgo.cli.output import print_error, print_json_text
 from pytest_execgo.conformance.cases import Case, load_cases
 from pytest_execgo.conformance.engines import Engines
 from pytest_execgo.conformance.peer import Peer
@@ -65,7 +65,10 @@ def conformance(options: argparse.Namespace) -> int:
     )
     title = f"execgo {launcher.describe('execgo', target)}"
     report = Report(title, found.results, found.programs, found.violations, known, accepted)
-    print(report.json() if options.json else report.text("plain"), end="", flush=True)
+    if options.json:
+        print_json_text(report.json())
+    else:
+        print(report.text("plain"), end="", flush=True)
     if options.markdown:
         options.markdown.write_text(report.text("github"), encoding="utf-8")
     if found.failure is not None:

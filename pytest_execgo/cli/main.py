@@ -6,7 +6,7 @@ import os
 import pkgutil
 import sys
 
-from pytest_execgo.cli.output import print_error
+from pytest_execgo.cli.output import accept_all_characters, print_error
 from pytest_execgo.cli.parsers import command_line
 from pytest_execgo.errors import HarnessError, UsageError
 
@@ -18,6 +18,7 @@ _RUNS = "pytest_execgo.cli.run:"
 def main(argv: list[str] | None = None) -> int:
     """Run one command. Exit code: 0 done, 1 the command found a problem, 2 a user mistake,
     130 interrupted; ``run``, ``benchmark`` and ``replay`` exit as pytest does."""
+    accept_all_characters()
     words, pytest_words = _split(sys.argv[1:] if argv is None else argv)
     options = command_line().parse_args(words)
     options.pytest_args = pytest_words

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import json
 import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -9,6 +11,14 @@ from typing import Any
 from tabulate import tabulate
 
 from pytest_execgo.models.safe_text import for_terminal, json_line
+
+
+def accept_all_characters() -> None:
+    """Show characters that the terminal's encoding lacks as ``\\xNN``, instead of an exception."""
+    for stream in (sys.stdout, sys.stderr):
+        # A caller may have replaced or closed them.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def print_line(text: object) -> None:
@@ -29,4 +39,13 @@ def print_table(rows: Iterable[Iterable[object]], headers: Sequence[str]) -> Non
 
 def print_json(value: Any) -> None:
     """Print one line of JSON."""
-    print(json_line(value), flush=True)
+    print_json_text(json_line(value) + "\n")
+
+
+def print_json_text(text: str) -> None:
+    """Print a JSON text. Characters that standard output cannot show are written as ``\\uXXXX``."""
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        text = "".join(char if char.isascii() else json.dumps(char)[1:-1] for char in text)
+    print(text, end="", flush=True)

@@ -167,7 +167,7 @@ class CaseRunner:
         wanted = step["write_file"]
         path = self._path(wanted["path"])
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(fill(wanted["content"], self._variables))
+        path.write_text(fill(wanted["content"], self._variables), encoding="utf-8")
 
     def _expect_file(self, step: dict[str, Any], where: str) -> None:
         wanted = step["expect_file"]
@@ -186,7 +186,7 @@ class CaseRunner:
             return ["exists, but must be absent"] if path.exists() else []
         if not path.exists():
             return ["is missing"]
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8")
         if "json" in wanted:
             try:
                 return differences(fill(wanted["json"], self._variables), json.loads(text))

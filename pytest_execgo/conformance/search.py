@@ -307,7 +307,7 @@ class _Run:
         """Each submission runs a task once."""
         for name, expected in self._model.runs.items():
             path = Path(self._folder) / name
-            got = len(path.read_text()) if path.exists() else 0
+            got = len(path.read_text(encoding="utf-8")) if path.exists() else 0
             if got != expected:
                 raise Violation("runs", f"task {name} must run {expected} times, ran {got}")
 

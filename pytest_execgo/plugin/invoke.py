@@ -6,6 +6,8 @@ import os
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib.metadata import entry_points
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +36,17 @@ class LastRun:
         self.folder = folder if folder.is_dir() else None
 
 
+def _loading(args: list[str]) -> list[str]:
+    """The arguments that load our plugin, and xdist if it is needed, where pytest loads none by itself
+    (``PYTEST_DISABLE_PLUGIN_AUTOLOAD``), or where the ini file blocks them."""
+    if "-pno:execgo" in args or ("-p", "no:execgo") in pairwise(args):
+        raise UsageError("-p no:execgo blocks the plugin that runs the matrix; leave it out")
+    # Without an installed entry point, as in a checkout on PYTHONPATH, the module has to be named.
+    installed = entry_points(group="pytest11", name="execgo")
+    own = ["-p", "execgo" if installed else "pytest_execgo.plugin"]
+    return [*own, "-p", "xdist"] if "-n" in args else own
+
+
 def run_pytest(
     args: list[str], *, events_to_stdout: bool, quiet_stdout: bool
 ) -> tuple[int, LastRun]:
@@ -55,7 +68,7 @@ def run_pytest(
             plugins.append(EventsOut(stream))
         if redirected:
             os.dup2(2, 1)
-        status = int(pytest.main(["--execgo-matrix", *args], plugins=plugins))
+        status = int(pytest.main([*_loading(args), "--execgo-matrix", *args], plugins=plugins))
         with suppress(OSError):
             # The reader may have ended. The exit code of the run counts.
             sys.stdout.flush()

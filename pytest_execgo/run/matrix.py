@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import get_args
@@ -159,4 +160,9 @@ class Matrix:
             if unable or not able:
                 raise UsageError(self._lacks_mode(", ".join(unable or chosen), mode))
             pairs += [(name, mode) for name in able]
+        if sys.flags.optimize > 1 and any(adapters[name].asks_model for name, _ in pairs):
+            raise UsageError(
+                "python -OO removes docstrings, which are part of the prompt for a model; "
+                "run without -OO (PYTHONOPTIMIZE=2), or with --execgo-framework reference"
+            )
         return pairs

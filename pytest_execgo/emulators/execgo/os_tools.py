@@ -299,7 +299,7 @@ def _dns(attempt: TaskAttempt, params: dict[str, Any]) -> Outcome:
 
 def _nameserver() -> str:
     with suppress(OSError):
-        for line in Path("/etc/resolv.conf").read_text().splitlines():
+        for line in Path("/etc/resolv.conf").read_text(encoding="utf-8").splitlines():
             if line.startswith("nameserver "):
                 return f"{line.split()[1]}:53"
     return "127.0.0.1:53"

@@ -140,7 +140,7 @@ def _remove_one(thing: Any) -> None:
 def _identity(pid: int) -> str:
     """Process id, start (clock ticks since boot), pid namespace and boot id; raises ``OSError``."""
     # psutil's create_time changes when the clock of the machine is set.
-    began = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    began = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19]
     return f"{pid}/{began}/{_pid_namespace()}/{_boot()}"
 
 
@@ -171,6 +171,6 @@ def _pid_namespace() -> str:
 
 def _boot() -> str:
     try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
     except OSError:
         return "-"

@@ -40,7 +40,9 @@ def taken(file: TextIO) -> bool:
 
 
 def _open(name: str) -> TextIO:
-    return (_folder() / f"{re.sub(r'[^a-z0-9.]+', '-', name.lower())}.lock").open("a")
+    return (_folder() / f"{re.sub(r'[^a-z0-9.]+', '-', name.lower())}.lock").open(
+        "a", encoding="utf-8"
+    )
 
 
 def _folder() -> Path:

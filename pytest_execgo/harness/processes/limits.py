@@ -49,12 +49,12 @@ def _limits_of(pid: int | None) -> dict[str, str]:
     with suppress(psutil.Error, OSError, ValueError):
         soft, _ = psutil.Process(pid).rlimit(psutil.RLIMIT_AS)
         found["memory"] = "unlimited" if soft < 0 else f"{soft // _MEGABYTE} MB"
-        for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines():
+        for line in Path(f"/proc/{pid}/cgroup").read_text(encoding="utf-8").splitlines():
             _, controllers, path = line.split(":", 2)
             for root in _roots(controllers):
                 limit = root / path.lstrip("/") / "pids.max"
                 if limit.exists():
-                    found["pids"] = limit.read_text().strip()
+                    found["pids"] = limit.read_text(encoding="utf-8").strip()
                 else:
                     found.setdefault("pids", "max")
     return found
@@ -111,12 +111,12 @@ def limit_pids(pid: int, more: int) -> Heal:
     own.mkdir()
     for member in (pid, *_descendants(pid)):
         _move(member, own)
-    used = int((own / "pids.current").read_text())
-    (own / "pids.max").write_text(str(used + more))
+    used = int((own / "pids.current").read_text(encoding="utf-8"))
+    (own / "pids.max").write_text(str(used + more), encoding="utf-8")
 
     def heal() -> None:
-        (own / "pids.max").write_text("max")
-        for member in (own / "cgroup.procs").read_text().split():
+        (own / "pids.max").write_text("max", encoding="utf-8")
+        for member in (own / "cgroup.procs").read_text(encoding="utf-8").split():
             _move(int(member), home)
         with suppress(OSError):
             own.rmdir()
@@ -135,13 +135,13 @@ def _remove_stale(home: Path) -> None:
 
 def _move(pid: int, cgroup: Path) -> None:
     with suppress(ProcessLookupError):
-        (cgroup / "cgroup.procs").write_text(str(pid))
+        (cgroup / "cgroup.procs").write_text(str(pid), encoding="utf-8")
 
 
 def _pids_cgroup(pid: int) -> Path | None:
     """The process's cgroup of the pids controller (v2 or v1), if this user can create children of it."""
     with suppress(OSError):
-        for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines():
+        for line in Path(f"/proc/{pid}/cgroup").read_text(encoding="utf-8").splitlines():
             _, controllers, path = line.split(":", 2)
             for root in _roots(controllers):
                 folder = root / path.lstrip("/")
@@ -159,7 +159,7 @@ def _roots(controllers: str) -> Iterator[Path]:
 
 
 def _words(path: Path) -> list[str]:
-    return path.read_text().split() if path.exists() else []
+    return path.read_text(encoding="utf-8").split() if path.exists() else []
 
 
 def _descendants(pid: int) -> list[int]:

@@ -12,7 +12,7 @@ from pathlib import Path
 here = Path(__file__).parent
 packages = Path(site.getsitepackages()[0])
 packages.mkdir(parents=True, exist_ok=True)
-(packages / "pytest-execgo.pth").write_text(f"{here}\n")
+(packages / "pytest-execgo.pth").write_text(f"{here}\n", encoding="utf-8")
 unused = re.compile(r"/(test|tests|idlelib|lib2to3|tkinter|turtledemo|ensurepip)/")
 for folder in (str(here), sysconfig.get_path("stdlib")):
     compileall.compile_dir(folder, quiet=1, rx=unused, workers=0)
