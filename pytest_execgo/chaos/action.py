@@ -12,7 +12,7 @@ from typing import ClassVar, Generic, TypeVar
 from pydantic import Field
 
 from pytest_execgo.models.chaos import Phase, When
-from pytest_execgo.models.document import Document
+from pytest_execgo.models.document import A_DAY_MS, Document
 from pytest_execgo.models.plan import PlanStage, StandardPlan
 from pytest_execgo.models.plan_rules import uses_placeholder
 from pytest_execgo.models.task import Task
@@ -101,7 +101,7 @@ class ServiceAction(Action, Generic[C]):
     needs_process: ClassVar[bool] = False
     """Whether the target's process must be alive when the fault is injected."""
 
-    heal_after_ms: int | None = Field(default=None, ge=0)
+    heal_after_ms: int | None = Field(default=None, ge=0, le=A_DAY_MS)
 
     @classmethod
     def capability(cls) -> type[Target]:

@@ -16,7 +16,8 @@ class Schedule:
 
     def after(self, delay_ms: float, work: Callable[[], None]) -> None:
         """Run ``work`` in ``delay_ms`` milliseconds, unless the schedule is closed before."""
-        timer = threading.Timer(delay_ms / 1000, work)
+        # An action of a project may ask for more than a thread can wait.
+        timer = threading.Timer(min(delay_ms / 1000, threading.TIMEOUT_MAX), work)
         timer.daemon = True
         with self._lock:
             if self._closed:

@@ -22,6 +22,8 @@ from pytest_execgo.models.chaos import Phase
 from pytest_execgo.models.plan import Mode
 
 Problems = Iterator[str]
+LONGEST_NAME = 40
+"""The name of a framework is part of the names of folders."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,8 @@ class PartKind:
             yield f"its {self.key} is {shown}"
         elif not re.fullmatch(self.pattern, name):
             yield f"its {self.key} {name!r} does not match {self.pattern}"
+        elif len(name) > LONGEST_NAME:
+            yield f"its {self.key} has {len(name)} characters; at most {LONGEST_NAME} are allowed"
 
 
 def _names(part: Any, attribute: str, allowed: frozenset[str]) -> Problems:

@@ -7,7 +7,13 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from pytest_execgo.models.cause import ExpectedCause
-from pytest_execgo.models.document import Document, VersionedDocument, free_name
+from pytest_execgo.models.document import (
+    A_DAY_MS,
+    LONGEST_ID,
+    Document,
+    VersionedDocument,
+    free_name,
+)
 from pytest_execgo.models.finding import AcceptedFinding
 
 Expectation = Literal["not_applicable", "should_recover", "expected_failure", "measure"]
@@ -27,7 +33,7 @@ class When(Document):
     stage: str = "*"
     task: str = "*"
     after: After = "phase_start"
-    delay_ms: int = Field(default=0, ge=0, le=86_400_000)
+    delay_ms: int = Field(default=0, ge=0, le=A_DAY_MS)
     times: int = Field(default=1, ge=1)
 
     @model_validator(mode="after")
@@ -62,7 +68,7 @@ class Fault(Document):
 class ChaosProfile(VersionedDocument):
     """One YAML file of ``scenarios/chaos``. ``expected_cause`` is a list where faults are combined."""
 
-    id: str = Field(pattern="^[a-z0-9_]+$")
+    id: str = Field(pattern="^[a-z0-9_]+$", max_length=LONGEST_ID)
     description: str = ""
     seed: int = 0
     expectation: Expectation

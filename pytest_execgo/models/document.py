@@ -48,6 +48,12 @@ class VersionedDocument(Document):
     schema_version: Literal["1"] = SCHEMA_VERSION
 
 
+LONGEST_ID = 80
+"""Of a scenario or a profile. A trial's folder has both ids, the framework and the mode in its name, and
+file systems allow 255 bytes."""
+A_DAY_MS = 86_400_000
+"""The longest time that a document can ask for, in milliseconds."""
+
 # Ids of scenarios and profiles become pytest markers. These names are markers of pytest already.
 RESERVED = frozenset({"skip", "skipif", "xfail", "parametrize", "usefixtures", "filterwarnings"})
 

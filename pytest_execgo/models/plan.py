@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
-from pytest_execgo.models.document import Document, VersionedDocument
+from pytest_execgo.models.document import A_DAY_MS, Document, VersionedDocument
 from pytest_execgo.models.path import check_path
 from pytest_execgo.models.task import TaskGraph
 
@@ -16,7 +16,6 @@ from pytest_execgo.models.task import TaskGraph
 # prompt. A new wording there makes every recording out of date.
 
 Mode = Literal["live", "replay"]
-_A_DAY_MS = 86_400_000
 
 
 class Binding(Document):
@@ -50,12 +49,12 @@ class Binding(Document):
 class SubmitPolicy(Document):
     """How a stage is submitted, watched and recovered; times in milliseconds."""
 
-    poll_interval_ms: int = Field(default=5, ge=1, le=_A_DAY_MS)
-    max_poll_interval_ms: int = Field(default=25, ge=1, le=_A_DAY_MS)
-    deadline_ms: int = Field(default=60_000, ge=1, le=_A_DAY_MS)
+    poll_interval_ms: int = Field(default=5, ge=1, le=A_DAY_MS)
+    max_poll_interval_ms: int = Field(default=25, ge=1, le=A_DAY_MS)
+    deadline_ms: int = Field(default=60_000, ge=1, le=A_DAY_MS)
     stop_on_failure: bool = True
     max_resubmits: int = Field(default=0, ge=0, le=20)
-    resubmit_backoff_ms: int = Field(default=200, ge=0, le=_A_DAY_MS)
+    resubmit_backoff_ms: int = Field(default=200, ge=0, le=A_DAY_MS)
 
 
 def inside_workspace(path: str) -> str:

@@ -14,6 +14,7 @@ from pydantic import Field, field_validator, model_validator
 from pytest_execgo.errors import UsageError, did_you_mean
 from pytest_execgo.models.context import PromptPack
 from pytest_execgo.models.document import (
+    LONGEST_ID,
     Document,
     VersionedDocument,
     free_name,
@@ -134,7 +135,7 @@ VariableName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 class ScenarioManifest(VersionedDocument):
     """The content of ``scenario.yaml``; all paths are relative to its folder."""
 
-    id: str = Field(pattern="^[a-z0-9_]+$")
+    id: str = Field(pattern="^[a-z0-9_]+$", max_length=LONGEST_ID)
     description: str = ""
     seed: int = 0
     input: dict[str, Any] = {}

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from pytest_execgo.chaos.action import Change, PlanAction, PlanScope, replace_task
+from pytest_execgo.models.document import A_DAY_MS
 from pytest_execgo.models.plan import StandardPlan
 from pytest_execgo.models.task import Task
 
@@ -20,7 +21,7 @@ class ExhaustTimeout(PlanAction):
     name = "exhaust_timeout"
 
     budget: Literal["task", "limit"] = "limit"
-    left_ms: int = Field(default=1, ge=1)
+    left_ms: int = Field(default=1, ge=1, le=A_DAY_MS)
 
     def not_applicable(self, plan: StandardPlan, target: str) -> str | None:
         """Only runtime tasks certainly take time."""

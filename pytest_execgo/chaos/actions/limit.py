@@ -24,7 +24,7 @@ class Limit(ServiceAction[Limitable]):
     needs_process = True
 
     resource: Literal["cpu", "memory", "pids"]
-    amount: float = Field(ge=0)
+    amount: float = Field(ge=0, le=2**31)
 
     @model_validator(mode="after")
     def _check_share(self) -> Limit:

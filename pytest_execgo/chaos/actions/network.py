@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from pytest_execgo.chaos.action import Injection, ServiceAction
 from pytest_execgo.ports import Linked, LinkFaultKind, Target
@@ -28,8 +28,17 @@ class Network(ServiceAction[Linked]):
     needs_link = True
 
     kind: LinkFaultKind
-    latency_ms: float = Field(default=120, ge=0)
-    jitter_ms: float = Field(default=0, ge=0)
+    latency_ms: float = Field(default=120, ge=0, le=600_000)
+    jitter_ms: float = Field(default=0, ge=0, le=600_000)
+
+    @model_validator(mode="after")
+    def _has_an_effect(self) -> Network:
+        given = self.model_fields_set & {"latency_ms", "jitter_ms"}
+        if self.kind != "latency" and given:
+            raise ValueError(f"{min(given)} belongs to kind: latency; leave it out for {self.kind}")
+        if self.kind == "latency" and not self.latency_ms and not self.jitter_ms:
+            raise ValueError("latency_ms and jitter_ms of 0 delay nothing; give one of them")
+        return self
 
     def unsupported(self, target: Target) -> str | None:
         """There must be a fault proxy on the connection."""

@@ -7,6 +7,7 @@ from random import Random
 from pydantic import Field
 
 from pytest_execgo.chaos.action import Injection, ServiceAction
+from pytest_execgo.models.document import A_DAY_MS
 from pytest_execgo.ports import Pausable
 
 
@@ -16,7 +17,7 @@ class Pause(ServiceAction[Pausable]):
     name = "pause"
     needs_process = True
 
-    heal_after_ms: int | None = Field(default=800, ge=0)
+    heal_after_ms: int | None = Field(default=800, ge=0, le=A_DAY_MS)
 
     def inject(self, target: Pausable, trial_id: str, rng: Random) -> Injection:
         target.pause()

@@ -16,7 +16,7 @@ class RateLimit(ModelAction):
 
     name = "rate_limit"
 
-    retry_after: int | None = Field(default=1, ge=0)
+    retry_after: int | None = Field(default=1, ge=0, le=86_400)
 
     def description(self) -> str:
         header = "" if self.retry_after is None else f", Retry-After: {self.retry_after}"

@@ -7,6 +7,7 @@ from random import Random
 from pydantic import Field
 
 from pytest_execgo.chaos.action import Injection, ServiceAction
+from pytest_execgo.models.document import A_DAY_MS
 from pytest_execgo.ports import Restartable
 
 
@@ -18,7 +19,7 @@ class Restart(ServiceAction[Restartable]):
     needs_process = True
     takes_long = True
 
-    heal_after_ms: int | None = Field(default=0, ge=0)
+    heal_after_ms: int | None = Field(default=0, ge=0, le=A_DAY_MS)
 
     def inject(self, target: Restartable, trial_id: str, rng: Random) -> Injection:
         def heal() -> str:

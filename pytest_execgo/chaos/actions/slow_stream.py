@@ -17,7 +17,7 @@ class SlowStream(ModelAction):
     name = "slow_stream"
 
     pieces: int = Field(default=2, ge=2, le=1000)
-    pause_ms: int = Field(default=1500, ge=1)
+    pause_ms: int = Field(default=1500, ge=1, le=600_000)
 
     def description(self) -> str:
         return f"the model's answer comes in {self.pieces} pieces, {self.pause_ms} ms apart"
