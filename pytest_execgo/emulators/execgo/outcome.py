@@ -62,7 +62,9 @@ class TaskAttempt:
         """Seconds until the timeout of the task, or ``None`` without one."""
         if self.spec.timeout <= 0:
             return None
-        return self.began + self.spec.timeout / 1000 - monotonic()
+        # Go counts nanoseconds in 64 bits: a timeout of 300 years is over at once.
+        nanoseconds = (self.spec.timeout * 10**6 + 2**63) % 2**64 - 2**63
+        return self.began + nanoseconds / 1e9 - monotonic()
 
     def wait(self, seconds: float) -> Outcome | None:
         """Wait; returns an outcome if the deadline or the stop of the engine comes first."""
