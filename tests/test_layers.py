@@ -150,6 +150,62 @@ def _asks_for_now(path: Path) -> bool:
     )
 
 
+STARTS_A_PROCESS = {
+    "subprocess": {"Popen", "run", "call", "check_call", "check_output", "getoutput"},
+    "os": {
+        "fork",
+        "forkpty",
+        "system",
+        "popen",
+        "posix_spawn",
+        "posix_spawnp",
+        "spawnv",
+        "spawnve",
+    },
+    "multiprocessing": {"Process", "Pool"},
+    "asyncio": {"create_subprocess_exec", "create_subprocess_shell"},
+}
+MAKES_A_SOCKET = {"socket": {"socket", "create_connection", "create_server", "socketpair"}}
+
+
+def calls(path: Path, wanted: dict[str, set[str]]) -> list[str]:
+    """The calls of functions of the standard library, as ``module.function``."""
+    nodes = [
+        node.func for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)
+    ]
+    return [
+        f"{call.value.id}.{call.attr} in {path.relative_to(ROOT)}"
+        for call in nodes
+        if isinstance(call, ast.Attribute)
+        and isinstance(call.value, ast.Name)
+        and call.attr in wanted.get(call.value.id, ())
+    ]
+
+
+def test_processes_are_started_in_one_place() -> None:
+    """Emulators start the tasks of the user, as ExecGo and its runtime do."""
+    apart = ("system", "emulators", "fixtures_server")
+    found = [
+        call
+        for path in modules()
+        if own_part(path) not in apart
+        for call in calls(path, STARTS_A_PROCESS)
+    ]
+    assert not found, "use pytest_execgo.system.child"
+
+
+def test_sockets_of_a_run_are_those_that_no_test_can_replace() -> None:
+    """The command line has no test of the user around it."""
+    apart = ("system", "emulators", "fixtures_server", "cli", "conformance")
+    found = [
+        call
+        for path in modules()
+        if own_part(path) not in apart
+        for call in calls(path, MAKES_A_SOCKET)
+    ]
+    assert not found, "use pytest_execgo.system.sockets"
+
+
 def test_no_test_module_imports_from_another() -> None:
     guilty = [
         f"{path.relative_to(ROOT)} imports {name}"

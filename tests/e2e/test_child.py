@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -196,6 +197,26 @@ def test_settings_of_python_do_not_reach_the_services(monkeypatch: pytest.Monkey
 def test_matches_do_not_import_from_the_users_folder(shadowed: Path) -> None:
     with Matcher() as matcher:
         assert matcher.found("(a+)+$", "aaa")
+
+
+def test_package_that_is_only_on_pythonpath_is_found(tmp_path: Path) -> None:
+    """Without the site module, nothing is installed: no .pth file of an editable install counts."""
+    code = """
+from pytest_execgo.extensions.registry import Registry
+from pytest_execgo.harness.fleet import Fleet, FleetSpec
+with Fleet(FleetSpec(), Registry.build().launchers) as fleet:
+    print(fleet.unready(), fleet._root)
+"""
+    root, packages = Path(__file__).parents[2], Path(psutil.__file__).parents[1]
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", code],
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": f"{root}{os.pathsep}{packages}"},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    unready, folder = done.stdout.split()
+    assert unready == "[]"
+    await_(lambda: not Path(folder).exists())
 
 
 @pytest.fixture
