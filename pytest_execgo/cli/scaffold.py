@@ -95,7 +95,11 @@ def _below_a_project() -> bool:
 def new_scenario(options: argparse.Namespace) -> int:
     """Write the files; refuse to write into an existing folder."""
     name = options.name
-    if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or name in {"chaos", *RESERVED}:
+    if name in RESERVED:
+        raise UsageError(
+            f"scenario name {name!r}: it is a marker of pytest itself; choose another name"
+        )
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or name == "chaos":
         raise UsageError(
             f"scenario name {name!r}: expected lower-case letters, digits and '_', as in my_scenario"
         )

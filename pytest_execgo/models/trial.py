@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pytest_execgo.errors import UsageError
 from pytest_execgo.models.plan import Mode
@@ -65,6 +65,12 @@ class Trial:
         """The part of the pytest id behind the scenario's file."""
         cell = self.cell
         return f"{cell.framework}-{cell.mode}-{cell.chaos}-r{self.repetition}"
+
+    def renamed(self, scenario: str) -> Trial:
+        """The trial with another name of its scenario. Its random draws stay the same."""
+        if scenario == self.cell.scenario:
+            return self
+        return replace(self, cell=replace(self.cell, scenario=scenario), rng_override=self.rng_key)
 
 
 def trials_of(cells: Iterable[Cell], repetitions: int) -> list[Trial]:

@@ -53,6 +53,14 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
     pluginmanager.add_hookspecs(hookspecs)
 
 
+@pytest.hookimpl(specname="pytest_configure", tryfirst=True)
+def pytest_markers_of_ini_file(config: pytest.Config) -> None:
+    """Keep the markers that are registered before any plugin adds its own."""
+    from pytest_execgo.plugin.trial_markers import IN_INI, registered
+
+    config.stash[IN_INI] = registered(config)
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Register markers and, with ``--execgo-matrix``, the plugin that collects the matrix."""

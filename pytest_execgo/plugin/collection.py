@@ -7,26 +7,22 @@ from collections.abc import Iterable
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 
 from pytest_execgo.errors import HarnessError, ScenarioFailure, UsageError
+from pytest_execgo.models.document import shown
 from pytest_execgo.models.safe_text import for_terminal
 from pytest_execgo.models.trial import Trial
 from pytest_execgo.plugin.places import places
+from pytest_execgo.plugin.naming import selecting_id
 from pytest_execgo.plugin.state import PluginState
 from pytest_execgo.run.applicability import TrialSkipped
 from pytest_execgo.run.session import RunSession
 from pytest_execgo.scenario.manifest import MANIFEST, Scenario
 from pytest_execgo.verdict.failure_text import failure_text
-
-
-def trial_id_of(node_id: str) -> str:
-    """The trial of a node: ``<s>-<f>-<m>-<c>-r<k>`` for
-    ``scenarios/<s>/scenario.yaml::<f>-<m>-<c>-r<k>``."""
-    path, _, name = node_id.partition("::")
-    return f"{Path(path).parent.name}-{name}"
 
 
 def find_argument(argument: str, called: Path, known: dict[str, Path]) -> str:
@@ -40,18 +36,21 @@ def find_argument(argument: str, called: Path, known: dict[str, Path]) -> str:
     return f"{found}{sign}{name}"
 
 
-class ScenarioFile(pytest.File):
-    """A manifest, which collects its trials."""
+class ScenarioFile(pytest.Module):
+    """A manifest, which collects its trials.
+
+    It is a module to pytest, as text files with doctests are: fixtures of module scope need one.
+    """
 
     @classmethod
     def of(cls, parent: pytest.Collector, path: Path) -> ScenarioFile:
-        """The collector of ``path``. A manifest outside the root folder, such as a built-in one, gets
-        the id ``scenarios/<name>/scenario.yaml``, which :func:`find_argument` resolves."""
-        root = parent.config.rootpath
-        relative = Path("scenarios", path.parent.name, path.name)
-        if path.is_relative_to(root) and path.parent != root:
-            relative = path.relative_to(root)
-        file: ScenarioFile = cls.from_parent(parent, path=path, nodeid=relative.as_posix())
+        """The collector of ``path``. The id of a manifest outside the root folder is resolved by
+        :func:`find_argument`."""
+        names = PluginState.of(parent.config).names
+        file: ScenarioFile = cls.from_parent(parent, path=path, nodeid=names.file_id(path))
+        # What fixtures get as `request.module`. There is no module to import.
+        file.obj = ModuleType(names.of_file(path))
+        file.obj.__file__ = str(path)
         return file
 
     def collect(self) -> Iterable[pytest.Item]:
@@ -61,21 +60,33 @@ class ScenarioFile(pytest.File):
             return
         state = PluginState.of(self.config)
         try:
-            scenario = state.matrix.library.scenario(self.path)
-            trials = state.matrix.trials(scenario)
-            if state.shard:
-                mine = {trial.trial_id for trial in state.matrix.all_trials(state.shard)}
-                trials = [trial for trial in trials if trial.trial_id in mine]
+            scenario, trials = self._trials(state)
         except UsageError as error:
             raise self.CollectError(for_terminal(error)) from None
+        for trial in trials:
+            yield TrialItem.of(self, trial, scenario)
+
+    def _trials(self, state: PluginState) -> tuple[Scenario, list[Trial]]:
+        name = state.names.of_file(self.path)
+        other = state.collected.setdefault(name, self.path)
+        if other != self.path:
+            raise UsageError(
+                f"two scenarios are named {name}: {shown(other)} and {shown(self.path)}; the ids of "
+                "their trials would be equal; give pytest both files, or rename a folder"
+            )
+        scenario = state.matrix.library.scenario(self.path)
+        trials = state.matrix.trials(scenario)
+        if state.shard:
+            mine = {trial.trial_id for trial in state.matrix.all_trials(state.shard)}
+            trials = [trial for trial in trials if trial.trial_id in mine]
+        trials = [trial.renamed(name) for trial in trials]
         if state.recorded:
             trials = [
                 replace(trial, rng_override=state.recorded[trial.trial_id][1].rng_key)
                 for trial in trials
                 if trial.trial_id in state.recorded
             ]
-        for trial in trials:
-            yield TrialItem.of(self, trial, scenario)
+        return scenario, trials
 
     def _is_ignored(self) -> bool:
         """Whether ``--ignore``, ``--ignore-glob``, ``collect_ignore`` or ``norecursedirs`` excludes the
@@ -98,9 +109,14 @@ class TrialItem(pytest.Function):
         """The item of a trial, marked with scenario, framework, mode and chaos profile."""
         item: TrialItem = cls.from_parent(parent, name=trial.item_name, callobj=_execute)
         item.trial, item.scenario = trial, scenario
-        cell = trial.cell
-        for name in (cell.scenario, cell.framework, cell.mode, cell.chaos):
-            item.add_marker(name.replace("-", "_"))
+        cell, markers = trial.cell, PluginState.of(parent.config).markers
+        for name, kind in (
+            (scenario.id, "scenario"),
+            (cell.framework, "framework"),
+            (cell.mode, "mode"),
+            (cell.chaos, "chaos profile"),
+        ):
+            markers.mark(item, name, kind)
         return item
 
     def run(self, session: RunSession) -> None:
@@ -127,9 +143,11 @@ class TrialItem(pytest.Function):
 
     def _argument(self) -> str:
         """The argument that selects this item when pytest is called in the same folder."""
-        found = places(self.config)
-        if not (found.root / self.nodeid.partition("::")[0]).exists():
-            return self.nodeid
+        found, node_id = places(self.config), selecting_id(self.name, self.nodeid)
+        known = PluginState.of(self.config).matrix.library.scenario_paths
+        file = found.root / node_id.partition("::")[0]
+        if not file.exists() and self.path in known.values():
+            return node_id
         return f"{Path(os.path.relpath(self.path, found.called)).as_posix()}::{self.name}"
 
     def repr_failure(self, excinfo: Any, style: Any = None) -> Any:

@@ -91,6 +91,7 @@ def execgo_run(
     from pytest_execgo.errors import HarnessError, UsageError
     from pytest_execgo.models.safe_text import for_terminal
     from pytest_execgo.plugin.marker import scenario_of
+    from pytest_execgo.plugin.naming import selecting_id
     from pytest_execgo.plugin.safe_errors import error_text
     from pytest_execgo.run.applicability import TrialSkipped
 
@@ -116,7 +117,7 @@ def execgo_run(
                 framework=framework,
                 chaos=chaos or execgo_chaos,
                 mode=mode,
-                caller=request.node.nodeid,
+                caller=selecting_id(request.node.name, request.node.nodeid),
             )
         except TrialSkipped as skipped:
             pytest.skip(for_terminal(skipped))

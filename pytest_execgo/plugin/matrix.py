@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -13,9 +13,10 @@ import pytest
 from pytest_execgo.benchmark.collect import read_results
 from pytest_execgo.errors import HarnessError, UsageError
 from pytest_execgo.harness.containers.persistent_launcher import KIND as PERSISTENT_KIND
+from pytest_execgo.models.document import shown
 from pytest_execgo.models.safe_text import for_terminal
 from pytest_execgo.plugin import options
-from pytest_execgo.plugin.collection import ScenarioFile, TrialItem, find_argument, trial_id_of
+from pytest_execgo.plugin.collection import ScenarioFile, TrialItem, find_argument
 from pytest_execgo.plugin.events import EventsOut, EventStream
 from pytest_execgo.plugin.places import places
 from pytest_execgo.plugin.safe_errors import usage_error
@@ -38,6 +39,7 @@ class MatrixPlugin:
     def __init__(self, config: pytest.Config) -> None:
         self._state = PluginState.of(config)
         self._events: EventStream | None = None
+        self._taken: list[str] = []
         try:
             self._prepare(config)
         except UsageError as error:
@@ -61,7 +63,9 @@ class MatrixPlugin:
         if options.distributed(config) and not self._state.is_worker:
             self._check_manifests()
         for name, text in self._markers():
-            config.addinivalue_line("markers", f"{name}: {text}")
+            if not state.markers.register(name, text):
+                self._taken.append(name)
+        _ = state.names
 
     def _check_persistent(self, config: pytest.Config) -> None:
         """Refuse a persistent fleet for several workers: each of them needs a fleet of its own."""
@@ -134,7 +138,15 @@ class MatrixPlugin:
         model = state.request.model
         at = f" at {model.base_url}" if model and model.base_url else ""
         asked = [f"model    {model.provider} {model.model}{at}"] if model else []
-        return [line, *(f"  {for_terminal(text)}" for text in (*services, *asked))]
+        lines = (*services, *asked, *self._notes())
+        return [line, *(f"  {for_terminal(text)}" for text in lines)]
+
+    def _notes(self) -> Iterator[str]:
+        """What a user cannot expect of the names of scenarios, frameworks and chaos profiles."""
+        for name, path in self._state.names.changed.items():
+            yield f"scenario {name} is {shown(path)}: another scenario has the same name"
+        for name in self._taken:
+            yield f"marker {name} belongs to pytest or a plugin: select these trials with -k {name}"
 
     def _scenarios(self) -> str:
         found = places(self._state.config)
@@ -157,16 +169,22 @@ class MatrixPlugin:
     def pytest_collection_modifyitems(
         self, config: pytest.Config, items: list[pytest.Item]
     ) -> None:
-        """Deselect the trials for which a resumed run has a result. One with a damaged result runs
-        again."""
-        if not options.value(config, "resume"):
-            return
-        results, _ = read_results(self._state.run.folder)
-        finished = {result.trial_id for result in results}
-        done = [item for item in items if trial_id_of(item.nodeid) in finished]
-        if done:
-            config.hook.pytest_deselected(items=done)
-            items[:] = [item for item in items if item not in done]
+        """Deselect trials that pytest was given twice, and trials for which a resumed run has a result.
+        One with a damaged result runs again."""
+        seen: set[str] = set()
+        if options.value(config, "resume"):
+            results, _ = read_results(self._state.run.folder)
+            seen |= {result.trial_id for result in results}
+        wanted: list[pytest.Item] = []
+        left_out: list[pytest.Item] = []
+        for item in items:
+            trial_id = item.trial.trial_id if isinstance(item, TrialItem) else item.nodeid
+            again = isinstance(item, TrialItem) and trial_id in seen
+            seen.add(trial_id)
+            (left_out if again else wanted).append(item)
+        if left_out:
+            config.hook.pytest_deselected(items=left_out)
+            items[:] = wanted
 
     # The following hooks record the progress of the run, in the process that writes the reports.
 
@@ -182,8 +200,9 @@ class MatrixPlugin:
 
     def _plan(self, node_ids: list[str]) -> None:
         for node_id in node_ids:
-            if f"{MANIFEST}::" in node_id:
-                self._state.planned.setdefault(node_id, trial_id_of(node_id))
+            trial_id = self._state.names.trial_id(node_id)
+            if trial_id is not None:
+                self._state.planned.setdefault(node_id, trial_id)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> None:
@@ -214,7 +233,7 @@ class MatrixPlugin:
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         """Write an event for a trial that begins."""
         if self._events and nodeid in self._state.planned:
-            self._events.add("trial_started", trial_id=trial_id_of(nodeid), node_id=nodeid)
+            self._events.add("trial_started", trial_id=self._state.planned[nodeid], node_id=nodeid)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
@@ -254,7 +273,7 @@ class MatrixPlugin:
             state, reason = self._state.outcomes.get(report.nodeid, ("finished", ""))
             self._events.add(
                 "trial_finished",
-                trial_id=trial_id_of(report.nodeid),
+                trial_id=self._state.planned[report.nodeid],
                 state=state,
                 verdict=facts.get("execgo_verdict"),
                 known_finding=facts.get("execgo_known_finding"),

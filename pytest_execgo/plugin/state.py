@@ -24,10 +24,12 @@ from pytest_execgo.models.safe_text import for_terminal
 from pytest_execgo.models.trial import Shard
 from pytest_execgo.options.table import BY_NAME
 from pytest_execgo.plugin import options
+from pytest_execgo.plugin.naming import ScenarioNames, manifests
 from pytest_execgo.plugin.places import called_folder, places, reports_folder, root_folder
 from pytest_execgo.plugin.project import registry_of
 from pytest_execgo.plugin.request import RequestReader
 from pytest_execgo.plugin.rerun import live_options, rerun_options
+from pytest_execgo.plugin.trial_markers import TrialMarkers
 from pytest_execgo.run.matrix import Matrix
 from pytest_execgo.run.session import RunSession
 from pytest_execgo.run.settings import Run
@@ -44,6 +46,9 @@ class PluginState:
         self.tripped: list[str] = []
         self.outcomes: dict[str, MissingOutcome] = {}
         self.planned: dict[str, str] = {}
+        self.collected: dict[str, Path] = {}
+        """The manifests that are collected so far, by the name of the scenario."""
+        self.markers = TrialMarkers(config)
 
     @classmethod
     def of(cls, config: pytest.Config) -> PluginState:
@@ -176,6 +181,13 @@ class PluginState:
                 f"--execgo-record: {faults} change what the model answers, and such answers are not "
                 "recorded; add --execgo-chaos none"
             )
+
+    @cached_property
+    def names(self) -> ScenarioNames:
+        """The names of the scenarios that the arguments of pytest stand for."""
+        called, skip = self.config.invocation_params.dir, self.config.getini("norecursedirs")
+        files = manifests(self.config.args, called, skip)
+        return ScenarioNames(self.config.rootpath, self.matrix.library.scenario_paths, files)
 
     @cached_property
     def shard(self) -> Shard | None:
