@@ -24,6 +24,7 @@ from pytest_execgo.models.benchmark import (
     ControlRecord,
     CoverageRow,
     Distribution,
+    EarlierAttempt,
     Environment,
     FindingSeen,
     NotApplicable,
@@ -60,6 +61,7 @@ class RunFacts:
     controls: Sequence[ControlRecord] = ()
     replays: Sequence[ReplayRecord] = ()
     faults: Mapping[str, Sequence[FaultPlace]] = field(default_factory=dict)
+    attempts: Sequence[EarlierAttempt] = ()
 
     def trustworthy(self) -> bool:
         """Whether no planned trial is missing or ended in a harness error, every control has its known
@@ -88,13 +90,14 @@ def aggregate(run: RunFacts) -> BenchmarkResult:
         environment=run.environment,
         trustworthy=run.trustworthy(),
         trials=tuple(ordered),
-        cells=tuple(_cells(ordered, run.unfinished)),
+        cells=tuple(_cells(ordered, run)),
         attribution=attribution_score(ordered),
         coverage=tuple(_coverage(ordered, run.unfinished, run.faults)),
         controls=tuple(run.controls),
         replays=tuple(run.replays),
         not_applicable=tuple(run.not_applicable),
         unfinished=tuple(sorted(run.unfinished, key=lambda u: u.trial_id)),
+        attempts=tuple(sorted(run.attempts, key=lambda a: (a.trial_id, a.attempt))),
         known_findings=tuple(
             FindingSeen(
                 id=name,
@@ -111,19 +114,20 @@ def _met(trial: TrialResult) -> str | None:
     return trial.known_finding.id if trial.known_finding else None
 
 
-def _cells(
-    trials: Sequence[TrialResult], unfinished: Sequence[UnfinishedTrial]
-) -> Iterable[CellResult]:
+def _cells(trials: Sequence[TrialResult], run: RunFacts) -> Iterable[CellResult]:
     groups: dict[str, list[TrialResult]] = defaultdict(list)
     for trial in trials:
         groups[trial.cell_id].append(trial)
     # A cell without any result is a row, too: errors must not vanish from the table.
-    for cell_id in sorted({*groups, *(u.cell_id for u in unfinished)}):
-        missing = [u for u in unfinished if u.cell_id == cell_id]
-        yield _cell(Cell.parse(cell_id), groups[cell_id], missing)
+    for cell_id in sorted({*groups, *(u.cell_id for u in run.unfinished)}):
+        missing = [u for u in run.unfinished if u.cell_id == cell_id]
+        failed = sum(a.failed for a in run.attempts if a.cell_id == cell_id)
+        yield _cell(Cell.parse(cell_id), groups[cell_id], missing, failed)
 
 
-def _cell(cell: Cell, members: list[TrialResult], missing: list[UnfinishedTrial]) -> CellResult:
+def _cell(
+    cell: Cell, members: list[TrialResult], missing: list[UnfinishedTrial], failed_attempts: int
+) -> CellResult:
     count = Counter(trial.verdict.status for trial in members)
     errors = sum(u.state == "error" for u in missing)
     known = sum(trial.known_finding is not None for trial in members)
@@ -140,6 +144,7 @@ def _cell(cell: Cell, members: list[TrialResult], missing: list[UnfinishedTrial]
         errors=errors,
         skipped=sum(u.state == "skipped" for u in missing),
         known_findings=known,
+        failed_attempts=failed_attempts,
         rates=_rates(members, count["passed"], errors),
         metrics={
             name: _distribution([getattr(trial.metrics, name) for trial in members])

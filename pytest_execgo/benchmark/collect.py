@@ -5,22 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
+from pytest_execgo.benchmark.attempts import PROBLEM, RESULT, earlier_attempts, read_problem
 from pytest_execgo.errors import UsageError
 from pytest_execgo.models.benchmark import (
     BenchmarkRunRequest,
     ControlRecord,
+    EarlierAttempt,
     Environment,
     TrialResult,
     UnfinishedState,
     UnfinishedTrial,
+    VerdictStatus,
 )
 from pytest_execgo.models.document import load, shown
-from pytest_execgo.models.trial import Cell
+from pytest_execgo.models.trial import Cell, is_trial_id
 
-MissingOutcome = tuple[Literal["error", "skipped"], str]
-"""Why a trial has no result: a harness error or a skip, and the reason in words."""
+MissingOutcome = tuple[UnfinishedState, str]
+"""Why a trial has no result that counts, and the reason in words."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class RecordedRun:
     trial and each control.
 
     ``damaged`` maps the folder names of trials whose ``result.json`` cannot be used to the reason, one
-    line that names the file.
+    line that names the file. ``attempts`` are those that were followed by another attempt.
     """
 
     run_id: str
@@ -38,6 +40,7 @@ class RecordedRun:
     trials: tuple[TrialResult, ...]
     controls: tuple[ControlRecord, ...]
     damaged: Mapping[str, str]
+    attempts: tuple[EarlierAttempt, ...]
 
 
 def collect(folder: Path) -> RecordedRun:
@@ -54,14 +57,18 @@ def collect(folder: Path) -> RecordedRun:
         trials=trials,
         controls=_controls(folder),
         damaged=damaged,
+        attempts=tuple(earlier_attempts(folder)),
     )
 
 
 def read_results(folder: Path) -> tuple[tuple[TrialResult, ...], dict[str, str]]:
     """The results of the finished trials of a run, in the order of their folders, and the reasons why
-    other results cannot be used (``RecordedRun.damaged``)."""
+    other results cannot be used (``RecordedRun.damaged``). A result beside a ``problem.json`` is
+    neither."""
     results, damaged = [], {}
-    for path in sorted(folder.glob("trials/*/result.json")):
+    for path in sorted(folder.glob(f"trials/*/{RESULT}")):
+        if (path.parent / PROBLEM).exists():
+            continue
         try:
             result = load(TrialResult, path)
             _check_place(result, path)
@@ -97,21 +104,19 @@ def unfinished(
     outcomes: Mapping[str, MissingOutcome],
     damaged: Mapping[str, str],
 ) -> list[UnfinishedTrial]:
-    """The ``planned`` trials that have no result on disk, or a ``damaged`` one, in their order.
+    """The ``planned`` trials without a result that counts, in their order, then other trials whose
+    record has a problem.
 
     ``planned`` are trial ids, and the keys of ``outcomes``. Of a reason with several lines, the last
     line is kept. A trial without an outcome was not run; if it had begun, the reason names its folder.
     """
     missing = []
-    for trial_id in planned:
-        trial_folder = folder / "trials" / trial_id
-        state: UnfinishedState
-        if trial_id in damaged:
-            state, reason = "error", damaged[trial_id]
-        elif (trial_folder / "result.json").exists():
+    problems = sorted(path.parent.name for path in folder.glob(f"trials/*/{PROBLEM}"))
+    for trial_id in dict.fromkeys((*planned, *filter(is_trial_id, problems))):
+        found = _missing(folder / "trials" / trial_id, outcomes.get(trial_id), damaged)
+        if found is None:
             continue
-        else:
-            state, reason = outcomes.get(trial_id, ("not_run", _not_run(trial_folder)))
+        state, reason = found
         lines = reason.strip().splitlines()
         missing.append(
             UnfinishedTrial(
@@ -119,9 +124,34 @@ def unfinished(
                 cell_id=Cell.of_trial(trial_id).cell_id,
                 state=state,
                 reason=lines[-1] if lines else state,
+                verdict=_verdict(folder / "trials" / trial_id / RESULT),
             )
         )
     return missing
+
+
+def _missing(
+    trial_folder: Path, outcome: MissingOutcome | None, damaged: Mapping[str, str]
+) -> MissingOutcome | None:
+    """Why a trial has no result that counts; ``None`` if it has one."""
+    if trial_folder.name in damaged:
+        return "error", damaged[trial_folder.name]
+    problem = read_problem(trial_folder)
+    if problem is not None:
+        return problem.state, problem.reason
+    if (trial_folder / RESULT).exists():
+        # A problem that could not be written. A skip in a teardown is none.
+        return outcome if outcome and outcome[0] == "error" else None
+    return outcome or ("not_run", _not_run(trial_folder))
+
+
+def _verdict(path: Path) -> VerdictStatus | None:
+    if not path.exists():
+        return None
+    try:
+        return load(TrialResult, path).verdict.status
+    except UsageError:
+        return None
 
 
 def _not_run(trial_folder: Path) -> str:

@@ -64,6 +64,7 @@ FIGURES: dict[str, Figure] = {
     "failed": _counted("failed"),
     "inconclusive": _counted("inconclusive"),
     "errors": _counted("errors"),
+    "failed_attempts": _counted("failed_attempts"),
     "skipped": _counted("skipped"),
     "known_findings": _counted("known_findings"),
     "faults_fired": _covered("fired"),

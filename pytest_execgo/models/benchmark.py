@@ -174,7 +174,8 @@ class TrialResult(VersionedDocument):
     answers of the model broke. ``rng_key`` and ``seed`` determine the random draws; the key is the
     trial's id unless the caller chose another. ``known_finding``: the trial failed, and an accepted
     finding about a service explains it. ``findings``: all findings whose cause was named, whether the
-    trial failed or not, and whether the run accepts them or not.
+    trial failed or not, and whether the run accepts them or not. ``attempt`` counts from 1; earlier
+    ones are in ``BenchmarkResult.attempts``.
     """
 
     trial_id: str
@@ -196,6 +197,7 @@ class TrialResult(VersionedDocument):
     verdict: Verdict
     known_finding: AcceptedFinding | None = None
     findings: tuple[str, ...] = ()
+    attempt: int = 1
     rerun: str
 
 
@@ -244,7 +246,9 @@ class CellRates(Document):
 
 class CellResult(Document):
     """Counts of one cell. A failure that a known finding explains counts in ``known_findings``, not in
-    ``failed``, and never in ``passed``."""
+    ``failed``, and never in ``passed``. ``failed_attempts`` counts the earlier attempts of its trials
+    that failed, were inconclusive or ended in an error; all other figures are those of the last
+    attempts."""
 
     cell_id: str
     scenario: str
@@ -258,6 +262,7 @@ class CellResult(Document):
     errors: int
     skipped: int
     known_findings: int = 0
+    failed_attempts: int = 0
     rates: CellRates
     metrics: dict[str, Distribution]
 
@@ -304,12 +309,48 @@ class NotApplicable(Document):
 
 
 class UnfinishedTrial(Document):
-    """A planned trial without a result: a harness error, a skip, or a trial that was not run."""
+    """A trial without a result that counts: an error, a skip, or a trial that was not run.
+
+    ``verdict`` is the one that the trial had before an error, as in the teardown of a fixture.
+    """
 
     trial_id: str
     cell_id: str
     state: UnfinishedState
     reason: str
+    verdict: VerdictStatus | None = None
+
+
+class TrialProblem(VersionedDocument):
+    """``problem.json``: the trial did not end with its verdict. A ``result.json`` beside it does not
+    count. ``not_run``: interrupted. ``reason`` is one line."""
+
+    state: Literal["error", "not_run"]
+    reason: str
+
+
+class EarlierAttempt(Document):
+    """An attempt that was followed by another one of the same trial, in a rerun or a resumed run.
+
+    Its record is in ``trials/<trial_id>/attempts/<attempt>``. ``reason`` is the outcome of its verdict,
+    or what ended it otherwise.
+    """
+
+    trial_id: str
+    cell_id: str
+    attempt: int
+    state: Literal["finished", "error", "not_run"]
+    verdict: VerdictStatus | None = None
+    known_finding: str | None = None
+    reason: str
+
+    @property
+    def failed(self) -> bool:
+        """Whether it ended in an error, or with a verdict that is neither passed nor explained by a
+        known finding."""
+        if self.state != "finished":
+            return self.state == "error"
+        return self.verdict != "passed" and self.known_finding is None
 
 
 class ControlRecord(Document):
@@ -382,6 +423,7 @@ class BenchmarkResult(VersionedDocument):
     coverage: tuple[CoverageRow, ...]
     not_applicable: tuple[NotApplicable, ...] = ()
     unfinished: tuple[UnfinishedTrial, ...] = ()
+    attempts: tuple[EarlierAttempt, ...] = ()
     known_findings: tuple[FindingSeen, ...] = ()
     controls: tuple[ControlRecord, ...] = ()
     replays: tuple[ReplayRecord, ...] = ()

@@ -73,6 +73,11 @@ class Trial:
         return replace(self, cell=replace(self.cell, scenario=scenario), rng_override=self.rng_key)
 
 
+def is_trial_id(text: str) -> bool:
+    """Whether ``text`` has the form of a trial's id."""
+    return re.fullmatch(r"[^-/]+-[^/]+-(replay|live)-[^-/]+-r[0-9]+", text) is not None
+
+
 def trials_of(cells: Iterable[Cell], repetitions: int) -> list[Trial]:
     """All repetitions of all cells, cell by cell."""
     return [Trial(cell, k) for cell in cells for k in range(repetitions)]

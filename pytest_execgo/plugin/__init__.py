@@ -6,6 +6,7 @@ declaration of options and fixtures needs.
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -131,14 +132,17 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("execgo_chaos", profiles_of(marker, metafunc.config), indirect=True)
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Write the reports when all trials of all workers are on disk."""
-    state = _used_state(session.config)
-    if state is not None:
-        from pytest_execgo.plugin.summary import finish
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> Generator[None, None, None]:
+    """Write the reports when all trials of all workers are on disk, also if another plugin raises."""
+    try:
+        yield
+    finally:
+        state = _used_state(session.config)
+        if state is not None:
+            from pytest_execgo.plugin.summary import finish
 
-        finish(session, state)
+            finish(session, state)
 
 
 def pytest_terminal_summary(
@@ -155,6 +159,8 @@ def pytest_terminal_summary(
 def _used_state(config: pytest.Config) -> PluginState | None:
     """The state of a run that has a folder; ``None`` without one, and on xdist workers."""
     if hasattr(config, "workerinput") or options.RUN_ID not in config.stash:
+        return None
+    if options.only_shows(config):
         return None
     # With xdist every run gets an id, also one without trials: look before importing anything heavy.
     if not (reports_folder(config) / options.run_id(config)).is_dir():

@@ -12,15 +12,17 @@ from typing import Any
 
 import pytest
 
+from pytest_execgo.benchmark.attempts import begin_attempt
 from pytest_execgo.errors import HarnessError, ScenarioFailure, UsageError
 from pytest_execgo.models.document import shown
 from pytest_execgo.models.safe_text import for_terminal
 from pytest_execgo.models.trial import Trial
-from pytest_execgo.plugin.places import places
 from pytest_execgo.plugin.naming import selecting_id
+from pytest_execgo.plugin.places import places
 from pytest_execgo.plugin.state import PluginState
 from pytest_execgo.run.applicability import TrialSkipped
 from pytest_execgo.run.session import RunSession
+from pytest_execgo.run.settings import Run
 from pytest_execgo.scenario.manifest import MANIFEST, Scenario
 from pytest_execgo.verdict.failure_text import failure_text
 
@@ -118,6 +120,14 @@ class TrialItem(pytest.Function):
         ):
             markers.mark(item, name, kind)
         return item
+
+    def begin(self, run: Run) -> None:
+        """Begin an attempt: the record and the properties of an earlier one are not those of this
+        one. Raises :class:`HarnessError`."""
+        begin_attempt(run.trial_folder(self.trial.trial_id))
+        self.user_properties[:] = [
+            one for one in self.user_properties if not one[0].startswith("execgo_")
+        ]
 
     def run(self, session: RunSession) -> None:
         """Run the trial; raises :class:`ScenarioFailure` unless its verdict is ``passed``."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-from pytest_execgo.files.writing import LineFile
+from pytest_execgo.files.writing import LineFile, writing
 from pytest_execgo.models.safe_text import json_line
+from pytest_execgo.models.trial import is_trial_id
 from pytest_execgo.system import clock
 
 
@@ -25,7 +28,12 @@ class EventStream:
     """
 
     def __init__(self, path: Path, copy_to: TextIO | None = None) -> None:
+        with writing(path):
+            before = path.read_bytes()[-1:] if path.exists() else b""
         self._file = LineFile(path, append=True)
+        if before not in (b"", b"\n"):
+            # The process that wrote the file died in the middle of a line.
+            self._file.add("")
         self._copy_to = copy_to
 
     def add(self, event: str, **facts: Any) -> None:
@@ -49,3 +57,35 @@ class EventStream:
 
     def close(self) -> None:
         self._file.close()
+
+
+@dataclass
+class EarlierEvents:
+    """What the file of a run says: the trials that began and did not end, and the number of attempts
+    of each trial. A skipped one is no attempt."""
+
+    open: list[str]
+    attempts: Counter[str]
+
+
+def read_events(folder: Path) -> EarlierEvents:
+    """Read ``events.ndjson`` in the folder of a run. A line that is cut off, as after a crash, is passed
+    over."""
+    found = EarlierEvents([], Counter())
+    path = folder / "events.ndjson"
+    if not path.exists():
+        return found
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        try:
+            event = json.loads(line)
+            name, trial_id = event["event"], event.get("trial_id")
+        except (ValueError, TypeError, KeyError, RecursionError):
+            continue
+        if not isinstance(trial_id, str) or not is_trial_id(trial_id):
+            continue
+        if name == "trial_started" and trial_id not in found.open:
+            found.open.append(trial_id)
+        elif name == "trial_finished":
+            found.open = [one for one in found.open if one != trial_id]
+            found.attempts[trial_id] += event.get("state") != "skipped"
+    return found

@@ -38,11 +38,15 @@ def execgo_session(pytestconfig: pytest.Config) -> Iterator[RunSession]:
 
 
 @pytest.fixture
-def execgo_ready(execgo_session: RunSession) -> RunSession:
+def execgo_ready(pytestconfig: pytest.Config, execgo_session: RunSession) -> RunSession:
     """The session with a healthy fleet: a fleet in which a service does not answer is replaced first."""
     from pytest_execgo.errors import HarnessError
+    from pytest_execgo.plugin.options import only_shows
     from pytest_execgo.plugin.safe_errors import error_text
 
+    if only_shows(pytestconfig):
+        # --setup-only: no test runs, so none needs a fleet.
+        return execgo_session
     problem = None
     try:
         execgo_session.ensure_fleet()
@@ -54,10 +58,19 @@ def execgo_ready(execgo_session: RunSession) -> RunSession:
     return execgo_session
 
 
+def _need_fleet(config: pytest.Config) -> None:
+    """Skip a test whose fixtures need a fleet where none is started."""
+    from pytest_execgo.plugin.options import only_shows
+
+    if only_shows(config):
+        pytest.skip("--setup-only starts no fleet")
+
+
 @pytest.fixture
-def execgo_fleet(execgo_ready: RunSession) -> Fleet:
+def execgo_fleet(pytestconfig: pytest.Config, execgo_ready: RunSession) -> Fleet:
     """The running fleet: ``execgo_fleet.url("execgo")``, ``.headers("execgo")``, ``.services``,
     ``.work_root``."""
+    _need_fleet(pytestconfig)
     return execgo_ready.fleet
 
 
@@ -104,6 +117,7 @@ def execgo_run(
         framework: str = "reference",
         mode: Mode = "replay",
     ) -> TrialResult:
+        _need_fleet(request.config)
         name = scenario or default
         if name is None:
             pytest.fail(

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Generator, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
 
 import pytest
 
+from pytest_execgo.benchmark.attempts import note_problem
 from pytest_execgo.benchmark.collect import read_results
-from pytest_execgo.errors import HarnessError, UsageError
+from pytest_execgo.errors import HarnessError, ScenarioFailure, UsageError
 from pytest_execgo.harness.containers.persistent_launcher import KIND as PERSISTENT_KIND
 from pytest_execgo.models.document import shown
 from pytest_execgo.models.safe_text import for_terminal
@@ -19,6 +21,7 @@ from pytest_execgo.plugin import options
 from pytest_execgo.plugin.collection import ScenarioFile, TrialItem, find_argument
 from pytest_execgo.plugin.events import EventsOut, EventStream
 from pytest_execgo.plugin.places import places
+from pytest_execgo.plugin.progress import RunProgress, close_earlier, reason_of
 from pytest_execgo.plugin.safe_errors import usage_error
 from pytest_execgo.plugin.state import PluginState
 from pytest_execgo.plugin.summary import report_failed
@@ -42,7 +45,7 @@ class MatrixPlugin:
         self._taken: list[str] = []
         try:
             self._prepare(config)
-        except UsageError as error:
+        except (UsageError, HarnessError) as error:
             raise usage_error(error) from None
 
     def _prepare(self, config: pytest.Config) -> None:
@@ -60,6 +63,8 @@ class MatrixPlugin:
         else:
             called, known = places(config).called, matrix.library.scenario_paths
             config.args[:] = [find_argument(arg, called, known) for arg in config.args]
+        if options.value(config, "resume") and not (state.is_worker or options.only_shows(config)):
+            close_earlier(state.run.folder)
         if options.distributed(config) and not self._state.is_worker:
             self._check_manifests()
         for name, text in self._markers():
@@ -82,7 +87,7 @@ class MatrixPlugin:
     def _check_reports(self, config: pytest.Config) -> None:
         """Refuse a reports folder that is not writable, before the first trial."""
         folder = self._state.run.reports
-        if config.option.collectonly or self._state.is_worker:
+        if options.only_shows(config) or self._state.is_worker:
             return
         existing = next(path for path in (folder, *folder.parents) if os.path.lexists(path))
         if existing.is_symlink() and not existing.exists():
@@ -113,7 +118,7 @@ class MatrixPlugin:
     def pytest_sessionstart(self, session: pytest.Session) -> None:
         """Pull and build missing images once, before any worker starts."""
         state = self._state
-        if state.is_worker or session.config.option.collectonly:
+        if state.is_worker or options.only_shows(session.config):
             return
         try:
             state.fleet_spec.prepare(state.registry.launchers, state.progress)
@@ -126,7 +131,7 @@ class MatrixPlugin:
         state = self._state
         line = f"execgo: run {state.run.run_id} · seed {state.run.seed}"
         line = f"{line}\n  scenarios {for_terminal(self._scenarios())}"
-        if config.option.collectonly:
+        if options.only_shows(config):
             # To describe a binary means to start it once, which a list of names is not worth.
             return [line]
         chosen = state.fleet_spec.resolve(state.registry.launchers)
@@ -209,12 +214,12 @@ class MatrixPlugin:
         """Open the run's folder if trials will run."""
         option = session.config.option
         broken = session.testsfailed and not option.continue_on_collection_errors
-        if not (self._state.is_worker or option.collectonly or broken):
+        if not (self._state.is_worker or broken):
             self._open_run(session.config)
 
     def _open_run(self, config: pytest.Config) -> None:
         """Make the run's folder, once, as soon as a trial is planned."""
-        if self._events is not None or not self._state.planned:
+        if self._events is not None or not self._state.planned or options.only_shows(config):
             return
         run = self._state.run
         try:
@@ -228,26 +233,43 @@ class MatrixPlugin:
                 f"{run.reports / 'latest'} was a folder, not a link to the newest run; "
                 f"its name is now {renamed.name}"
             )
+        self._state.trials = RunProgress(run.folder, self._events, self._state.outcomes)
         self._events.add("run_started", run_id=run.run_id, seed=run.seed)
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         """Write an event for a trial that begins."""
-        if self._events and nodeid in self._state.planned:
-            self._events.add("trial_started", trial_id=self._state.planned[nodeid], node_id=nodeid)
+        if self._state.trials and nodeid in self._state.planned:
+            self._state.trials.start(self._state.planned[nodeid], nodeid)
 
-    @pytest.hookimpl(wrapper=True)
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        """Keep the record of an earlier attempt, before anything of this one can fail."""
+        if isinstance(item, TrialItem) and not options.only_shows(item.config):
+            item.begin(self._state.run)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Mark a harness error during a trial: it is an error, not a failed test."""
+        """Mark a harness error during a trial: it is an error, not a failed test. Record what else ends
+        a trial, here and not in the controller: a rerun may begin before the controller knows."""
         report = yield
-        if call.excinfo is not None and isinstance(call.excinfo.value, HarnessError):
+        raised = call.excinfo.value if call.excinfo else None
+        if isinstance(raised, HarnessError):
             report.execgo_harness_error = True  # type: ignore[attr-defined]
         if isinstance(item, TrialItem):
             # A check may print what a task printed.
             report.sections = [
                 (name, for_terminal(text, keep_lines=True)) for name, text in report.sections
             ]
+            if report.failed and not (call.when == "call" and isinstance(raised, ScenarioFailure)):
+                report.execgo_problem = reason_of(report)  # type: ignore[attr-defined]
+                with suppress(HarnessError):  # The reports of pytest have it as well.
+                    note_problem(
+                        self._state.run.trial_folder(item.trial.trial_id),
+                        "error",
+                        reason_of(report),
+                    )
         return report
 
     def pytest_report_teststatus(
@@ -260,25 +282,14 @@ class MatrixPlugin:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Keep errors and skips, and write an event for a trial that ends."""
-        if report.nodeid not in self._state.planned:
-            return
-        harness = report.when != "call" or getattr(report, "execgo_harness_error", False)
-        if report.failed and harness:
-            self._state.outcomes[report.nodeid] = ("error", report.longreprtext)
-        elif report.skipped and not hasattr(report, "wasxfail"):
-            reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else ""
-            self._state.outcomes[report.nodeid] = ("skipped", reason.removeprefix("Skipped: "))
-        if report.when == "teardown" and self._events:
-            facts = dict(report.user_properties)
-            state, reason = self._state.outcomes.get(report.nodeid, ("finished", ""))
-            self._events.add(
-                "trial_finished",
-                trial_id=self._state.planned[report.nodeid],
-                state=state,
-                verdict=facts.get("execgo_verdict"),
-                known_finding=facts.get("execgo_known_finding"),
-                reason=reason.splitlines()[0] if reason else None,
-            )
+        if self._state.trials and report.nodeid in self._state.planned:
+            self._state.trials.follow(self._state.planned[report.nodeid], report)
+
+    @pytest.hookimpl(tryfirst=True, optionalhook=True)
+    def pytest_handlecrashitem(self, crashitem: str, report: pytest.TestReport) -> None:
+        """Record that a worker died in a trial, before a plugin gives the trial to another worker."""
+        if self._state.trials and crashitem in self._state.planned:
+            self._state.trials.crash(self._state.planned[crashitem], report)
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Report events that could not be written."""

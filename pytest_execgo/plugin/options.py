@@ -142,6 +142,15 @@ def images(config: pytest.Config) -> str:
     return json.dumps(config.stash.get(IMAGES, {}))
 
 
+_SHOWING = ("collectonly", "setuponly", "setupplan", "showfixtures", "show_fixtures_per_test")
+
+
+def only_shows(config: pytest.Config) -> bool:
+    """Whether pytest only shows what it would do, as with ``--collect-only`` or ``--setup-plan``. Then
+    nothing is started and nothing is written."""
+    return any(getattr(config.option, name, False) for name in _SHOWING)
+
+
 def distributed(config: pytest.Config) -> bool:
     """Whether xdist workers run the tests."""
     return bool(config.getoption("dist", "no") != "no" or config.getoption("tx", None))

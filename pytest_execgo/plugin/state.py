@@ -26,6 +26,7 @@ from pytest_execgo.options.table import BY_NAME
 from pytest_execgo.plugin import options
 from pytest_execgo.plugin.naming import ScenarioNames, manifests
 from pytest_execgo.plugin.places import called_folder, places, reports_folder, root_folder
+from pytest_execgo.plugin.progress import RunProgress
 from pytest_execgo.plugin.project import registry_of
 from pytest_execgo.plugin.request import RequestReader
 from pytest_execgo.plugin.rerun import live_options, rerun_options
@@ -45,6 +46,8 @@ class PluginState:
         self.report_failures: list[str] = []
         self.tripped: list[str] = []
         self.outcomes: dict[str, MissingOutcome] = {}
+        """What ended trials other than their verdict, by trial id."""
+        self.trials: RunProgress | None = None
         self.planned: dict[str, str] = {}
         self.collected: dict[str, Path] = {}
         """The manifests that are collected so far, by the name of the scenario."""
@@ -159,7 +162,7 @@ class PluginState:
     def matrix(self) -> Matrix:
         """The trials of the request; raises :class:`UsageError` for a misspelt name."""
         # Tests can be listed on a machine that cannot run them.
-        names_only = bool(self.config.option.collectonly)
+        names_only = options.only_shows(self.config)
         self.fleet_spec.resolve(self.registry.launchers, names_only=names_only)
         folder = places(self.config).scenarios
         found = Matrix(Library(folder.path), self.registry, self.request)
@@ -185,9 +188,9 @@ class PluginState:
     @cached_property
     def names(self) -> ScenarioNames:
         """The names of the scenarios that the arguments of pytest stand for."""
-        called, skip = self.config.invocation_params.dir, self.config.getini("norecursedirs")
+        called, skip = called_folder(self.config), self.config.getini("norecursedirs")
         files = manifests(self.config.args, called, skip)
-        return ScenarioNames(self.config.rootpath, self.matrix.library.scenario_paths, files)
+        return ScenarioNames(root_folder(self.config), self.matrix.library.scenario_paths, files)
 
     @cached_property
     def shard(self) -> Shard | None:

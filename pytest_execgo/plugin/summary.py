@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import pytest
 
@@ -24,7 +24,6 @@ from pytest_execgo.models.benchmark import (
     NotApplicable,
     ReplayRecord,
     TrialResult,
-    UnfinishedTrial,
 )
 from pytest_execgo.models.safe_text import for_terminal
 from pytest_execgo.models.trial import Cell
@@ -41,6 +40,8 @@ def finish(session: pytest.Session, state: PluginState) -> None:
 
     A format that fails does not stop the others. The summary lists it, and the exit code is not 0.
     """
+    if state.trials is not None:
+        state.trials.close()
     folder = state.run.folder
     path = folder / "environment.json"
     try:
@@ -48,18 +49,21 @@ def finish(session: pytest.Session, state: PluginState) -> None:
             # No fleet started: the report names no service.
             write_model(path, state.run.environment({}))
         record = collect(folder)
+        missing = unfinished(folder, state.planned.values(), state.outcomes, record.damaged)
+        without = {trial.trial_id for trial in missing}
         state.result = aggregate(
             RunFacts(
                 run_id=record.run_id,
                 request=record.request,
                 environment=record.environment,
-                trials=record.trials,
-                unfinished=_unfinished(state, record.damaged),
+                trials=[trial for trial in record.trials if trial.trial_id not in without],
+                unfinished=missing,
                 not_applicable=_not_applicable(state),
                 findings=_findings(state),
                 controls=record.controls,
                 replays=_replays(state, record.trials),
                 faults=_faults(state),
+                attempts=record.attempts,
             )
         )
     except (UsageError, HarnessError) as error:
@@ -90,6 +94,7 @@ def finish(session: pytest.Session, state: PluginState) -> None:
 def _judge_whole_run(session: pytest.Session, result: BenchmarkResult) -> None:
     """Let the exit code of a resumed run count all of its trials, not only those that were missing."""
     green = all(t.verdict.status == "passed" or t.known_finding for t in result.trials)
+    green = green and all(trial.state != "error" for trial in result.unfinished)
     nothing_new = (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
     if session.exitstatus in nothing_new:
         session.exitstatus = pytest.ExitCode.OK if green else pytest.ExitCode.TESTS_FAILED
@@ -144,15 +149,6 @@ def report_failed(session: pytest.Session, state: PluginState, text: str) -> Non
     state.report_failures.append(text)
     if session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
-
-
-def _unfinished(state: PluginState, damaged: Mapping[str, str]) -> list[UnfinishedTrial]:
-    outcomes = {
-        trial_id: state.outcomes[node_id]
-        for node_id, trial_id in state.planned.items()
-        if node_id in state.outcomes
-    }
-    return unfinished(state.run.folder, state.planned.values(), outcomes, damaged)
 
 
 def show(reporter: pytest.TerminalReporter, state: PluginState) -> None:

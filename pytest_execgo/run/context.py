@@ -20,7 +20,7 @@ class TrialContext:
     """One trial: what is run, on what fleet, and where its record goes.
 
     ``prefix`` begins its ids on ExecGo. ``node_id`` names it on pytest's command line; ``None`` for
-    trials that are not pytest items.
+    trials that are not pytest items. ``attempt`` counts from 1.
     """
 
     run: Run
@@ -32,6 +32,7 @@ class TrialContext:
     folder: Path
     prefix: str
     node_id: str | None = None
+    attempt: int = 1
 
     def placeholders(self, workspace: Path) -> dict[str, str]:
         """The values of ``${name}`` in its plan."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import secrets
-import shutil
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+from pytest_execgo.benchmark.attempts import begin_attempt, note_problem
 from pytest_execgo.chaos.loaded_profile import LoadedProfile
 from pytest_execgo.errors import HarnessError, UsageError
 from pytest_execgo.files.writing import make_folder, make_new_folder, write_model
@@ -172,18 +173,20 @@ class RunSession:
         prefix: str,
         node_id: str | None = None,
     ) -> TrialResult:
-        if (folder / "timeline.jsonl").exists():
-            shutil.rmtree(folder)
+        attempt = begin_attempt(folder)
+        if attempt > 1:
             # A runtime refuses ids that it knows: a second attempt needs others.
             prefix += f".{secrets.token_hex(2)}"
         make_folder(folder)
         context = TrialContext(
-            self.run, self.matrix, trial, scenario, profile, fleet, folder, prefix, node_id
+            self.run, self.matrix, trial, scenario, profile, fleet, folder, prefix, node_id, attempt
         )
         try:
             finished = run_trial(context)
-        except BaseException:
+        except BaseException as error:
+            # Any exception: pytest-timeout and Ctrl-C end a trial in the same way.
             self._needs_renewal = True
+            _note(folder, error)
             raise
         self._needs_renewal = self._needs_renewal or not finished.clean
         return finished.result
@@ -193,3 +196,15 @@ class RunSession:
         self.run.open()
         if not path.exists():
             write_model(path, self.run.environment(fleet.infos()))
+
+
+def _note(folder: Path, error: BaseException) -> None:
+    """Record what ended a trial before its verdict."""
+    # The caller gets the first error, not one of writing its record.
+    with suppress(HarnessError):
+        if isinstance(error, KeyboardInterrupt):
+            note_problem(folder, "not_run", f"interrupted; its record is in trials/{folder.name}")
+        elif isinstance(error, HarnessError):
+            note_problem(folder, "error", str(error))
+        else:
+            note_problem(folder, "error", f"{type(error).__name__}: {error}")

@@ -225,5 +225,6 @@ def _judge(context: TrialContext, recorder: TimelineRecorder) -> TrialResult:
         verdict=verdict,
         known_finding=AcceptedFinding(id=met, reason=accepted[met]) if met else None,
         findings=named_findings(verdict, defects),
+        attempt=context.attempt,
         rerun=context.rerun_command(),
     )

@@ -16,7 +16,6 @@ import ssl
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http.client import HTTPException, HTTPResponse, RemoteDisconnected
 from typing import Any
@@ -27,7 +26,7 @@ from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from pytest_execgo.errors import ExecgoError
 from pytest_execgo.models.json_text import JsonProblem, decode_json
 from pytest_execgo.system import sockets
-from pytest_execgo.system.clock import monotonic
+from pytest_execgo.system.clock import monotonic, now
 
 MAX_BODY_BYTES = 8 * 1024 * 1024
 _PIECE_BYTES = 65536
@@ -79,7 +78,7 @@ class HttpAnswer:
             return float(text) if len(text) < _DIGITS else None
         try:
             moment = parsedate_to_datetime(text)
-            return max(0.0, (moment - datetime.now(UTC)).total_seconds())
+            return max(0.0, (moment - now()).total_seconds())
         except (ValueError, TypeError, OverflowError):
             return None
 

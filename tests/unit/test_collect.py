@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from pytest_execgo.benchmark.attempts import begin_attempt, note_problem
 from pytest_execgo.benchmark.collect import collect, unfinished
 from pytest_execgo.errors import UsageError
 from pytest_execgo.models.benchmark import BenchmarkRunRequest
@@ -108,8 +109,69 @@ def test_a_missing_document_is_named(folder: Path, name: str) -> None:
 
 
 def test_a_trial_with_a_result_is_not_unfinished(folder: Path) -> None:
-    path = add_trial(folder, 0)
-    assert unfinished(folder, [path.parent.name], {path.parent.name: ("error", "late")}, {}) == []
+    name = add_trial(folder, 0).parent.name
+    assert unfinished(folder, [name], {}, {}) == []
+    assert unfinished(folder, [name], {name: ("skipped", "in a teardown")}, {}) == []
+
+
+def test_an_error_after_the_verdict_counts_and_keeps_the_verdict(folder: Path) -> None:
+    name = add_trial(folder, 0).parent.name
+    (missing,) = unfinished(folder, [name], {name: ("error", "late")}, {})
+    assert (missing.state, missing.reason, missing.verdict) == ("error", "late", "passed")
+
+
+@pytest.mark.parametrize("planned", [True, False], ids=["planned", "of_an_earlier_session"])
+def test_a_result_beside_a_problem_does_not_count(folder: Path, planned: bool) -> None:
+    add_trial(folder, 1)
+    path = add_trial(folder, 0).parent
+    note_problem(path, "error", "no space\nsecond line")
+    assert [result.repetition for result in collect(folder).trials] == [1]
+    (missing,) = unfinished(folder, [path.name] if planned else [], {}, {})
+    assert (missing.trial_id, missing.state) == (path.name, "error")
+    assert (missing.reason, missing.verdict) == ("no space", "passed")
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"schema_version": "1"}'])
+def test_a_problem_that_cannot_be_read_is_an_error(folder: Path, text: str) -> None:
+    path = add_trial(folder, 0).parent
+    (path / "problem.json").write_text(text)
+    (missing,) = unfinished(folder, [], {}, {})
+    assert missing.state == "error"
+    assert "problem.json" in missing.reason
+
+
+def test_attempts_are_set_aside_and_read_back(folder: Path) -> None:
+    path = folder / "trials" / TRIAL
+    assert begin_attempt(path) == 1
+    assert begin_attempt(path) == 1, "an attempt that left nothing is none"
+    expected = []
+    for number, state in enumerate(("not_run", "error", "not_run"), start=1):
+        assert begin_attempt(path) == number
+        note_problem(path, state, f"reason {number}")  # type: ignore[arg-type]
+        expected.append((number, state, f"reason {number}"))
+    assert begin_attempt(path) == 4
+    found = collect(folder).attempts
+    assert [(one.attempt, one.state, one.reason) for one in found] == expected
+    assert {one.trial_id for one in found} == {TRIAL}
+    assert [one.failed for one in found] == [False, True, False]
+
+
+def test_an_attempt_has_its_verdict(folder: Path) -> None:
+    path = add_trial(folder, 0).parent
+    (path / "logs").mkdir()
+    assert begin_attempt(path) == 2
+    assert (path / "attempts/1/logs").is_dir()
+    (found,) = collect(folder).attempts
+    assert (found.state, found.verdict, found.failed) == ("finished", "passed", False)
+    assert collect(folder).trials == ()
+
+
+def test_other_folders_are_passed_over(folder: Path) -> None:
+    for name in ("notes", "a-b", ".hidden"):
+        (folder / "trials" / name / "attempts/1").mkdir(parents=True)
+        note_problem(folder / "trials" / name, "error", "not ours")
+    assert collect(folder).attempts == ()
+    assert unfinished(folder, [], {}, {}) == []
 
 
 def test_an_interrupted_trial_names_its_record(folder: Path) -> None:

@@ -46,7 +46,9 @@ def test_overhead_ratio_leaves_out_trials_whose_overhead_is_not_known() -> None:
 
 def test_of_an_empty_run_only_counts_are_known() -> None:
     known = {name for name, figure in FIGURES.items() if figure(result([], [])) is not None}
-    assert known == {"trials", "failed", "inconclusive", "errors", "skipped", "known_findings"}
+    assert known == {
+        "trials", "failed", "inconclusive", "errors", "skipped", "known_findings", "failed_attempts"
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -81,13 +83,13 @@ def test_each_figure_reads_its_own_number() -> None:
         cell.model_copy(
             update={
                 "trials": 20, "passed": 10, "failed": 1, "inconclusive": 2, "errors": 3,
-                "skipped": 4, "known_findings": 5, "rates": rates,
+                "skipped": 4, "known_findings": 5, "failed_attempts": 6, "rates": rates,
             }
         ),
         cell.model_copy(
             update={
                 "trials": 30, "passed": 20, "failed": 10, "inconclusive": 20, "errors": 30,
-                "skipped": 40, "known_findings": 50,
+                "skipped": 40, "known_findings": 50, "failed_attempts": 60,
                 "rates": rates.model_copy(update={"determinism_drift": 0.75}),
             }
         ),
@@ -118,7 +120,7 @@ def test_each_figure_reads_its_own_number() -> None:
     assert {name: figure(run) for name, figure in FIGURES.items()} == {
         "attribution_accuracy": 0.875, "attribution_lower_95": 0.5, "false_causes": 2,
         "mitigated": 3, "success_rate": 0.6, "recovery_rate": 0.75, "trials": 50, "failed": 11,
-        "inconclusive": 22, "errors": 33, "skipped": 44, "known_findings": 55,
+        "inconclusive": 22, "errors": 33, "skipped": 44, "known_findings": 55, "failed_attempts": 66,
         "faults_fired": 8, "faults_not_fired": 10, "determinism_drift": 0.75, "wall_time_ms": 200,
         "overhead_ms": 20, "overhead_ratio": 0.1, "detection_ms": 1.5, "recovery_ms": 101.5,
     }  # fmt: skip

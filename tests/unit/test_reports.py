@@ -125,7 +125,7 @@ def test_a_trustworthy_run_gives_no_reason_for_distrust() -> None:
 def test_each_reason_for_distrust_is_one_line() -> None:
     assert distrust(result([trial(0)], [missing(1, "not_run")], controls=[HELD, BROKEN])) == [
         "control must_fail: expected failed; got passed",
-        "trials are missing or ended in harness errors",
+        "trials are missing or ended in errors",
     ]
     assert distrust(result([faulty()], [])) == ["faults fired, but no control was run"]
 
@@ -196,7 +196,7 @@ def test_a_run_that_is_not_trustworthy_says_so_first() -> None:
     lines = markdown(result([trial(0)], [missing(1, "not_run")], controls=[BROKEN]))
     assert lines[2] == (
         "**NOT TRUSTWORTHY: control must_fail: expected failed; got passed; trials are missing or "
-        "ended in harness errors.** 1 of 1 trials passed, seed 7."
+        "ended in errors.** 1 of 1 trials passed, seed 7."
     )
 
 

@@ -48,6 +48,7 @@ def _lines(result: BenchmarkResult) -> Iterator[str]:
     yield from _landing(result)
     yield from _not_green(result)
     yield from _unfinished(result)
+    yield from _attempts(result)
     yield from fault_section(result)
     yield from _rates(result)
     yield from _environment(result)
@@ -156,7 +157,24 @@ def _unfinished(result: BenchmarkResult) -> Iterator[str]:
     yield "## Without a result"
     yield ""
     for item in result.unfinished:
-        yield f"- `{item.trial_id}`: {item.state.replace('_', ' ')}: {for_markdown(item.reason)}"
+        verdict = f" after the verdict {item.verdict}" if item.verdict else ""
+        state = item.state.replace("_", " ") + verdict
+        yield f"- `{item.trial_id}`: {state}: {for_markdown(item.reason)}"
+    yield ""
+
+
+def _attempts(result: BenchmarkResult) -> Iterator[str]:
+    """Attempts that were followed by another one. The rest of the report is about the last ones."""
+    if not result.attempts:
+        return
+    yield "## Earlier attempts"
+    yield ""
+    for one in result.attempts:
+        ended = one.verdict if one.state == "finished" else one.state.replace("_", " ")
+        yield (
+            f"- `{one.trial_id}`, attempt {one.attempt}: {ended}: {for_markdown(one.reason)} "
+            f"(record: `trials/{one.trial_id}/attempts/{one.attempt}`)"
+        )
     yield ""
 
 

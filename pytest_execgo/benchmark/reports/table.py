@@ -35,6 +35,9 @@ def _row(cell: CellResult) -> list[str]:
     passed = f"{cell.passed}/{cell.trials}"
     if cell.errors:
         passed += f" ({cell.errors} error{'s' if cell.errors > 1 else ''})"
+    if cell.failed_attempts:
+        count = cell.failed_attempts
+        passed += f" ({count} failed attempt{'s' if count > 1 else ''} before)"
     if cell.skipped:
         passed += f" ({cell.skipped} skipped)"
     if cell.known_findings:
@@ -74,7 +77,7 @@ def distrust(result: BenchmarkResult) -> list[str]:
         if not control.ok
     ]
     if any(item.state != "skipped" for item in result.unfinished):
-        lines.append("trials are missing or ended in harness errors")
+        lines.append("trials are missing or ended in errors")
     if not result.controls and any(row.fired for row in result.coverage):
         lines.append("faults fired, but no control was run")
     return lines
