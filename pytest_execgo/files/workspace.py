@@ -137,6 +137,13 @@ def _copy(name: str, parent: int, target: Path, most_bytes: int) -> tuple[str | 
     return None, info.st_size
 
 
+def make_writable(folder: Path) -> None:
+    """Let the owner read and write all folders and files below ``folder``; links are not followed."""
+    for path in (folder, *folder.rglob("*")):
+        if not path.is_symlink():
+            path.chmod(path.stat().st_mode | (0o700 if path.is_dir() else 0o600))
+
+
 def remove_tree(path: Path) -> None:
     """Remove a folder, including subfolders that a task made inaccessible. A link in its place, or
     below it, is removed itself, never what it points to.

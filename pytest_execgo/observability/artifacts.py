@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from pytest_execgo.errors import HarnessError
-from pytest_execgo.files.workspace import copy_tree
+from pytest_execgo.files.workspace import copy_tree, make_writable
 from pytest_execgo.files.writing import make_folder, write_text, writing
 
 _MAX_LOG_BYTES = 2_000_000
@@ -85,7 +85,10 @@ def _size(path: Path) -> int:
 
 
 def copy_workspace(source: Path | None, target: Path) -> None:
-    """Copy a scenario's workspace, or make an empty folder; raises :class:`HarnessError`."""
+    """Copy a scenario's workspace, or make an empty folder; raises :class:`HarnessError`.
+
+    The copy is writable, also if the source is not: tasks change it, and it is removed at the end.
+    """
     if source is None:
         target.mkdir(parents=True)
     else:
@@ -94,3 +97,4 @@ def copy_workspace(source: Path | None, target: Path) -> None:
             shutil.copytree(source, target, ignore=ignore, symlinks=True)
         except (OSError, shutil.Error) as error:
             raise HarnessError(f"the workspace {source} cannot be copied: {error}") from None
+        make_writable(target)

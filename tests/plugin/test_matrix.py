@@ -77,7 +77,9 @@ def test_an_unused_plugin_imports_nothing_heavy(pytester: pytest.Pytester) -> No
             assert not heavy & set(sys.modules)
         """
     )
-    pytester.runpytest_subprocess("-p", "no:cacheprovider").assert_outcomes(passed=1)
+    # The plugin of requests-mock imports requests.
+    words = ("-p", "no:cacheprovider", "-p", "no:requests_mock")
+    pytester.runpytest_subprocess(*words).assert_outcomes(passed=1)
 
 
 def test_the_plugin_can_be_switched_off(pytester: pytest.Pytester) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from pytest_execgo.files.reading import FileProblem
 from pytest_execgo.files.workspace import copy_tree, open_inside, remove_tree, sha256_inside
+from pytest_execgo.observability.artifacts import copy_workspace
 
 LIMIT = 1000
 
@@ -169,3 +170,22 @@ def test_removal_reaches_inaccessible_folders(workspace: Path) -> None:
 
 def test_removal_of_an_absent_folder_does_nothing(tmp_path: Path) -> None:
     remove_tree(tmp_path / "absent")
+
+
+def test_the_workspace_of_a_read_only_scenario_is_writable(tmp_path: Path) -> None:
+    source, outside = tmp_path / "source", tmp_path / "outside"
+    (source / "sub").mkdir(parents=True)
+    (source / "sub/tool.sh").touch()
+    outside.touch()
+    (source / "link").symlink_to(outside)
+    for path, mode in ((source / "sub/tool.sh", 0o555), (source / "sub", 0o555), (source, 0o555)):
+        path.chmod(mode)
+    outside.chmod(0o444)
+    copy_workspace(source, tmp_path / "copy")
+    modes = {
+        name: stat.S_IMODE((tmp_path / "copy" / name).stat().st_mode)
+        for name in (".", "sub", "sub/tool.sh")
+    }
+    assert modes == {".": 0o755, "sub": 0o755, "sub/tool.sh": 0o755}
+    assert (tmp_path / "copy/link").is_symlink()
+    assert stat.S_IMODE(outside.stat().st_mode) == 0o444
