@@ -18,7 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from pytest_execgo.files.workspace import remove_tree
-from pytest_execgo.system import child
+from pytest_execgo.system import child, tree
 from pytest_execgo.system.clock import monotonic, sleep
 
 FLEET_VARIABLE = "PYTEST_EXECGO_FLEET"
@@ -74,7 +74,9 @@ def sweep(token: str, timeout: float = 2.0) -> list[int]:
                     found.append(process)
         if not found or monotonic() > deadline:
             return ended
-        for process in found:
+        # A daemon may have another environment; it is below the service whose task started it.
+        below = [one for process in found for one in tree.descendants(process.pid)]
+        for process in (*found, *below):
             with suppress(psutil.Error):
                 process.kill()
                 ended.append(process.pid)

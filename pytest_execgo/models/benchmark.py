@@ -175,7 +175,8 @@ class TrialResult(VersionedDocument):
     trial's id unless the caller chose another. ``known_finding``: the trial failed, and an accepted
     finding about a service explains it. ``findings``: all findings whose cause was named, whether the
     trial failed or not, and whether the run accepts them or not. ``attempt`` counts from 1; earlier
-    ones are in ``BenchmarkResult.attempts``.
+    ones are in ``BenchmarkResult.attempts``. ``left_behind``: the command lines of processes that tasks
+    left running, at most 20; they were ended, and the fleet was replaced.
     """
 
     trial_id: str
@@ -198,6 +199,7 @@ class TrialResult(VersionedDocument):
     known_finding: AcceptedFinding | None = None
     findings: tuple[str, ...] = ()
     attempt: int = 1
+    left_behind: tuple[str, ...] = ()
     rerun: str
 
 

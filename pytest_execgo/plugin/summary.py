@@ -168,6 +168,10 @@ def show(reporter: pytest.TerminalReporter, state: PluginState) -> None:
             reporter.write_line(f"not applicable: {pairs}: {for_terminal(reason)}")
         for text in finding_lines(result):
             reporter.write_line(for_terminal(text), yellow=True)
+        for trial in result.trials:
+            if trial.left_behind:
+                commands = for_terminal("; ".join(trial.left_behind))
+                reporter.write_line(f"{trial.trial_id} left processes: {commands}", yellow=True)
         for replay in result.replays:
             found = "; ".join(replay.differences) or "equal: verdict, causes, faults and checks"
             line = for_terminal(f"replay of {replay.of}: {found}")

@@ -14,9 +14,11 @@ from pytest_execgo.chaos.model_proxy import ModelProxy
 from pytest_execgo.files.reading import FileProblem
 from pytest_execgo.files.workspace import remove_tree, sha256_inside
 from pytest_execgo.files.writing import write_json, write_model, write_text
+from pytest_execgo.harness.fleet import Fleet
+from pytest_execgo.harness.processes.service import ProcessService
 from pytest_execgo.models.benchmark import TrialResult
 from pytest_execgo.models.document import shown
-from pytest_execgo.models.events import ArtifactSeen, HarnessProblem, TrialFinished
+from pytest_execgo.models.events import ArtifactSeen, HarnessProblem, ProcessLeft, TrialFinished
 from pytest_execgo.models.finding import AcceptedFinding
 from pytest_execgo.models.plan import StandardPlan
 from pytest_execgo.models.shorten import shortened
@@ -35,6 +37,7 @@ from pytest_execgo.run.planning import Planning
 from pytest_execgo.runner.client import EngineError, ExecgoClient
 from pytest_execgo.runner.trial import TrialIdentity, TrialRunner
 from pytest_execgo.scenario.checks import TrialView, evaluate
+from pytest_execgo.system import tree
 from pytest_execgo.verdict.failure_text import trial_summary
 from pytest_execgo.verdict.known import (
     JudgedTrial,
@@ -45,6 +48,9 @@ from pytest_execgo.verdict.known import (
 from pytest_execgo.verdict.verify import judge
 
 _METRICS_SECONDS = 0.5
+# A process of a task may need a moment to end after the task.
+_LEFTOVER_SECONDS = 1.0
+_MOST_LEFT = 20
 _LONGEST_METRICS = 20_000
 
 
@@ -147,11 +153,31 @@ def _execute(
         counters = {"before": before, "after": _engine_metrics(client)}
         write_json(context.folder / "execgo_metrics.json", counters)
         recorder.add(TrialFinished(wall_time_ms=wall_time_ms))
+    clean = clean and not _end_leftovers(context.fleet, recorder)
     fixtures = context.fleet.services["fixtures"].url
     headers = context.fleet.headers("fixtures")
     if not collect_access_log(fixtures, headers, trial.trial_id, recorder):
         recorder.add(HarnessProblem(message="the access log of fixtures cannot be read"))
     return clean and not chaos.heal_failed
+
+
+def _end_leftovers(fleet: Fleet, recorder: TimelineRecorder) -> bool:
+    """End the processes that tasks left behind, and record each; whether there were any.
+
+    Only called when no task runs any more, so everything below a service is left over.
+    """
+    services = [s for s in fleet.services.values() if isinstance(s, ProcessService)]
+    found = False
+    for service in services:
+        if service.pid is None or not service.running():
+            continue
+        left = tree.remaining(service.pid, _LEFTOVER_SECONDS)
+        for process in left:
+            found = True
+            command = tree.command_of(process)
+            recorder.add(ProcessLeft(service=service.name, pid=process.pid, command=command))
+        tree.kill(left)
+    return found
 
 
 def _engine_metrics(client: ExecgoClient) -> Any:
@@ -226,5 +252,8 @@ def _judge(context: TrialContext, recorder: TimelineRecorder) -> TrialResult:
         known_finding=AcceptedFinding(id=met, reason=accepted[met]) if met else None,
         findings=named_findings(verdict, defects),
         attempt=context.attempt,
+        left_behind=tuple(event.command for event in events if isinstance(event, ProcessLeft))[
+            :_MOST_LEFT
+        ],
         rerun=context.rerun_command(),
     )

@@ -9,6 +9,7 @@ This file runs before anything can be imported from the package, so it uses the 
 
 from __future__ import annotations
 
+import ctypes
 import os
 import runpy
 import signal
@@ -16,6 +17,7 @@ import sys
 from contextlib import suppress
 
 _OWN_BITS = 0o700
+_PR_SET_CHILD_SUBREAPER = 36
 
 
 def _reset_signals() -> None:
@@ -31,6 +33,14 @@ def _keep_own_files_usable() -> None:
     """The umask of the user stays, except that it cannot lock us out of our own files."""
     mask = os.umask(0o077)
     os.umask(mask & ~_OWN_BITS)
+
+
+def _adopt_orphans() -> None:
+    """Become the parent of every process below this one whose parent ends (Linux), so that a task which
+    makes itself a daemon can still be found. A program that replaces this one keeps the setting."""
+    if sys.platform == "linux":
+        with suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def _run_module(folders: str, module: str, *arguments: str) -> None:
@@ -58,6 +68,7 @@ def _become_program(locale: str, *command: str) -> None:
 if __name__ == "__main__":
     _reset_signals()
     _keep_own_files_usable()
+    _adopt_orphans()
     kind, *words = sys.argv[1:]
     if kind == "module":
         # A service ends at an interrupt, and needs the default of Python for a broken pipe.

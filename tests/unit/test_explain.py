@@ -113,6 +113,8 @@ SENTENCES: list[tuple[str, dict[str, Any], str | None]] = [
     ("check_evaluated", {"index": 0, "kind": "value", "ok": True, "message": "m"}, None),
     ("check_evaluated", {"index": 0, "kind": "value", "ok": False, "message": "m"},
      "check value failed: m"),
+    ("process_left", {"service": "runtime", "pid": 7, "command": "sleep 9"},
+     "left over: process 7 (sleep 9) of a task, below runtime"),
     ("leftover_found", {"engine_task_id": "x", "status": "running"},
      "left over: x is still running on ExecGo"),
     ("harness_problem", {"message": "m"}, "harness: m"),

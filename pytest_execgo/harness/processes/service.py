@@ -21,7 +21,7 @@ from pytest_execgo.harness.proxy import FaultProxy
 from pytest_execgo.harness.readiness import DEFAULT_TIMEOUT_SECONDS, await_ready, probe_json
 from pytest_execgo.harness.service import LaunchSite
 from pytest_execgo.models.benchmark import ServiceInfo
-from pytest_execgo.system import child, sockets
+from pytest_execgo.system import child, sockets, tree
 
 STOP_TIMEOUT_SECONDS = 5.0
 END_TIMEOUT_SECONDS = 30.0
@@ -270,17 +270,19 @@ class ProcessService:
             self.start()
 
     def stop(self) -> None:
-        """End the process with SIGTERM, after five seconds with SIGKILL."""
+        """End the process with SIGTERM, after five seconds with SIGKILL, and all processes below it."""
         self._expected_end = True
         process = self._process
         if process is None:
             return
         self._heal_all()
+        below = tree.descendants(process.pid)
         if process.poll() is None:
             process.terminate()
             if self.await_exit(STOP_TIMEOUT_SECONDS) is None:
                 process.kill()
                 process.wait()
+        tree.kill(below)
         self._close_stdin()
 
     def _close_stdin(self) -> None:

@@ -37,6 +37,7 @@ from pytest_execgo.models.events.engine import (
     EngineUnavailable,
     EngineUnreachable,
     LeftoverFound,
+    ProcessLeft,
     ResubmitDeclined,
     Resubmitted,
     StageFinished,
@@ -105,6 +106,7 @@ __all__ = [
     "PlanFailed",
     "PlanReady",
     "PlanningStarted",
+    "ProcessLeft",
     "ResubmitDeclined",
     "Resubmitted",
     "ServiceExited",
@@ -166,6 +168,7 @@ EvidenceEvent: TypeAlias = (
     | ArtifactSeen
     | CheckEvaluated
     | LeftoverFound
+    | ProcessLeft
     | HarnessProblem
     | TrialFinished
 )

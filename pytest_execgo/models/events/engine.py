@@ -304,6 +304,19 @@ class StageFinished(Event):
         return f"stage {self.stage_id} ended: {self.outcome.replace('_', ' ')}{unfinished}"
 
 
+class ProcessLeft(Event):
+    """At the end, a process that a task of this trial started still ran below ``service``. It was then
+    ended. ``command`` has at most 200 characters."""
+
+    event_type: Literal["process_left"] = "process_left"
+    service: str
+    pid: int
+    command: str
+
+    def sentence(self) -> str:
+        return f"left over: process {self.pid} ({self.command}) of a task, below {self.service}"
+
+
 class LeftoverFound(Event):
     """At the end, ExecGo still held an unfinished task of this trial."""
 
