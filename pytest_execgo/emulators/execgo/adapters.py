@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from decimal import Decimal
 from time import time_ns
 from typing import Any
 
 from pytest_execgo.emulators.execgo import graph
 from pytest_execgo.emulators.execgo.gojson import (
     JsonError,
+    RawFloat,
     Shape,
     clean,
     decode,
@@ -142,14 +145,15 @@ def translate(body: bytes) -> Translation:
     except GraphError as error:
         raise _invalid(str(error)) from None
     envelope = action.envelope
+    # A map in Go: its keys are in alphabetical order.
     trace = {
-        "schema_version": SCHEMA,
+        "action_id": envelope.get("action_id", ""),
         "adapter": action.adapter,
         "agent_id": envelope.get("agent_id", ""),
-        "session_id": envelope.get("session_id", ""),
-        "action_id": envelope.get("action_id", ""),
-        "source_kind": str(action.fields.get("kind", "")).strip(),
         "normalized_kind": action.name,
+        "schema_version": SCHEMA,
+        "session_id": envelope.get("session_id", ""),
+        "source_kind": str(action.fields.get("kind", "")).strip(),
         "task_ids": [spec.id for spec in specs],
     }
     return Translation(specs, trace)
@@ -210,8 +214,35 @@ def _task(action: _Action) -> TaskSpec:
     return spec
 
 
+def _too_large(value: Any) -> RawFloat | None:
+    """The first number in ``value`` that Go cannot keep as a ``float64``."""
+    if isinstance(value, RawFloat) and math.isinf(value):
+        return value
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return next((found for item in inner if (found := _too_large(item)) is not None), None)
+
+
+def _through_map(value: Any) -> Any:
+    """``value`` as it leaves a map of Go, in which every number is a ``float64``."""
+    if isinstance(value, dict):
+        return {name: _through_map(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_through_map(item) for item in value]
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return value
+    number = float(value)
+    # Go writes a whole number without a fraction, up to 1e21 without an exponent.
+    return int(Decimal(repr(number))) if number.is_integer() and abs(number) < 1e21 else number
+
+
 def _object(action: _Action) -> dict[str, Any]:
     payload = action.payload
+    number = _too_large(payload)
+    if number is not None:
+        raise _invalid(
+            "input must be a JSON object: json: cannot unmarshal number "
+            f"{number.raw} into Go value of type float64"
+        )
     if payload is ABSENT or payload is None:
         return {}
     if not isinstance(payload, dict):
@@ -220,7 +251,8 @@ def _object(action: _Action) -> dict[str, Any]:
             f"input must be a JSON object: json: cannot unmarshal {word} into Go value of type "
             "map[string]interface {}"
         )
-    return payload
+    found: dict[str, Any] = _through_map(payload)
+    return found
 
 
 def _tool_name(payload: Any) -> str:

@@ -113,10 +113,14 @@ def read_members(value: dict[str, Any], shape: Shape, where: str) -> dict[str, A
         if python_type is int and not -(2**63) <= cast(int, item) < 2**63:
             raise type_error(RawFloat(str(item)), f"{where}.{name}", go_type)
         inner: Any = ()
+        # A null in a list or a map of texts leaves the zero value, an empty text.
         if go_type == "[]string":
-            inner = enumerate(cast(list[Any], item))
+            item = ["" if one is None else one for one in cast(list[Any], item)]
+            inner = enumerate(item)
         elif go_type == "map[string]string":
-            inner = cast(dict[str, Any], item).items()
+            given_map = cast(dict[str, Any], item)
+            item = {key: "" if one is None else one for key, one in given_map.items()}
+            inner = item.items()
         for key, element in inner:
             if not isinstance(element, str):
                 raise type_error(element, f"{where}.{name}.{key}", "string")
@@ -190,7 +194,8 @@ class _Scanner:
     def refuse(self, context: str) -> _Refused:
         if self.at >= len(self.text):
             return _Refused("unexpected EOF")
-        char = self.text[self.at]
+        # Go reads bytes: of a character outside of ASCII it names the first byte.
+        char = chr(self.text[self.at].encode("utf-8", "surrogatepass")[0])
         return _Refused(f"invalid character {_quoted(char)} {context}")
 
     def space(self) -> None:

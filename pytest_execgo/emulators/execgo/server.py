@@ -20,6 +20,8 @@ from pytest_execgo.emulators.httpd import Request, Response
 _NOSNIFF = {"X-Content-Type-Options": "nosniff"}
 _TEXT = "text/plain; charset=utf-8"
 
+_OF_TASKS = ("GET", "HEAD", "DELETE")
+
 
 class EngineApi:
     """Answers requests from the store, and submits graphs to the scheduler."""
@@ -45,7 +47,8 @@ class EngineApi:
                 if request.method == "GET"
                 else ""
             )
-            return Response(307, link.encode(), "text/html; charset=utf-8", {"Location": cleaned})
+            html = "text/html; charset=utf-8" if request.method in ("GET", "HEAD") else None
+            return Response(307, link.encode(), html, {"Location": cleaned})
         match request.segments:
             case ("health",):
                 return self._only(request, GET=self._health)
@@ -67,9 +70,17 @@ class EngineApi:
                 return self._only(request, POST=self._act)
             case ("tasks",):
                 return self._only(request, GET=self._list, POST=self._submit)
+            case ("tasks", task_id) if "/" in task_id and self._is_lost(request, task_id):
+                return Response(404, b"404 page not found\n", _TEXT, _NOSNIFF)
             case ("tasks", task_id) if task_id:
                 return self._only(request, GET=self._get, DELETE=self._delete)
         return Response(404, b"404 page not found\n", _TEXT, _NOSNIFF)
+
+    def _is_lost(self, request: Request, task_id: str) -> bool:
+        """Whether Go's router finds no route for an id with an escaped slash: it looks for the allowed
+        methods of the unescaped path, which has more segments, and refuses an empty segment."""
+        path = f"/tasks/{task_id}"
+        return request.method not in _OF_TASKS or _clean_path(path) != path
 
     def _only(self, request: Request, **methods: Any) -> Response:
         method = "GET" if request.method == "HEAD" else request.method

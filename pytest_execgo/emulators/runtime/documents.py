@@ -154,9 +154,25 @@ def reservation(submission: Submission) -> dict[str, int]:
     return {name: value for name, value in known.items() if value is not None}
 
 
+def lacking(submission: Submission) -> list[str]:
+    """What the task asks for and the stub does not enforce: no sandbox, no cgroups."""
+    found = []
+    if submission.sandbox_profile == "linux_sandbox":
+        found.append("sandbox.profile=linux_sandbox is unavailable on this runtime")
+    limits = shutil.which("sh") is not None
+    for name in ("cpu_time_sec", "memory_bytes"):
+        if getattr(submission, name) is not None and not limits:
+            found.append(f"{name} enforcement is unavailable on this runtime")
+    if submission.pids_max is not None:
+        found.append("pids_max enforcement requires writable cgroup support")
+    return found
+
+
 def execution_plan(submission: Submission) -> dict[str, Any]:
     """How limits are enforced; a requested limit without enforcement makes the plan ``degraded``."""
-    sandbox = {"profile": "process", "chroot": False}
+    requested = {"profile": submission.sandbox_profile, "chroot": False}
+    effective = {"profile": "process", "chroot": False}
+    lacks = lacking(submission)
     enforcement: dict[str, Any] = {"wall_time_ms": submission.wall_time_ms}
     for name, value, enforced in (
         ("cpu_time", submission.cpu_time_sec, submission.cpu_time_sec is not None),
@@ -168,14 +184,14 @@ def execution_plan(submission: Submission) -> dict[str, Any]:
             enforcement[member] = value
         enforcement[f"{name}_enforced"] = enforced
     plan: dict[str, Any] = {
-        "capability_mode": "adaptive",
-        "requested_sandbox": sandbox,
-        "effective_sandbox": sandbox,
+        "capability_mode": submission.capability_mode,
+        "requested_sandbox": requested,
+        "effective_sandbox": effective,
         "resource_enforcement": {**enforcement, "cgroup_enforced": False, "oom_detection": False},
-        "degraded": submission.pids_max is not None,
+        "degraded": bool(lacks),
     }
-    if plan["degraded"]:
-        plan["fallback_reasons"] = ["pids_max needs cgroups, which the stub does not use"]
+    if lacks:
+        plan["fallback_reasons"] = lacks
     return plan
 
 

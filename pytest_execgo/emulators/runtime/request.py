@@ -7,6 +7,8 @@ import uuid
 from dataclasses import dataclass, field
 from typing import Any
 
+from pytest_execgo.emulators.runtime import shape
+
 _TASK_ID = re.compile(r"[A-Za-z0-9._-]+")
 DEFAULT_WALL_TIME_MS = 300_000
 DEFAULT_OUTPUT_BYTES = 4_194_304
@@ -18,10 +20,6 @@ class RequestError(Exception):
     def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(message)
         self.status, self.code, self.message = status, code, message
-
-
-class ShapeError(Exception):
-    """A body of the wrong shape; the answer is 422 with plain text, as from the real runtime."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +42,14 @@ class Submission:
     workspace_subdir: str
     owner: str
     metadata: dict[str, str] = field(default_factory=dict)
+    sandbox_profile: str = "process"
+    capability_mode: str = "adaptive"
+    strict_sandbox: bool = False
+
+    @property
+    def strict(self) -> bool:
+        """Whether a limit or sandbox that this machine lacks is a reason to refuse the task."""
+        return self.capability_mode == "strict" or self.strict_sandbox
 
     @property
     def script_name(self) -> str:
@@ -57,16 +63,10 @@ class Submission:
 
 def read_submission(body: Any) -> Submission:
     """Validate a decoded body; raises :class:`RequestError` or :class:`ShapeError`."""
-    if not isinstance(body, dict):
-        raise ShapeError("expected struct SubmitTaskRequest")
-    execution = body.get("execution")
-    if execution is None:
-        raise ShapeError("missing field `execution`")
-    _typed(execution, dict, "execution")
-    limits = _section(body, "limits")
-    sandbox = _section(body, "sandbox")
-    control = _section(body, "control_context")
-    task_id = _typed(body.get("task_id"), str, "task_id")
+    shape.check(body)
+    execution, limits = body["execution"], body.get("limits", {})
+    sandbox, control = body.get("sandbox", {}), body.get("control_context") or {}
+    task_id = body.get("task_id")
     task_id = str(uuid.uuid4()) if task_id is None else task_id.strip()
     if not task_id:
         raise _invalid("task_id cannot be empty")
@@ -74,27 +74,32 @@ def read_submission(body: Any) -> Submission:
         raise _invalid("task_id may only contain letters, digits, '-', '_' and '.'")
     submission = Submission(
         task_id=task_id,
-        kind=_kind(execution),
-        program=_typed(execution.get("program"), str, "program") or "",
-        args=_strings(execution.get("args"), "args"),
-        script=_typed(execution.get("script"), str, "script") or "",
-        interpreter=_strings(execution.get("interpreter"), "interpreter"),
-        env=_string_map(execution.get("env"), "env"),
-        wall_time_ms=_number(limits, "wall_time_ms", DEFAULT_WALL_TIME_MS),
-        cpu_time_sec=_typed(limits.get("cpu_time_sec"), int, "cpu_time_sec"),
-        memory_bytes=_typed(limits.get("memory_bytes"), int, "memory_bytes"),
-        pids_max=_typed(limits.get("pids_max"), int, "pids_max"),
-        stdout_max_bytes=_number(limits, "stdout_max_bytes", DEFAULT_OUTPUT_BYTES),
-        stderr_max_bytes=_number(limits, "stderr_max_bytes", DEFAULT_OUTPUT_BYTES),
-        workspace_subdir=_typed(sandbox.get("workspace_subdir"), str, "workspace_subdir") or "",
-        owner=_typed(control.get("owner"), str, "owner") or "",
-        metadata=_string_map(body.get("metadata"), "metadata"),
+        kind=execution["kind"],
+        program=execution.get("program") or "",
+        args=execution.get("args", []),
+        script=execution.get("script") or "",
+        interpreter=execution.get("interpreter") or [],
+        env=execution.get("env", {}),
+        wall_time_ms=limits.get("wall_time_ms", DEFAULT_WALL_TIME_MS),
+        cpu_time_sec=limits.get("cpu_time_sec"),
+        memory_bytes=limits.get("memory_bytes"),
+        pids_max=limits.get("pids_max"),
+        stdout_max_bytes=limits.get("stdout_max_bytes", DEFAULT_OUTPUT_BYTES),
+        stderr_max_bytes=limits.get("stderr_max_bytes", DEFAULT_OUTPUT_BYTES),
+        workspace_subdir=sandbox.get("workspace_subdir") or "",
+        owner=control.get("owner") or "",
+        metadata=body.get("metadata", {}),
+        sandbox_profile=sandbox.get("profile", "process"),
+        capability_mode=(body.get("policy") or {}).get("capability_mode", "adaptive"),
+        strict_sandbox=control.get("requires_strict_sandbox", False),
     )
-    _check(submission)
+    _check(submission, no_interpreter=execution.get("interpreter") == [])
+    _check_sandbox(sandbox)
+    _check_context(control)
     return submission
 
 
-def _check(task: Submission) -> None:
+def _check(task: Submission, *, no_interpreter: bool) -> None:
     if task.kind == "command":
         if not task.program.strip():
             raise _invalid("execution.program is required for command tasks")
@@ -105,7 +110,7 @@ def _check(task: Submission) -> None:
             raise _invalid("execution.script is required for script tasks")
         if task.program.strip():
             raise _invalid("execution.program must be empty for script tasks")
-        if task.interpreter and not task.interpreter[0].strip():
+        if no_interpreter or (task.interpreter and not task.interpreter[0].strip()):
             raise _invalid("execution.interpreter must contain at least one non-empty value")
     if any(not key.strip() or "=" in key for key in task.env):
         raise _invalid("execution.env keys must be non-empty and cannot contain '='")
@@ -113,6 +118,9 @@ def _check(task: Submission) -> None:
         raise _invalid("limits.wall_time_ms must be greater than 0")
     if task.stdout_max_bytes <= 0 or task.stderr_max_bytes <= 0:
         raise _invalid("limits.stdout_max_bytes and limits.stderr_max_bytes must be greater than 0")
+    for name in ("stdout_max_bytes", "stderr_max_bytes"):
+        if getattr(task, name) > 2**63 - 1:
+            raise _invalid(f"{name} is too large")
     if task.workspace_subdir.startswith("/"):
         raise _invalid("sandbox.workspace_subdir must be relative")
     if ".." in task.workspace_subdir.split("/"):
@@ -123,38 +131,18 @@ def _invalid(text: str) -> RequestError:
     return RequestError(400, "invalid_input", f"invalid input: {text}")
 
 
-def _kind(execution: dict[str, Any]) -> str:
-    kind = _typed(execution.get("kind"), str, "kind")
-    if kind is None:
-        raise ShapeError("execution: missing field `kind`")
-    if kind not in ("command", "script"):
-        raise ShapeError(f"unknown variant `{kind}`, expected `command` or `script`")
-    return str(kind)
+def _check_sandbox(sandbox: dict[str, Any]) -> None:
+    if not sandbox.get("chroot"):
+        return
+    if not (sandbox.get("rootfs") or "").strip():
+        raise _invalid("sandbox.rootfs is required when sandbox.chroot=true")
+    if sandbox.get("profile", "process") == "process":
+        raise _invalid("sandbox.chroot requires sandbox.profile=linux_sandbox")
 
 
-def _section(body: dict[str, Any], name: str) -> dict[str, Any]:
-    section: dict[str, Any] | None = _typed(body.get(name), dict, name)
-    return section or {}
-
-
-def _typed(value: Any, kind: type, name: str) -> Any:
-    if value is None:
-        return None
-    if not isinstance(value, kind) or (isinstance(value, bool) and kind is int):
-        raise ShapeError(f"{name}: invalid type: {value!r}")
-    return value
-
-
-def _number(section: dict[str, Any], name: str, default: int) -> int:
-    value = _typed(section.get(name), int, name)
-    return default if value is None else int(value)
-
-
-def _strings(value: Any, name: str) -> list[str]:
-    items = _typed(value, list, name) or []
-    return [str(_typed(item, str, name)) for item in items]
-
-
-def _string_map(value: Any, name: str) -> dict[str, str]:
-    items = _typed(value, dict, name) or {}
-    return {str(key): str(_typed(item, str, name)) for key, item in items.items()}
+def _check_context(control: dict[str, Any]) -> None:
+    if any(not key.strip() or "=" in key for key in control.get("labels", {})):
+        raise _invalid("control_context.labels keys must be non-empty and cannot contain '='")
+    values = ("control_plane_mode", "tenant", "owner", "expected_runtime_profile")
+    if any(control.get(name) is not None and not control[name].strip() for name in values):
+        raise _invalid("control_context values cannot be empty strings")

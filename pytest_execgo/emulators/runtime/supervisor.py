@@ -127,6 +127,7 @@ class Supervisor:
 
     def submit(self, submission: Submission) -> None:
         """Queue a task; raises :class:`RequestError` for a full queue or a known id."""
+        self._check_capabilities(submission)
         self._check_capacity(submission)
         with self._ready:
             if len(self._queue) >= self.settings.max_queued:
@@ -135,6 +136,9 @@ class Supervisor:
                 text = f"task is already terminal: task {submission.task_id} already exists"
                 raise RequestError(409, "conflict", text)
             folder = self._root / submission.task_id
+            if "\0" in submission.workspace_subdir:
+                text = "io error: file name contained an unexpected NUL byte"
+                raise RequestError(500, "internal", text)
             (folder / "workspace" / submission.workspace_subdir).mkdir(parents=True, exist_ok=True)
             task = RuntimeTask(submission, folder, stamp(), stamp())
             _write(folder / "request.json", asdict(submission))
@@ -143,6 +147,12 @@ class Supervisor:
                 self._note(task, event)
             self._queue.append(task)
             self._ready.notify()
+
+    def _check_capabilities(self, submission: Submission) -> None:
+        """In strict mode, refuse what this machine cannot enforce. Otherwise it is only not enforced."""
+        lacks = documents.lacking(submission)
+        if submission.strict and lacks:
+            raise RequestError(400, "unsupported_capability", f"unsupported capability: {lacks[0]}")
 
     def _check_capacity(self, submission: Submission) -> None:
         capacity = self.settings.capacity()
@@ -406,10 +416,11 @@ def _command(task: RuntimeTask) -> list[str]:
     else:
         path = task.folder / submission.script_name
         path.write_text(submission.script, encoding="utf-8")
+        path.chmod(0o700)
         plain = ["/bin/sh", "-c", submission.script]
         command = [*submission.interpreter, str(path)] if submission.interpreter else plain
     limits = []
-    if submission.memory_bytes:
+    if submission.memory_bytes is not None:
         limits.append(f"ulimit -v {max(1, submission.memory_bytes // 1024)}")
     if submission.cpu_time_sec:
         # The kernel sends SIGXCPU at the soft limit and SIGKILL at the hard one.
