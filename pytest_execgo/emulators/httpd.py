@@ -10,6 +10,7 @@ import _thread
 import json
 import os
 import signal
+import socket
 import socketserver
 import sys
 import threading
@@ -67,6 +68,8 @@ class Server(ThreadingHTTPServer):
         self.is_open: Callable[[str], bool] = lambda path: False
         """Whether a path needs no token."""
         self._free_connections = threading.BoundedSemaphore(MAX_CONNECTIONS)
+        if ":" in host:
+            self.address_family = socket.AF_INET6
         super().__init__((host, port), _Exchange)
 
     def server_bind(self) -> None:
@@ -79,7 +82,7 @@ class Server(ThreadingHTTPServer):
     def url(self) -> str:
         """The base URL of the server."""
         host, port = self.server_address[:2]
-        return f"http://{host!s}:{port}"
+        return f"http://[{host!s}]:{port}" if ":" in str(host) else f"http://{host!s}:{port}"
 
     def process_request(self, request: Any, client_address: Any) -> None:
         # Not threading.Thread: without memory for a new thread, its start() can wait forever, and the

@@ -190,9 +190,21 @@ def test_output_is_truncated_at_the_limit(runtime: Api) -> None:
     assert (ended["stdout"], ended["stdout_truncated"]) == ("1234", True)
 
 
-def test_a_task_leaves_no_process_behind(runtime: Api) -> None:
+def test_a_child_in_the_background_lives_on_after_its_task_as_with_the_real_runtime(
+    runtime: Api,
+) -> None:
     ended = submit(runtime, "r-group", "sleep 61 & echo $!")
-    # The kernel may need a moment to end a process after SIGKILL.
+    assert ended["status"] == "success"
+    child = int(ended["stdout"])
+    assert _runs(child)
+    psutil.Process(child).kill()
+
+
+def test_a_task_that_is_killed_takes_its_children_along(runtime: Api) -> None:
+    script = "sleep 62 & echo $!; wait"
+    ended = submit(runtime, "r-tree", script, limits={"wall_time_ms": 200})
+    assert ended["error"]["code"] == "timeout"
+    # The kernel may need a moment to end a process after a signal.
     deadline = monotonic() + 5
     while _runs(int(ended["stdout"])):
         assert monotonic() < deadline

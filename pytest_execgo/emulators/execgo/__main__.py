@@ -51,11 +51,14 @@ def main(argv: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     env = os.environ.get
     parser = argparse.ArgumentParser(prog="python -m pytest_execgo.emulators.execgo")
-    parser.add_argument("-addr", "--addr", default=env("EXECGO_ADDR", ":8080"))
-    parser.add_argument("-data-dir", "--data-dir", default=env("EXECGO_DATA_DIR", "data"))
+    parser.add_argument("-addr", "--addr", default=env("EXECGO_ADDR") or ":8080")
+    parser.add_argument("-data-dir", "--data-dir", default=env("EXECGO_DATA_DIR") or "data")
     parser.add_argument(
         "-max-concurrency", "--max-concurrency", default=env("EXECGO_MAX_CONCURRENCY", "")
     )
+    # Accepted, because start lines for ExecGo have them: there is no gRPC, and a stop takes no time.
+    parser.add_argument("-grpc-addr", "--grpc-addr", help="no effect")
+    parser.add_argument("-shutdown-timeout", "--shutdown-timeout", help="no effect")
     parser.add_argument(
         "--exit-with-stdin", action="store_true", help="end when standard input closes"
     )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
 from pytest_execgo.emulators import guard, httpd
 from pytest_execgo.emulators.runtime import VERSION
-from pytest_execgo.emulators.runtime.documents import Settings
+from pytest_execgo.emulators.runtime.documents import Settings, total_memory
 from pytest_execgo.emulators.runtime.server import RuntimeApi
 from pytest_execgo.emulators.runtime.supervisor import Supervisor
 
@@ -27,6 +28,10 @@ def main(argv: list[str] | None = None) -> int:
             max_running=options.max_running_tasks,
             max_queued=options.max_queued_tasks,
             grace_ms=options.termination_grace_ms,
+            default_mode=options.default_capability_mode,
+            own_id=options.runtime_id,
+            memory_bytes=options.capacity_memory_bytes or total_memory(),
+            pids=options.capacity_pids,
         )
         supervisor = Supervisor(settings)
         server.handle_one = RuntimeApi(supervisor).handle
@@ -42,6 +47,15 @@ def main(argv: list[str] | None = None) -> int:
     )
 
 
+_WITHOUT_EFFECT = (
+    "--result-retention-secs",
+    "--gc-interval-ms",
+    "--dispatch-poll-interval-ms",
+    "--cgroup-root",
+    "--tenant-quota",
+)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m pytest_execgo.emulators.runtime")
     parser.add_argument("--listen-addr", default="127.0.0.1:8080")
@@ -49,6 +63,21 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--max-running-tasks", type=int, default=4)
     parser.add_argument("--max-queued-tasks", type=int, default=128)
     parser.add_argument("--termination-grace-ms", type=int, default=5000)
+    parser.add_argument("--runtime-id", default=os.environ.get("EXECGO_RUNTIME_ID") or None)
+    mode = os.environ.get("EXECGO_RUNTIME_DEFAULT_CAPABILITY_MODE") or "adaptive"
+    parser.add_argument("--default-capability-mode", choices=("adaptive", "strict"), default=mode)
+    for flag, variable in (
+        ("--capacity-memory-bytes", "EXECGO_RUNTIME_CAPACITY_MEMORY_BYTES"),
+        ("--capacity-pids", "EXECGO_RUNTIME_CAPACITY_PIDS"),
+    ):
+        parser.add_argument(flag, type=int, default=os.environ.get(variable) or None)
+    # Accepted, because start lines for execgo-runtime have them: there are no cgroups, sandboxes and
+    # quotas, tasks begin at once, and results are kept.
+    for flag in _WITHOUT_EFFECT:
+        parser.add_argument(flag, help="no effect")
+    for flag in ("--disable-linux-sandbox", "--disable-cgroup"):
+        parser.add_argument(flag, action="store_true", help="no effect")
+    parser.add_argument("command", nargs="?", choices=("serve",), help="no effect")
     parser.add_argument(
         "--exit-with-stdin", action="store_true", help="end when standard input closes"
     )

@@ -53,12 +53,14 @@ class Settings:
     grace_ms: int
     memory_bytes: int | None = field(default_factory=total_memory)
     pids: int | None = None
+    default_mode: str = "adaptive"
+    own_id: str | None = None
     started_at: str = field(default_factory=nanosecond_stamp)
 
     @property
     def runtime_id(self) -> str:
         """The id contains the address, as that of the real runtime."""
-        return "execgo-runtime-stub-" + self.listen_addr.replace(":", "-")
+        return self.own_id or "execgo-runtime-stub-" + self.listen_addr.replace(":", "-")
 
     def capacity(self) -> dict[str, int]:
         """The resources that all tasks together may reserve."""
@@ -139,7 +141,7 @@ def config(settings: Settings) -> dict[str, Any]:
         "gc_interval_ms": 0,
         "dispatch_poll_interval_ms": 0,
         "cgroup_root": "",
-        "default_capability_mode": "adaptive",
+        "default_capability_mode": settings.default_mode,
         "cgroup_enabled": False,
     }
 

@@ -61,12 +61,12 @@ class Submission:
         return "script.sh"
 
 
-def read_submission(body: Any) -> Submission:
+def read_submission(body: Any, default_mode: str = "adaptive") -> Submission:
     """Validate a decoded body; raises :class:`RequestError` or :class:`ShapeError`."""
     shape.check(body)
     execution, limits = body["execution"], body.get("limits", {})
     sandbox, control = body.get("sandbox", {}), body.get("control_context") or {}
-    task_id = body.get("task_id")
+    policy, task_id = body.get("policy"), body.get("task_id")
     task_id = str(uuid.uuid4()) if task_id is None else task_id.strip()
     if not task_id:
         raise _invalid("task_id cannot be empty")
@@ -90,7 +90,10 @@ def read_submission(body: Any) -> Submission:
         owner=control.get("owner") or "",
         metadata=body.get("metadata", {}),
         sandbox_profile=sandbox.get("profile", "process"),
-        capability_mode=(body.get("policy") or {}).get("capability_mode", "adaptive"),
+        # A policy without a mode is adaptive, whatever the default of the runtime is.
+        capability_mode=default_mode
+        if policy is None
+        else policy.get("capability_mode", "adaptive"),
         strict_sandbox=control.get("requires_strict_sandbox", False),
     )
     _check(submission, no_interpreter=execution.get("interpreter") == [])

@@ -88,7 +88,7 @@ class RuntimeApi:
         if len(request.body) > _LARGEST_BODY:
             return _text(413, "Failed to buffer the request body: length limit exceeded")
         try:
-            submission = _read(request.body)
+            submission = _read(request.body, self._supervisor.settings.default_mode)
         except ShapeError as error:
             return _text(422, f"Failed to deserialize the JSON body into the target type: {error}")
         except (ValueError, RecursionError) as error:
@@ -114,7 +114,7 @@ def _allowed(segments: Sequence[str]) -> str | None:
     return None
 
 
-def _read(body: bytes) -> Submission:
+def _read(body: bytes, default_mode: str) -> Submission:
     """The submission in a body. Its shape is checked before what follows the first value."""
     text = body.decode()
     start = len(text) - len(text.lstrip(" \t\r\n"))
@@ -123,7 +123,7 @@ def _read(body: bytes) -> Submission:
     found, end = _DECODER.raw_decode(text, start)
     if _HALF_CHARACTER.search(text):
         json.dumps(found, ensure_ascii=False).encode()
-    submission = read_submission(found)
+    submission = read_submission(found, default_mode)
     if text[end:].strip(" \t\r\n"):
         raise ValueError("trailing characters")
     return submission
