@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import http.client
 import os
 import posixpath
 import re
 import socket
 import stat
-import urllib.request
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from time import monotonic
 from typing import Any
-from urllib.parse import urlsplit
 
+from pytest_execgo.emulators.execgo import http_tool
 from pytest_execgo.emulators.execgo.commands import CommandResult, run_command
 from pytest_execgo.emulators.execgo.gojson import JsonError, Shape, read_struct
 from pytest_execgo.emulators.execgo.graph import ABSENT
@@ -25,7 +23,6 @@ from pytest_execgo.emulators.execgo.outcome import Outcome, TaskAttempt, failure
 MAX_SLEEP_MS = 600_000
 MAX_DIAL_MS = 60_000
 DEFAULT_DIAL_MS = 5_000
-MAX_HTTP_BODY = 1 << 20
 WHITELIST = frozenset(
     {"echo", "cat", "ls", "date", "whoami", "hostname", "uname", "pwd", "curl", "wget", "ping"}
     | {"dig", "grep", "awk", "sed", "head", "tail", "wc", "sort", "uniq", "find", "dir"}
@@ -226,50 +223,13 @@ def _http(attempt: TaskAttempt, params: dict[str, Any]) -> Outcome:
     url, method = params.get("url", ""), params.get("method") or "GET"
     if not url:
         return _failed("url is required")
-    if not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", method):
-        return _failed(f'create request: net/http: invalid method "{method}"')
-    shown = f'{method.capitalize()} "{url}"'
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https"):
-        text = f'http request failed: {shown}: unsupported protocol scheme "{parts.scheme}"'
-        return _failed(text)
-    body = params.get("body", "").encode() or None
-    request = urllib.request.Request(url, body, params.get("headers") or {}, method=method)
-    request.remove_header("Host")
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _AnyStatus())
+    headers, body = params.get("headers") or {}, params.get("body", "")
+    seconds = attempt.remaining or http_tool.DEFAULT_SECONDS
     try:
-        with opener.open(request, timeout=attempt.remaining or 300) as reply:
-            text = reply.read(MAX_HTTP_BODY).decode("utf-8", "replace")
-            return Outcome(True, {"status_code": reply.status, "body": text})
-    except (OSError, http.client.HTTPException) as error:
-        reason: Any = getattr(error, "reason", error)
-        if isinstance(reason, TimeoutError):
-            return _timed_out(f"http request failed: {shown}: context deadline exceeded")
-        address = f"{parts.hostname}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
-        return _failed(f"http request failed: {shown}: {_net_reason(reason, address)}")
-
-
-class _AnyStatus(urllib.request.HTTPErrorProcessor):
-    """Accept an answer with any status, and follow redirects."""
-
-    def http_response(self, request: Any, response: Any) -> Any:
-        if 300 <= response.status < 400:
-            return super().http_response(request, response)
-        return response
-
-    https_response = http_response
-
-
-def _net_reason(error: Any, address: str) -> str:
-    if isinstance(error, ConnectionRefusedError):
-        return f"dial tcp {address}: connect: connection refused"
-    if isinstance(error, socket.gaierror):
-        return f"dial tcp: lookup {address.rpartition(':')[0]}: no such host"
-    if isinstance(error, (http.client.RemoteDisconnected, http.client.BadStatusLine)):
-        return "EOF"
-    if isinstance(error, ConnectionResetError):
-        return "read: connection reset by peer"
-    return str(error)
+        status, text = http_tool.send(method, url, headers, body, seconds)
+    except http_tool.HttpFailure as error:
+        return _timed_out(str(error)) if error.late else _failed(str(error))
+    return Outcome(True, {"status_code": status, "body": text})
 
 
 # -- dns, tcp
@@ -327,7 +287,7 @@ def _tcp(attempt: TaskAttempt, params: dict[str, Any]) -> Outcome:
         text = f"tcp dial: dial tcp {address}: i/o timeout"
         return _timed_out(text) if by_task and monotonic() - began < seconds else _failed(text)
     except OSError as error:
-        return _failed(f"tcp dial: {_net_reason(error, address)}")
+        return _failed(f"tcp dial: {http_tool.net_reason(error, address)}")
     return Outcome(True, {"ok": True, "address": address})
 
 
