@@ -146,7 +146,7 @@ OPTIONS = (
         "one",
         "folder of scenarios",
         "DIR",
-        default="`scenarios` in the root folder, else built-in",
+        default="the nearest `scenarios` up to the root folder, else built-in",
         resume="allow",
         replay="allow",
         rerun="always",
