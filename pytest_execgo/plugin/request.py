@@ -25,7 +25,7 @@ REQUEST = "request.json"
 OPENAI = "openai-compatible"
 _REQUIRED = {"model": "gpt-4.1", "base_url": "http://127.0.0.1:11434/v1"}
 """What an endpoint of a user needs, each with an example."""
-_BASE_URL = "OPENAI_BASE_URL"
+BASE_URL_VARIABLE = "OPENAI_BASE_URL"
 """The environment variable that is read if no option and no file gives the base URL."""
 _OF_ANY_PROVIDER = "model_timeout"
 
@@ -205,8 +205,8 @@ def _completed(model: dict[str, Any], *, live: bool) -> dict[str, Any] | None:
         model.setdefault("model", "default")
         return model
     source = BY_NAME["base_url"].flag
-    if not model.get("base_url") and os.environ.get(_BASE_URL):
-        model["base_url"], source = os.environ[_BASE_URL].strip(), _BASE_URL
+    if not model.get("base_url") and os.environ.get(BASE_URL_VARIABLE):
+        model["base_url"], source = os.environ[BASE_URL_VARIABLE].strip(), BASE_URL_VARIABLE
     for name, example in _REQUIRED.items():
         if not model.get(name):
             if not live:

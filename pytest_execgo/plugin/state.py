@@ -28,7 +28,7 @@ from pytest_execgo.plugin.naming import ScenarioNames, manifests
 from pytest_execgo.plugin.places import called_folder, places, reports_folder, root_folder
 from pytest_execgo.plugin.progress import RunProgress
 from pytest_execgo.plugin.project import registry_of
-from pytest_execgo.plugin.request import RequestReader
+from pytest_execgo.plugin.request import BASE_URL_VARIABLE, RequestReader
 from pytest_execgo.plugin.rerun import live_options, rerun_options
 from pytest_execgo.plugin.trial_markers import TrialMarkers
 from pytest_execgo.run.matrix import Matrix
@@ -240,8 +240,10 @@ def _key(text: str, request: BenchmarkRunRequest) -> str | None:
         raise UsageError("OPENAI_API_KEY holds characters that a key cannot have; set it again")
     if request.model and KeyFilter(key).is_in(request.model.base_url or ""):
         # The message leaves the URL out: it must not print the key.
+        given = os.environ.get(BASE_URL_VARIABLE, "").strip() == request.model.base_url
+        source = BASE_URL_VARIABLE if given else "--execgo-base-url"
         raise UsageError(
-            "--execgo-base-url holds the key of OPENAI_API_KEY, and every report would show it; "
+            f"{source} holds the key of OPENAI_API_KEY, and every report would show it; "
             "remove it from the URL"
         )
     return key or None

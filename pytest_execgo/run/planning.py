@@ -131,6 +131,8 @@ class Planning:
             given = profile.model_copy(update={"model": asked, "base_url": gateway.url})
             context = self._context(workspace, given, repairs)
             plan = self._through(gateway, adapter, context, trace, profile)
+        # A plan is JSON inside of JSON, so its escapes can hide the key from the gateway.
+        plan = StandardPlan.model_validate(self._hide.value(plan.model_dump()))
         # With a proxy, the answers may be those of chaos and not of the model.
         if self.context.run.record and self.proxy is None:
             self.recording = Recording(
