@@ -340,6 +340,14 @@ OPTIONS = (
         resume="allow",
     ),
     Option(
+        "share_reports",
+        "flag",
+        "let other users read the folder of the run, as the umask allows",
+        default="off: only you can read it",
+        resume="allow",
+        replay="allow",
+    ),
+    Option(
         "known_findings",
         "many",
         "accept a finding about an engine as known: its failures are counted apart",

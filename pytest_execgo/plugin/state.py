@@ -97,6 +97,7 @@ class PluginState:
             live_options=live_options(self.request),
             repeats=bool(self.recorded),
             record=bool(options.value(self.config, "record")),
+            share=bool(options.value(self.config, "share_reports")),
             # Read here only. No file, trace or framework gets it.
             api_key=_key(os.environ.get("OPENAI_API_KEY", ""), self.request),
             plans={

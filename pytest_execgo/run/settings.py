@@ -23,7 +23,8 @@ class Run:
 
     ``options`` are the words that a rerun command must repeat, ``live_options`` those that it must
     repeat as well for a trial that asks a model. ``record``: keep what models answer beside the
-    scenario. ``repeats``: recorded trials are repeated, and no model is asked; ``plans`` maps their
+    scenario. ``share``: other users may read the run's folder, as the umask allows. ``repeats``:
+    recorded trials are repeated, and no model is asked; ``plans`` maps their
     trial ids to the recorded plans, which are submitted instead of asking an adapter.
     """
 
@@ -38,6 +39,7 @@ class Run:
     options: tuple[str, ...] = ()
     live_options: tuple[str, ...] = ()
     record: bool = False
+    share: bool = False
     repeats: bool = False
     plans: Mapping[str, Path] = field(default_factory=dict)
 
@@ -71,8 +73,9 @@ class Run:
         """
         with writing(self.folder):
             self.reports.mkdir(parents=True, exist_ok=True)
-            # Records hold prompts, plans and output: no other user of this machine may read them.
-            self.folder.mkdir(mode=0o700, exist_ok=True)
+            # Records hold prompts, plans and output: no other user of this machine may read them, unless
+            # the user shares them.
+            self.folder.mkdir(mode=0o777 if self.share else 0o700, exist_ok=True)
         if not (self.folder / "request.json").exists():
             write_model(self.folder / "request.json", self.request)
         return point_latest(self.reports, self.run_id)

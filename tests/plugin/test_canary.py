@@ -33,7 +33,7 @@ def spying_plan(folder: Path) -> dict[str, Any]:
     plan["stages"][0]["task_graph"]["tasks"] += [
         {"id": "spy", "type": "runtime", "input": {"execution": runtime}},
         {"id": "shell", "type": "shell", "params": {"script": "env; cat /proc/$PPID/environ"}},
-        {"id": "echo", "type": "runtime", "annotations": {"said": KEY},
+        {"id": "echo", "type": "runtime", "annotations": {"note": KEY},
          "input": {"execution": {"kind": "command", "program": "/bin/echo", "args": [KEY]}}},
     ]  # fmt: skip
     return {"stages": plan["stages"]}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 from typing import Any
 
@@ -72,6 +73,26 @@ def test_the_folder_of_a_run_is_private(pytester: pytest.Pytester, project: Scen
     folder = (pytester.path / "reports/latest").resolve()
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert json.loads((folder / "request.json").read_text())
+
+
+@pytest.mark.parametrize("given", ["option", "ini"])
+def test_the_folder_of_a_run_is_shared_on_request_as_the_umask_allows(
+    pytester: pytest.Pytester, project: ScenarioMaker, given: str
+) -> None:
+    project("demo")
+    if given == "ini":
+        pytester.makeini("[pytest]\nexecgo_share_reports = true\n")
+    words = ["--execgo-share-reports"] if given == "option" else []
+    before = os.umask(0o027)
+    try:
+        assert pytester.runpytest_subprocess("--execgo-matrix", *words).ret == 0
+    finally:
+        os.umask(before)
+    folder = (pytester.path / "reports/latest").resolve()
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o750
+    for path in folder.rglob("*"):
+        if path.is_dir() and "logs" not in path.parts:
+            assert path.stat().st_mode & 0o050 == 0o050, path
 
 
 def test_files_of_the_user_behind_a_link_are_neither_changed_nor_copied(
