@@ -157,7 +157,7 @@ class MatrixPlugin:
         found = places(self._state.config)
         if found.scenarios.builtin_because:
             return f"built in ({found.scenarios.builtin_because})"
-        return found.shown(found.scenarios.path)
+        return f"in {found.shown(found.scenarios.path)}"
 
     def pytest_collect_file(
         self, file_path: Path, parent: pytest.Collector

@@ -77,11 +77,11 @@ def test_the_nearest_scenarios_between_the_current_and_the_root_folder_are_used(
         done = call(folder, "--execgo-matrix", "--collect-only")
         assert f"/{name}/scenario.yaml" in done.stdout or f"{name}" in done.stdout
         done = call(folder, "--execgo-matrix", "--collect-only")
-        assert f"  scenarios {shown}\n" in done.stdout
+        assert f"  scenarios in {shown}\n" in done.stdout
     ScenarioMaker(package / "scenarios")("of_package")
     for folder, shown in ((package, "scenarios"), (package / "src", "../scenarios")):
         done = call(folder, "--execgo-matrix", "--collect-only")
-        assert f"  scenarios {shown}\n" in done.stdout
+        assert f"  scenarios in {shown}\n" in done.stdout
         assert "of_package" in done.stdout
         assert "of_root" not in done.stdout
         listed = subprocess.run(list_, cwd=folder, capture_output=True, text=True, check=True)
