@@ -263,7 +263,8 @@ def test_options_that_only_show_something_start_and_write_nothing(
             assert engine
         """
     )
-    result = pytester.runpytest(*MATRIX, "scenarios", ".", option, *workers)
+    # In a process of its own: the changed class must not reach other tests.
+    result = pytester.runpytest_subprocess(*MATRIX, "scenarios", ".", option, *workers)
     assert result.ret == 0
     assert "a fleet is started" not in result.stdout.str()
     assert not (pytester.path / "reports").exists()
