@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from typing import TypeVar
 
 T = TypeVar("T")
+_LONGEST_MESSAGE = 2000
 
 
 class ExecgoError(Exception):
@@ -19,7 +20,14 @@ class ExecgoError(Exception):
 
 
 class UsageError(ExecgoError):
-    """A mistake that the user can fix. ``str(error)`` says what, where, and what to do."""
+    """A mistake that the user can fix. ``str(error)`` says what, where, and what to do.
+
+    Its text is one line of at most 2,000 characters, because it may quote a file: characters that cannot
+    be seen become escapes.
+    """
+
+    def __init__(self, message: object) -> None:
+        super().__init__(_in_one_line(str(message)))
 
 
 class ScenarioFailure(ExecgoError):
@@ -36,6 +44,15 @@ class PlanError(ExecgoError):
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.code = code
+
+
+def _in_one_line(text: str) -> str:
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    if len(text) <= _LONGEST_MESSAGE:
+        return text
+    start, end = _LONGEST_MESSAGE * 2 // 3, _LONGEST_MESSAGE // 4
+    return f"{text[:start]} […] {text[-end:]}"
 
 
 def did_you_mean(word: str, allowed: Iterable[str]) -> str:

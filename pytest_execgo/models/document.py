@@ -150,7 +150,7 @@ def _refuse_other_types(data: Any, source: str) -> None:
         raise UsageError(
             one_line(
                 f"{source}: {key_path(keys)}: {show(value)} is not a JSON value "
-                f"({type(value).__name__}); to write it as text, put it in quotes"
+                f"({type(value).__name__}); to write it as text, put it in quotes",
             )
         )
 
