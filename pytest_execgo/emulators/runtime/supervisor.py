@@ -101,7 +101,8 @@ class RuntimeTask:
 def _head(path: Path, limit: int) -> tuple[str, bool]:
     try:
         with path.open("rb") as file:
-            data = file.read(limit + 1)
+            # A limit may be larger than the memory.
+            data = file.read(min(limit, os.fstat(file.fileno()).st_size) + 1)
     except OSError:
         return "", False
     return data[:limit].decode("utf-8", "replace"), len(data) > limit
