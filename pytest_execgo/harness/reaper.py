@@ -18,6 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from pytest_execgo.files.workspace import remove_tree
+from pytest_execgo.harness.environment import service_environment
 from pytest_execgo.system import child, tree
 from pytest_execgo.system.clock import monotonic, sleep
 
@@ -33,7 +34,8 @@ class Reaper:
         flags = ["--containers"] if containers else []
         needs = ("psutil", "testcontainers", "docker", "requests") if containers else ("psutil",)
         command = child.of_module(__name__, *flags, token, str(folder), needs=needs)
-        self._process = child.start(command, stdin=subprocess.PIPE)
+        environment = service_environment(filter(_is_of_docker, os.environ))
+        self._process = child.start(command, environment=environment, stdin=subprocess.PIPE)
 
     def dismiss(self, *, clean: bool) -> None:
         """End remaining processes of the fleet, and the reaper.
@@ -47,6 +49,11 @@ class Reaper:
                 self._process.stdin.write(_ALL_GONE)
             self._process.stdin.close()
         self._process.wait()
+
+
+def _is_of_docker(name: str) -> bool:
+    """Whether a variable says where the engine of containers is, and how to reach it."""
+    return name == "XDG_RUNTIME_DIR" or name.startswith(("DOCKER_", "TESTCONTAINERS_"))
 
 
 def belongs(environment: Mapping[str, str], token: str) -> bool:

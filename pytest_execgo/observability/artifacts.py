@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -43,11 +43,12 @@ def _free_name(reports: Path) -> Path:
     return next(path for path in names if not os.path.lexists(path))
 
 
-def keep_workspace(source: Path, target: Path) -> None:
+def keep_workspace(source: Path, target: Path, is_secret: Callable[[str], bool]) -> None:
     """Copy the workspace of a trial, at most 50 MB. Links stay links; ``NOT_COPIED.txt`` names what is
-    left out. Raises :class:`HarnessError`."""
+    left out, such as what contains a secret. Raises :class:`HarnessError`."""
     try:
         left = copy_tree(source, target, _MAX_WORKSPACE_BYTES)
+        left += _without_secrets(target, is_secret)
     except OSError as error:
         make_folder(target)
         left = [str(error)]
@@ -62,8 +63,9 @@ class LogSlices:
         self._logs = dict(logs)
         self._offsets = {name: _size(path) for name, path in self._logs.items()}
 
-    def save(self, folder: Path) -> None:
-        """Write ``<service>.log`` for each service, the last 2 MB of a longer slice.
+    def save(self, folder: Path, hide: Callable[[str], str] = lambda text: text) -> None:
+        """Write ``<service>.log`` for each service, the last 2 MB of a longer slice, as ``hide`` returns
+        it.
 
         Raises :class:`HarnessError`.
         """
@@ -77,7 +79,37 @@ class LogSlices:
                     data = log.read()
             target = folder / f"{name}.log"
             with writing(target):
-                target.write_bytes(data)
+                target.write_bytes(_hidden(data, hide))
+
+
+def _hidden(data: bytes, hide: Callable[[str], str]) -> bytes:
+    # Each byte is one character: other text stays the same, whatever its encoding.
+    return hide(data.decode("latin-1")).encode("latin-1")
+
+
+def _without_secrets(folder: Path, is_secret: Callable[[str], bool]) -> list[str]:
+    """Remove the entries of a copy that contain a secret in their name, content or target of a link;
+    returns one line for each."""
+    left = []
+    for path in sorted(folder.rglob("*"), reverse=True):
+        name = str(path.relative_to(folder))
+        if path.is_symlink():
+            found = is_secret(os.readlink(path))
+        else:
+            found = path.is_file() and is_secret(path.read_bytes().decode("latin-1"))
+        if is_secret(name):
+            name, found = "an entry with the key in its name", True
+        if found:
+            _remove(path)
+            left.append(f"{name}: contains the key of OPENAI_API_KEY")
+    return left
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
 
 
 def _size(path: Path) -> int:

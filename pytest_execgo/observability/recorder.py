@@ -25,9 +25,13 @@ _MOST_SNAPSHOTS = 50_000_000
 
 
 class TimelineRecorder:
-    """A :class:`~pytest_execgo.ports.Recorder` for many threads. Times count from its creation."""
+    """A :class:`~pytest_execgo.ports.Recorder` for many threads. Times count from its creation.
 
-    def __init__(self, folder: Path) -> None:
+    ``hide`` removes the user's key from a line of JSON: a task, an engine or a framework may show it.
+    """
+
+    def __init__(self, folder: Path, hide: Callable[[str], str] = lambda line: line) -> None:
+        self._hide = hide
         self._lock = threading.Lock()
         self._began = clock.monotonic()
         self.started_at = clock.now()
@@ -66,6 +70,9 @@ class TimelineRecorder:
                 # Lone surrogates, which JSON can contain and UTF-8 cannot.
                 stamped = type(event).model_validate(without_surrogates(stamped.model_dump()))
                 line = stamped.model_dump_json(exclude_none=True)
+            clean = self._hide(line)
+            if clean != line:
+                stamped, line = type(event).model_validate_json(clean), clean
             self._timeline.add(line)
             self._events.append(stamped)
             listeners = tuple(self._listeners)
@@ -94,7 +101,7 @@ class TimelineRecorder:
                 "task_id": task_id,
                 "task": shortened(raw, _SHORT_SNAPSHOT if full else _LONGEST_SNAPSHOT),
             }
-            text = json.dumps(line, ensure_ascii=False)
+            text = self._hide(json.dumps(line, ensure_ascii=False))
             self._snapshot_characters += len(text)
             self._snapshots.add(text)
 

@@ -73,6 +73,9 @@ class Seconds(Value):
         return number
 
 
+_URL = "http://127.0.0.1:11434/v1"
+
+
 class Url(Value):
     """The base URL of a model's endpoint, without a key and without the path of a request."""
 
@@ -82,8 +85,10 @@ class Url(Value):
             valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
         except ValueError:
             valid = False
+        if not valid and "@" in text:
+            raise UsageError(f"{flag}: expected a URL without user and password, as in {_URL}")
         if not valid:
-            raise UsageError(f"{flag} {text}: expected a URL, as in http://127.0.0.1:11434/v1")
+            raise UsageError(f"{flag} {text}: expected a URL, as in {_URL}")
         if "@" in parts.netloc:
             # The message leaves the URL out: it must not print the password.
             raise UsageError(f"{flag} holds a password; give the key in OPENAI_API_KEY instead")

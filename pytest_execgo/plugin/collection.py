@@ -19,6 +19,7 @@ from pytest_execgo.models.safe_text import for_terminal
 from pytest_execgo.models.trial import Trial
 from pytest_execgo.plugin.naming import selecting_id
 from pytest_execgo.plugin.places import places
+from pytest_execgo.plugin.safe_errors import printable
 from pytest_execgo.plugin.state import PluginState
 from pytest_execgo.run.applicability import TrialSkipped
 from pytest_execgo.run.session import RunSession
@@ -64,7 +65,7 @@ class ScenarioFile(pytest.Module):
         try:
             scenario, trials = self._trials(state)
         except UsageError as error:
-            raise self.CollectError(for_terminal(error)) from None
+            raise self.CollectError(printable(error)) from None
         for trial in trials:
             yield TrialItem.of(self, trial, scenario)
 
@@ -163,7 +164,7 @@ class TrialItem(pytest.Function):
     def repr_failure(self, excinfo: Any, style: Any = None) -> Any:
         """The text of a failure: the explanation of a trial alone, without a traceback of the runner."""
         if isinstance(excinfo.value, (ScenarioFailure, HarnessError)):
-            return for_terminal(excinfo.value, keep_lines=True)
+            return printable(excinfo.value, keep_lines=True)
         return super().repr_failure(excinfo)
 
     def reportinfo(self) -> tuple[PathLike[str] | str, int | None, str]:

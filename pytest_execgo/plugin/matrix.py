@@ -22,7 +22,7 @@ from pytest_execgo.plugin.collection import ScenarioFile, TrialItem, find_argume
 from pytest_execgo.plugin.events import EventsOut, EventStream
 from pytest_execgo.plugin.places import places
 from pytest_execgo.plugin.progress import RunProgress, close_earlier, reason_of
-from pytest_execgo.plugin.safe_errors import usage_error
+from pytest_execgo.plugin.safe_errors import printable, usage_error
 from pytest_execgo.plugin.state import PluginState
 from pytest_execgo.plugin.summary import report_failed
 from pytest_execgo.scenario.manifest import MANIFEST
@@ -260,7 +260,7 @@ class MatrixPlugin:
         if isinstance(item, TrialItem):
             # A check may print what a task printed.
             report.sections = [
-                (name, for_terminal(text, keep_lines=True)) for name, text in report.sections
+                (name, printable(text, keep_lines=True)) for name, text in report.sections
             ]
             if report.failed and not (call.when == "call" and isinstance(raised, ScenarioFailure)):
                 report.execgo_problem = reason_of(report)  # type: ignore[attr-defined]

@@ -12,6 +12,7 @@ from pytest_execgo.benchmark.attempts import RESULT, has_record, note_problem
 from pytest_execgo.benchmark.collect import MissingOutcome
 from pytest_execgo.errors import HarnessError
 from pytest_execgo.plugin.events import EventStream, read_events
+from pytest_execgo.plugin.user_key import without_key
 
 CRASHED = "???"
 """The phase in the report that pytest-xdist makes for a worker that died."""
@@ -112,4 +113,5 @@ def reason_of(report: pytest.TestReport) -> str:
     crash = getattr(report.longrepr, "reprcrash", None)
     text = crash.message.removeprefix("Failed: ") if crash else report.longreprtext
     lines = text.strip().splitlines() or ["error"]
-    return f"teardown: {lines[0]}" if report.when == "teardown" else str(lines[0])
+    line = without_key(lines[0])
+    return f"teardown: {line}" if report.when == "teardown" else line

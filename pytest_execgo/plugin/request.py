@@ -18,6 +18,7 @@ from pytest_execgo.models.document import load, parse
 from pytest_execgo.options.table import BY_NAME, MODEL_OPTIONS, OPTIONS, Option
 from pytest_execgo.plugin import options
 from pytest_execgo.plugin.places import option_path, reports_folder
+from pytest_execgo.plugin.user_key import refuse_key
 from pytest_execgo.run.matrix import NO_MODEL
 from pytest_execgo.run.planning import SCRIPTED
 
@@ -50,7 +51,7 @@ class RequestReader:
         for option in OPTIONS:
             found = None if option in MODEL_OPTIONS else self._found(option, in_file)
             if option.field and found is not None:
-                _put(document, option.field, option.read(found))
+                _put(document, option.field, _value(option, found))
         fleet = self._fleet(in_file)
         if fleet:
             document["harness"] = fleet
@@ -93,7 +94,7 @@ class RequestReader:
             if not other_provider or option.name == _OF_ANY_PROVIDER:
                 value = self._found(option, in_file)
             if value is not None:
-                found[option.name] = option.read(value)
+                found[option.name] = _value(option, value)
         return _completed(found, live=live) if found else None
 
     def _fleet(self, in_file: frozenset[str]) -> str | None:
@@ -188,6 +189,12 @@ class RequestReader:
             raise UsageError(f"{reason}; leave out {option.flag}")
 
 
+def _value(option: Option, text: Any) -> Any:
+    """What the option reads; raises :class:`UsageError`, also if the text holds the user's key."""
+    refuse_key(option.flag, text)
+    return option.read(text)
+
+
 def _put(document: dict[str, Any], path: str, value: Any) -> None:
     """Set the field of a dotted path."""
     *outer, name = path.split(".")
@@ -213,6 +220,7 @@ def _completed(model: dict[str, Any], *, live: bool) -> dict[str, Any] | None:
                 return None
             flag = BY_NAME[name].flag
             raise UsageError(f"live mode needs {flag}, as in {flag} {example}")
+    refuse_key(source, model["base_url"])
     # The request file may have set it; the reader of the option checks it too.
     BY_NAME["base_url"].value.read(source, model["base_url"])
     return model

@@ -6,13 +6,19 @@ import pytest
 
 from pytest_execgo.errors import HarnessError, UsageError
 from pytest_execgo.models.safe_text import for_terminal
+from pytest_execgo.plugin.user_key import without_key
 
 
 def usage_error(error: UsageError | HarnessError) -> pytest.UsageError:
     """The same problem as one line of pytest, which then ends."""
-    return pytest.UsageError(f"execgo: {for_terminal(error)}")
+    return pytest.UsageError(f"execgo: {printable(error)}")
 
 
 def error_text(error: UsageError | HarnessError) -> str:
     """The text of an error: one line, or several lines for a harness error, which quotes logs."""
-    return for_terminal(error, keep_lines=isinstance(error, HarnessError))
+    return printable(error, keep_lines=isinstance(error, HarnessError))
+
+
+def printable(text: object, *, keep_lines: bool = False) -> str:
+    """``text`` for the terminal, without the user's key."""
+    return for_terminal(without_key(text), keep_lines=keep_lines)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from contextlib import nullcontext
 from functools import cached_property
 from pathlib import Path
 
 import pytest
 
-from pytest_execgo.adapter.key_filter import KeyFilter
 from pytest_execgo.benchmark.collect import MissingOutcome
 from pytest_execgo.benchmark.gates import Gate
 from pytest_execgo.errors import UsageError
@@ -20,7 +18,6 @@ from pytest_execgo.harness.readiness import DEFAULT_TIMEOUT_SECONDS
 from pytest_execgo.harness.service import SERVICE_NAMES, LaunchSettings
 from pytest_execgo.models.benchmark import BenchmarkResult, BenchmarkRunRequest, TrialResult
 from pytest_execgo.models.document import load
-from pytest_execgo.models.safe_text import for_terminal
 from pytest_execgo.models.trial import Shard
 from pytest_execgo.options.table import BY_NAME
 from pytest_execgo.plugin import options
@@ -28,9 +25,11 @@ from pytest_execgo.plugin.naming import ScenarioNames, manifests
 from pytest_execgo.plugin.places import called_folder, places, reports_folder, root_folder
 from pytest_execgo.plugin.progress import RunProgress
 from pytest_execgo.plugin.project import registry_of
-from pytest_execgo.plugin.request import BASE_URL_VARIABLE, RequestReader
+from pytest_execgo.plugin.request import RequestReader
 from pytest_execgo.plugin.rerun import live_options, rerun_options
+from pytest_execgo.plugin.safe_errors import printable
 from pytest_execgo.plugin.trial_markers import TrialMarkers
+from pytest_execgo.plugin.user_key import refuse_key_in, user_key
 from pytest_execgo.run.matrix import Matrix
 from pytest_execgo.run.session import RunSession
 from pytest_execgo.run.settings import Run
@@ -69,7 +68,7 @@ class PluginState:
         # pytest would take the line for output of the test that is running.
         with capture.global_and_fixture_disabled() if capture else nullcontext():
             reporter.ensure_newline()
-            reporter.write_line(f"execgo: {for_terminal(line)}")
+            reporter.write_line(f"execgo: {printable(line)}")
 
     @property
     def is_worker(self) -> bool:
@@ -79,7 +78,9 @@ class PluginState:
     @cached_property
     def request(self) -> BenchmarkRunRequest:
         """The request of this run; raises :class:`UsageError`."""
-        return RequestReader(self.config, self.recorded).read()
+        request = RequestReader(self.config, self.recorded).read()
+        refuse_key_in(request)
+        return request
 
     @cached_property
     def run(self) -> Run:
@@ -98,8 +99,8 @@ class PluginState:
             repeats=bool(self.recorded),
             record=bool(options.value(self.config, "record")),
             share=bool(options.value(self.config, "share_reports")),
-            # Read here only. No file, trace or framework gets it.
-            api_key=_key(os.environ.get("OPENAI_API_KEY", ""), self.request),
+            # No file, trace or framework gets it.
+            api_key=user_key(),
             plans={
                 trial_id: path / PLAN
                 for trial_id, (path, _) in self.recorded.items()
@@ -231,20 +232,3 @@ class PluginState:
 RESULT = "result.json"
 PLAN = "plan.json"
 _STATE: pytest.StashKey[PluginState] = pytest.StashKey()
-
-
-def _key(text: str, request: BenchmarkRunRequest) -> str | None:
-    """A key from an environment variable, without white space around it; ``None`` if it is empty.
-    Raises :class:`UsageError`."""
-    key = text.strip()
-    if not (key.isascii() and key.isprintable()):
-        raise UsageError("OPENAI_API_KEY holds characters that a key cannot have; set it again")
-    if request.model and KeyFilter(key).is_in(request.model.base_url or ""):
-        # The message leaves the URL out: it must not print the key.
-        given = os.environ.get(BASE_URL_VARIABLE, "").strip() == request.model.base_url
-        source = BASE_URL_VARIABLE if given else "--execgo-base-url"
-        raise UsageError(
-            f"{source} holds the key of OPENAI_API_KEY, and every report would show it; "
-            "remove it from the URL"
-        )
-    return key or None

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from pytest_execgo.adapter.answer import AnswerSource
 from pytest_execgo.adapter.base import Adapter, PlanTrace
 from pytest_execgo.adapter.budget import Budget
@@ -90,6 +92,7 @@ class Planning:
         recorded = self.context.run.plans.get(self.context.trial.trial_id)
         try:
             plan = load(StandardPlan, recorded) if recorded else self._ask(workspace, trace)
+            plan = self._without_key(plan)
             write_model(self.context.folder / "plan.json", plan)
             return plan
         finally:
@@ -102,6 +105,17 @@ class Planning:
                 "steps": self._hide.value(without_surrogates(trace.steps)),
             }
             write_json(self.context.folder / "adapter_trace.json", document)
+
+    def _without_key(self, plan: StandardPlan) -> StandardPlan:
+        """``plan`` as it is recorded and submitted: a framework may have found the key by itself."""
+        text = plan.model_dump_json(by_alias=True)
+        clean = self._hide.record(text)
+        try:
+            return plan if clean == text else StandardPlan.model_validate_json(clean)
+        except ValidationError:
+            raise PlanError(
+                "key_in_plan", "an id in the plan holds the key of OPENAI_API_KEY"
+            ) from None
 
     def _used_model(self) -> dict[str, str] | None:
         profile = self.context.run.request.model
@@ -130,9 +144,7 @@ class Planning:
         ):
             given = profile.model_copy(update={"model": asked, "base_url": gateway.url})
             context = self._context(workspace, given, repairs)
-            plan = self._through(gateway, adapter, context, trace, profile)
-        # A plan is JSON inside of JSON, so its escapes can hide the key from the gateway.
-        plan = StandardPlan.model_validate(self._hide.value(plan.model_dump()))
+            plan = self._without_key(self._through(gateway, adapter, context, trace, profile))
         # With a proxy, the answers may be those of chaos and not of the model.
         if self.context.run.record and self.proxy is None:
             self.recording = Recording(
@@ -186,7 +198,7 @@ class Planning:
 
     @property
     def _hide(self) -> KeyFilter:
-        return KeyFilter(self.context.run.api_key)
+        return self.context.run.hide
 
     def _gateway(self, source: AnswerSource, trace: PlanTrace, budget: Budget) -> ModelGateway:
         return ModelGateway(source, trace, budget, self._attempted, hide=self._hide.value)

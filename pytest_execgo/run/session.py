@@ -186,7 +186,7 @@ class RunSession:
         except BaseException as error:
             # Any exception: pytest-timeout and Ctrl-C end a trial in the same way.
             self._needs_renewal = True
-            _note(folder, error)
+            _note(folder, error, self.run.hide.record)
             raise
         self._needs_renewal = self._needs_renewal or not finished.clean
         return finished.result
@@ -198,13 +198,13 @@ class RunSession:
             write_model(path, self.run.environment(fleet.infos()))
 
 
-def _note(folder: Path, error: BaseException) -> None:
+def _note(folder: Path, error: BaseException, hide: Callable[[str], str]) -> None:
     """Record what ended a trial before its verdict."""
     # The caller gets the first error, not one of writing its record.
     with suppress(HarnessError):
         if isinstance(error, KeyboardInterrupt):
             note_problem(folder, "not_run", f"interrupted; its record is in trials/{folder.name}")
         elif isinstance(error, HarnessError):
-            note_problem(folder, "error", str(error))
+            note_problem(folder, "error", hide(str(error)))
         else:
-            note_problem(folder, "error", f"{type(error).__name__}: {error}")
+            note_problem(folder, "error", hide(f"{type(error).__name__}: {error}"))

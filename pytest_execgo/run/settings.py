@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
+from pytest_execgo.adapter.key_filter import KeyFilter
 from pytest_execgo.files.writing import write_model, writing
 from pytest_execgo.harness.fleet import FleetSpec
 from pytest_execgo.models.benchmark import BenchmarkRunRequest, Environment, ServiceInfo
@@ -42,6 +44,11 @@ class Run:
     share: bool = False
     repeats: bool = False
     plans: Mapping[str, Path] = field(default_factory=dict)
+
+    @cached_property
+    def hide(self) -> KeyFilter:
+        """Removes the user's key from everything that is recorded."""
+        return KeyFilter(self.api_key)
 
     @property
     def seed(self) -> int:

@@ -71,7 +71,7 @@ def run_trial(context: TrialContext) -> FinishedTrial:
         try:
             clean = _execute(context, planning, workspace, recorder)
         finally:
-            logs.save(context.folder / "logs")
+            logs.save(context.folder / "logs", context.run.hide.record)
         # Without its record, a verdict has no evidence.
         recorder.check()
         result = _judge(context, recorder)
@@ -81,7 +81,7 @@ def run_trial(context: TrialContext) -> FinishedTrial:
         if result.verdict.status == "passed":
             planning.keep_recording()
         else:
-            keep_workspace(workspace, context.folder / "workspace")
+            keep_workspace(workspace, context.folder / "workspace", context.run.hide.is_in)
     return FinishedTrial(result, clean)
 
 
@@ -97,7 +97,7 @@ def _workspace(context: TrialContext) -> Iterator[Path]:
 
 @contextmanager
 def _recorder(context: TrialContext) -> Iterator[TimelineRecorder]:
-    recorder = TimelineRecorder(context.folder)
+    recorder = TimelineRecorder(context.folder, context.run.hide.record)
     monitor = ServiceMonitor(recorder)
     context.fleet.watch(monitor)
     services = list(context.fleet.services.values())
@@ -151,6 +151,7 @@ def _execute(
             chaos.heal()
         clean = runner.clean_up()
         counters = {"before": before, "after": _engine_metrics(client)}
+        counters = context.run.hide.value(counters)
         write_json(context.folder / "execgo_metrics.json", counters)
         recorder.add(TrialFinished(wall_time_ms=wall_time_ms))
     clean = clean and not _end_leftovers(context.fleet, recorder)

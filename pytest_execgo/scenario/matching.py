@@ -7,6 +7,7 @@ match runs in a child process that can be ended, unless the expression is too si
 from __future__ import annotations
 
 import json
+import os
 import re
 import select
 import subprocess
@@ -18,6 +19,8 @@ from pytest_execgo.system.clock import monotonic
 SECONDS = 5.0
 """For all matches of one check."""
 _SHORT_TEXT = 2000
+# Python may need them to start.
+_VARIABLES = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 _CHILD = """
 import json, re, sys
 try:
@@ -57,7 +60,10 @@ class Matcher:
             return re.search(pattern, text) is not None
         if self._child is None:
             self._child = child.start(
-                [*child.python(), "-c", _CHILD], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+                [*child.python(), "-c", _CHILD],
+                environment={k: os.environ[k] for k in _VARIABLES if k in os.environ},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
             )
         answer = self._ask(self._child, json.dumps([pattern, text]).encode() + b"\n")
         if answer not in (b"0\n", b"1\n"):

@@ -1,0 +1,114 @@
+"""The key of the user in every spelling that an endpoint, a framework or a task can give it."""
+
+from __future__ import annotations
+
+import base64
+import json
+from urllib.parse import quote
+
+import pytest
+
+from pytest_execgo.adapter.key_filter import KeyFilter
+from pytest_execgo.adapter.key_spellings import KeySpellings
+from tests.ids import readable
+
+KEY = 'sk-a/real+secret"of\\2026'
+ESCAPED = "".join(f"\\u{ord(char):04X}" for char in KEY)
+PERCENT = "".join(f"%{ord(char):02x}" for char in KEY)
+SPELLINGS = {
+    "plain": KEY,
+    "JSON": json.dumps(KEY),
+    "JSON in JSON": json.dumps(json.dumps(KEY)),
+    "slash": json.dumps(KEY).replace("/", "\\/"),
+    "escapes": ESCAPED,
+    "escapes in JSON in JSON": json.dumps(json.dumps([ESCAPED])),
+    "some escapes": KEY.replace("r", "\\u0072"),
+    "percent": quote(KEY, safe=""),
+    "all percent": PERCENT,
+    "percent twice": quote(quote(KEY, safe="")),
+    "percent in escapes": PERCENT.replace("%", "\\u0025"),
+    "base64": base64.b64encode(KEY.encode()).decode(),
+    "base64 of user and key": base64.b64encode(f"me:{KEY}".encode()).decode(),
+    "base64 of name and key": base64.b64encode(f"bearer {KEY} x".encode()).decode(),
+    "base64 for URLs": base64.urlsafe_b64encode(f"x{KEY}".encode()).decode(),
+    "base64, percent": quote(base64.b64encode(f"{KEY}??>".encode()).decode(), safe=""),
+}
+
+
+@pytest.mark.parametrize("name", SPELLINGS)
+def test_key_is_found_and_removed_in_every_spelling(name: str) -> None:
+    spelled = SPELLINGS[name]
+    hide = KeyFilter(KEY)
+    for text in (f"before {spelled} after", spelled, f'{{"a": ["{spelled}"]}}'):
+        assert hide.is_in(text)
+        for clean in (hide.text(text), hide.record(text), hide.value([text])[0]):
+            assert "[key]" in clean
+            assert not hide.is_in(clean)
+            assert "secret" not in clean
+
+
+def test_json_stays_json() -> None:
+    document = {"a": KEY, KEY: [1, f"x{KEY}y"], "nested": json.dumps({"k": KEY}), "back": "\\"}
+    for text in (json.dumps(document), json.dumps(document).replace("sk-", "\\u0073k-")):
+        clean = json.loads(KeyFilter(KEY).record(text))
+        assert clean["a"] == "[key]"
+        assert clean["[key]"] == [1, "x[key]y"]
+        assert json.loads(clean["nested"]) == {"k": "[key]"}
+        assert clean["back"] == "\\"
+
+
+OTHERS = ["nothing", 'sk-a/real+secret"of', "c2stYS9yZWFs", "50 % of \\u0073", "%", "\\", "%zz", ""]
+
+
+@pytest.mark.parametrize("text", OTHERS, ids=readable)
+def test_other_text_stays_the_same(text: str) -> None:
+    hide = KeyFilter(KEY)
+    assert not hide.is_in(text)
+    assert hide.text(text) == hide.record(text) == hide.value(text) == text
+
+
+def event(*path: str, text: str) -> str:
+    body: object = text
+    for name in reversed(path):
+        body = [body] if name == "0" else {name: body}
+    return f"data: {json.dumps(body)}\n\n"
+
+
+CHAT = ("choices", "0", "delta", "content")
+TOOL = ("choices", "0", "delta", "tool_calls", "0", "function", "arguments")
+
+
+@pytest.mark.parametrize("path", [CHAT, TOOL, ("delta",)], ids=readable)
+@pytest.mark.parametrize("size", [1, 2, 7, 15])
+def test_key_in_pieces_of_a_stream_is_removed(path: tuple[str, ...], size: int) -> None:
+    whole = f'{{"a": "{KEY}", "b": "{PERCENT}"}} and {KEY}.'
+    parts = [whole[at : at + size] for at in range(0, len(whole), size)]
+    stream = "".join(event("id", text="x") + event(*path, text=part) for part in parts)
+    clean = KeyFilter(KEY).text(stream + ": comment\n\ndata: [DONE]\n\n")
+    joined = ""
+    for line in clean.splitlines():
+        if line.startswith("data: {"):
+            body = json.loads(line.removeprefix("data: "))
+            if "id" not in body:
+                for name in path:
+                    body = body[0] if name == "0" else body[name]
+                joined += body
+    assert joined == '{"a": "[key]", "b": "[key]"} and [key].'
+    assert clean.endswith(": comment\n\ndata: [DONE]\n\n")
+
+
+def test_a_stream_without_the_key_stays_the_same() -> None:
+    stream = 'data:{"a":  "b"}\r\n\r\ndata: no JSON\n\ndata: 3\n'
+    assert KeyFilter(KEY).text(stream) == stream
+
+
+def test_a_word_is_no_secret() -> None:
+    hide = KeyFilter("ollama")
+    assert not hide.is_in("ollama")
+    assert hide.record("ollama") == hide.text("ollama", quoted=True) == hide.value("ollama")
+    assert hide.text("the key ollama is wrong") == "the key [key] is wrong"
+
+
+def test_the_search_in_large_text_is_fast_enough_to_finish() -> None:
+    spellings = KeySpellings("s" * 30 + "k")
+    assert spellings.replaced("\\" * 100_000 + "%25" * 100_000 + "s" * 30_000, "-").endswith("s")
