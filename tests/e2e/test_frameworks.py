@@ -207,6 +207,8 @@ def first_answer_then_plan(
 
 def kinds() -> list[tuple[str, str]]:
     texts = [(name, kind) for name in ASKING if name != "pydantic-ai" for kind in TEXT_ANSWERS]
+    # CrewAI itself ends with an error for an answer without any text.
+    texts.remove(("crewai", "filtered"))
     return texts + [("pydantic-ai", kind) for kind in TOOL_ANSWERS]
 
 
