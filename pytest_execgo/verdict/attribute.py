@@ -27,6 +27,7 @@ from pytest_execgo.models.events import (
     PlanFailed,
     PlanReady,
     Resubmitted,
+    ServiceExited,
     ServiceLimited,
     ServiceSilent,
     ServiceStopped,
@@ -282,6 +283,7 @@ def _runtime(evidence: Evidence) -> Iterator[Attribution]:
         if code is None or _cancelled(evidence, failed):
             continue
         gone = [event for event in exits if event.at_ms <= failed.at_ms]
+        gone = gone or _ends_seen_late(evidence, failed)
         if gone:
             message = (
                 f"the process of runtime ended with exit status {gone[-1].exit_status} "
@@ -298,6 +300,24 @@ def _runtime(evidence: Evidence) -> Iterator[Attribution]:
             f"the process of runtime ended with exit status {exits[0].exit_status}; no task failed"
         )
         yield _cause("runtime", "process_exited", "certain", ids, message)
+
+
+def _ends_seen_late(evidence: Evidence, failed: TaskChanged) -> list[ServiceExited]:
+    """The ends of the runtime's process in the time of its silence in which the task failed. A busy
+    engine of containers reports an end later than the health check sees the silence. Another problem that
+    the check saw explains the failure by itself."""
+    if any(not isinstance(event, ServiceSilent) for event in evidence.health("runtime")):
+        return []
+    windows = [
+        window
+        for window in evidence.unhealthy_windows("runtime")
+        if window.start <= failed.at_ms <= window.end
+    ]
+    return [
+        gone
+        for gone in evidence.exits("runtime")
+        if any(window.start <= gone.at_ms <= window.end for window in windows)
+    ]
 
 
 def _runtime_code(failed: TaskChanged) -> str | None:

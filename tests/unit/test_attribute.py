@@ -809,3 +809,23 @@ def test_all_stuck_tasks_are_evidence_of_one_cause() -> None:
 def test_an_engine_that_asks_to_try_again_is_named_once() -> None:
     put_off = t.EngineUnavailable(event_id="later", stage_id="s", http_status=502, message="m")
     assert names(put_off, put_off, ended("succeeded")) == ["engine/unavailable/certain"]
+
+
+def test_an_end_that_is_reported_after_the_failure_of_a_task_is_named() -> None:
+    events: list[t.EvidenceEvent] = [
+        silent("runtime", 219), failed(LOST, at_ms=415), exited("runtime", 1209),
+        ready("runtime", 2112), healthy("runtime", 2364), ended("succeeded"),
+    ]  # fmt: skip
+    assert [f"{c.name}/{c.confidence}" for c in attribute(events)] == [
+        "runtime/handle_lost/certain"
+    ]
+
+
+def test_an_end_after_the_silence_does_not_explain_an_earlier_failure() -> None:
+    events: list[t.EvidenceEvent] = [
+        silent("runtime", 219), failed(LOST, at_ms=415), healthy("runtime", 600),
+        exited("runtime", 5000), ended("succeeded"),
+    ]  # fmt: skip
+    assert "runtime/handle_lost/certain" not in [
+        f"{c.name}/{c.confidence}" for c in attribute(events)
+    ]
