@@ -304,8 +304,8 @@ def _runtime(evidence: Evidence) -> Iterator[Attribution]:
 
 def _ends_seen_late(evidence: Evidence, failed: TaskChanged) -> list[ServiceExited]:
     """The ends of the runtime's process in the time of its silence in which the task failed. A busy
-    engine of containers reports an end later than the health check sees the silence. Another problem that
-    the check saw explains the failure by itself."""
+    engine of containers reports an end later than the health check sees the silence. Another problem
+    that the check saw explains the failure by itself."""
     if any(not isinstance(event, ServiceSilent) for event in evidence.health("runtime")):
         return []
     windows = [
