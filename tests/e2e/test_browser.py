@@ -215,6 +215,7 @@ def _behind_no_guard(stack: ExitStack, handle: Callable[[Request], Response]) ->
 def _visit(browser: str, page: str, attacker: Attacker, folder: Path) -> None:
     command = [
         browser, "--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run",
+        "--disable-dev-shm-usage",
         f"--user-data-dir={folder / 'profile'}", f"--host-resolver-rules=MAP {NAME} 127.0.0.1", page,
     ]  # fmt: skip
     with (folder / "browser.log").open("wb") as log:
