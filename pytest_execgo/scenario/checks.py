@@ -15,8 +15,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import jsonschema
-
 from pytest_execgo.files.reading import FileProblem, read_bounded
 from pytest_execgo.files.workspace import LARGEST_FILE, sha256_inside
 from pytest_execgo.models.document import read_data
@@ -24,6 +22,7 @@ from pytest_execgo.models.events import CheckEvaluated
 from pytest_execgo.models.path import PathError, search
 from pytest_execgo.models.plan import StandardPlan
 from pytest_execgo.models.shorten import shortened
+from pytest_execgo.scenario.conformity import SchemaFailure, nonconformity
 from pytest_execgo.scenario.manifest import (
     FileCheck,
     JsonSchemaCheck,
@@ -180,23 +179,14 @@ def _json_schema(check: JsonSchemaCheck, scenario: Scenario, view: TrialView) ->
         return _Finding(False, f"task {check.task} has no result: it was never submitted")
     got = view.value(check.task, check.path)
     schema = read_data(scenario.folder / check.schema_file)
-    with Matcher() as matcher:
-        validator = _bounded(jsonschema.validators.validator_for(schema), matcher)(schema)
-        error = jsonschema.exceptions.best_match(validator.iter_errors(got))
+    try:
+        error = nonconformity(schema, got)
+    except SchemaFailure as failure:
+        return _Finding(False, f"{check.schema_file} cannot be used: {failure}", raised=True)
     if error is None:
         return _Finding(True, f"task {check.task}: {check.path} matches {check.schema_file}")
-    message = f"task {check.task}: {check.path}: at {error.json_path}: {error.message[:300]}"
+    message = f"task {check.task}: {check.path}: at {error.path}: {error.message}"
     return _Finding(False, message, check.schema_file, got)
-
-
-def _bounded(validator: Any, matcher: Matcher) -> Any:
-    """A class of validators that matches the regular expressions of ``pattern`` within limits."""
-
-    def pattern(instance: Any, expected: str, got: Any, schema: Any) -> Iterator[Any]:
-        if isinstance(got, str) and not matcher.found(expected, got):
-            yield jsonschema.ValidationError(f"{got!r} does not match {expected!r}")
-
-    return jsonschema.validators.extend(validator, {"pattern": pattern})  # type: ignore[no-untyped-call]
 
 
 def _file(check: FileCheck, scenario: Scenario, view: TrialView) -> _Finding:

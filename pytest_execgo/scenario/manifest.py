@@ -274,7 +274,10 @@ def _inspect_schema(path: Path) -> None:
     schema = read_data(path)
     try:
         jsonschema.validators.validator_for(schema).check_schema(schema)
-    except (jsonschema.SchemaError, TypeError, AttributeError) as error:
+    except RecursionError:
+        raise UsageError(f"{shown(path)}: not a JSON Schema: it is nested too deeply") from None
+    except (jsonschema.SchemaError, TypeError, AttributeError, OverflowError) as error:
+        # An expression such as a{99999999999} overflows.
         reason = getattr(error, "message", str(error)).splitlines()[0]
         raise UsageError(f"{shown(path)}: not a JSON Schema: {reason}") from None
 
