@@ -1,53 +1,63 @@
 """The ways in which a key can be written in a text: as it is, escaped in JSON, percent-encoded, or as a
-part of a text in base64."""
+part of a text in base64 or hexadecimal digits, also over several lines."""
 
 from __future__ import annotations
 
 import base64
 import re
-from urllib.parse import unquote
+from collections.abc import Iterator
 
-# Escapes of JSON, also of JSON inside of a string of JSON, which doubles the backslashes.
-_ESCAPE = re.compile(r"\\+(?:u00([2-7][0-9a-fA-F])|([/\"]))?")
-_PERCENT = r"(?:%|\\+u0025)(?:25)*"
+from pytest_execgo.adapter.decoded import Origins, decoded, without_breaks
 
 
 class KeySpellings:
     """Finds and replaces ``key``, ASCII text, in all its spellings."""
 
     def __init__(self, key: str) -> None:
-        self._plain = [_plain(spelling) for spelling in (key, *_base64(key))]
-        spellings = "|".join(map(_pattern, (key, *_base64(key))))
-        self._pattern = re.compile(spellings)
+        self._plain = decoded(key)
+        self._encoded = [*_base64(key), *_hexadecimal(key)]
 
     def is_in(self, text: str) -> bool:
         """Whether ``text`` contains the key."""
-        plain = _plain(text)
-        return any(spelling in plain for spelling in self._plain)
+        plain = decoded(text)
+        if self._plain in plain:
+            return True
+        plain = without_breaks(plain)
+        return any(spelling in plain for spelling in self._encoded)
 
     def spans(self, text: str) -> list[tuple[int, int]]:
-        """Begin and end of each spelling in ``text``."""
+        """Begin and end of each spelling in ``text``, in order, apart from each other."""
+        # The fast search first: nearly no text contains the key.
         if not self.is_in(text):
             return []
-        return [found.span() for found in self._pattern.finditer(text)]
+        apart: list[tuple[int, int]] = []
+        for begin, end in sorted(self._found(text)):
+            if apart and begin < apart[-1][1]:
+                apart[-1] = (apart[-1][0], max(end, apart[-1][1]))
+            else:
+                apart.append((begin, end))
+        return apart
 
     def replaced(self, text: str, mark: str) -> str:
         """``text`` with ``mark`` for each spelling of the key."""
-        # The fast search first: nearly no text contains the key.
-        return self._pattern.sub(mark, text) if self.is_in(text) else text
+        parts, done = [], 0
+        for begin, end in self.spans(text):
+            parts += [text[done:begin], mark]
+            done = end
+        return "".join([*parts, text[done:]])
+
+    def _found(self, text: str) -> Iterator[tuple[int, int]]:
+        origins = Origins()
+        plain = decoded(text, origins.substitute)
+        yield from _all(plain, [self._plain], origins)
+        plain = without_breaks(plain, origins.substitute)
+        yield from _all(plain, self._encoded, origins)
 
 
-def _plain(text: str) -> str:
-    if "\\" in text:
-        text = _ESCAPE.sub(_unescaped, text)
-    for _ in range(2):
-        if "%" in text:
-            text = unquote(text)
-    return text
-
-
-def _unescaped(found: re.Match[str]) -> str:
-    return chr(int(found[1], 16)) if found[1] else found[2] or "\\"
+def _all(text: str, spellings: list[str], origins: Origins) -> Iterator[tuple[int, int]]:
+    for spelling in spellings:
+        for found in re.finditer(re.escape(spelling), text):
+            yield origins.of(*found.span())
 
 
 def _base64(key: str) -> list[str]:
@@ -65,11 +75,6 @@ def _base64(key: str) -> list[str]:
 _URL_SAFE = str.maketrans("+/", "-_")
 
 
-def _pattern(spelling: str) -> str:
-    return "".join(map(_any_spelling, spelling))
-
-
-def _any_spelling(char: str) -> str:
-    code = "".join(f"[{c}{c.upper()}]" if c.isalpha() else c for c in f"{ord(char):02x}")
-    escaped = r"\\+" if char == "\\" else rf"\\*{re.escape(char)}" if char in '/"' else None
-    return rf"(?:{escaped or re.escape(char)}|\\+u00{code}|{_PERCENT}{code})"
+def _hexadecimal(key: str) -> list[str]:
+    digits = key.encode().hex()
+    return [digits, digits.upper()]
