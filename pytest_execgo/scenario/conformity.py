@@ -34,7 +34,15 @@ _SLOW = {
 }
 _SMALL = 1_000_000
 """Lengths of schema and value as JSON, multiplied: one part of the schema may apply to each item."""
-_NEEDS = ("jsonschema", "jsonschema_specifications", "referencing", "rpds", "attr", "attrs")
+_NEEDS = (
+    "jsonschema",
+    "jsonschema_specifications",
+    "referencing",
+    "rpds",
+    "attr",
+    "attrs",
+    "typing_extensions",
+)
 # Python may need them to start.
 _VARIABLES = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 

@@ -12,6 +12,7 @@ import sys
 from typing import Any
 
 import jsonschema
+import referencing
 
 NO_MEMORY = 3
 """Exit status of this process if the memory that it may use is not enough."""
@@ -22,7 +23,9 @@ LONGEST_MESSAGE = 300
 def evaluated(schema: Any, value: Any) -> dict[str, str]:
     """The object to write, for one schema and one value."""
     try:
-        validator = jsonschema.validators.validator_for(schema)(schema)
+        # Without a registry, jsonschema loads other documents over the network.
+        known = referencing.Registry()
+        validator = jsonschema.validators.validator_for(schema)(schema, registry=known)
         error = jsonschema.exceptions.best_match(validator.iter_errors(value))
     except MemoryError:
         raise

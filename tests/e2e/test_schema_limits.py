@@ -13,6 +13,7 @@ import pytest
 import yaml
 from freezegun import freeze_time
 
+from pytest_execgo.emulators.httpd import Request, Response, json_response
 from pytest_execgo.models.events import CheckEvaluated
 from pytest_execgo.models.plan import StandardPlan
 from pytest_execgo.scenario import conformity
@@ -20,6 +21,7 @@ from pytest_execgo.scenario.checks import TrialView, evaluate
 from pytest_execgo.scenario.conformity import is_fast
 from pytest_execgo.scenario.manifest import load_scenario
 from pytest_execgo.system import child
+from tests.endpoints import serving
 
 PLAN = StandardPlan.model_validate({"plan_id": "p", "scenario_id": "demo", "stages": []})
 CATASTROPHIC = "(a+)+$"
@@ -157,6 +159,20 @@ def test_a_schema_that_cannot_be_used_is_an_error_of_the_scenario(
     assert event.message.startswith("schema.json cannot be used: ")
     assert reason in event.message
     assert len(event.message) < 500
+
+
+def test_a_reference_to_another_document_is_not_loaded(tmp_path: Path) -> None:
+    asked: list[Request] = []
+
+    def answer(request: Request) -> Response:
+        asked.append(request)
+        return json_response({})
+
+    with serving(answer) as url:
+        event = check(tmp_path, {"$ref": f"{url}/schema.json"}, 1)
+    assert event.raised
+    assert "Unresolvable" in event.message
+    assert not asked
 
 
 @pytest.mark.usefixtures("impatient")
