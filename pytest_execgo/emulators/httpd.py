@@ -9,6 +9,7 @@ from __future__ import annotations
 import _thread
 import json
 import os
+import re
 import signal
 import socket
 import socketserver
@@ -16,6 +17,7 @@ import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import unquote
@@ -119,6 +121,8 @@ class _RefusedError(Exception):
         self.status, self.reason = status, reason
 
 
+_FOLD = re.compile(r"\r?\n[ \t]+")
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _LINE_BYTES = 4096
 _MAX_TRAILERS = 100
 
@@ -135,6 +139,15 @@ def _number(text: str, base: int, before: int) -> int:
     if len(text) > 16 or before + int(text, base) > MAX_BODY_BYTES:
         raise _RefusedError(413, f"the body is longer than {MAX_BODY_BYTES} bytes")
     return int(text, base)
+
+
+def _unfolded(value: str) -> str:
+    """The value of a header in one line; raises :class:`_RefusedError` for control characters, which an
+    answer that repeats the value would send on."""
+    value = _FOLD.sub(" ", value)
+    if _CONTROL.search(value):
+        raise _RefusedError(400, "malformed header: a value holds a control character")
+    return value
 
 
 class _Exchange(BaseHTTPRequestHandler):
@@ -162,7 +175,7 @@ class _Exchange(BaseHTTPRequestHandler):
 
     def _read_request(self) -> Request:
         """Raises :class:`_RefusedError` for a request that is malformed, too long or not wanted."""
-        headers = {name.lower(): value for name, value in self.headers.items()}
+        headers = {name.lower(): _unfolded(value) for name, value in self.headers.items()}
         if reason := refusal(headers):
             raise _RefusedError(403, reason)
         if not self.path.startswith("/"):
@@ -239,6 +252,22 @@ class _Exchange(BaseHTTPRequestHandler):
         if len(body) < size:
             raise _RefusedError(400, f"the body ends after {len(body)} of {size} bytes")
         return body
+
+    def parse_request(self) -> bool:
+        """Refuse what HTTP/1.0 does not allow: a request without a version, which gets no status."""
+        if not super().parse_request():
+            return False
+        if self.request_version == "HTTP/0.9":
+            self.send_error(400, "malformed request line: it ends without HTTP/1.1")
+            return False
+        return True
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """Refuse a request that is not HTTP, or has a method that no handler knows."""
+        # A request line that could not be read leaves the version of HTTP/0.9, which has no status.
+        self.request_version, self.close_connection = "HTTP/1.1", True
+        self.command = self.command or "GET"
+        self._send(json_response({"error": message or HTTPStatus(code).phrase}, code))
 
     do_GET = do_POST = do_DELETE = do_PUT = do_PATCH = do_HEAD = do_OPTIONS = _answer
 

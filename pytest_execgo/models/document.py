@@ -67,6 +67,7 @@ def free_name(name: str) -> str:
 
 M = TypeVar("M", bound=BaseModel)
 # Lines say more than the number of a character in a file.
+_VERSION = re.compile("[0-9]{1,9}")
 _CHARACTER = re.compile(r" at character \d+(?=\)$)")
 
 
@@ -182,14 +183,14 @@ def _check_version(model: type[BaseModel], data: dict[Any, Any], source: str) ->
         )
     if version == SCHEMA_VERSION:
         return
-    number = str(version)
-    if number.isdigit() and int(number) > int(SCHEMA_VERSION):
+    number = str(version) if isinstance(version, (str, int)) else ""
+    if _VERSION.fullmatch(number) and int(number) > int(SCHEMA_VERSION):
         raise UsageError(
-            f"{source}: schema_version {version!r} is newer than this pytest-execgo reads "
+            f"{source}: schema_version {show(version)} is newer than this pytest-execgo reads "
             f'("{SCHEMA_VERSION}"); upgrade it with: pip install -U pytest-execgo'
         )
     raise UsageError(
-        f'{source}: schema_version must be the string "{SCHEMA_VERSION}", got {version!r}'
+        f'{source}: schema_version must be the string "{SCHEMA_VERSION}", got {show(version)}'
     )
 
 

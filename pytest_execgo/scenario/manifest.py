@@ -23,7 +23,7 @@ from pytest_execgo.models.document import (
     read_text,
     shown,
 )
-from pytest_execgo.models.messages import line_of, split_path
+from pytest_execgo.models.messages import line_of, show, split_path
 from pytest_execgo.models.path import check_path
 from pytest_execgo.models.plan import StandardPlan, inside_workspace
 from pytest_execgo.models.plan_rules import plan_problems
@@ -270,8 +270,26 @@ def _inspect(path: Path, key: str, check: Any, plan: StandardPlan | None) -> Non
         _inspect_callable(path, key, check.callable)
 
 
+_VERSIONS = (
+    "https://json-schema.org/draft/2020-12/schema",
+    "https://json-schema.org/draft/2019-09/schema",
+    *(f"http://json-schema.org/draft-0{number}/schema#" for number in (7, 6, 4, 3)),
+)
+
+
+def _is_known(schema: dict[str, Any]) -> bool:
+    """Whether the validator of ``$schema`` is known."""
+    return jsonschema.validators.validator_for(schema, default=None) is not None  # type: ignore[arg-type]
+
+
 def _inspect_schema(path: Path) -> None:
     schema = read_data(path)
+    named = schema.get("$schema") if isinstance(schema, dict) else None
+    if named is not None and not (isinstance(named, str) and _is_known(schema)):
+        raise UsageError(
+            f"{shown(path)}: $schema: unknown version of JSON Schema {show(named)} (allowed: "
+            f"{', '.join(_VERSIONS)})"
+        )
     try:
         jsonschema.validators.validator_for(schema).check_schema(schema)
     except RecursionError:

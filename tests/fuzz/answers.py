@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from collections.abc import Callable, Iterable
 from itertools import chain, repeat
 from random import Random
 from typing import Any
 
+from tests.fuzz.mutations import TIMES, changed, damaged
 from tests.hostile import http
 
 Pieces = Iterable[bytes]
 Drip = Callable[[bytes], Pieces]
 
-_TIMES = (
-    "2026-01-01T00:00:00Z", "2026-01-01", "2026-01-01T00:00:00", "0001-01-01T00:00:00+23:59",
-    "9999-12-31T23:59:59.999999999-23:59", "9999-12-31T23:59:59Z", "", "now", "+10000-01-01T00:00:00Z",
-)  # fmt: skip
-_VALUES: tuple[Any, ...] = (
-    None, True, False, 0, -1, 1.5, 2**31, 2**63, -(2**64), 10**300, 1e308, "", "x", "\x00", "\ud800",
-    "\x1b[2J", "\u2028::error::x", "</details><script>", "1", "success", "x" * 100_000, [], {}, [[]],
-    [None] * 1000, {"": {}}, {"code": 1}, {"details": {"raw_error_code": []}}, "runtime submit returned",
-    *_TIMES,
-)  # fmt: skip
 _TEXTS = (
     "NaN", "-Infinity", "1e999", "9" * 5000, "[" * 5000, '{"a":' * 5000, '"\\ud800"', "\ufeff{}", "",
     "nul", '{"id": "a", "id": "b"}', "[" + "[]," * 400_000 + "1]", "\\" * 1000, '"' * 100_000,
@@ -78,7 +68,7 @@ class HostileAnswers:
             return {"requests": [entry]}
         status = self._rng.choice(["success", "success", "success", "failed", "running", "skipped"])
         error = {"code": "exit", "message": "no", "source": "execgo-runtime", "details": {}}
-        times = {"started_at": _TIMES[0], "finished_at": _TIMES[0], "duration_ms": 3, "attempt": 1}
+        times = {"started_at": TIMES[0], "finished_at": TIMES[0], "duration_ms": 3, "attempt": 1}
         return {
             "id": path.rpartition("/")[2],
             "type": "noop",
@@ -88,45 +78,16 @@ class HostileAnswers:
             "result": {"stdout": '{"list": [1, 2, 3]}', "n": 3},
             "runtime": {"status": status, "error": error if status == "failed" else None, **times},
             "error": "no" if status == "failed" else None,
-            "created_at": _TIMES[0],
-            "updated_at": _TIMES[0],
+            "created_at": TIMES[0],
+            "updated_at": TIMES[0],
             "version": "v1.0.0",
         }
 
     def _changed_value(self, valid: Any, status: str) -> Pieces:
-        document = copy.deepcopy(valid)
-        for _ in range(self._rng.randint(1, 3)):
-            self._change(document)
-        return [http(document, status)]
-
-    def _change(self, node: Any) -> None:
-        while True:
-            keys = list(node) if isinstance(node, dict) else list(range(len(node)))
-            if not keys:
-                return
-            key = self._rng.choice(keys)
-            inner = node[key]
-            if isinstance(inner, (dict, list)) and inner and self._rng.random() < 0.7:
-                node = inner
-                continue
-            if isinstance(node, dict) and self._rng.random() < 0.15:
-                del node[key]
-            else:
-                node[key] = self._rng.choice(_VALUES)
-            return
+        return [http(changed(self._rng, valid), status)]
 
     def _damaged_bytes(self, valid: Any, status: str) -> Pieces:
-        content = bytearray(http(valid, status))
-        for _ in range(self._rng.randint(1, 8)):
-            where = self._rng.randrange(len(content))
-            how = self._rng.randrange(3)
-            if how == 0:
-                content[where] = self._rng.randrange(256)
-            elif how == 1:
-                del content[where : where + self._rng.randint(1, 40)]
-            else:
-                content[where:where] = self._rng.randbytes(self._rng.randint(1, 20))
-        return [bytes(content)]
+        return [damaged(self._rng, http(valid, status))]
 
     def _unusual_head(self, valid: Any, status: str) -> Pieces:
         headers = self._rng.sample(_HEADERS, self._rng.randint(0, 3))

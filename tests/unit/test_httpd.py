@@ -236,3 +236,35 @@ def test_a_token_is_removed_from_the_environment(monkeypatch: pytest.MonkeyPatch
 def test_launcher_and_services_agree_on_the_names() -> None:
     names = (embedded.ACCESS_HEADER, embedded.OWN_TOKEN, embedded.RUNTIME_TOKEN)
     assert names == (guard.ACCESS_HEADER, guard.OWN_TOKEN, guard.RUNTIME_TOKEN)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"GET /x",
+        b"GET",
+        b"\x16\x03\x01",
+        b"GET /x HTTP/9.9.9",
+        b"GET /x HTTP/1.1 x",
+        b"BREW /x HTTP/1.1",
+    ],
+    ids=readable,
+)
+def test_a_malformed_request_line_gets_a_status_and_json(server: httpd.Server, line: bytes) -> None:
+    answer = exchange(server, line + b"\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 ")
+    assert 400 <= status_of(answer) < 600
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"]
+
+
+@pytest.mark.parametrize("value", ["a\x1b[2J", "a\x00", "a\x7f"], ids=readable)
+def test_a_control_character_in_a_header_is_refused(
+    server: httpd.Server, seen: list[httpd.Request], value: str
+) -> None:
+    assert status_of(exchange(server, request(f"X-Trace-Id: {value}", method="GET"))) == 400
+    assert seen == []
+
+
+def test_a_folded_header_is_one_line(server: httpd.Server, seen: list[httpd.Request]) -> None:
+    assert status_of(exchange(server, request("X-Trace-Id: a", " b", "\tc", method="GET"))) == 200
+    assert seen[0].headers["x-trace-id"] == "a b c"

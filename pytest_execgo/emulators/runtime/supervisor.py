@@ -140,9 +140,15 @@ class Supervisor:
             if "\0" in submission.workspace_subdir:
                 text = "io error: file name contained an unexpected NUL byte"
                 raise RequestError(500, "internal", text)
-            (folder / "workspace" / submission.workspace_subdir).mkdir(parents=True, exist_ok=True)
+            try:
+                workspace = folder / "workspace" / submission.workspace_subdir
+                workspace.mkdir(parents=True, exist_ok=True)
+                _write(folder / "request.json", asdict(submission))
+            except OSError as error:
+                # For example an id or a subfolder with more than 255 bytes.
+                text = f"io error: {error.strerror} (os error {error.errno})"
+                raise RequestError(500, "internal", text) from None
             task = RuntimeTask(submission, folder, stamp(), stamp())
-            _write(folder / "request.json", asdict(submission))
             self._tasks[submission.task_id] = task
             for event in ("submitted", "accepted"):
                 self._note(task, event)
