@@ -16,11 +16,29 @@ def shortened(value: Any, limit: int) -> Any:
     Long strings keep their begin and end, long lists and objects their first members, and each says how
     much was left out. If that is still too long, the result is the begin of the JSON text.
     """
-    if _length(value) <= limit:
+    if not _surely_longer(value, limit) and _length(value) <= limit:
         return value
     cut = _cut(value, _MOST_LEVELS)
     text = json.dumps(cut, ensure_ascii=False, default=str)
     return cut if len(text) <= limit else text[:limit] + _note(len(text) - limit, "characters")
+
+
+def _surely_longer(value: Any, limit: int) -> bool:
+    """Whether the strings and commas alone make ``value`` longer than ``limit``. So the text of a huge
+    value, which needs several times its memory, is not built only to be counted."""
+    rest: list[Any] = [value]
+    while rest and limit >= 0:
+        one = rest.pop()
+        if isinstance(one, str):
+            limit -= len(one)
+        elif isinstance(one, dict):
+            limit -= len(one)
+            rest += one
+            rest += one.values()
+        elif isinstance(one, (list, tuple)):
+            limit -= len(one)
+            rest += one
+    return limit < 0
 
 
 def _length(value: Any) -> int:

@@ -32,8 +32,9 @@ from pytest_execgo.runner.collaborators import Collaborators, TrialTasks
 from pytest_execgo.runner.engine import RestartWatch
 from pytest_execgo.runner.stage import StageRun
 
-CLEAN_UP_SECONDS = 1.0
-"""All requests of cleaning up have this much time together."""
+CLEAN_UP_SECONDS = 0.7
+"""All requests of cleaning up have this much time together. With the last look at the tasks, which may
+take 1 s, a trial ends within 2 s of its deadline, whatever ExecGo does."""
 Results = Mapping[str, dict[str, Any]]
 """Plan task ids, and the tasks as ExecGo last returned them."""
 

@@ -1,4 +1,4 @@
-"""Random answers of a hostile ExecGo: valid ones, valid ones that were damaged, and garbage."""
+"""Random answers of a hostile ExecGo, runtime or model: valid ones, damaged ones, and garbage."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from tests.hostile import http
 
 Pieces = Iterable[bytes]
 Drip = Callable[[bytes], Pieces]
+Honest = Callable[[Random, str, str], tuple[dict[str, Any], str]]
+"""From method and path of a request to the JSON body and the status of an honest answer."""
 
 _TEXTS = (
     "NaN", "-Infinity", "1e999", "9" * 5000, "[" * 5000, '{"a":' * 5000, '"\\ud800"', "\ufeff{}", "",
@@ -39,11 +41,76 @@ _HEADERS = (
 )  # fmt: skip
 
 
-class HostileAnswers:
-    """Answers to the requests of one trial, all drawn from ``rng``."""
+def of_execgo(rng: Random, method: str, path: str) -> tuple[dict[str, Any], str]:
+    """What ExecGo or fixtures would answer."""
+    if method == "POST":
+        return {"accepted": 1, "task_ids": ["a"]}, "202 Accepted"
+    if "__control" in path:
+        entry = {"at": 1.0, "method": "GET", "path": "/", "status": 200, "duration_ms": 1}
+        return {"requests": [entry]}, "200 OK"
+    status = rng.choice(["success", "success", "success", "failed", "running", "skipped"])
+    error = {"code": "exit", "message": "no", "source": "execgo-runtime", "details": {}}
+    times = {"started_at": TIMES[0], "finished_at": TIMES[0], "duration_ms": 3, "attempt": 1}
+    task = {
+        "id": path.rpartition("/")[2],
+        "type": "noop",
+        "status": status,
+        "run_status": status,
+        "handle_id": "h",
+        "result": {"stdout": '{"list": [1, 2, 3]}', "n": 3},
+        "runtime": {"status": status, "error": error if status == "failed" else None, **times},
+        "error": "no" if status == "failed" else None,
+        "created_at": TIMES[0],
+        "updated_at": TIMES[0],
+        "version": "v1.0.0",
+    }
+    return task, "200 OK"
 
-    def __init__(self, rng: Random, drip: Drip, honesty: float = 0.5) -> None:
+
+def of_runtime(rng: Random, method: str, path: str) -> tuple[dict[str, Any], str]:
+    """What a runtime would answer to ExecGo."""
+    if method == "POST":
+        return {"task_id": "a", "handle_id": "h", "status": "accepted"}, "200 OK"
+    status = rng.choice(["success", "success", "failed", "cancelled", "running", "accepted"])
+    error = {"code": "exit_nonzero", "message": "no", "details": {"exit_code": 1}}
+    task = {
+        "task_id": "a",
+        "handle_id": "h",
+        "status": status,
+        "stdout": '{"list": [1, 2, 3]}',
+        "n": 3,
+        "started_at": TIMES[0],
+        "finished_at": TIMES[0],
+        "duration_ms": 3,
+        "error": error if status == "failed" else None,
+    }
+    return task, "200 OK"
+
+
+def of_model(rng: Random, method: str, path: str) -> tuple[dict[str, Any], str]:
+    """What the endpoint of a model would answer: mostly a plan, often one that breaks rules."""
+    task = {"id": "greet", "type": "noop", "params": {"x": "y"}}
+    policy = {"deadline_ms": 500}
+    stage = {"stage_id": "s", "task_graph": {"tasks": [task]}, "submit_policy": policy}
+    plan = {"stages": [stage]}
+    text = json.dumps(changed(rng, plan) if rng.random() < 0.5 else plan)
+    message = {"role": "assistant", "content": text, "tool_calls": None}
+    choice = {"index": 0, "message": message, "finish_reason": "stop"}
+    used = {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7}
+    if rng.random() < 0.1:
+        return {"error": {"message": "no", "type": "x", "code": "y"}}, "429 Too Many Requests"
+    return {"id": "c", "object": "chat.completion", "choices": [choice], "usage": used}, "200 OK"
+
+
+class HostileAnswers:
+    """Answers to the requests of one trial, all drawn from ``rng``. ``valid`` makes what an honest
+    service would answer; ``honesty`` is how often that is the answer."""
+
+    def __init__(
+        self, rng: Random, drip: Drip, honesty: float = 0.5, valid: Honest | None = None
+    ) -> None:
         self._rng, self._drip, self._honesty = rng, drip, honesty
+        self._valid = valid or of_execgo
         self._attacks = (
             self._changed_value, self._changed_value, self._changed_value, self._damaged_bytes,
             self._damaged_bytes, self._unusual_head, self._unusual_head, self._unusual_text,
@@ -53,35 +120,10 @@ class HostileAnswers:
 
     def answer(self, method: str, path: str) -> Pieces:
         """The pieces of the answer to one request."""
-        valid = self._valid(method, path)
-        status = "202 Accepted" if method == "POST" else "200 OK"
+        valid, status = self._valid(self._rng, method, path)
         if self._rng.random() < self._honesty:
             return [http(valid, status)]
         return self._rng.choice(self._attacks)(valid, status)
-
-    def _valid(self, method: str, path: str) -> dict[str, Any]:
-        """What ExecGo or fixtures would answer."""
-        if method == "POST":
-            return {"accepted": 1, "task_ids": ["a"]}
-        if "__control" in path:
-            entry = {"at": 1.0, "method": "GET", "path": "/", "status": 200, "duration_ms": 1}
-            return {"requests": [entry]}
-        status = self._rng.choice(["success", "success", "success", "failed", "running", "skipped"])
-        error = {"code": "exit", "message": "no", "source": "execgo-runtime", "details": {}}
-        times = {"started_at": TIMES[0], "finished_at": TIMES[0], "duration_ms": 3, "attempt": 1}
-        return {
-            "id": path.rpartition("/")[2],
-            "type": "noop",
-            "status": status,
-            "run_status": status,
-            "handle_id": "h",
-            "result": {"stdout": '{"list": [1, 2, 3]}', "n": 3},
-            "runtime": {"status": status, "error": error if status == "failed" else None, **times},
-            "error": "no" if status == "failed" else None,
-            "created_at": TIMES[0],
-            "updated_at": TIMES[0],
-            "version": "v1.0.0",
-        }
 
     def _changed_value(self, valid: Any, status: str) -> Pieces:
         return [http(changed(self._rng, valid), status)]

@@ -9,17 +9,22 @@ from random import Random
 
 import pytest
 
-from pytest_execgo.scenario.manifest import load_scenario
 from tests.fuzz.answers import HostileAnswers
-from tests.fuzz.driver import FuzzResult, report, run_one
+from tests.fuzz.driver import PEERS, hostile_execgo, report
+from tests.fuzz.trials import FuzzResult
 
 ROOT = Path(__file__).parent.parent.parent
 
 
-def test_every_trial_against_a_hostile_execgo_ends_in_a_verdict_in_time() -> None:
+@pytest.mark.parametrize(("peer", "answers"), [("execgo", 100), ("runtime", 100), ("model", 40)])
+def test_every_trial_against_a_hostile_peer_ends_in_a_verdict_in_time(
+    peer: str, answers: int
+) -> None:
+    assert peer in PEERS
     # A process of its own, because its memory is measured.
     done = subprocess.run(
-        [sys.executable, "-m", "tests.fuzz.driver", "--answers", "100", "--seed", "7"],
+        [sys.executable, "-m", "tests.fuzz.driver", "--only", peer,
+         "--answers", str(answers), "--seed", "7"],
         cwd=ROOT, capture_output=True, text=True, check=False, timeout=120,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
@@ -36,7 +41,10 @@ def test_same_seed_gives_the_same_answers() -> None:
 
 
 def test_broken_promise_is_reported_with_its_seed(capsys: pytest.CaptureFixture[str]) -> None:
-    assert report([FuzzResult(3, 10, "raised", "Traceback ..."), FuzzResult(4, 5, "passed")]) == 1
+    assert (
+        report("execgo", [FuzzResult(3, 10, "raised", "Traceback ..."), FuzzResult(4, 5, "passed")])
+        == 1
+    )
     out = capsys.readouterr().out
     assert "seed 3: Traceback ..." in out
     assert "2 trials, 15 answers, 1 broken" in out
@@ -48,9 +56,7 @@ def test_exception_of_the_driver_is_a_broken_promise(
     def fail(*args: object) -> None:
         raise ZeroDivisionError
 
-    (tmp_path / "fuzz").mkdir()
-    manifest = tmp_path / "fuzz" / "scenario.yaml"
-    manifest.write_text('schema_version: "1"\nid: fuzz\nchecks: [{kind: file, path: x}]\n')
-    monkeypatch.setattr("tests.fuzz.driver.judge", fail)
-    result = run_one(1, load_scenario(manifest), tmp_path / "1")
-    assert "ZeroDivisionError" in result.problem
+    monkeypatch.setattr("tests.fuzz.trials.judge", fail)
+    (tmp_path / "1").mkdir()
+    with hostile_execgo(tmp_path) as fuzz:
+        assert "ZeroDivisionError" in fuzz.run_one(1, tmp_path / "1").problem

@@ -47,3 +47,16 @@ def test_a_deep_value_ends_with_a_note() -> None:
 )
 def test_the_result_is_never_much_longer_than_the_limit(value: Any) -> None:
     assert len(json.dumps(shortened(value, 10_000), ensure_ascii=False)) < 10_000 * 1.3
+
+
+@pytest.mark.parametrize(
+    "value", ["x" * 10_000, ["x"] * 10_000, {str(n): 1 for n in range(10_000)}, [[1] * 10_000]]
+)
+def test_the_text_of_a_huge_value_is_not_built_to_be_counted(
+    value: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(value: object) -> int:
+        raise AssertionError("the whole text is built")
+
+    monkeypatch.setattr("pytest_execgo.models.shorten._length", fail)
+    assert shortened(value, 5000) != value

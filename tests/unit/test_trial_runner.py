@@ -24,7 +24,7 @@ from pytest_execgo.models.plan import PlanStage, StandardPlan, plan_digest, plan
 from pytest_execgo.models.task import TaskGraph
 from pytest_execgo.runner.client import ProtocolError, Rejected
 from pytest_execgo.runner.clock import SystemClock
-from pytest_execgo.runner.trial import TrialIdentity, TrialOutcome, TrialRunner
+from pytest_execgo.runner.trial import CLEAN_UP_SECONDS, TrialIdentity, TrialOutcome, TrialRunner
 from tests.fakes import RunnerWorld, graph_of, plan_of, refused, stage_of
 
 IDENTITY = TrialIdentity(prefix="run", trial_id="demo-r0", cell_id="demo", seed=7)
@@ -428,7 +428,9 @@ def test_open_tasks_are_removed_and_named(trial: Trial) -> None:
     left = [(event.engine_task_id, event.status) for event in trial.recorder.of(LeftoverFound)]
     assert left == [("run.s.a", "running"), ("run.s.b", "running")]
     assert trial.engine.deleted == ["run.s.a", "run.s.b"]
-    assert [request.timeout for request in trial.engine.requests] == [pytest.approx(1)] * 4
+    assert [request.timeout for request in trial.engine.requests] == [
+        pytest.approx(CLEAN_UP_SECONDS)
+    ] * 4
 
 
 def test_task_that_ended_in_the_meantime_is_not_left(trial: Trial) -> None:

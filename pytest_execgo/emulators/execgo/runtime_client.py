@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from time import monotonic
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import SplitResult, urljoin, urlsplit
 
+from pytest_execgo.emulators.execgo.bounded_http import BoundedConnection, complete_body
 from pytest_execgo.emulators.execgo.gojson import JsonError, decode
 from pytest_execgo.emulators.execgo.graph import ABSENT, TaskSpec
 from pytest_execgo.emulators.execgo.outcome import Outcome, TaskAttempt, failure
@@ -37,6 +38,7 @@ KEPT_CODES = frozenset(
         "internal",
     ]
 )
+_TEXTS = ("task_id", "handle_id", "status")
 RETRYABLE_CODES = frozenset({"timeout", "external_failure", "resource_limit_exceeded"})
 
 
@@ -143,7 +145,8 @@ class RuntimeExecutor:
         """Poll once: the body, an outcome that ends the task, or ``None`` for "not found"."""
         try:
             status, body = self._request("GET", f"/api/v1/tasks/{handle}", None, None)
-        except (OSError, http.client.HTTPException):
+        except (OSError, http.client.HTTPException, UnicodeError):
+            # A handle that is not ASCII names no task.
             return None
         if status == 404:
             return None
@@ -155,12 +158,12 @@ class RuntimeExecutor:
             return outcome
         try:
             reply = json.loads(body)
-            if not isinstance(reply, dict):
+            if not isinstance(reply, dict) or not _is_text(reply, *_TEXTS):
                 return None
             for name in ("started_at", "finished_at"):
                 if reply.get(name) is not None:
                     datetime.fromisoformat(reply[name])
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, RecursionError):
             return None
         return reply
 
@@ -173,35 +176,48 @@ class RuntimeExecutor:
             timeout = max(0.001, min(timeout, remaining))
         body = None if payload is None else json.dumps(payload, sort_keys=True).encode()
         host, target = self._host, self._prefix + path
+        # One deadline for all redirects, as for the client of Go.
+        deadline = monotonic() + timeout
         for _ in range(MAX_REDIRECTS):
-            status, answer, location = self._send(method, host, target, body, timeout)
+            status, answer, location = self._send(method, host, target, body, deadline)
             if status not in REDIRECTS or not location:
                 return status, answer
-            parts = urlsplit(urljoin(f"http://{host}{target}", location))
+            parts = _redirected(f"http://{host}{target}", location)
             host, target = parts.netloc, parts.path + (f"?{parts.query}" if parts.query else "")
             if status not in (307, 308):
                 method, body = "GET", None
         raise http.client.HTTPException(f"stopped after {MAX_REDIRECTS} redirects")
 
     def _send(
-        self, method: str, host: str, target: str, body: bytes | None, timeout: float
+        self, method: str, host: str, target: str, body: bytes | None, deadline: float
     ) -> tuple[int, bytes, str]:
         # The runtime may have closed an idle connection. A GET is then repeated on a new connection.
         # A POST always uses a new connection, because a repeated POST could reach the runtime twice.
-        kept = method == "GET" and host == self._host and self._kept(timeout)
+        kept = method == "GET" and host == self._host and self._kept(deadline)
         if kept:
             try:
                 return self._exchange(kept, method, target, body)
             except (ConnectionError, http.client.HTTPException):
                 kept.close()
-        fresh = http.client.HTTPConnection(host, timeout=timeout)
-        if host == self._host:
+        fresh = BoundedConnection(host, deadline)
+        own = host == self._host
+        if own:
+            self.close()
             self._local.connection = fresh
+        complete = False
         try:
-            return self._exchange(fresh, method, target, body)
-        except (OSError, http.client.HTTPException):
-            fresh.close()
-            raise
+            answer = self._exchange(fresh, method, target, body)
+            complete = True
+            return answer
+        finally:
+            if not (own and complete):
+                fresh.close()
+
+    def close(self) -> None:
+        """Close the connection that this thread keeps open."""
+        kept: BoundedConnection | None = getattr(self._local, "connection", None)
+        if kept is not None:
+            kept.close()
 
     def _exchange(
         self,
@@ -216,14 +232,25 @@ class RuntimeExecutor:
             headers[ACCESS_HEADER] = self._settings.token
         connection.request(method, target, body, headers)
         reply = connection.getresponse()
-        return reply.status, reply.read(), reply.headers.get("Location", "")
+        with reply:
+            return reply.status, complete_body(reply), reply.headers.get("Location", "")
 
-    def _kept(self, timeout: float) -> http.client.HTTPConnection | None:
-        kept: http.client.HTTPConnection | None = getattr(self._local, "connection", None)
+    def _kept(self, deadline: float) -> BoundedConnection | None:
+        kept: BoundedConnection | None = getattr(self._local, "connection", None)
         if kept is None or kept.sock is None:
             return None
-        kept.sock.settimeout(timeout)
+        kept.expect(deadline)
         return kept
+
+
+def _redirected(url: str, location: str) -> SplitResult:
+    """Where a redirect leads; raises :class:`http.client.HTTPException` for what is not a URL."""
+    try:
+        parts = urlsplit(urljoin(url, location))
+        (parts.netloc + parts.path + parts.query).encode("ascii")
+    except ValueError as error:
+        raise http.client.HTTPException(f"failed to parse Location header: {error}") from None
+    return parts
 
 
 def _refused(status: int, body: bytes) -> Outcome:
@@ -233,7 +260,7 @@ def _refused(status: int, body: bytes) -> Outcome:
     if text.strip():
         try:
             value = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             # The real engine keeps the plain text, and then cannot serialise the task. A JSON string
             # has the same content without that defect.
             value = text
@@ -258,6 +285,7 @@ def _error_object(value: Any) -> dict[str, Any] | None:
     code, message = error.get("code") or "", error.get("message") or ""
     if error is value and not code and not message:
         return None
+    code, message = (one if isinstance(one, str) else json.dumps(one) for one in (code, message))
     mapped = code if code in KEPT_CODES else "external_failure"
     details = {"raw_error_code": code, "details": error.get("details")}
     shown = failure(message, mapped, "execgo-runtime", retryable=code in RETRYABLE_CODES)
@@ -284,6 +312,11 @@ def _final(reply: dict[str, Any], status: str, run_status: str, handle: str) -> 
 
 def _times(reply: dict[str, Any]) -> dict[str, Any]:
     return {name: reply[name] for name in ("started_at", "finished_at") if reply.get(name)}
+
+
+def _is_text(reply: dict[str, Any], *names: str) -> bool:
+    """Whether members are text, null or absent."""
+    return all(isinstance(reply.get(name), (str, type(None))) for name in names)
 
 
 def _json_kind(value: Any) -> str:
