@@ -23,11 +23,16 @@ class UsageError(ExecgoError):
     """A mistake that the user can fix. ``str(error)`` says what, where, and what to do.
 
     Its text is one line of at most 2,000 characters, because it may quote a file: characters that cannot
-    be seen become escapes.
+    be seen become escapes. ``details`` are more lines, each treated in the same way, for the few errors
+    that quote the output of a program.
     """
 
-    def __init__(self, message: object) -> None:
-        super().__init__(_in_one_line(str(message)))
+    def __init__(self, message: object, details: Iterable[str] = ()) -> None:
+        super().__init__("\n".join(_in_one_line(str(line)) for line in (message, *details)))
+
+    def __reduce__(self) -> tuple[type[UsageError], tuple[str, list[str]]]:
+        message, *details = str(self).split("\n")
+        return type(self), (message, details)
 
 
 class ScenarioFailure(ExecgoError):

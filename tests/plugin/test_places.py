@@ -194,8 +194,9 @@ def test_what_is_printed_below_the_root_folder_works_there(
         "def test_own(execgo_run):\n    assert execgo_run('demo').verdict.status == 'passed'\n"
     )
     done = call(sub, "--execgo-matrix")
-    (record,) = (x.split()[1] for x in done.stdout.splitlines() if x.startswith("record"))
-    assert (sub / record / "result.json").is_file()
+    records = [x.split()[1] for x in done.stdout.splitlines() if x.startswith("record")]
+    assert len(records) == 1, done.stdout + done.stderr
+    assert (sub / records[0] / "result.json").is_file()
     call(sub, "../te sts/test_own.py")
     (trial,) = latest(pytester.path)["trials"]
     assert shlex.split(trial["rerun"])[1] == "../te sts/test_own.py::test_own"

@@ -141,7 +141,7 @@ class _Printed:
     def take(self, line: dict[str, Any]) -> None:
         """Take one message of the stream; raises :class:`UsageError` if it is an error."""
         if "error" in line:
-            raise UsageError(self._failure(str(line["error"])))
+            raise self._failure(str(line["error"]))
         for text in _COLOUR.sub("", str(line.get("stream") or "")).splitlines():
             if re.match(r"Step \d+/\d+ : ", text):
                 self._step = text.strip()
@@ -157,12 +157,12 @@ class _Printed:
             self._reported_at = now
             self._progress(f"  {now - self._began:6.1f} s  {self._step[:_SHOWN_COLUMNS]}")
 
-    def _failure(self, error: str) -> str:
+    def _failure(self, error: str) -> UsageError:
         words = error.strip()
         if "no space left on device" in words:
             words = explain(OSError(words))
-        lines = [f"{self._recipe.what} could not be built; {self._step[:_SHOWN_COLUMNS]}"]
-        lines += [f"  | {line}" for line in self._lines[-_SHOWN_LINES:]]
+        summary = f"{self._recipe.what} could not be built; {self._step[:_SHOWN_COLUMNS]}"
+        lines = [f"  | {line}" for line in self._lines[-_SHOWN_LINES:]]
         lines.append(f"  {' '.join(words.split())[:500]}")
         if "BuildKit" in words:
             lines.append(
@@ -171,7 +171,7 @@ class _Printed:
             lines.append("  docker buildx build --load -t NAME PATH, then …=container:NAME")
         elif not self._recipe.target:
             lines.append(f"  try it alone: docker build {self._recipe.context}")
-        return "\n".join(lines)
+        return UsageError(summary, lines)
 
 
 def _remove_superseded(recipe: Recipe, kept: str) -> None:
