@@ -1,9 +1,16 @@
-"""Waiting for conditions, and for the processes of a fleet to end."""
+"""Waiting for conditions, for the processes of a fleet to end, and services as processes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from time import monotonic, sleep
+from typing import Any
 
 import psutil
 
@@ -28,3 +35,28 @@ def processes_with(token: str) -> list[str]:
         if any(token in word for word in (*command, *environment.values())):
             found.append(" ".join(command))
     return found
+
+
+@contextmanager
+def started(module: str, folder: Path, *words: str, **environment: str) -> Iterator[dict[str, Any]]:
+    """The ready line of a service that runs in ``folder``."""
+    with subprocess.Popen(
+        [sys.executable, "-m", module, *words],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=os.environ | environment,
+    ) as process:
+        try:
+            assert process.stdout is not None
+            printed = []
+            for line in process.stdout:
+                printed.append(line)
+                if line.startswith('{"ready"'):
+                    break
+            else:
+                raise AssertionError("".join(printed))
+            yield json.loads(line)
+        finally:
+            process.terminate()

@@ -22,6 +22,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import unquote
 
+from pytest_execgo.emulators.below import end_below
 from pytest_execgo.emulators.guard import ACCESS_HEADER, has_token, refusal
 
 MAX_BODY_BYTES = 64 * 1024 * 1024
@@ -292,6 +293,11 @@ def log(event: str, **facts: Any) -> None:
     print(json.dumps({"event": event, **facts}, default=str), file=sys.stderr, flush=True)
 
 
+_ENDING_SECONDS = 2.0
+# The number of a signal otherwise.
+_END_OF_INPUT = b"\0"
+
+
 def run(
     name: str,
     version: str,
@@ -300,7 +306,11 @@ def run(
     exit_with_stdin: bool,
     on_stop: Callable[[], None] = lambda: None,
 ) -> int:
-    """Print the ready line, and serve until a signal or the end of input; returns the exit status."""
+    """Print the ready line, and serve until a signal or the end of input; returns the exit status.
+
+    The end of input means that the parent has ended. Then everything below this process is killed, too:
+    once this process has ended, nobody can tell that a daemon of a task belongs to it.
+    """
     # A pipe, not an Event: a signal that arrives just before the main thread waits, or that another
     # thread receives, does not end a wait on a lock. The service would never end.
     ended, end = os.pipe()
@@ -316,9 +326,11 @@ def run(
         threading.Thread(target=_watch_stdin, args=(end,), daemon=True).start()
     ready = {"ready": True, "service": name, "version": version, "url": server.url}
     print(json.dumps({**ready, "pid": os.getpid()}), flush=True)
-    os.read(ended, 1)
+    reason = os.read(ended, 1)
     server.socket.close()
     on_stop()
+    if reason == _END_OF_INPUT:
+        end_below(os.getpid(), _ENDING_SECONDS)
     return 0
 
 
@@ -329,4 +341,4 @@ def _watch_stdin(end: int) -> None:
             pass
     except OSError:
         pass
-    os.write(end, b"\0")
+    os.write(end, _END_OF_INPUT)

@@ -170,9 +170,7 @@ def _end_leftovers(fleet: Fleet, recorder: TimelineRecorder) -> bool:
     services = [s for s in fleet.services.values() if isinstance(s, ProcessService)]
     found = False
     for service in services:
-        if service.pid is None or not service.running():
-            continue
-        left = tree.remaining(service.pid, _LEFTOVER_SECONDS)
+        left = service.leftovers(_LEFTOVER_SECONDS)
         for process in left:
             found = True
             command = tree.command_of(process)

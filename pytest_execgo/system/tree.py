@@ -7,7 +7,7 @@ below one of ours was started by it or by one of its tasks, never by another pro
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -59,12 +59,28 @@ def _read(path: Path) -> str:
         return ""
 
 
-def remaining(pid: int, seconds: float) -> list[psutil.Process]:
-    """What is below ``pid`` after at most ``seconds``; returns at once if nothing is."""
+def remaining(
+    pid: int | None, seconds: float, orphans: Sequence[psutil.Process]
+) -> list[psutil.Process]:
+    """What is below ``pid`` (``None``: nothing), and of ``orphans`` and below them, after at most
+    ``seconds``; returns at once if nothing is."""
     deadline = monotonic() + seconds
-    while (found := descendants(pid)) and monotonic() < deadline:
+    while (
+        found := [*(descendants(pid) if pid else ()), *_living(orphans)]
+    ) and monotonic() < deadline:
         sleep(0.02)
     return found
+
+
+def _living(processes: Iterable[psutil.Process]) -> Iterator[psutil.Process]:
+    import psutil
+
+    for process in processes:
+        with suppress(psutil.Error):
+            # Not another process with the same id.
+            if process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+                yield process
+                yield from descendants(process.pid)
 
 
 def kill(processes: Iterable[psutil.Process]) -> None:

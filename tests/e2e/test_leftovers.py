@@ -99,6 +99,31 @@ def test_a_process_that_a_task_leaves_is_recorded_and_ended(
     assert session.fleet is not before, "a fleet in which something was left is replaced"
 
 
+@pytest.mark.parametrize("action", ["kill", "restart"])
+def test_what_outlives_a_service_ends_with_its_fleet(
+    make_scenario: ScenarioMaker, make_session: MakeSession, action: str
+) -> None:
+    # The task itself is adopted by the new runtime. Its daemon has no parent and no environment.
+    leaving(make_scenario, f"{WAYS['daemon'].replace('99', '97.25')}\nexec sleep 98.25")
+    when = {"phase": "runtime", "after": "task_running", "task": "leave", "delay_ms": 800}
+    make_scenario.chaos(
+        "ends",
+        expectation="measure",
+        faults=[{"action": action, "target": "runtime", "when": when}],
+    )
+    session = make_session()
+    session.run_cell("demo", framework="reference", chaos="ends")
+    left = [one for one in psutil.process_iter(["cmdline"]) if _sleeps(one)]
+    assert {one.info["cmdline"][1] for one in left} == {"97.25", "98.25"}
+    session.ensure_fleet()
+    for process in left:
+        await_end(process.pid)
+
+
+def _sleeps(process: psutil.Process) -> bool:
+    return process.info["cmdline"] in (["sleep", "97.25"], ["sleep", "98.25"])
+
+
 def test_a_child_in_the_background_works_until_the_trial_ends(
     make_scenario: ScenarioMaker, make_session: MakeSession
 ) -> None:

@@ -2,37 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 import requests
 
-
-@contextmanager
-def started(module: str, folder: Path, *words: str, **environment: str) -> Iterator[dict[str, Any]]:
-    """The ready line of a service that runs in ``folder``."""
-    with subprocess.Popen(
-        [sys.executable, "-m", module, *words],
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env=os.environ | environment,
-    ) as process:
-        try:
-            assert process.stdout is not None
-            line = process.stdout.readline()
-            assert line.startswith('{"ready"'), line
-            yield json.loads(line)
-        finally:
-            process.terminate()
+from tests.processes import started
 
 
 @pytest.mark.parametrize(

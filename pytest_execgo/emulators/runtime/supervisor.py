@@ -4,31 +4,29 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
-import subprocess
-import sys
 import threading
 from collections import Counter, deque
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
-from typing import Any, BinaryIO
+from typing import Any
 
 from pytest_execgo.emulators.httpd import log
-from pytest_execgo.emulators.runtime import documents
+from pytest_execgo.emulators.runtime import documents, task_process
 from pytest_execgo.emulators.runtime.documents import Settings
 from pytest_execgo.emulators.runtime.request import RequestError, Submission
+from pytest_execgo.emulators.runtime.task_process import Ended, TaskProcess
 
 FINAL = frozenset({"success", "failed", "cancelled"})
-PASSED_ENVIRONMENT = ("PATH", "HOME", "LANG", "TMPDIR", "USER")
 
 
-def stamp() -> str:
-    """The time in the format of tasks and events: RFC 3339, UTC, milliseconds."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+def stamp(seconds: float | None = None) -> str:
+    """A time in seconds since 1970, by default the current one, in the format of tasks and events:
+    RFC 3339, UTC, milliseconds."""
+    moment = datetime.now(UTC) if seconds is None else datetime.fromtimestamp(seconds, UTC)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
 
 
 @dataclass
@@ -44,12 +42,13 @@ class RuntimeTask:
     finished_at: str | None = None
     duration_ms: int | None = None
     pid: int | None = None
+    shim_pid: int | None = None
     exit_code: int | None = None
     exit_signal: int | None = None
     error: dict[str, Any] | None = None
     kill_requested: bool = False
     began: float = 0.0
-    process: subprocess.Popen[bytes] | None = None
+    process: TaskProcess | None = None
     events: list[dict[str, Any]] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
@@ -73,6 +72,7 @@ class RuntimeTask:
             "started_at": self.started_at,
             "finished_at": self.finished_at,
             "duration_ms": duration,
+            "shim_pid": self.shim_pid,
             "pid": self.pid,
             "pgid": self.pid,
             "exit_code": self.exit_code,
@@ -221,13 +221,10 @@ class Supervisor:
             return task.as_json()
 
     def stop(self) -> None:
-        """End every running task at once."""
+        """Start no more tasks. Those that run go on, as with the real runtime."""
         with self._ready:
             self._stopping = True
             self._ready.notify_all()
-            running = [t.process for t in self._tasks.values() if t.process and t.pid]
-        for process in running:
-            _signal_group(process.pid, signal.SIGKILL)
 
     def _task(self, task_id: str) -> RuntimeTask:
         task = self._tasks.get(task_id)
@@ -255,83 +252,78 @@ class Supervisor:
                 if self._stopping:
                     return
                 task = self._queue.popleft()
-                if task.status != "accepted":
+                if task.status in FINAL:
                     continue
-                task.status, task.began = "running", monotonic()
-                self._note(task, "planned", documents.execution_plan(task.submission))
-                self._note(task, "resource_reserved", documents.reservation(task.submission))
+                if task.process is None:
+                    task.status, task.began = "running", monotonic()
+                    self._note(task, "planned", documents.execution_plan(task.submission))
+                    self._note(task, "resource_reserved", documents.reservation(task.submission))
             try:
-                self._run(task)
+                process = task.process or self._start(task)
+                if process is not None:
+                    self._watch(task, process)
             except Exception as error:
                 # An error of one task must not end the thread of its slot.
                 with self._lock:
                     message = f"internal error: {type(error).__name__}: {error}"
                     self._finish(task, "failed", _error("internal", message))
 
-    def _run(self, task: RuntimeTask) -> None:
+    def _start(self, task: RuntimeTask) -> TaskProcess | None:
+        """The process of the task; ``None`` if it could not be started, and the task has failed."""
         folder = task.folder
         try:
-            command = _command(task)
             with (
                 (folder / "stdout.log").open("wb") as out,
                 (folder / "stderr.log").open("wb") as err,
             ):
-                process = self._spawn(task, command, out, err)
+                process = task_process.start(task.submission, folder, out, err)
         except (OSError, ValueError, MemoryError) as error:
-            # ValueError: a NUL byte or a lone surrogate in an argument.
             number = getattr(error, "errno", 22) or 22
             text = f"spawn process: {getattr(error, 'strerror', error)} (os error {number})"
             with self._lock:
                 self._finish(
                     task, "failed", {"code": "launch_failed", "message": text}, duration_ms=0
                 )
-            return
-        timed_out = False
-        try:
-            process.wait(task.submission.wall_time_ms / 1000)
-        except subprocess.TimeoutExpired:
-            timed_out = True
+            return None
+        with self._lock:
+            self._take(task, process)
+            self._note(task, "started")
+            if task.kill_requested:
+                self._end_group(process)
+        return process
+
+    def _take(self, task: RuntimeTask, process: TaskProcess) -> None:
+        task.process, task.pid, task.shim_pid = process, process.pid, process.shim_pid
+        task.started_at = stamp(process.started_at)
+
+    def _watch(self, task: RuntimeTask, process: TaskProcess) -> None:
+        """Wait for the end of the task. What it left in the background lives on, as with the real
+        runtime."""
+        left = process.began + task.submission.wall_time_ms / 1000 - monotonic()
+        timed_out = not process.wait(max(0.0, left))
+        if timed_out:
             with self._lock:
                 self._note(task, "timeout_triggered")
             self._end_group(process)
             process.wait()
-        # What the task left in the background lives on, as with the real runtime.
         with self._lock:
-            self._conclude(task, process.returncode, timed_out=timed_out)
+            self._take_end(task, process.ended(), timed_out=timed_out)
 
-    def _spawn(
-        self, task: RuntimeTask, command: list[str], out: BinaryIO, err: BinaryIO
-    ) -> subprocess.Popen[bytes]:
-        environment = {k: os.environ[k] for k in PASSED_ENVIRONMENT if k in os.environ}
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=err,
-            cwd=task.folder / "workspace" / task.submission.workspace_subdir,
-            env={**environment, **task.submission.env},
-            start_new_session=True,
-        )
-        with self._lock:
-            task.process, task.pid = process, process.pid
-            task.started_at = stamp()
-            self._note(task, "started")
-            _write(task.folder / "process.json", {"pid": process.pid})
-            if task.kill_requested or self._stopping:
-                self._end_group(process)
-        return process
-
-    def _end_group(self, process: subprocess.Popen[bytes]) -> None:
+    def _end_group(self, process: TaskProcess) -> None:
         """SIGTERM to the process group now, SIGKILL if it still runs after the grace period."""
-        _signal_group(process.pid, signal.SIGTERM)
+        process.signal(signal.SIGTERM)
 
         def finish() -> None:
-            try:
-                process.wait(self._grace)
-            except subprocess.TimeoutExpired:
-                _signal_group(process.pid, signal.SIGKILL)
+            if not process.wait(self._grace):
+                process.signal(signal.SIGKILL)
 
         threading.Thread(target=finish, daemon=True).start()
+
+    def _take_end(self, task: RuntimeTask, ended: Ended, *, timed_out: bool) -> None:
+        if ended.code is None:
+            self._finish(task, "failed", _error("internal", "recovery_lost"), duration_ms=0)
+        else:
+            self._conclude(task, ended.code, timed_out=timed_out)
 
     def _conclude(self, task: RuntimeTask, code: int, *, timed_out: bool) -> None:
         if code >= 0:
@@ -371,7 +363,8 @@ class Supervisor:
         log("task", id=task.submission.task_id, status=status, error=error, ms=duration_ms)
 
     def _recover(self) -> None:
-        """Load the tasks of an earlier process. Unfinished ones count as lost, and are killed."""
+        """Load the tasks of an earlier process, and adopt those that have not ended."""
+        waiting = []
         for folder in sorted(self._root.iterdir()):
             try:
                 request = json.loads((folder / "request.json").read_text(encoding="utf-8"))
@@ -379,22 +372,34 @@ class Supervisor:
             except (OSError, ValueError, TypeError) as error:
                 log("task_unreadable", folder=str(folder), error=str(error))
                 continue
-            task = RuntimeTask(submission, folder, stamp(), stamp(), began=monotonic())
+            task = RuntimeTask(submission, folder, stamp(), stamp())
             self._tasks[submission.task_id] = task
             try:
                 known = json.loads((folder / "result.json").read_text(encoding="utf-8"))
             except (OSError, ValueError):
-                self._end_orphan(folder)
-                self._finish(task, "failed", _error("internal", "recovery_lost"))
-                self._note(task, "recovered")
+                waiting += self._adopted(task)
                 continue
             for name in _KEPT:
                 setattr(task, name, known.get(name))
+        # Those that run hold a slot each, and were never more than there are.
+        self._queue.extend(
+            sorted(waiting, key=lambda task: (task.process is None, task.created_at))
+        )
 
-    def _end_orphan(self, folder: Path) -> None:
-        with suppress(OSError, ValueError):
-            pid = json.loads((folder / "process.json").read_text(encoding="utf-8"))["pid"]
-            _signal_group(pid, signal.SIGKILL)
+    def _adopted(self, task: RuntimeTask) -> list[RuntimeTask]:
+        """The task if it still runs or was never started."""
+        task.created_at = stamp((task.folder / "request.json").stat().st_mtime)
+        process = task_process.adopt(task.folder)
+        if process is None:
+            return [task]
+        task.began = process.began
+        self._take(task, process)
+        task.status = "running"
+        if task_process.is_held(task.folder):
+            self._note(task, "recovered")
+            return [task]
+        self._take_end(task, process.ended(), timed_out=False)
+        return []
 
 
 _KEPT = (
@@ -405,6 +410,7 @@ _KEPT = (
     "finished_at",
     "duration_ms",
     "pid",
+    "shim_pid",
     "exit_code",
     "exit_signal",
     "error",
@@ -413,41 +419,6 @@ _KEPT = (
 
 def _error(code: str, message: str) -> dict[str, Any]:
     return {"code": code, "message": message}
-
-
-def _command(task: RuntimeTask) -> list[str]:
-    """The arguments of the process, with ``ulimit`` in front if the task has limits."""
-    submission = task.submission
-    if submission.kind == "command":
-        command = [submission.program, *submission.args]
-    else:
-        path = task.folder / submission.script_name
-        path.write_text(submission.script, encoding="utf-8")
-        path.chmod(0o700)
-        plain = ["/bin/sh", "-c", submission.script]
-        command = [*submission.interpreter, str(path)] if submission.interpreter else plain
-    limits = []
-    if submission.memory_bytes is not None:
-        limits.append(f"ulimit -v {max(1, submission.memory_bytes // 1024)}")
-    if submission.cpu_time_sec:
-        # The kernel sends SIGXCPU at the soft limit and SIGKILL at the hard one.
-        seconds = submission.cpu_time_sec
-        limits.append(f"ulimit -S -t {seconds}; ulimit -H -t {seconds + 1}")
-    if not limits or sys.platform == "win32":
-        return command
-    # A shell sets the limits, because preexec_fn may deadlock in a process with threads. The shell
-    # would report a missing program as exit 127, so check first whether it exists.
-    if shutil.which(command[0], path=submission.env.get("PATH")) is None:
-        raise FileNotFoundError(2, "No such file or directory")
-    return ["/bin/sh", "-c", "; ".join([*limits, 'exec "$@"']), "sh", *command]
-
-
-def _signal_group(pid: int, number: signal.Signals) -> None:
-    with suppress(ProcessLookupError, PermissionError):
-        if hasattr(os, "killpg"):
-            os.killpg(pid, number)
-        else:
-            os.kill(pid, number)
 
 
 def _write(path: Path, value: Any) -> None:

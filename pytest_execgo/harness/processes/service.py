@@ -62,6 +62,8 @@ class ProcessService:
         self._url = ""
         self._info: ServiceInfo | None = None
         self._in_force: dict[str, Heal] = {}
+        # What was below a process when it was ended: nothing leads to it any more.
+        self._orphans: list[psutil.Process] = []
         self.link: FaultProxy | None = None
         self.python = sys.executable
 
@@ -147,6 +149,7 @@ class ProcessService:
         """SIGKILL the process and wait for its end; returns the exit status. The watcher gets the
         exit."""
         process = self._require()
+        self._orphans += tree.descendants(process.pid)
         process.kill()
         status = process.wait()
         if self._watching:
@@ -168,6 +171,7 @@ class ProcessService:
         process = self._require()
         # A paused process receives the signal only when it continues.
         self._heal("pause")
+        self._orphans += tree.descendants(process.pid)
         process.terminate()
         if self.await_exit(END_TIMEOUT_SECONDS) is None:
             process.kill()
@@ -254,6 +258,14 @@ class ProcessService:
         if process.poll() is None:
             process.send_signal(signal.SIGCONT)
 
+    def leftovers(self, seconds: float) -> list[psutil.Process]:
+        """What tasks have left below this service after at most ``seconds``, also below a process of it
+        that was killed or ended; returns at once if nothing is left. Call it when no task runs."""
+        below = self.pid if self.pid is not None and self.running() else None
+        found = tree.remaining(below, seconds, self._orphans)
+        self._orphans = []
+        return found
+
     def await_exit(self, seconds: float) -> int | None:
         """The exit status if the process ends within the time, else ``None``."""
         process = self._require()
@@ -276,7 +288,7 @@ class ProcessService:
         if process is None:
             return
         self._heal_all()
-        below = tree.descendants(process.pid)
+        below = [*tree.descendants(process.pid), *self._orphans]
         if process.poll() is None:
             process.terminate()
             if self.await_exit(STOP_TIMEOUT_SECONDS) is None:
