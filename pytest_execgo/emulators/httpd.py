@@ -309,7 +309,7 @@ def run(
     """Print the ready line, and serve until a signal or the end of input; returns the exit status.
 
     The end of input means that the parent has ended. Then everything below this process is killed, too:
-    once this process has ended, nobody can tell that a daemon of a task belongs to it.
+    once this process has ended, no other process can see that a daemon of a task belongs to it.
     """
     # A pipe, not an Event: a signal that arrives just before the main thread waits, or that another
     # thread receives, does not end a wait on a lock. The service would never end.

@@ -49,7 +49,7 @@ def main(folder: str, report: int) -> None:
     os.close(report)
     if problem:
         return
-    # Nobody reads the input and output of the shim: the pipes and files are those of the task.
+    # No process reads the input and output of the shim: the files are those of the task.
     code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     ended = {"code": code, "finished_at": time.time(), "seconds": time.monotonic() - began}
     # On a full disk, a runtime that still runs gets the status of this process.

@@ -96,8 +96,8 @@ def start(
     """
     passed = {k: os.environ[k] for k in PASSED_ENVIRONMENT if k in os.environ}
     request = _request(_command(submission, folder), {**passed, **submission.env})
-    told, report = os.pipe()
-    with os.fdopen(told, "rb") as answers:
+    answer, report = os.pipe()
+    with os.fdopen(answer, "rb") as answers:
         try:
             process = subprocess.Popen(
                 [sys.executable, "-I", "-S", "-X", "utf8", _SHIM, str(folder), str(report)],
