@@ -10,13 +10,13 @@ from pytest_execgo.plugin.user_key import without_key
 
 
 def usage_error(error: UsageError | HarnessError) -> pytest.UsageError:
-    """The same problem as one line of pytest, which then ends."""
-    return pytest.UsageError(f"execgo: {printable(error)}")
+    """The same problem as an error of pytest, which then ends."""
+    return pytest.UsageError(f"execgo: {error_text(error)}")
 
 
 def error_text(error: UsageError | HarnessError) -> str:
-    """The text of an error: one line, or several lines for a harness error, which quotes logs."""
-    return printable(error, keep_lines=isinstance(error, HarnessError))
+    """The text of an error: one line, or several where it quotes a log."""
+    return printable(error, keep_lines=True)
 
 
 def printable(text: object, *, keep_lines: bool = False) -> str:

@@ -7,6 +7,7 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -114,22 +115,44 @@ def test_mistakes_have_the_messages_of_go(server: str) -> None:
     )
 
 
-def test_a_body_that_is_cut_off_is_a_failure() -> None:
+@contextmanager
+def answering(reply: bytes) -> Iterator[tuple[str, list[bytes]]]:
+    """The URL of a server that answers one request with these bytes, and the requests it got."""
+    got: list[bytes] = []
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def answer() -> None:
             connection, _ = listener.accept()
             with connection:
-                connection.recv(65536)
-                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc")
+                got.append(connection.recv(65536))
+                connection.sendall(reply)
 
         thread = threading.Thread(target=answer)
         thread.start()
         try:
-            url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
-            assert problem(url) == "read response: unexpected EOF"
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}/", got
         finally:
             thread.join()
+
+
+def test_a_body_that_is_cut_off_is_a_failure() -> None:
+    with answering(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc") as (url, _):
+        assert problem(url) == "read response: unexpected EOF"
+
+
+@pytest.mark.parametrize(
+    ("written", "sent"),
+    [
+        ("ż/?q=zażółć%20", "/%C5%BC/?q=zażółć%20".encode()),
+        ("?a b\r\nX: y", b"/?a%20b%0D%0AX:%20y"),
+        ("?%zz", b"/?%zz"),
+    ],
+    ids=["not ASCII", "a space", "no escape"],
+)
+def test_the_query_is_sent_as_it_is_written(written: str, sent: bytes) -> None:
+    with answering(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n") as (url, got):
+        assert send("GET", url + written, {}, "", 10) == (200, "")
+    assert got[0].split(b"\r\n")[0] == b"GET " + sent + b" HTTP/1.1"
 
 
 def test_the_time_is_for_the_whole_answer() -> None:

@@ -118,21 +118,40 @@ def _failure(call: Call, reason: str, *, late: bool = False) -> HttpFailure:
     return HttpFailure(f"http request failed: {call.shown}: {reason}", late=late)
 
 
+def _query(text: str) -> str:
+    """Go sends the query as it is, also if it is not ASCII. Others than printable characters would end
+    the request line."""
+    return "".join(c if c > "\x7f" or c in _SAFE or c.isalnum() else quote(c) for c in text)
+
+
+class _RawTarget:
+    """Sends the target of a request as UTF-8, where http.client refuses what is not ASCII."""
+
+    def _encode_request(self, request: str) -> bytes:
+        return request.encode()
+
+
+class _Connection(_RawTarget, http.client.HTTPConnection):
+    """Without TLS."""
+
+
+class _SecureConnection(_RawTarget, http.client.HTTPSConnection):
+    """With TLS."""
+
+
 def _connection(call: Call, parts: Any, port: int) -> tuple[http.client.HTTPConnection, str]:
     """The connection, perhaps to a proxy of the environment, and the target of the request line."""
-    path = quote(parts.path or "/", safe=_SAFE) + (
-        f"?{quote(parts.query, safe=_SAFE)}" if parts.query else ""
-    )
+    path = quote(parts.path or "/", safe=_SAFE) + (f"?{_query(parts.query)}" if parts.query else "")
     left = max(0.001, call.deadline - monotonic())
     host = parts.hostname or ""
     proxy = _proxy(parts.scheme, host)
     if proxy is not None and parts.scheme == "http":
-        return http.client.HTTPConnection(*proxy, timeout=left), f"http://{host}:{port}{path}"
+        return _Connection(*proxy, timeout=left), f"http://{host}:{port}{path}"
     if parts.scheme == "http":
-        return http.client.HTTPConnection(host, port, timeout=left), path
+        return _Connection(host, port, timeout=left), path
     if proxy is None:
-        return http.client.HTTPSConnection(host, port, timeout=left), path
-    tunnel = http.client.HTTPSConnection(*proxy, timeout=left)
+        return _SecureConnection(host, port, timeout=left), path
+    tunnel = _SecureConnection(*proxy, timeout=left)
     tunnel.set_tunnel(host, port)
     return tunnel, path
 
