@@ -60,3 +60,14 @@ def started(module: str, folder: Path, *words: str, **environment: str) -> Itera
             yield json.loads(line)
         finally:
             process.terminate()
+
+
+def own_program(folder: Path, service: str) -> Path:
+    """A service of this package as a binary, which writes its arguments to its log."""
+    program = folder / service
+    program.write_text(
+        '#!/bin/sh\nfor word in "$@"; do echo "got:$word"; done\n'
+        f'[ "$1" = serve ] && shift\nexec {sys.executable} -m pytest_execgo.emulators.{service} "$@"\n'
+    )
+    program.chmod(0o755)
+    return program

@@ -49,6 +49,17 @@ def has_token(headers: Mapping[str, str], token: str) -> bool:
     return hmac.compare_digest(given.encode("utf-8", "replace"), token.encode())
 
 
+def without_token(path: str, token: str) -> str | None:
+    """The rest of a path whose first part is the token; ``None`` for any other path.
+
+    For a client that can be given a URL, but no header: a real ExecGo.
+    """
+    first, _, rest = path.removeprefix("/").partition("/")
+    if not hmac.compare_digest(first.encode("utf-8", "replace"), token.encode()):
+        return None
+    return f"/{rest}"
+
+
 def is_json(content_type: str) -> bool:
     """Whether a media type is ``application/json`` or ``application/…+json``.
 

@@ -23,7 +23,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from pytest_execgo.emulators.below import end_below
-from pytest_execgo.emulators.guard import ACCESS_HEADER, has_token, refusal
+from pytest_execgo.emulators.guard import ACCESS_HEADER, has_token, refusal, without_token
 
 MAX_BODY_BYTES = 64 * 1024 * 1024
 MAX_CONNECTIONS = 512
@@ -182,9 +182,11 @@ class _Exchange(BaseHTTPRequestHandler):
         if not self.path.startswith("/"):
             raise _RefusedError(400, "malformed target: a path must start with /")
         path, _, query = self.path.partition("#")[0].partition("?")
-        token = self.server.token
-        if token and not self.server.is_open(path) and not has_token(headers, token):
-            raise _RefusedError(401, f"the header {ACCESS_HEADER} lacks the token of the fleet")
+        if token := self.server.token:
+            rest = without_token(path, token)
+            if rest is None and not self.server.is_open(path) and not has_token(headers, token):
+                raise _RefusedError(401, f"the header {ACCESS_HEADER} lacks the token of the fleet")
+            path = path if rest is None else rest
         try:
             body = self._read_body()
         except TimeoutError:

@@ -33,6 +33,7 @@ from pytest_execgo.harness.service import (
 )
 from pytest_execgo.models.benchmark import ServiceInfo
 from pytest_execgo.ports import headers_of
+from pytest_execgo.system import sockets
 
 
 @dataclass(frozen=True)
@@ -284,9 +285,7 @@ class Fleet:
 
     def _guarded(self) -> set[str]:
         """The services that refuse requests without the token of the fleet."""
-        found = {name for name, (one, _) in self._launchers.items() if one.takes_token}
-        # An ExecGo that is not part of this package sends no token to its runtime.
-        return found if "execgo" in found else found - {"runtime"}
+        return {name for name, (one, _) in self._launchers.items() if one.takes_token}
 
     def _networked(self) -> dict[str, tuple[Networked, str]]:
         """The launchers whose services have their own network, with their targets, by kind."""
@@ -370,7 +369,9 @@ class Fleet:
         if not (far or wanted):
             return None
         inside = service if isinstance(service, Partitionable) else None
-        listen_on = network.gateway if network else "127.0.0.1"
+        guarded = service.name in self._access_tokens
+        own = "127.0.0.1" if guarded else sockets.unknown_host()
+        listen_on = network.gateway if network else own
         clients = network.subnet if network else None
         return FaultProxy(service.url, listen_on, clients=clients, inside=inside)
 

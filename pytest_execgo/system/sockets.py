@@ -7,7 +7,9 @@ names. A trial runs inside such tests, and the parts of this package must still 
 from __future__ import annotations
 
 import _socket
+import secrets
 import socket
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -88,3 +90,14 @@ def unguarded() -> Iterator[None]:
         yield
     finally:
         socket.socket = replaced  # type: ignore[misc]
+
+
+def unknown_host() -> str:
+    """A loopback address that no web page can guess, for servers that accept requests of everybody.
+
+    On Linux, each of the 16 million addresses in 127.0.0.0/8 is one of this machine. With the port,
+    there are more combinations than a page can try. Elsewhere it is 127.0.0.1.
+    """
+    if sys.platform != "linux":
+        return "127.0.0.1"
+    return ".".join(map(str, (127, *(1 + secrets.randbelow(254) for _ in range(3)))))

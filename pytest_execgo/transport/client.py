@@ -31,7 +31,8 @@ def request(method: str, url: str, **options: Any) -> requests.Response:
 
 def is_local(url: str) -> bool:
     """Whether a URL points to the loopback of this machine, which needs no proxy."""
-    return urlsplit(url).hostname in ("127.0.0.1", "localhost", "::1")
+    host = urlsplit(url).hostname or ""
+    return host in ("localhost", "::1") or host.startswith("127.")
 
 
 def media_type(content_type: str) -> str:

@@ -19,7 +19,7 @@ from pytest_execgo.errors import HarnessError, UsageError
 from pytest_execgo.extensions.registry import Registry
 from pytest_execgo.harness.fleet import Fleet, FleetSpec
 from tests.endpoints import serving
-from tests.processes import await_, processes_with
+from tests.processes import await_, own_program, processes_with
 
 LAUNCHERS = Registry.build().launchers
 
@@ -132,17 +132,6 @@ def test_a_file_without_execute_permission_is_refused(tmp_path: Path) -> None:
 
 
 # -- arguments for binaries
-
-
-def own_program(folder: Path, service: str) -> Path:
-    """A service of this package as a binary, which writes its arguments to its log."""
-    program = folder / service
-    program.write_text(
-        '#!/bin/sh\nfor word in "$@"; do echo "got:$word"; done\n'
-        f'[ "$1" = serve ] && shift\nexec {sys.executable} -m pytest_execgo.emulators.{service} "$@"\n'
-    )
-    program.chmod(0o755)
-    return program
 
 
 def spec_with(program: Path, *arguments: str) -> FleetSpec:

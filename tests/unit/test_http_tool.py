@@ -144,7 +144,7 @@ def test_a_body_that_is_cut_off_is_a_failure() -> None:
     ("written", "sent"),
     [
         ("ż/?q=zażółć%20", "/%C5%BC/?q=zażółć%20".encode()),
-        ("?a b\r\nX: y", b"/?a%20b%0D%0AX:%20y"),
+        ("?a b", b"/?a%20b"),
         ("?%zz", b"/?%zz"),
     ],
     ids=["not ASCII", "a space", "no escape"],

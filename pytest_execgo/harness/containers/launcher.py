@@ -241,6 +241,6 @@ def _environment(service: str, site: LaunchSite) -> dict[str, str]:
         **common,
         "EXECGO_ADDR": f":{PORT}",
         "EXECGO_DATA_DIR": DATA,
-        "EXECGO_RUNTIME_URL": site.urls.get("runtime", ""),
+        "EXECGO_RUNTIME_URL": site.url_with_token("runtime"),
         "EXECGO_GRPC_ADDR": "127.0.0.1:0",
     }

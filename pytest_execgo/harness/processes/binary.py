@@ -25,7 +25,7 @@ from pytest_execgo.harness.service import (
     refuse_other_version,
 )
 from pytest_execgo.models.benchmark import ServiceInfo
-from pytest_execgo.system import child
+from pytest_execgo.system import child, sockets
 
 _DESCRIBE_SECONDS = 3.0
 _ADDRESS = "chooses a free port on loopback"
@@ -132,8 +132,8 @@ def _program(
         return {
             "EXECGO_ADDR": address,
             "EXECGO_DATA_DIR": str(data),
-            "EXECGO_RUNTIME_URL": site.urls["runtime"],
-            "EXECGO_GRPC_ADDR": "127.0.0.1:0",
+            "EXECGO_RUNTIME_URL": site.url_with_token("runtime"),
+            "EXECGO_GRPC_ADDR": f"{address.rpartition(':')[0]}:0",
         }
 
     def look(offset: int, url: str | None) -> dict[str, Any] | None:
@@ -160,5 +160,6 @@ def _program(
         info=info,
         hint=f"try it alone: {shlex.join([str(path), *subcommand, *site.arguments])}",
         picks_port=False,
+        host=sockets.unknown_host(),
         ready_within_seconds=ready_within_seconds,
     )

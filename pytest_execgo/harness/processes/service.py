@@ -44,6 +44,7 @@ class Program:
     info: Callable[[dict[str, Any]], ServiceInfo]
     hint: str
     picks_port: bool
+    host: str = "127.0.0.1"
     headers: dict[str, str] = field(default_factory=dict)
     ready_within_seconds: float = DEFAULT_TIMEOUT_SECONDS
 
@@ -98,7 +99,8 @@ class ProcessService:
     def start(self) -> None:
         """Start and wait until ready; raises :class:`HarnessError` and leaves no process behind."""
         known = self._url.removeprefix("http://")
-        address = known or (f"127.0.0.1:{0 if self._program.picks_port else free_port()}")
+        host = self._program.host
+        address = known or f"{host}:{0 if self._program.picks_port else free_port(host)}"
         offset = self.log_path.stat().st_size if self.log_path.exists() else 0
         command = self._program.command(address)
         try:
@@ -312,8 +314,8 @@ class ProcessService:
             self._site.watcher.service_exited(self.name, process.pid, status)
 
 
-def free_port() -> int:
-    """A loopback port that is free now, for programs that cannot choose one themselves."""
-    with sockets.listening("127.0.0.1") as probe:
+def free_port(host: str = "127.0.0.1") -> int:
+    """A port that is free now, for programs that cannot choose one themselves."""
+    with sockets.listening(host) as probe:
         port: int = probe.getsockname()[1]
         return port
