@@ -159,6 +159,26 @@ def test_metrics_count_the_tasks(execgo: Api) -> None:
     assert after["tasks_succeeded"] - before["tasks_succeeded"] == 2
 
 
+@pytest.mark.parametrize(
+    ("input_", "message"),
+    [
+        ("", "input must be a JSON object: json: cannot unmarshal string into Go value of type "),
+        ([], "input must be a JSON object: json: cannot unmarshal array into Go value of type "),
+        ({}, "tool_name is required for mcp.call"),
+        (None, "tool_name is required for mcp.call"),
+    ],
+    ids=readable,
+)
+def test_a_tool_name_is_looked_for_in_an_object_only(
+    execgo: Api, input_: Any, message: str
+) -> None:
+    action = {"kind": "mcp.call", "input": input_}
+    body = {"action_id": "i", "adapter": "codex", "action": action}
+    reply = execgo.post("/adapters/translate", body)
+    assert reply.status_code == 400
+    assert reply.json()["error"].startswith(f"invalid adapter action: {message}")
+
+
 def submit(runtime: Api, task_id: str, script: str, **more: Any) -> dict[str, Any]:
     body = {"task_id": task_id, "execution": {"kind": "script", "script": script}, **more}
     reply = runtime.post("/api/v1/tasks", body)

@@ -205,7 +205,7 @@ def _task(action: _Action) -> TaskSpec:
         spec.input = _runtime_input(action, spec)
     elif name == "mcp.call":
         spec.type = spec.execution_category = "mcp"
-        spec.tool_name = fields.get("tool_name", "").strip() or _tool_name(action.payload)
+        spec.tool_name = fields.get("tool_name", "").strip() or _tool_name(_object(action))
         if not spec.tool_name:
             raise _invalid("tool_name is required for mcp.call")
     else:
