@@ -58,8 +58,10 @@ class Runtime:
         await_(lambda: self.task(task_id)["status"] in FINAL)
         return self.task(task_id)
 
-    def await_file(self, name: str) -> None:
-        await_((self.folder / name).exists)
+    def await_start(self) -> None:
+        """Wait until the script of the task runs, and the runtime knows its process."""
+        await_((self.folder / "began").exists)
+        await_(lambda: "pid" in self.task())
 
 
 @pytest.fixture
@@ -78,7 +80,7 @@ def waiting(folder: Path, then: str) -> str:
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_task_goes_on_and_its_end_is_reported(runtime: Runtime, number: signal.Signals) -> None:
     runtime.submit("t", waiting(runtime.folder, "echo done; exit 3"))
-    runtime.await_file("began")
+    runtime.await_start()
     before = runtime.task()
     runtime.end(number)
     runtime.start()
@@ -100,7 +102,7 @@ def test_end_while_no_runtime_is_there_is_reported_later(
     runtime: Runtime, then: str, status: str
 ) -> None:
     runtime.submit("t", waiting(runtime.folder, then))
-    runtime.await_file("began")
+    runtime.await_start()
     process = psutil.Process(runtime.task()["pid"])
     runtime.end(signal.SIGKILL)
     (runtime.folder / "go").touch()
@@ -114,7 +116,7 @@ def test_end_while_no_runtime_is_there_is_reported_later(
 
 def test_task_whose_shim_is_killed_too_is_lost(runtime: Runtime) -> None:
     runtime.submit("t", waiting(runtime.folder, "true"))
-    runtime.await_file("began")
+    runtime.await_start()
     task = runtime.task()
     runtime.end(signal.SIGKILL)
     os.kill(task["shim_pid"], signal.SIGKILL)
@@ -125,7 +127,7 @@ def test_task_whose_shim_is_killed_too_is_lost(runtime: Runtime) -> None:
 
 def test_task_that_waits_for_its_slot_is_started_by_the_next_runtime(runtime: Runtime) -> None:
     runtime.submit("t", waiting(runtime.folder, "true"))
-    runtime.await_file("began")
+    runtime.await_start()
     runtime.submit("later", "echo here")
     runtime.end(signal.SIGKILL)
     runtime.start()
@@ -148,7 +150,7 @@ def test_adopted_task_can_be_ended(
     runtime: Runtime, limits: dict[str, int], act: Callable[[Runtime], None], code: str
 ) -> None:
     runtime.submit("t", waiting(runtime.folder, "true"), limits=limits)
-    runtime.await_file("began")
+    runtime.await_start()
     runtime.end(signal.SIGKILL)
     runtime.start()
     act(runtime)
