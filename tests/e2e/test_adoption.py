@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import Callable
 from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -108,9 +109,14 @@ def test_end_while_no_runtime_is_there_is_reported_later(
     (runtime.folder / "go").touch()
     await_((runtime.folder / "data/tasks/t/exit.txt").exists)
     assert not process.is_running()
+    over = datetime.now(UTC)
     runtime.start()
     ended = runtime.task()
     assert ended["status"] == status
+    started, finished = (datetime.fromisoformat(ended[f"{x}_at"]) for x in ("started", "finished"))
+    assert finished <= over
+    lasted = (finished - started) / timedelta(milliseconds=1)
+    assert ended["duration_ms"] == pytest.approx(lasted, abs=5)
     assert ended.get("exit_signal") == (9 if status == "failed" else None)
 
 

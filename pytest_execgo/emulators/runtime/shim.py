@@ -1,14 +1,14 @@
 """Starts one task, waits for its end, and writes both down.
 
-The runtime starts this file as ``python -I -S shim.py FOLDER REPORT`` for each task, in the working
+The runtime starts this file as ``python -I -S shim.py FOLDER REPORT LOCK`` for each task, in the working
 folder of the task. The shim and its task outlive a runtime that ends, and the next runtime adopts them
 (:mod:`pytest_execgo.emulators.runtime.task_process`).
 
 Standard input holds, separated by NUL: how many words and variables follow, the words of the command,
 and the environment as ``NAME=VALUE``. The shim writes ``pid N`` or ``errno N`` to the file descriptor
-``REPORT``. In ``FOLDER`` it keeps a lock on ``shim.lock`` while it runs, and writes ``process.txt`` when
-the task has started, and ``exit.txt`` when it has ended. It ends as the task does, with the same status
-or signal.
+``REPORT``. Into ``FOLDER`` it writes ``process.txt`` when the task has started, and ``exit.txt`` when it
+has ended. ``LOCK`` is a file descriptor that holds a lock until the shim ends. The shim ends as the task
+does, with the same status or signal.
 
 It uses the standard library only, and few modules of it, because each task waits for its start.
 """
@@ -16,7 +16,6 @@ It uses the standard library only, and few modules of it, because each task wait
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import signal
 import sys
@@ -25,11 +24,11 @@ import time
 _NO_STATUS = 127
 
 
-def main(folder: str, report: int) -> None:
+def main(folder: str, report: int, lock: int) -> None:
     """Run the task, and end as it does."""
+    # The task must not hold them open.
     os.set_inheritable(report, False)
-    lock = os.open(os.path.join(folder, "shim.lock"), os.O_RDWR | os.O_CREAT, 0o600)
-    fcntl.flock(lock, fcntl.LOCK_EX)
+    os.set_inheritable(lock, False)
     command, environment = _request()
     began = time.monotonic()
     started_at = time.time()
@@ -125,4 +124,4 @@ def _end_with(code: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))

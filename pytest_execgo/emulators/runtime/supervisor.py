@@ -322,8 +322,10 @@ class Supervisor:
     def _take_end(self, task: RuntimeTask, ended: Ended, *, timed_out: bool) -> None:
         if ended.code is None:
             self._finish(task, "failed", _error("internal", "recovery_lost"), duration_ms=0)
-        else:
-            self._conclude(task, ended.code, timed_out=timed_out)
+            return
+        task.finished_at = stamp(ended.finished_at)
+        task.duration_ms = int(ended.seconds * 1000)
+        self._conclude(task, ended.code, timed_out=timed_out)
 
     def _conclude(self, task: RuntimeTask, code: int, *, timed_out: bool) -> None:
         if code >= 0:
@@ -351,7 +353,10 @@ class Supervisor:
         error: dict[str, Any] | None,
         duration_ms: int | None = None,
     ) -> None:
-        task.status, task.error, task.finished_at = status, error, stamp()
+        task.status, task.error = status, error
+        task.finished_at = task.finished_at or stamp()
+        if duration_ms is None:
+            duration_ms = task.duration_ms
         if duration_ms is None:
             duration_ms = int((monotonic() - task.began) * 1000)
         task.duration_ms = duration_ms

@@ -26,16 +26,17 @@ from pytest_execgo.emulators.runtime.request import Submission
 
 PASSED_ENVIRONMENT = ("PATH", "HOME", "LANG", "TMPDIR", "USER")
 _LOOK_SECONDS = 0.02
+_LOCK = "shim.lock"
 _SHIM = str(Path(shim.__file__).resolve())
 
 
 @dataclass(frozen=True)
 class Ended:
-    """How a task ended. ``code`` is negative for a signal; ``None`` if nothing is known about it."""
+    """How a task ended. ``code`` is negative for a signal, and ``None`` if the end is not on record.
+    ``finished_at`` is in seconds since 1970, ``seconds`` the duration."""
 
     code: int | None
     finished_at: float
-    """Seconds since 1970."""
     seconds: float
 
 
@@ -97,20 +98,34 @@ def start(
     passed = {k: os.environ[k] for k in PASSED_ENVIRONMENT if k in os.environ}
     request = _request(_command(submission, folder), {**passed, **submission.env})
     answer, report = os.pipe()
+    lock = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+    # The shim inherits the lock. If it took it itself, there would be a time in which neither has it.
+    fcntl.flock(lock, fcntl.LOCK_EX)
     with os.fdopen(answer, "rb") as answers:
         try:
             process = subprocess.Popen(
-                [sys.executable, "-I", "-S", "-X", "utf8", _SHIM, str(folder), str(report)],
+                [
+                    sys.executable,
+                    "-I",
+                    "-S",
+                    "-X",
+                    "utf8",
+                    _SHIM,
+                    str(folder),
+                    str(report),
+                    str(lock),
+                ],
                 stdin=subprocess.PIPE,
                 stdout=out,
                 stderr=err,
                 cwd=folder / "workspace" / submission.workspace_subdir,
                 env=passed,
-                pass_fds=(report,),
+                pass_fds=(report, lock),
                 start_new_session=True,
             )
         finally:
             os.close(report)
+            os.close(lock)
         assert process.stdin is not None
         with suppress(BrokenPipeError), process.stdin as pipe:
             pipe.write(request)
@@ -139,7 +154,7 @@ def adopt(folder: Path) -> TaskProcess | None:
 def is_held(folder: Path) -> bool:
     """Whether the shim of a task is alive. Its process id may be in use again; its lock cannot."""
     try:
-        lock = os.open(folder / "shim.lock", os.O_RDONLY)
+        lock = os.open(folder / _LOCK, os.O_RDONLY)
     except OSError:
         return False
     try:
