@@ -99,6 +99,8 @@ def _exchange(call: Call) -> tuple[int, http.client.HTTPMessage, str]:
         raise _failure(call, f"dial tcp: address {port_text}: invalid port") from None
     address = f"{parts.hostname}:{port}"
     connection, target = _connection(call, parts, port)
+    # http.client would refuse a target that is not ASCII.
+    connection._encode_request = str.encode  # type: ignore[attr-defined]
     try:
         connection.putrequest(call.method, target, skip_host=True, skip_accept_encoding=True)
         for name, value in _fields(call, parts):
@@ -124,21 +126,6 @@ def _query(text: str) -> str:
     return "".join(c if c > "\x7f" or c in _SAFE or c.isalnum() else quote(c) for c in text)
 
 
-class _RawTarget:
-    """Sends the target of a request as UTF-8, where http.client refuses what is not ASCII."""
-
-    def _encode_request(self, request: str) -> bytes:
-        return request.encode()
-
-
-class _Connection(_RawTarget, http.client.HTTPConnection):
-    """Without TLS."""
-
-
-class _SecureConnection(_RawTarget, http.client.HTTPSConnection):
-    """With TLS."""
-
-
 def _connection(call: Call, parts: Any, port: int) -> tuple[http.client.HTTPConnection, str]:
     """The connection, perhaps to a proxy of the environment, and the target of the request line."""
     path = quote(parts.path or "/", safe=_SAFE) + (f"?{_query(parts.query)}" if parts.query else "")
@@ -146,12 +133,12 @@ def _connection(call: Call, parts: Any, port: int) -> tuple[http.client.HTTPConn
     host = parts.hostname or ""
     proxy = _proxy(parts.scheme, host)
     if proxy is not None and parts.scheme == "http":
-        return _Connection(*proxy, timeout=left), f"http://{host}:{port}{path}"
+        return http.client.HTTPConnection(*proxy, timeout=left), f"http://{host}:{port}{path}"
     if parts.scheme == "http":
-        return _Connection(host, port, timeout=left), path
+        return http.client.HTTPConnection(host, port, timeout=left), path
     if proxy is None:
-        return _SecureConnection(host, port, timeout=left), path
-    tunnel = _SecureConnection(*proxy, timeout=left)
+        return http.client.HTTPSConnection(host, port, timeout=left), path
+    tunnel = http.client.HTTPSConnection(*proxy, timeout=left)
     tunnel.set_tunnel(host, port)
     return tunnel, path
 

@@ -244,7 +244,10 @@ class RuntimeExecutor:
 
 
 def _redirected(url: str, location: str) -> SplitResult:
-    """Where a redirect leads; raises :class:`http.client.HTTPException` for what is not a URL."""
+    """The URL that the header ``Location`` names, relative to ``url``.
+
+    Raises :class:`http.client.HTTPException` if it is not a URL.
+    """
     try:
         parts = urlsplit(urljoin(url, location))
         (parts.netloc + parts.path + parts.query).encode("ascii")
