@@ -370,7 +370,7 @@ class Fleet:
             return None
         inside = service if isinstance(service, Partitionable) else None
         guarded = service.name in self._access_tokens
-        own = "127.0.0.1" if guarded else sockets.unknown_host()
+        own = "127.0.0.1" if guarded else sockets.random_loopback_host()
         listen_on = network.gateway if network else own
         clients = network.subnet if network else None
         return FaultProxy(service.url, listen_on, clients=clients, inside=inside)

@@ -140,8 +140,8 @@ class LaunchSite:
     def url_with_token(self, service: str) -> str:
         """The URL of a service, with its token in the path if it takes one: for a client that sends no
         header. Empty if the service has not started."""
-        parts = (self.urls.get(service, ""), self.access_tokens.get(service, ""))
-        return "/".join(part for part in parts if part) if parts[0] else ""
+        url, token = self.urls.get(service, ""), self.access_tokens.get(service)
+        return f"{url}/{token}" if url and token else url
 
     def data_dir(self, service: str) -> Path:
         """The private data folder of a service, created if missing."""

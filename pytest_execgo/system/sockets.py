@@ -92,7 +92,7 @@ def unguarded() -> Iterator[None]:
         socket.socket = replaced  # type: ignore[misc]
 
 
-def unknown_host() -> str:
+def random_loopback_host() -> str:
     """A loopback address that no web page can guess, for servers that accept requests of everybody.
 
     On Linux, each of the 16 million addresses in 127.0.0.0/8 is one of this machine. With the port,

@@ -160,6 +160,6 @@ def _program(
         info=info,
         hint=f"try it alone: {shlex.join([str(path), *subcommand, *site.arguments])}",
         picks_port=False,
-        host=sockets.unknown_host(),
+        host=sockets.random_loopback_host(),
         ready_within_seconds=ready_within_seconds,
     )
