@@ -16,12 +16,13 @@ from typing import Any
 import docker
 import pytest
 import requests
+from docker.errors import APIError
 
 from pytest_execgo.chaos.action import Injection, ServiceAction
 from pytest_execgo.errors import HarnessError, UsageError
 from pytest_execgo.extensions.registry import Registry
 from pytest_execgo.harness.containers import engine as docker_engine
-from pytest_execgo.harness.containers import leftovers
+from pytest_execgo.harness.containers import leftovers, limits
 from pytest_execgo.harness.containers.images.sources import Own
 from pytest_execgo.harness.containers.network import ContainerNetwork
 from pytest_execgo.harness.containers.service import ContainerService
@@ -144,6 +145,35 @@ def test_the_end_of_a_container_is_reported_with_its_status(fleet: Fleet) -> Non
     injection.heal()
     fleet.unwatch(watcher)
     assert reported == [("fixtures", 128 + signal.SIGKILL), ("fixtures", None)]
+
+
+@pytest.mark.parametrize("dies", [True, False], ids=["dying", "alive"])
+def test_a_limit_that_docker_cannot_remove_is_removed_once_the_container_has_ended(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch, dies: bool
+) -> None:
+    service = fleet.services["runtime"]
+    injection = inject(fleet, "limit", "runtime", resource="memory", amount=512)
+    remove = limits.remove
+    refused: list[str] = []
+
+    def refuse_once(container: Any, resource: str) -> None:
+        if not refused:
+            refused.append(resource)
+            if dies:
+                container.kill()
+            raise APIError("cannot update a container that is dying")
+        remove(container, resource)
+
+    monkeypatch.setattr(limits, "remove", refuse_once)
+    monkeypatch.setattr("pytest_execgo.harness.containers.service._DIES_WITHIN_SECONDS", 0.5)
+    if dies:
+        assert injection.heal() == "runtime had ended, and runs again"
+    else:
+        with pytest.raises(APIError, match="is dying"):
+            injection.heal()
+        injection.heal()
+    assert service.ready()
+    assert service.state()[1]["memory"] == "unlimited"
 
 
 def test_a_paused_container_runs_and_does_not_answer(fleet: Fleet) -> None:

@@ -34,6 +34,7 @@ from pytest_execgo.system.clock import monotonic, wall
 
 END_TIMEOUT_SECONDS = 30.0
 _ONE_AT_A_TIME = threading.Lock()
+_DIES_WITHIN_SECONDS = 3.0
 _LOGS_LATE_SECONDS = 2.0
 
 
@@ -305,7 +306,19 @@ class ContainerService:
         """
         self._refuse_twice(resource)
         container_limits.put(self._container, resource, amount)
-        self._in_force[resource] = lambda: container_limits.remove(self._container, resource)
+        self._in_force[resource] = lambda: self._remove_limit(resource)
+
+    def _remove_limit(self, resource: str) -> None:
+        try:
+            container_limits.remove(self._container, resource)
+        except APIError:
+            # Docker cannot change a container that is just dying of its limit, but one that has ended.
+            watching = self._watching
+            if watching is not None:
+                watching.join(_DIES_WITHIN_SECONDS)
+            if self.running():
+                raise
+            container_limits.remove(self._container, resource)
 
     def unlimit(self, resource: str) -> None:
         """Remove the limit."""
