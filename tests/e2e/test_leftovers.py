@@ -42,21 +42,28 @@ def bystander() -> Iterator[psutil.Process]:
     process.wait()
 
 
-def leaving(make_scenario: ScenarioMaker, script: str) -> None:
+WAITS = "until [ -e left ]; do sleep 0.02; done"
+
+
+def leaving(make_scenario: ScenarioMaker, script: str, *, beside: str | None = None) -> None:
+    """A scenario with the task ``leave``, and with the task ``wait`` for the script ``beside``."""
+
+    def task(name: str, script: str) -> dict[str, Any]:
+        execution = {
+            "kind": "script",
+            "interpreter": ["sh"],
+            "script": f'cd "${{workspace}}"\n{script}\n',
+        }
+        return {"id": name, "type": "runtime", "input": {"execution": execution}}
+
     def plan(document: dict[str, Any]) -> None:
         stage = document["stages"][0]
-        task = {
-            "id": "leave",
-            "type": "runtime",
-            "input": {
-                "execution": {
-                    "kind": "script",
-                    "interpreter": ["sh"],
-                    "script": f'cd "${{workspace}}"\n{script}\n',
-                }
-            },
-        }
-        stage["task_graph"]["tasks"].append(task)
+        tasks = stage["task_graph"]["tasks"]
+        tasks.append(task("leave", script))
+        if beside is not None:
+            tasks.append(task("wait", beside))
+            # An adopted task runs to its end: the trial would wait for it.
+            stage["submit_policy"] = {"deadline_ms": 5000}
 
     make_scenario(plan=plan)
 
@@ -104,8 +111,9 @@ def test_what_outlives_a_service_ends_with_its_fleet(
     make_scenario: ScenarioMaker, make_session: MakeSession, action: str
 ) -> None:
     # The task itself is adopted by the new runtime. Its daemon has no parent and no environment.
-    leaving(make_scenario, f"{WAYS['daemon'].replace('99', '97.25')}\nexec sleep 98.25")
-    when = {"phase": "runtime", "after": "task_running", "task": "leave", "delay_ms": 800}
+    daemon = WAYS["daemon"].replace("99", "97.25")
+    leaving(make_scenario, f"{daemon}\ntouch left\nexec sleep 98.25", beside=WAITS)
+    when = {"phase": "runtime", "after": "task_ended", "task": "wait"}
     make_scenario.chaos(
         "ends",
         expectation="measure",
