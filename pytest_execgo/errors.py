@@ -36,7 +36,14 @@ class UsageError(ExecgoError):
 
 
 class ScenarioFailure(ExecgoError):
-    """A trial ended with a verdict other than ``passed``; ``str(error)`` is its explanation."""
+    """A trial ended with a verdict other than ``passed``; ``str(error)`` is its explanation.
+
+    ``summary`` is its first cause in one line.
+    """
+
+    def __init__(self, explanation: str, summary: str) -> None:
+        super().__init__(explanation)
+        self.summary = summary
 
 
 class HarnessError(ExecgoError):

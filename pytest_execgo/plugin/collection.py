@@ -25,7 +25,7 @@ from pytest_execgo.run.applicability import TrialSkipped
 from pytest_execgo.run.session import RunSession
 from pytest_execgo.run.settings import Run
 from pytest_execgo.scenario.manifest import MANIFEST, Scenario
-from pytest_execgo.verdict.failure_text import failure_text
+from pytest_execgo.verdict.failure_text import failure_line, failure_text
 
 
 def find_argument(argument: str, called: Path, known: dict[str, Path]) -> str:
@@ -150,7 +150,7 @@ class TrialItem(pytest.Function):
         if result.verdict.status != "passed":
             folder = session.run.trial_folder(result.trial_id)
             shown = places(self.config).shown(folder)
-            raise ScenarioFailure(failure_text(result, shown))
+            raise ScenarioFailure(failure_text(result, shown), failure_line(result))
 
     def _argument(self) -> str:
         """The argument that selects this item when pytest is called in the same folder."""
@@ -162,10 +162,20 @@ class TrialItem(pytest.Function):
         return f"{Path(os.path.relpath(self.path, found.called)).as_posix()}::{self.name}"
 
     def repr_failure(self, excinfo: Any, style: Any = None) -> Any:
-        """The text of a failure: the explanation of a trial alone, without a traceback of the runner."""
-        if isinstance(excinfo.value, (ScenarioFailure, HarnessError)):
-            return printable(excinfo.value, keep_lines=True)
-        return super().repr_failure(excinfo)
+        """The text of a failure: the explanation of a trial alone, without a traceback of the runner.
+
+        The summary of pytest and the message in JUnit XML have one line of it.
+        """
+        error = excinfo.value
+        if not isinstance(error, (ScenarioFailure, HarnessError)):
+            return super().repr_failure(excinfo)
+        text = printable(error, keep_lines=True)
+        shown = excinfo.getrepr(style="value", chain=False)
+        shown.reprtraceback.reprentries[0].lines[:] = text.split("\n")
+        # On a CI system, pytest prints the message as it is, with all of its lines.
+        short = error.summary if isinstance(error, ScenarioFailure) else text.partition("\n")[0]
+        shown.reprcrash.message = printable(short)
+        return shown
 
     def reportinfo(self) -> tuple[PathLike[str] | str, int | None, str]:
         """Path, line and heading of the item in pytest's output."""

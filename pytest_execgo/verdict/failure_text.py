@@ -39,3 +39,9 @@ def failure_text(result: TrialResult, folder: str) -> str:
     # A command that is cut is useless.
     lines.append(f"{'rerun':12} {for_terminal(result.rerun, limit=LONGEST_TEXT)}")
     return "\n".join(lines)
+
+
+def failure_line(result: TrialResult) -> str:
+    """The first cause of a trial in one line for the terminal."""
+    cause = result.verdict.attribution[0]
+    return for_terminal(f"{cause.layer}/{cause.code} ({cause.confidence}): {cause.message}")

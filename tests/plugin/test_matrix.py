@@ -245,6 +245,26 @@ def test_a_resumed_run_runs_the_missing_trials_and_exits_for_all(
     assert report["trustworthy"]
 
 
+@pytest.mark.parametrize("workers", [(), ("-n", "1")], ids=["alone", "xdist"])
+def test_the_summary_of_pytest_names_the_cause_in_one_line_on_a_ci_system(
+    pytester: pytest.Pytester,
+    project: ScenarioMaker,
+    monkeypatch: pytest.MonkeyPatch,
+    workers: tuple[str, ...],
+) -> None:
+    project("demo", manifest=lambda manifest: manifest["checks"][1].update(equals=4))
+    monkeypatch.setenv("CI", "true")  # Then pytest prints the whole message of a failure.
+    result = pytester.runpytest_subprocess("--execgo-matrix", "--junitxml=junit.xml", *workers)
+    lines = result.stdout.lines
+    (line,) = [x for x in lines if x.startswith(f"FAILED {ITEM} - ")]
+    message = line.removeprefix(f"FAILED {ITEM} - ")
+    assert message.startswith("task/wrong_output (possible): ")
+    assert sum(x.startswith("record ") for x in lines) == 1
+    (failure,) = ET.parse(pytester.path / "junit.xml").iter("failure")
+    assert failure.get("message") == message
+    assert "record " in (failure.text or "")
+
+
 def test_the_record_of_each_trial_has_a_summary_and_the_counters_of_execgo(
     pytester: pytest.Pytester, project: ScenarioMaker
 ) -> None:
