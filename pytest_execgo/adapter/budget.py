@@ -1,4 +1,4 @@
-"""What one plan may cost: requests to the model, tokens, and time."""
+"""What one plan may cost: requests to the model, tokens, time, and memory."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from pytest_execgo.models.context import PlanBudget
 from pytest_execgo.system.clock import monotonic
 
 _FEWEST_REQUESTS = 20
+MOST_ANSWER_BYTES = 12 * 2**20
+"""Of all answers to one plan: they stay in memory until it ends."""
 
 
 class Budget:
@@ -22,7 +24,7 @@ class Budget:
         self.requests = limits.requests or max(_FEWEST_REQUESTS, 2 * (repairs + 1))
         self._tokens, self._seconds = limits.tokens, limits.seconds
         self._clock, self._began = clock, clock()
-        self._asked = self._used = 0
+        self._asked = self._used = self._received = 0
         self._uncounted = False
 
     def spend_request(self) -> None:
@@ -40,6 +42,9 @@ class Budget:
         if self._tokens is not None and self._used >= self._tokens:
             message = f"{self._used} tokens are used up (allowed: {self._tokens})"
             raise PlanError("budget_tokens", message)
+        if self._received > MOST_ANSWER_BYTES:
+            message = f"the answers to one plan have more than {MOST_ANSWER_BYTES // 2**20} MB"
+            raise PlanError("budget_bytes", message)
         self.check_time()
 
     def check_time(self) -> None:
@@ -50,6 +55,10 @@ class Budget:
     def seconds_left(self) -> float:
         """Seconds until the time is up; may be negative."""
         return self._began + self._seconds - self._clock()
+
+    def count_bytes(self, received: int) -> None:
+        """Count the size of one answer, usable or not."""
+        self._received += received
 
     def count(self, tokens: tuple[int, int] | None) -> None:
         """Count the tokens of one answer (prompt, completion); ``None`` if the endpoint reports none."""

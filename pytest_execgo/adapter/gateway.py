@@ -25,8 +25,12 @@ from pytest_execgo.adapter.recorded import DIVERGENCE
 from pytest_execgo.adapter.retries import is_client_error, retry_wait
 from pytest_execgo.errors import PlanError
 from pytest_execgo.models.recording import Exchange
+from pytest_execgo.models.shorten import shortened
 from pytest_execgo.system.clock import monotonic
 from pytest_execgo.transport.loopback import LoopbackServer
+
+# Characters of a request or an answer in the trace. Those of real plans are much shorter.
+_LONGEST_IN_TRACE = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -98,7 +102,8 @@ class ModelGateway:
                 return _refusal(str(_planning_ended()))
             self._number += 1
             number = self._number
-            self._trace.add("model_request", number=number, path=path, body=asked)
+            body = shortened(asked, _LONGEST_IN_TRACE)
+            self._trace.add("model_request", number=number, path=path, body=body)
             try:
                 answer = self._ask_with_retries(number, path, asked)
             except Exception as error:
@@ -148,6 +153,7 @@ class ModelGateway:
             began = monotonic()
             left = self._budget.seconds_left()
             answer = whole_characters(self._source.answer(len(self.exchanges), path, asked, left))
+            self._budget.count_bytes(len(answer.text.encode("utf-8", "replace")))
             self._note(number, attempt, asked, answer, monotonic() - began)
             if answer.late:
                 # If the plan's time is up, report that instead of a slow endpoint.
@@ -168,7 +174,7 @@ class ModelGateway:
         took_ms = round(seconds * 1000, 3)
         self.problem = problem(answer, asked)
         facts = {"number": number, "attempt": attempt, "status": answer.status}
-        body = parsed(answer.text) or answer.text
+        body = shortened(parsed(answer.text) or answer.text, _LONGEST_IN_TRACE)
         self._trace.add("model_answer", **facts, body=body, took_ms=took_ms)
         self._on_attempt(ModelAttempt(number, attempt, answer, took_ms, self.problem))
 

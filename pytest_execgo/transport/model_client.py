@@ -24,7 +24,7 @@ from pytest_execgo.transport.client import ShieldedAdapter, session_for
 
 MODEL_PATHS = ("/chat/completions", "/responses")
 """What is asked of a model, below its base URL. No other path is sent to an endpoint, or answered."""
-MOST_REPLY_BYTES = 16 * 2**20
+MOST_REPLY_BYTES = 4 * 2**20
 _PIECE_BYTES = 65536
 
 

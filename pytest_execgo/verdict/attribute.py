@@ -55,7 +55,7 @@ _REJECTIONS: tuple[tuple[str, Layer, str], ...] = (
 
 # The adapter worked, but its plan cannot be submitted.
 _PLAN_CODES = ("unknown_placeholder", "never_valid")
-_BUDGETS = {"budget_requests", "budget_tokens", "budget_time"}
+_BUDGETS = {"budget_requests", "budget_tokens", "budget_time", "budget_bytes"}
 _LAYERS: dict[str, Layer] = {"execgo": "engine", "runtime": "runtime", "fixtures": "fixture"}
 
 

@@ -20,13 +20,21 @@ _TEXTS = (
     "NaN", "-Infinity", "1e999", "9" * 5000, "[" * 5000, '{"a":' * 5000, '"\\ud800"', "\ufeff{}", "",
     "nul", '{"id": "a", "id": "b"}', "[" + "[]," * 400_000 + "1]", "\\" * 1000, '"' * 100_000,
 )  # fmt: skip
-# Written once: the memory that is measured should be the driver's.
-_LARGE = (
-    b'"' + b"x" * 7_000_000 + b'"',
-    b'"' + b"\xf0\x9f\x98\x80" + b"x" * 7_000_000 + b'"',
-    b"[" + b'"aeiouaeiou",' * 190_000 + b"1]",
-    b"{" + b",".join(b'"%d":{}' % n for n in range(90_000)) + b"}",
-)
+
+
+def _large(size: int) -> tuple[bytes, ...]:
+    """Values of at most ``size`` bytes that need several times as much memory."""
+    return (
+        b'"' + b"x" * size + b'"',
+        b'"' + b"\xf0\x9f\x98\x80" + b"x" * size + b'"',
+        b"[" + b'"aeiouaeiou",' * (size // 37) + b"1]",
+        b"{" + b",".join(b'"%d":{}' % n for n in range(size // 78)) + b"}",
+    )
+
+
+# Made once: the memory that is measured should be the driver's.
+LARGE = _large(7_000_000)
+LARGE_FOR_MODEL = _large(3_500_000)
 _STATUSES = (
     "200 OK", "202 Accepted", "404 Not Found", "500 Internal", "302 Found", "204 No Content", "304 Same",
     "103 Early", "999 X", "1000 X", "-1 X", "２００ OK", "200", "", "abc", "200 \x1b[31mOK", "0 X",
@@ -104,13 +112,19 @@ def of_model(rng: Random, method: str, path: str) -> tuple[dict[str, Any], str]:
 
 class HostileAnswers:
     """Answers to the requests of one trial, all drawn from ``rng``. ``valid`` makes what an honest
-    service would answer; ``honesty`` is how often that is the answer."""
+    service would answer; ``honesty`` is how often that is the answer. ``large`` are JSON values that are
+    nearly too large."""
 
     def __init__(
-        self, rng: Random, drip: Drip, honesty: float = 0.5, valid: Honest | None = None
+        self,
+        rng: Random,
+        drip: Drip,
+        honesty: float = 0.5,
+        valid: Honest = of_execgo,
+        large: tuple[bytes, ...] = LARGE,
     ) -> None:
         self._rng, self._drip, self._honesty = rng, drip, honesty
-        self._valid = valid or of_execgo
+        self._valid, self._large_values = valid, large
         self._attacks = (
             self._changed_value, self._changed_value, self._changed_value, self._damaged_bytes,
             self._damaged_bytes, self._unusual_head, self._unusual_head, self._unusual_text,
@@ -170,6 +184,17 @@ class HostileAnswers:
         return chain([self._rng.choice(heads)], repeat(self._rng.choice(pieces)))
 
     def _large(self, valid: Any, status: str) -> Pieces:
-        key = self._rng.choice(["result", "error", "status", "task_ids", "requests", "extra"])
-        document = json.dumps(valid | {key: "PLACE"}).encode()
-        return [http(document.replace(b'"PLACE"', self._rng.choice(_LARGE)), status)]
+        keys = ["result", "error", "status", "task_ids", "requests", "content", "extra"]
+        key, large = self._rng.choice(keys), self._rng.choice(self._large_values)
+        document = json.dumps(_with(valid, key, "PLACE")).encode()
+        return [http(document.replace(b'"PLACE"', large), status)]
+
+
+def _with(document: Any, key: str, value: Any) -> Any:
+    """``document`` with ``value`` under ``key``: wherever it has that key, or else at the top."""
+    text = json.dumps(document)
+    if f'"{key}":' not in text or not isinstance(document, dict):
+        return document | {key: value}
+    return json.loads(
+        text, object_hook=lambda one: {k: value if k == key else v for k, v in one.items()}
+    )

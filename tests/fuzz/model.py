@@ -18,7 +18,7 @@ from pytest_execgo.run.session import RunSession
 from pytest_execgo.run.settings import Run
 from pytest_execgo.scenario.library import Library
 from tests.conftest import ScenarioMaker
-from tests.fuzz.answers import HostileAnswers, of_model
+from tests.fuzz.answers import LARGE_FOR_MODEL, HostileAnswers, Pieces, of_model
 from tests.fuzz.trials import DEADLINE_SECONDS, FuzzResult, guarded
 from tests.hostile import HostileServer
 from tests.plugin.conftest import FRAMEWORK
@@ -37,9 +37,11 @@ class ModelFuzz:
         """Run trial number ``seed``."""
         rng, before = Random(seed), len(self._server.requests)
         honesty = rng.choice([0.0, 0.3, 0.6])
-        answers = HostileAnswers(
-            rng, lambda c: self._server.drip(c, 0.02 if c else 5), honesty, of_model
-        )
+
+        def drip(content: bytes) -> Pieces:
+            return self._server.drip(content, 0.02 if content else 5)
+
+        answers = HostileAnswers(rng, drip, honesty, of_model, LARGE_FOR_MODEL)
         self._server.script = answers.answer
         verdict, problem = guarded(self._trial)
         return FuzzResult(seed, len(self._server.requests) - before, verdict, problem)

@@ -21,7 +21,12 @@ from pytest_execgo.adapter.endpoint import Endpoint
 from pytest_execgo.chaos.model_proxy import ModelProxy
 from pytest_execgo.emulators.httpd import Request, Response, json_response
 from pytest_execgo.transport import model_client
-from pytest_execgo.transport.model_client import ModelClient, PathRefused, endpoint_url
+from pytest_execgo.transport.model_client import (
+    MOST_REPLY_BYTES,
+    ModelClient,
+    PathRefused,
+    endpoint_url,
+)
 from tests.endpoints import serving
 from tests.ids import readable
 
@@ -147,7 +152,7 @@ def test_a_body_without_end_is_cut_off(
     found = problem(answer, {**ASKED, "stream": True})
     assert found is not None
     assert found.code == "model_malformed"
-    assert str(found) == "the model's endpoint answers with more than 16777216 bytes"
+    assert str(found) == "the model's endpoint answers with more than 4194304 bytes"
 
 
 def test_a_bomb_of_two_encodings_is_cut_off() -> None:
@@ -158,10 +163,12 @@ def test_a_bomb_of_two_encodings_is_cut_off() -> None:
 
 
 def test_a_body_of_the_allowed_size_is_whole() -> None:
-    body = json.dumps({**REPLY, "x": " " * (2**24 - 100)}).encode().ljust(2**24)
+    body = (
+        json.dumps({**REPLY, "x": " " * (MOST_REPLY_BYTES - 100)}).encode().ljust(MOST_REPLY_BYTES)
+    )
     with serving(lambda request: Response(200, body, "application/json")) as url:
-        assert len(ask(f"{url}/v1").text) == 2**24
-        assert len(ask_through_proxy(f"{url}/v1").text) == 2**24
+        assert len(ask(f"{url}/v1").text) == MOST_REPLY_BYTES
+        assert len(ask_through_proxy(f"{url}/v1").text) == MOST_REPLY_BYTES
 
 
 @pytest.mark.parametrize(

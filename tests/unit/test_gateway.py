@@ -349,6 +349,21 @@ def test_every_try_counts_against_the_budget_of_requests(model: Document) -> Non
     )
 
 
+def test_answers_that_are_too_large_together_end_the_plan_and_are_short_in_the_trace(
+    model: Document,
+) -> None:
+    model.answers = [json_response({**REPLY, "extra": "😀" * 1_000_000})]
+    trace = PlanTrace()
+    with live(model, trace) as gateway:
+        statuses = [ask(gateway).status_code for _ in range(5)]
+    assert statuses == [200, 200, 200, 200, 400]
+    assert gateway.problem is not None
+    assert gateway.problem.code == "budget_bytes"
+    assert str(gateway.problem) == "the answers to one plan have more than 12 MB"
+    assert len(json.dumps(trace.steps)) < 100_000
+    assert "998000 characters left out" in json.dumps(trace.steps)
+
+
 def test_a_framework_that_never_stops_asking_is_stopped_by_the_budget(model: Document) -> None:
     with live(model, requests=2) as gateway:
         assert [ask(gateway).status_code for _ in range(3)] == [200, 200, 400]
