@@ -257,7 +257,8 @@ def test_no_request_is_sent_after_planning_has_ended(model: Document, how: str) 
     def ask_and_keep_result(gateway: ModelGateway) -> None:
         try:
             results.append(ask(gateway))
-        except requests.ConnectionError as error:
+        except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError) as error:
+            # The connection may end before the answer, or inside of it.
             results.append(error)
 
     with live(model, trace, lambda one: waiting.set(), pause=None) as gateway:
@@ -271,7 +272,7 @@ def test_no_request_is_sent_after_planning_has_ended(model: Document, how: str) 
     asking.join(10)
     (last,) = results
     refused = isinstance(last, requests.Response) and last.status_code == 400
-    assert refused or isinstance(last, requests.ConnectionError)
+    assert refused or isinstance(last, requests.RequestException)
     assert len(model.asked) == 1
 
 
