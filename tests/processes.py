@@ -6,6 +6,8 @@ import json
 import os
 import subprocess
 import sys
+import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -57,6 +59,8 @@ def started(module: str, folder: Path, *words: str, **environment: str) -> Itera
                     break
             else:
                 raise AssertionError("".join(printed))
+            # A service blocks if its log is not read and the pipe is full.
+            threading.Thread(target=deque, args=(process.stdout, 0), daemon=True).start()
             yield json.loads(line)
         finally:
             process.terminate()
