@@ -74,6 +74,9 @@ class FleetView(Protocol):
     def cancel(self, handle_id: str) -> str:
         """Ask the runtime to cancel a task; its answer in a few words."""
 
+    def task_status(self, handle_id: str) -> str | None:
+        """The status of a task as the runtime itself answers; ``None`` if it does not."""
+
     def identity(self, service: str) -> int | None:
         """What changes when a service is started anew (its process id); ``None`` if unknown."""
 

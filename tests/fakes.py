@@ -120,6 +120,8 @@ class FakeFleet:
     ended: set[int] = field(default_factory=set)
     """The processes of tasks that have ended."""
     cancelled: list[str] = field(default_factory=list)
+    statuses: dict[str, str] = field(default_factory=dict)
+    """What the runtime itself answers, by handle."""
 
     def processes_ended(self, pids: Sequence[int]) -> bool:
         """Whether all of them are in ``ended``."""
@@ -129,6 +131,10 @@ class FakeFleet:
         """Note the handle."""
         self.cancelled.append(handle_id)
         return "status 200"
+
+    def task_status(self, handle_id: str) -> str | None:
+        """What ``statuses`` says about the handle."""
+        return self.statuses.get(handle_id)
 
     def will_return(self, service: str) -> bool:
         """As ``returning`` says, for all services or by name."""

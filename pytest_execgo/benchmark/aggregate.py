@@ -248,7 +248,7 @@ def attribution_score(trials: Sequence[TrialResult]) -> AttributionScore:
 def _first_named(trial: TrialResult) -> str:
     """The first blamed cause; without one, the first mitigated cause in an injected layer."""
     causes = trial.verdict.attribution
-    blamed = [cause for cause in causes if _blames(cause)]
+    blamed = [cause for cause in causes if cause.layer != "none" and not cause.mitigated]
     injected = (trial.verdict.expected_cause or "").split(" + ")
     layers = {one.partition("/")[0] for one in injected}
     met = [cause for cause in causes if cause.mitigated and cause.layer in layers]
@@ -258,7 +258,7 @@ def _first_named(trial: TrialResult) -> str:
 
 
 def _blames(cause: Attribution) -> bool:
-    return cause.layer != "none" and not cause.mitigated
+    return cause.layer not in ("none", "unknown") and not cause.mitigated
 
 
 def _bound(count: int, of: int) -> float:

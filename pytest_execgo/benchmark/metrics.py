@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pytest_execgo.models import events as t
-from pytest_execgo.models.benchmark import TrialMetrics, Verdict
+from pytest_execgo.models.benchmark import FailureCounts, TrialMetrics, Verdict
 
 Events = Sequence[t.EvidenceEvent | t.ChaosEvent]
 
@@ -43,8 +43,9 @@ class Reaction:
     recovery_ms: float | None = None
 
 
-def trial_metrics(events: Events, verdict: Verdict) -> TrialMetrics:
-    """All metrics of one trial; units and meanings: :class:`TrialMetrics`."""
+def trial_metrics(events: Events, verdict: Verdict, failures: FailureCounts) -> TrialMetrics:
+    """All metrics of one trial; units and meanings: :class:`TrialMetrics`. ``failures`` are counted by
+    the verdict, which knows the words of ExecGo."""
     facts = t.evidence(list(events))
     plan = [e for e in facts if isinstance(e, t.PlanReady)]
     plan_failed = [e for e in facts if isinstance(e, t.PlanFailed)]
@@ -54,7 +55,6 @@ def trial_metrics(events: Events, verdict: Verdict) -> TrialMetrics:
     finished = [e for e in facts if isinstance(e, t.TrialFinished)]
     wall = finished[-1].wall_time_ms if finished else facts[-1].at_ms if facts else 0.0
     engine = _engine_time_ms(stages)
-    failures = _failures(facts)
     submissions = len(accepted) + len(rejected)
     success = bool(verdict.checks) and all(check.ok for check in verdict.checks)
     model, reaction = _model_figures(facts), _reaction(events, verdict)
@@ -80,9 +80,9 @@ def trial_metrics(events: Events, verdict: Verdict) -> TrialMetrics:
         model_retries=model.model_retries,
         prompt_tokens=model.prompt_tokens,
         completion_tokens=model.completion_tokens,
-        timeout_count=sum(_is_timeout(e) for e in failures),
-        runtime_failure_count=sum(_is_runtime_failure(e) for e in failures),
-        invalid_action_count=_invalid_actions(rejected, failures),
+        timeout_count=failures.timeouts,
+        runtime_failure_count=failures.of_runtime,
+        invalid_action_count=failures.invalid_actions,
         artifact_hash_match=_artifacts(facts),
         detection_ms=reaction.detection_ms,
         recovery_ms=reaction.recovery_ms,
@@ -163,14 +163,6 @@ def _recovery_success(verdict: Verdict) -> float | None:
     return 1.0 if verdict.recovery == "recovered" else 0.0
 
 
-def _failures(facts: Sequence[t.EvidenceEvent]) -> list[t.TaskChanged]:
-    last: dict[str, t.TaskChanged] = {}
-    for event in facts:
-        if isinstance(event, t.TaskChanged) and event.status == "failed":
-            last[event.engine_task_id] = event
-    return list(last.values())
-
-
 def _retries(facts: Sequence[t.EvidenceEvent]) -> int:
     """Attempts beyond the first that ExecGo made by itself (``retry``), over all tasks."""
     attempts: dict[str, int] = {}
@@ -180,22 +172,6 @@ def _retries(facts: Sequence[t.EvidenceEvent]) -> int:
                 event.attempt, attempts.get(event.engine_task_id, 0)
             )
     return sum(max(0, count - 1) for count in attempts.values())
-
-
-def _is_timeout(event: t.TaskChanged) -> bool:
-    return event.error is not None and event.error.timed_out
-
-
-def _is_runtime_failure(event: t.TaskChanged) -> bool:
-    return event.error is not None and event.error.blames_runtime() is not None
-
-
-def _invalid_actions(rejected: list[t.SubmitRejected], failures: list[t.TaskChanged]) -> int:
-    unknown_type = sum("unknown task type" in e.message for e in rejected)
-    unknown_tool = sum(
-        e.error is not None and e.error.message.startswith("unknown os tool") for e in failures
-    )
-    return unknown_type + unknown_tool
 
 
 def _artifacts(facts: Sequence[t.EvidenceEvent]) -> float | None:

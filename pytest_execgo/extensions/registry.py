@@ -27,6 +27,7 @@ from pytest_execgo.extensions.parts import (
 from pytest_execgo.harness.service import Launcher
 from pytest_execgo.models.chaos import ChaosProfile, Fault
 from pytest_execgo.models.document import load, parse, shown
+from pytest_execgo.verdict.codes import check_causes
 
 ENTRY_POINTS = "pytest_execgo"
 
@@ -82,6 +83,7 @@ class Registry:
             self._load_fault(fault, f"{shown(path)}: faults[{index}]")
             for index, fault in enumerate(profile.faults)
         ]
+        check_causes(profile.causes, f"{shown(path)}: expected_cause")
         return LoadedProfile(profile, tuple(faults))
 
     def _load_fault(self, fault: Fault, where: str) -> LoadedFault:

@@ -123,6 +123,15 @@ class CheckRecord(Document):
     got: Any = None
 
 
+class FailureCounts(Document):
+    """Failed tasks of a trial by who ended them. ``timeouts``: their own timeout. ``invalid_actions``:
+    tools and task types that ExecGo does not know, with refused submissions."""
+
+    timeouts: int = 0
+    of_runtime: int = 0
+    invalid_actions: int = 0
+
+
 class Attribution(Document):
     """One named cause: layer, stable code, and the ids of the events that show it.
 

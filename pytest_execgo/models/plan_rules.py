@@ -23,6 +23,13 @@ _PLACEHOLDER = re.compile(r"\$(\$?)\{([^}]*)(\}?)")
 # No dot: in the ids on ExecGo, dots separate run, trial, stage, task and round.
 _ID = re.compile(r"[A-Za-z0-9_-]+")
 
+_RULES_OF_EXECGO = frozenset(
+    {
+        "unknown_task_type", "unknown_dependency", "self_dependency", "cycle", "duplicate_task_id",
+        "empty_graph",
+    }
+)  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -39,6 +46,12 @@ class Problem:
 def plan_problems(plan: StandardPlan) -> list[Problem]:
     """All broken rules of ``plan``, in document order; empty for a legal plan."""
     return list(_problems(plan))
+
+
+def graph_rules(stage: PlanStage) -> tuple[str, ...]:
+    """The rules of ExecGo that the task graph of ``stage`` breaks when it is submitted, each once."""
+    found = _graph_problems(stage, "", {})
+    return tuple(dict.fromkeys(one.rule for one in found if one.rule in _RULES_OF_EXECGO))
 
 
 def _problems(plan: StandardPlan) -> Iterator[Problem]:

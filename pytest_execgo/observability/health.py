@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from pytest_execgo.models.events import (
     EvidenceEvent,
     LinkDegraded,
+    ObserverStarved,
     ServiceExited,
     ServiceHealthy,
     ServiceLimited,
@@ -30,6 +31,9 @@ LINK_TIMEOUT_SECONDS = 0.6
 IN_A_ROW = 2
 HEALTHY_IN_A_ROW = 3
 STARVED_SECONDS = 0.15
+GAP_SECONDS = 1.0
+"""If this process stood still for longer, its observers may have missed what a fault did."""
+_BEAT_SECONDS = 0.1
 _LARGEST_HEALTH = 1024 * 1024
 SLOWER_BY_MS = 150.0
 
@@ -97,11 +101,26 @@ class HealthProber:
         for service in services:
             watch = _Watch(service, links.get(service.name), service.state()[1])
             threading.Thread(target=self._follow, args=(watch,), daemon=True).start()
+        threading.Thread(target=self._beat, daemon=True).start()
 
     def stop(self) -> None:
         """Stop watching. Nothing is recorded after this returns."""
         with self._lock:
             self._done.set()
+
+    def _beat(self) -> None:
+        """Record each time in which this process stood still."""
+        last = monotonic()
+        while not self._done.wait(_BEAT_SECONDS):
+            now = monotonic()
+            gap, last = now - last, now
+            if gap > GAP_SECONDS:
+                self._record(ObserverStarved(gap_ms=round(gap * 1000, 1)))
+
+    def _record(self, event: EvidenceEvent) -> None:
+        with self._lock:
+            if not self._done.is_set():
+                self._recorder.add(event)
 
     def _follow(self, watch: _Watch) -> None:
         asleep = monotonic()
@@ -109,9 +128,7 @@ class HealthProber:
             # If this process itself was not scheduled, a late answer proves nothing about a service.
             starved = monotonic() - asleep > PROBE_EVERY_SECONDS + STARVED_SECONDS
             for event in watch.look(starved=starved):
-                with self._lock:
-                    if not self._done.is_set():
-                        self._recorder.add(event)
+                self._record(event)
             asleep = monotonic()
 
 

@@ -6,9 +6,11 @@ import os
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pytest_execgo.chaos.loaded_profile import LoadedProfile
 from pytest_execgo.harness.fleet import Fleet
+from pytest_execgo.models.events import BaselineKnown
 from pytest_execgo.models.trial import Trial
 from pytest_execgo.run.matrix import Matrix
 from pytest_execgo.run.settings import Run
@@ -20,7 +22,8 @@ class TrialContext:
     """One trial: what is run, on what fleet, and where its record goes.
 
     ``prefix`` begins its ids on ExecGo. ``node_id`` names it on pytest's command line; ``None`` for
-    trials that are not pytest items. ``attempt`` counts from 1.
+    trials that are not pytest items. ``attempt`` counts from 1. ``baseline``: a clean trial to compare
+    with.
     """
 
     run: Run
@@ -33,6 +36,7 @@ class TrialContext:
     prefix: str
     node_id: str | None = None
     attempt: int = 1
+    baseline: BaselineKnown | None = None
 
     def placeholders(self, workspace: Path) -> dict[str, str]:
         """The values of ``${name}`` in its plan."""
@@ -44,6 +48,16 @@ class TrialContext:
             "python": self.fleet.python,
         }
         return {name: value for name, value in known.items() if value is not None}
+
+    def addresses(self) -> dict[str, tuple[str, ...]]:
+        """Hosts and ports at which clients reach each service: itself, and through its link."""
+        return {
+            name: tuple(
+                urlsplit(url).netloc.rpartition("@")[2]
+                for url in (self.fleet.url(name), service.url)
+            )
+            for name, service in self.fleet.services.items()
+        }
 
     def rerun_command(self) -> str:
         """The command that repeats just this trial."""

@@ -11,7 +11,7 @@ from pytest_execgo.harness.fleet import Fleet
 from pytest_execgo.harness.service import Service
 from pytest_execgo.observability.health import LINK_TIMEOUT_SECONDS, ask
 from pytest_execgo.ports import TaskHost
-from pytest_execgo.runner.runtime_client import cancel_task
+from pytest_execgo.runner.runtime_client import cancel_task, task_status
 
 
 @dataclass(frozen=True)
@@ -41,10 +41,22 @@ class TrialFleet:
         return not any(host.has_process(pid) for pid in pids)
 
     def cancel(self, handle_id: str) -> str:
-        engine, runtime = self.fleet.services["execgo"], self.fleet.services["runtime"]
-        if engine.info.launcher == "external" != runtime.info.launcher:
+        runtime = self._own_runtime()
+        if runtime is None:
             return "not asked: the runtime of an external ExecGo is not known"
         return cancel_task(runtime.url, self.fleet.headers("runtime"), handle_id)
+
+    def task_status(self, handle_id: str) -> str | None:
+        runtime = self._own_runtime()
+        if runtime is None:
+            return None
+        return task_status(runtime.url, self.fleet.headers("runtime"), handle_id)
+
+    def _own_runtime(self) -> Service | None:
+        """The runtime that ExecGo uses, if that is known."""
+        engine, runtime = self.fleet.services["execgo"], self.fleet.services["runtime"]
+        known = not (engine.info.launcher == "external" != runtime.info.launcher)
+        return runtime if known else None
 
     def identity(self, service: str) -> int | None:
         return self.fleet.services[service].pid

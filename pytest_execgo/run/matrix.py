@@ -18,6 +18,7 @@ from pytest_execgo.run.applicability import CellSubject, why_no_cell
 from pytest_execgo.scenario.findings import check_accepted
 from pytest_execgo.scenario.library import Library
 from pytest_execgo.scenario.manifest import Scenario
+from pytest_execgo.verdict.codes import check_causes
 
 NO_MODEL = (
     "live mode asks a model: give --execgo-provider openai-compatible --execgo-base-url URL "
@@ -44,6 +45,8 @@ class Matrix:
         self.profile_names: tuple[str, ...] = tuple(dict.fromkeys(matching))
         """The chaos profiles of the request, patterns resolved, each once."""
         self.framework_modes = self._framework_modes()
+        for finding in library.findings.values():
+            check_causes(finding.causes, f"finding {finding.id}: causes")
         check_accepted(request.known_findings, library.findings, "known_findings")
 
     def scenario_paths(self) -> list[Path]:

@@ -16,6 +16,7 @@ from pytest_execgo.errors import HarnessError, UsageError
 from pytest_execgo.files.writing import make_folder, make_new_folder, write_model
 from pytest_execgo.harness.fleet import Fleet
 from pytest_execgo.models.benchmark import TrialResult
+from pytest_execgo.models.events import BaselineKnown
 from pytest_execgo.models.plan import Mode
 from pytest_execgo.models.trial import Cell, Trial
 from pytest_execgo.run.applicability import (
@@ -49,6 +50,7 @@ class RunSession:
         self._needs_renewal = False
         self._controlled = False
         self._calls: Counter[str] = Counter()
+        self._baselines: dict[tuple[Path, str, Mode], BaselineKnown | None] = {}
 
     @property
     def fleet(self) -> Fleet:
@@ -136,6 +138,8 @@ class RunSession:
         skip_impossible(TrialSubject(cell, trial, self.run))
         if profile.faults and not self._controlled:
             self._run_controls(profile.links)
+        if profile.faults:
+            self._run_baseline(trial, scenario, profile.links)
         fleet = self.ensure_fleet(profile.links)
         skip_impossible(FleetSubject(cell, fleet))
         prefix = f"{self.run.run_id}.{trial.trial_id}"
@@ -163,6 +167,21 @@ class RunSession:
         prefix = f"{self.run.run_id}.{control.trial.trial_id}.{os.getpid()}"
         return self._execute(control.trial, scenario, profile, fleet, folder, prefix)
 
+    def _run_baseline(self, trial: Trial, scenario: Scenario, links: frozenset[str]) -> None:
+        """Before the first fault on a plan: a clean trial of it, to compare with. A model is not asked
+        again for that."""
+        cell = trial.cell
+        key = _baseline_key(trial, scenario)
+        if key in self._baselines or cell.mode == "live":
+            return
+        self._baselines[key] = None
+        clean = Trial(Cell(f"baseline_{scenario.id}", cell.framework, cell.mode, "none"), 0)
+        folder = self.run.folder / "controls" / f"{clean.trial_id}-{os.getpid()}"
+        make_folder(folder)
+        fleet = self.ensure_fleet(links)
+        prefix = f"{self.run.run_id}.{clean.trial_id}.{os.getpid()}"
+        self._execute(clean, scenario, self.matrix.profile("none"), fleet, folder, prefix)
+
     def _execute(
         self,
         trial: Trial,
@@ -179,8 +198,9 @@ class RunSession:
             prefix += f".{secrets.token_hex(2)}"
         make_folder(folder)
         context = TrialContext(
-            self.run, self.matrix, trial, scenario, profile, fleet, folder, prefix, node_id, attempt
-        )
+            self.run, self.matrix, trial, scenario, profile, fleet, folder, prefix, node_id, attempt,
+            self._baselines.get(_baseline_key(trial, scenario)),
+        )  # fmt: skip
         try:
             finished = run_trial(context)
         except BaseException as error:
@@ -189,6 +209,8 @@ class RunSession:
             _note(folder, error, self.run.hide.record)
             raise
         self._needs_renewal = self._needs_renewal or not finished.clean
+        if finished.baseline is not None:
+            self._baselines[_baseline_key(trial, scenario)] = finished.baseline
         return finished.result
 
     def _write_environment(self, fleet: Fleet) -> None:
@@ -196,6 +218,10 @@ class RunSession:
         self.run.open()
         if not path.exists():
             write_model(path, self.run.environment(fleet.infos()))
+
+
+def _baseline_key(trial: Trial, scenario: Scenario) -> tuple[Path, str, Mode]:
+    return scenario.path, trial.cell.framework, trial.cell.mode
 
 
 def _note(folder: Path, error: BaseException, hide: Callable[[str], str]) -> None:

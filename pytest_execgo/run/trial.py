@@ -18,7 +18,13 @@ from pytest_execgo.harness.fleet import Fleet
 from pytest_execgo.harness.processes.service import ProcessService
 from pytest_execgo.models.benchmark import TrialResult
 from pytest_execgo.models.document import shown
-from pytest_execgo.models.events import ArtifactSeen, HarnessProblem, ProcessLeft, TrialFinished
+from pytest_execgo.models.events import (
+    ArtifactSeen,
+    BaselineKnown,
+    HarnessProblem,
+    ProcessLeft,
+    TrialFinished,
+)
 from pytest_execgo.models.finding import AcceptedFinding
 from pytest_execgo.models.plan import StandardPlan
 from pytest_execgo.models.shorten import shortened
@@ -28,9 +34,11 @@ from pytest_execgo.observability.artifacts import (
     copy_workspace,
     keep_workspace,
 )
+from pytest_execgo.observability.changed_files import note_changed_files
 from pytest_execgo.observability.health import HealthProber, ServiceMonitor
 from pytest_execgo.observability.recorder import TimelineRecorder
 from pytest_execgo.ports import Target
+from pytest_execgo.run.baseline import baseline_of
 from pytest_execgo.run.context import TrialContext
 from pytest_execgo.run.fleet_view import TrialFleet
 from pytest_execgo.run.planning import Planning
@@ -38,6 +46,7 @@ from pytest_execgo.runner.client import EngineError, ExecgoClient
 from pytest_execgo.runner.trial import TrialIdentity, TrialRunner
 from pytest_execgo.scenario.checks import TrialView, evaluate
 from pytest_execgo.system import tree
+from pytest_execgo.verdict.failure_counts import failure_counts
 from pytest_execgo.verdict.failure_text import trial_summary
 from pytest_execgo.verdict.known import (
     JudgedTrial,
@@ -56,10 +65,12 @@ _LONGEST_METRICS = 20_000
 
 @dataclass(frozen=True)
 class FinishedTrial:
-    """The result of a trial. ``clean`` is false if the fleet must be replaced before the next one."""
+    """The result of a trial. ``clean`` is false if the fleet must be replaced before the next one.
+    ``baseline``: the trial, if later ones can be compared with it."""
 
     result: TrialResult
     clean: bool
+    baseline: BaselineKnown | None
 
 
 def run_trial(context: TrialContext) -> FinishedTrial:
@@ -68,6 +79,8 @@ def run_trial(context: TrialContext) -> FinishedTrial:
     with _workspace(context) as workspace, _recorder(context) as recorder:
         proxy = ModelProxy() if context.profile.targets_model else None
         planning = Planning(context, recorder, proxy)
+        if context.baseline is not None:
+            recorder.add(context.baseline)
         try:
             clean = _execute(context, planning, workspace, recorder)
         finally:
@@ -82,7 +95,8 @@ def run_trial(context: TrialContext) -> FinishedTrial:
             planning.keep_recording()
         else:
             keep_workspace(workspace, context.folder / "workspace", context.run.hide.is_in)
-    return FinishedTrial(result, clean)
+        baseline = baseline_of(result.verdict, result.faults, recorder.events())
+    return FinishedTrial(result, clean, baseline)
 
 
 @contextmanager
@@ -128,7 +142,9 @@ def _execute(
         seed=context.run.chaos_seed(context.profile.profile),
     )
     chaos.arm()
-    identity = TrialIdentity(context.prefix, trial.trial_id, trial.cell.cell_id, context.run.seed)
+    identity = TrialIdentity(
+        context.prefix, trial.trial_id, trial.cell.cell_id, context.run.seed, context.addresses()
+    )
 
     def verify(plan: StandardPlan, results: Mapping[str, dict[str, Any]]) -> None:
         _check(context, plan, results, workspace, recorder)
@@ -149,6 +165,7 @@ def _execute(
             # Healing and cleaning up are not part of the trial's time.
             wall_time_ms = recorder.elapsed_ms()
             chaos.heal()
+        note_changed_files(context.scenario.workspace, workspace, recorder)
         clean = runner.clean_up()
         counters = {"before": before, "after": _engine_metrics(client)}
         counters = context.run.hide.value(counters)
@@ -245,7 +262,7 @@ def _judge(context: TrialContext, recorder: TimelineRecorder) -> TrialResult:
         plan_shape=plan.plan_shape,
         model=plan.model,
         broken_rules=plan.broken_rules,
-        metrics=trial_metrics(events, verdict),
+        metrics=trial_metrics(events, verdict, failure_counts(events)),
         faults=faults,
         verdict=verdict,
         known_finding=AcceptedFinding(id=met, reason=accepted[met]) if met else None,

@@ -1,4 +1,5 @@
-"""The one request that the runner sends to a runtime itself: ExecGo has none that cancels a task."""
+"""The requests that the runner sends to a runtime itself: to cancel a task, which ExecGo never does, and
+to have a second witness about a task."""
 
 from __future__ import annotations
 
@@ -8,12 +9,28 @@ from urllib.parse import quote
 from pytest_execgo.transport.bounded import ExchangeError, fetch
 
 TIMEOUT_SECONDS = 1.0
+_STATUS_SECONDS = 0.3
+_LONGEST_STATUS = 100
 
 
 def cancel_task(base_url: str, headers: Mapping[str, str], handle_id: str) -> str:
     """Ask the runtime at ``base_url`` to cancel a task; its answer in a few words, whatever it is."""
-    url = f"{base_url.rstrip('/')}/api/v1/tasks/{quote(handle_id, safe='')}/kill"
+    url = f"{_url(base_url, handle_id)}/kill"
     try:
         return f"status {fetch('POST', url, timeout=TIMEOUT_SECONDS, headers=headers).status}"
     except ExchangeError as error:
         return str(error)
+
+
+def task_status(base_url: str, headers: Mapping[str, str], handle_id: str) -> str | None:
+    """The ``status`` of a task that the runtime at ``base_url`` answers; ``None`` without one."""
+    url = _url(base_url, handle_id)
+    try:
+        found = fetch("GET", url, timeout=_STATUS_SECONDS, headers=headers).object().get("status")
+    except ExchangeError:
+        return None
+    return found[:_LONGEST_STATUS] if isinstance(found, str) else None
+
+
+def _url(base_url: str, handle_id: str) -> str:
+    return f"{base_url.rstrip('/')}/api/v1/tasks/{quote(handle_id, safe='')}"

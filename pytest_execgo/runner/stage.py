@@ -17,6 +17,7 @@ from pytest_execgo.models.events import (
     StageStarted,
     SubmitRejected,
     Submitted,
+    TaskChanged,
     TaskLost,
     TaskStuck,
 )
@@ -27,7 +28,7 @@ from pytest_execgo.runner.client import ProtocolError, Rejected, SeenTask
 from pytest_execgo.runner.collaborators import Collaborators, TrialTasks
 from pytest_execgo.runner.compile import compile_graph, subgraph
 from pytest_execgo.runner.engine import EngineGone, PatientEngine, RestartWatch
-from pytest_execgo.runner.task_events import task_changed
+from pytest_execgo.runner.task_events import contradicts, task_changed, task_output
 from pytest_execgo.runner.watchdog import Standstill, StuckTask, Watchdog
 
 POLL_BACKOFF_FACTOR = 1.5
@@ -333,10 +334,21 @@ class StageRun:
         if self._last_updated is None or task.updated_at > self._last_updated:
             self._last_updated = task.updated_at
         self._recorder.snapshot(self._stage.stage_id, current.number, name, seen.raw)
-        self._recorder.add(task_changed(self._stage.stage_id, current.number, name, task))
+        changed = self._recorder.add(task_changed(self._stage.stage_id, current.number, name, task))
         if task.terminal:
+            if task.status == "failed" and name not in current.ended:
+                self._note_output(changed, task)
             current.ended[name] = task.status
         return True
+
+    def _note_output(self, changed: TaskChanged, task: EngineTask) -> None:
+        """Record what is known of the process of a task that failed. The runtime is asked only if that
+        is not what ExecGo says."""
+        output = task_output(changed, task)
+        if (contradicts(output) or changed.error is None) and task.handle_id:
+            status = self._fleet.task_status(task.handle_id)
+            output = output.model_copy(update={"runtime_status": status})
+        self._recorder.add(output)
 
     def _engine_time_ms(self, duration_ms: float) -> float | None:
         """From the first ``created_at`` to the last ``updated_at``, by the clock of ExecGo.

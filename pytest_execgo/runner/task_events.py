@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from pytest_execgo.models.events import TaskChanged, TaskError
+from typing import Any
+
+from pytest_execgo.models.events import TaskChanged, TaskError, TaskOutput
 from pytest_execgo.models.task import EngineTask
 
 LONGEST_MESSAGE = 2000
 _LONGEST_CODE = 1024
+LONGEST_STDERR = 2000
+_LARGEST_NUMBER = 2**31
 
 
 def task_changed(stage_id: str, round_: int, task_id: str, task: EngineTask) -> TaskChanged:
@@ -26,6 +30,35 @@ def task_changed(stage_id: str, round_: int, task_id: str, task: EngineTask) -> 
         created_at=task.created_at,
         updated_at=task.updated_at,
     )
+
+
+def task_output(event: TaskChanged, task: EngineTask) -> TaskOutput:
+    """What is known of the process of a task, from the runtime's answer that ExecGo keeps. Members of
+    another type than the runtime's are left out."""
+    output = task.runtime.output if task.runtime else None
+    known: dict[str, Any] = output if isinstance(output, dict) else {}
+    stderr, status = known.get("stderr"), known.get("status")
+    return TaskOutput(
+        stage_id=event.stage_id,
+        round=event.round,
+        task_id=event.task_id,
+        engine_task_id=event.engine_task_id,
+        exit_code=_number(known.get("exit_code")),
+        exit_signal=_number(known.get("exit_signal")),
+        stderr=stderr[-LONGEST_STDERR:] if isinstance(stderr, str) else "",
+        reported_status=status[:_LONGEST_CODE] if isinstance(status, str) else None,
+    )
+
+
+def contradicts(output: TaskOutput) -> bool:
+    """Whether the process of a failed task ended well, by the runtime's answer in ExecGo's record."""
+    return output.reported_status == "success" or output.exit_code == 0
+
+
+def _number(value: Any) -> int | None:
+    if isinstance(value, bool) or not isinstance(value, int) or abs(value) > _LARGEST_NUMBER:
+        return None
+    return value
 
 
 def _error(task: EngineTask) -> TaskError | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pytest_execgo.errors import HarnessError, PlanError
@@ -18,7 +18,6 @@ from pytest_execgo.models.events import (
     StageFinished,
     StageOutcome,
     StageStarted,
-    SubmissionStarted,
     TrialStarted,
 )
 from pytest_execgo.models.plan import PlanStage, StandardPlan, plan_digest, plan_shape
@@ -30,6 +29,7 @@ from pytest_execgo.runner.client import EngineClient, EngineError, Unreachable
 from pytest_execgo.runner.clock import SystemClock
 from pytest_execgo.runner.collaborators import Collaborators, TrialTasks
 from pytest_execgo.runner.engine import RestartWatch
+from pytest_execgo.runner.inputs import submission_started
 from pytest_execgo.runner.stage import StageRun
 
 CLEAN_UP_SECONDS = 0.7
@@ -41,12 +41,14 @@ Results = Mapping[str, dict[str, Any]]
 
 @dataclass(frozen=True)
 class TrialIdentity:
-    """``prefix`` begins the ids of the trial's tasks on ExecGo; ``seed`` repeats the trial."""
+    """``prefix`` begins the ids of the trial's tasks on ExecGo; ``seed`` repeats the trial;
+    ``addresses`` are those of the services, see :class:`TrialStarted`."""
 
     prefix: str
     trial_id: str
     cell_id: str
     seed: int
+    addresses: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,12 @@ class TrialRunner:
         ``KeyboardInterrupt``. Healing faults is up to the caller.
         """
         self._recorder.add(
-            TrialStarted(trial_id=identity.trial_id, cell_id=identity.cell_id, seed=identity.seed)
+            TrialStarted(
+                trial_id=identity.trial_id,
+                cell_id=identity.cell_id,
+                seed=identity.seed,
+                addresses=dict(identity.addresses),
+            )
         )
         tasks = TrialTasks(identity.prefix, submitted=self._submitted)
         restarts = RestartWatch(self._tools.fleet, self._tools.clock)
@@ -176,7 +183,7 @@ class TrialRunner:
         for event in events:
             self._recorder.add(event)
         graph = self._chaos.change_graph(stage, graph)
-        self._recorder.add(SubmissionStarted(stage_id=stage.stage_id))
+        self._recorder.add(submission_started(stage, graph, events, placeholders))
         return StageRun(stage, self._tools, tasks, restarts).run(graph)
 
     def _binding_missing(self, stage: PlanStage, event: BindingMissing) -> StageOutcome:

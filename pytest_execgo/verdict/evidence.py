@@ -8,11 +8,16 @@ from math import inf
 from typing import TypeVar
 
 from pytest_execgo.models.events import (
+    BaselineKnown,
+    BindingResolved,
     CheckEvaluated,
     Event,
     EvidenceEvent,
+    FileChanged,
     FixtureRequest,
     LinkDegraded,
+    ObserverStarved,
+    Resubmitted,
     ServiceExited,
     ServiceHealthy,
     ServiceLimited,
@@ -20,9 +25,15 @@ from pytest_execgo.models.events import (
     ServiceSilent,
     ServiceStopped,
     StageFinished,
+    StageStarted,
+    SubmissionStarted,
     Submitted,
     TaskChanged,
+    TaskInputs,
+    TaskOutput,
+    TrialStarted,
 )
+from pytest_execgo.verdict.wording import KILLED_AT_SHUTDOWN, failure
 
 E = TypeVar("E", bound=Event)
 Health = ServiceStopped | ServiceSilent | ServiceLimited | LinkDegraded
@@ -31,6 +42,8 @@ _HEALTH = (ServiceStopped, ServiceSilent, ServiceLimited, LinkDegraded)
 _CHECK_MS = 250.0
 # Longest delay between a task failing and our poll noticing.
 _NOTICED_WITHIN_MS = 500.0
+# ExecGo ends its tasks within this time before its process ends.
+_SHUTDOWN_MS = 1000.0
 
 
 @dataclass(frozen=True)
@@ -106,29 +119,32 @@ class Evidence:
         Each window begins when the problem may have begun, and ends a short time after the service was
         seen healthy again (never, if it was not).
         """
-        healthy = [e.at_ms for e in self.of(ServiceHealthy) if e.service == service]
-        found = []
-        for event in self.health(service):
-            end = next((at for at in healthy if at > event.at_ms), inf)
-            found.append(Window(_began(event), end + _NOTICED_WITHIN_MS))
+        found = [self.window(event) for event in self.health(service)]
         if service == "fixtures":
-            found += self._fixtures_away() + self._fixtures_late()
+            found += self.fixtures_away() + self.fixtures_late()
             # A task may use a wrong answer at any time after it.
             found += [Window(event.at_ms, inf) for event in self.wrong_requests()]
         return found
+
+    def window(self, problem: Health) -> Window:
+        """From the earliest time at which a problem may have begun until a short time after the service
+        was seen healthy again (never, if it was not)."""
+        healthy = [e.at_ms for e in self.of(ServiceHealthy) if e.service == problem.service]
+        end = next((at for at in healthy if at > problem.at_ms), inf)
+        return Window(_began(problem), end + _NOTICED_WITHIN_MS)
 
     def wrong_requests(self) -> list[FixtureRequest]:
         """Requests that the server answered with other content than the fixture's."""
         return [event for event in self.of(FixtureRequest) if event.wrong]
 
-    def _fixtures_away(self) -> list[Window]:
+    def fixtures_away(self) -> list[Window]:
         """From each end of the server's process until it is ready again."""
         ready = [e.at_ms for e in self.of(ServiceReady) if e.service == "fixtures"]
         gone = [event.at_ms for event in self.exits("fixtures")]
         ends = (next((back for back in ready if back > at), inf) for at in gone)
         return [Window(at, end + _NOTICED_WITHIN_MS) for at, end in zip(gone, ends, strict=True)]
 
-    def _fixtures_late(self) -> list[Window]:
+    def fixtures_late(self) -> list[Window]:
         """While a client waited for a slow answer."""
         slow = [event for event in self.of(FixtureRequest) if event.slow]
         return [Window(e.at_ms, e.at_ms + e.duration_ms + _NOTICED_WITHIN_MS) for e in slow]
@@ -143,3 +159,105 @@ class Evidence:
     def exits(self, service: str) -> list[ServiceExited]:
         """Each end of a process of the service."""
         return [event for event in self.of(ServiceExited) if event.service == service]
+
+    def shutdown_windows(self, gone: ServiceExited) -> tuple[Window, ...]:
+        """When a process that ended may have ended its tasks."""
+        return (Window(gone.at_ms - _SHUTDOWN_MS, gone.at_ms + _NOTICED_WITHIN_MS),)
+
+    def killed_at_shutdown(self, failed: TaskChanged) -> bool:
+        """Whether ExecGo killed the task because it ended itself.
+
+        ExecGo does that before its process ends. We may see it only after its restart, so the time that
+        ExecGo recorded for the failure counts.
+        """
+        if KILLED_AT_SHUTDOWN not in self.message(failed):
+            return False
+        ends = [gone.wall_time for gone in self.exits("execgo") if gone.wall_time is not None]
+        waits = [(end - failed.updated_at).total_seconds() * 1000 for end in ends]
+        return any(0 <= wait < _SHUTDOWN_MS for wait in waits)
+
+    def message(self, failed: TaskChanged) -> str:
+        """ExecGo's words about a failed task."""
+        return (failed.error.message if failed.error else "") or "failed without a message"
+
+    def output(self, failed: TaskChanged) -> TaskOutput | None:
+        """What is known of the process of a failed task."""
+        same = (e for e in self.of(TaskOutput) if e.engine_task_id == failed.engine_task_id)
+        return next(same, None)
+
+    def inputs(self, task_id: str) -> TaskInputs:
+        """Where a task gets data from, as it was submitted last."""
+        known = [e.inputs[task_id] for e in self.of(SubmissionStarted) if task_id in e.inputs]
+        return known[-1] if known else TaskInputs()
+
+    def is_submitted(self, task_id: str) -> bool:
+        """Whether the submission of a task is on record, and with it what the task reads."""
+        return any(task_id in e.inputs for e in self.of(SubmissionStarted))
+
+    def reads(self, task_id: str) -> bool:
+        """Whether a task may read more than its own payload and the files of the scenario: the answers
+        of a service, the output of another task, or files that an earlier stage left."""
+        inputs = self.inputs(task_id)
+        if inputs.services or inputs.tasks:
+            return True
+        first = next((e.stage_id for e in self.of(StageStarted)), None)
+        stages = [e.stage_id for e in self.of(SubmissionStarted) if task_id in e.inputs]
+        return inputs.workspace and bool(stages) and stages[-1] != first
+
+    def uses(self, service: str) -> bool:
+        """Whether a task that was submitted has the URL of the service."""
+        submitted = [one for e in self.of(SubmissionStarted) for one in e.inputs.values()]
+        return any(service in inputs.services for inputs in submitted)
+
+    def proven(self, task_id: str) -> bool:
+        """Whether the task succeeded in a clean trial with the same payload. Then it is not wrong by
+        itself: what reaches it has changed."""
+        known = self.of(BaselineKnown)
+        payload = self.inputs(task_id).payload
+        return bool(known) and bool(payload) and known[-1].payloads.get(task_id) == payload
+
+    def plan_proven(self) -> bool:
+        """Whether every task that was submitted is :meth:`proven`, or differs by a value that a binding
+        carried over."""
+        bound = {event.target_task_id for event in self.of(BindingResolved)}
+        submitted = {task for e in self.of(SubmissionStarted) for task in e.inputs}
+        roots = submitted - bound
+        return bool(roots) and all(self.proven(task) for task in roots)
+
+    def addresses(self) -> dict[str, set[str]]:
+        """Hosts and ports of the services."""
+        started = self.of(TrialStarted)
+        return {name: set(own) for name, own in started[-1].addresses.items()} if started else {}
+
+    def answered(self, status: int | None) -> bool:
+        """Whether the fixtures server itself answered a request with this status, rightly."""
+        return any(e.status == status and not e.wrong for e in self.of(FixtureRequest))
+
+    def changed_file(self, task_id: str) -> FileChanged | None:
+        """A file that the task names, and that is not as it was at the start."""
+        return next((e for e in self.of(FileChanged) if e.task_id == task_id), None)
+
+    def failed_with_fixtures(self) -> bool:
+        """Whether a task failed, not by the runtime's fault, since fixtures became unhealthy."""
+        since = min((window.start for window in self.unhealthy_windows("fixtures")), default=inf)
+        return any(e.at_ms >= since and failure(e).kind != "runtime" for e in self.failures())
+
+    def wrong_content_is_used(self) -> bool:
+        """Whether the result can contain a wrong answer of fixtures. Answers from before the last
+        resubmission cannot be in it, because those tasks ran again."""
+        again = max((event.at_ms for event in self.of(Resubmitted)), default=-inf)
+        return any(event.at_ms > again for event in self.wrong_requests())
+
+    def settled_at(self, failed: TaskChanged) -> float:
+        """When the stage of a failed task succeeded after all; infinity if it did not."""
+        ends = [e for e in self.of(StageFinished) if e.stage_id == failed.stage_id]
+        return ends[-1].at_ms if ends and ends[-1].outcome == "succeeded" else inf
+
+    def decided_from(self) -> float:
+        """When the first stage began that did not succeed; infinity if every stage succeeded."""
+        failed = {stage.stage_id for stage in self.failed_stages()}
+        return min((e.at_ms for e in self.of(StageStarted) if e.stage_id in failed), default=inf)
+
+    def gaps(self) -> list[ObserverStarved]:
+        """The times in which nothing was observed."""
+        return self.of(ObserverStarved)

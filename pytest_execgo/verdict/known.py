@@ -32,7 +32,8 @@ def known_finding(
 
     A finding excuses neither a second defect nor the effect of an injected fault. So all of this must
     hold: the finding concerns a service of this fleet in its version; attribution names its cause as
-    ``certain`` or ``likely``; every other ``certain`` cause is in an injected layer; and if a fault was
+    ``certain`` or ``likely``; every other ``certain`` cause, and every ``likely`` one of the plan's own,
+    is in an injected layer; and if a fault was
     injected into that service, the tasks that show the finding began after the fault was healed, or show
     something that the fault cannot cause.
     """
@@ -42,8 +43,8 @@ def known_finding(
         met = _met(trial.verdict, finding)
         blamed = [cause for cause in trial.verdict.attribution if not cause.mitigated]
         affected = {one.layer for one in trial.expected}
-        certain = [c for c in blamed if c.confidence == "certain"]
-        alone = all(_fits(c, finding.causes) or c.layer in affected for c in certain)
+        others = [c for c in blamed if c.confidence == "certain" or _is_the_plans(c)]
+        alone = all(_fits(c, finding.causes) or c.layer in affected for c in others)
         if met and alone and _unaffected(trial, finding, met):
             return finding.id
     return None
@@ -69,6 +70,11 @@ def _met(verdict: Verdict, finding: Finding) -> list[Attribution]:
     """The named causes that are those of a finding."""
     blamed = [cause for cause in verdict.attribution if not cause.mitigated]
     return [c for c in blamed if _fits(c, finding.causes) and c.confidence != "possible"]
+
+
+def _is_the_plans(cause: Attribution) -> bool:
+    """Whether a cause is likely, and one of the plan's own: those are never certain."""
+    return cause.confidence == "likely" and cause.layer in ("dsl", "binding", "task")
 
 
 def _fits(cause: Attribution, wanted: Sequence[ExpectedCause]) -> bool:

@@ -132,9 +132,9 @@ def _named(causes: Sequence[Attribution]) -> Sequence[Attribution]:
 def _elsewhere(
     causes: Sequence[Attribution], expected: Sequence[ExpectedCause]
 ) -> list[Attribution]:
-    """Named causes in layers into which no fault was injected, and ``wrong_output`` in such a layer at
-    any confidence, because nothing else explains it."""
-    layers = {one.layer for one in expected}
+    """Named causes in layers into which no fault was injected (``unknown`` names no cause), and
+    ``wrong_output`` in such a layer at any confidence, because nothing else explains it."""
+    layers = {one.layer for one in expected} | {"unknown"}
     weighed = [*_named(causes), *(cause for cause in causes if cause.code == "wrong_output")]
     return [cause for cause in weighed if cause.layer not in layers]
 

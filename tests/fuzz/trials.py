@@ -23,6 +23,7 @@ from pytest_execgo.runner.client import ExecgoClient
 from pytest_execgo.runner.trial import TrialIdentity, TrialRunner
 from pytest_execgo.scenario.checks import TrialView, evaluate
 from pytest_execgo.scenario.manifest import Scenario, load_scenario
+from pytest_execgo.verdict.failure_counts import failure_counts
 from pytest_execgo.verdict.verify import judge
 from tests.fakes import FakeChaos, FakeFleet
 
@@ -96,7 +97,7 @@ def run_plan(
     recorder.close()
     events = recorder.events()
     verdict, _ = judge(PROFILE, events)
-    trial_metrics(events, verdict).model_dump_json()
+    trial_metrics(events, verdict, failure_counts(events)).model_dump_json()
     outcome_digest(events, verdict)
     plan_facts(events)
     verdict.model_dump_json()

@@ -38,10 +38,11 @@ def test_controls_run_once_before_the_first_fault(
 
 
 BLIND = """
-    from pytest_execgo.verdict import attribute, verify
+    from pytest_execgo.verdict import verify
+    from pytest_execgo.verdict.suspicion import Suspicion
 
     def blind(events):
-        return (attribute._cause("none", "no_failure", "certain", (), "nothing failed"),)
+        return (Suspicion("none", "no_failure", "certain", (), "nothing failed").cause(),)
 
     verify.attribute = blind
 """
@@ -362,7 +363,33 @@ def test_the_folder_of_a_control_holds_a_complete_record(
     project("demo")
     pytester.runpytest("--execgo-matrix", "--execgo-chaos=self_dependency")
     folders = sorted((pytester.path / "reports/latest/controls").iterdir())
-    assert len(folders) == 3
+    names = [folder.name.rpartition("-")[0] for folder in folders]
+    baseline = "baseline_demo-reference-replay-none-r0"
+    assert names == [baseline, "must_fail", "must_pass", "planted_fault"]
     for folder in folders:
-        names = {path.name for path in Path(folder).iterdir()}
-        assert names >= {"control.json", "result.json", "timeline.jsonl", "plan.json", "logs"}
+        files = {path.name for path in Path(folder).iterdir()}
+        assert files >= {"result.json", "timeline.jsonl", "plan.json", "logs"}
+        assert ("control.json" in files) is not folder.name.startswith("baseline")
+
+
+def test_a_trial_with_a_fault_knows_the_clean_trial_before_it(
+    pytester: pytest.Pytester, project: ScenarioMaker
+) -> None:
+    project("demo")
+    pytester.runpytest("--execgo-matrix", "--execgo-chaos=timeout_exhausted")
+    trial = latest(pytester.path)["trials"][0]
+    folder = pytester.path / "reports/latest/trials" / trial["trial_id"]
+    events = [json.loads(line) for line in (folder / "timeline.jsonl").read_text().splitlines()]
+    (known,) = [event for event in events if event["event_type"] == "baseline_known"]
+    submitted = {
+        task: inputs["payload"]
+        for event in events
+        if event["event_type"] == "submission_started"
+        for task, inputs in event["inputs"].items()
+    }
+    same = [task for task, payload in submitted.items() if known["payloads"].get(task) == payload]
+    assert set(known["payloads"]) == {"greet", "count"}
+    # The fault changes one task, so that this task may be the cause.
+    assert len(same) < len(submitted)
+    assert trial["verdict"]["attribution"][0]["code"] == "timeout"
+    assert trial["verdict"]["attribution"][0]["layer"] == "task"

@@ -346,7 +346,7 @@ def test_recovery_is_what_became_of_the_trial(events: list[TimelineEvent], recov
          "none/no_failure"),
         (FAIL, [ARMED, FIRED, REFUSED, EXIT, BAD, DONE],
          "expected: failure caused by dsl · got: 1 of 1 checks do not hold, attributed to "
-         "dsl/cycle, engine/process_exited, partly in other layers"),
+         "engine/process_exited, dsl/cycle, partly in other layers"),
         (FAIL, [ARMED, FIRED, REFUSED, BAD, DONE],
          "failed as expected (dsl): 1 of 1 checks do not hold"),
     ],

@@ -6,6 +6,7 @@ import pytest
 
 from pytest_execgo.benchmark.metrics import trial_metrics
 from pytest_execgo.models import events as t
+from pytest_execgo.models.benchmark import FailureCounts
 from pytest_execgo.models.chaos import ChaosProfile
 from pytest_execgo.verdict.verify import judge
 from tests.ids import readable
@@ -50,5 +51,5 @@ def test_detection_and_recovery_count_from_the_fault(
     seen: list[t.TimelineEvent], detection_ms: float | None, recovery_ms: float | None
 ) -> None:
     events = [FIRED, *seen, PLANNED, STAGE, GOOD, DONE]
-    metrics = trial_metrics(events, judge(PROFILE, events)[0])
+    metrics = trial_metrics(events, judge(PROFILE, events)[0], FailureCounts())
     assert (metrics.detection_ms, metrics.recovery_ms) == (detection_ms, recovery_ms)

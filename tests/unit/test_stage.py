@@ -26,6 +26,7 @@ from pytest_execgo.models.task import EngineTask
 from pytest_execgo.runner.client import ProtocolError, Rejected, SeenTask
 from pytest_execgo.runner.compile import compile_graph, engine_id, subgraph
 from pytest_execgo.runner.task_events import task_changed
+from pytest_execgo.verdict import wording
 from tests.fakes import (
     START,
     Hang,
@@ -113,7 +114,7 @@ def test_long_message_of_a_task_keeps_its_beginning_and_its_end(world: RunnerWor
     error = world.recorder.of(TaskChanged)[-1].error
     assert error is not None
     assert error.message.startswith("beginx")
-    assert error.timed_out
+    assert wording.timed_out(error)
     assert len(error.message) < 2010
 
 

@@ -15,6 +15,7 @@ from pytest_execgo.benchmark.metrics import (
 )
 from pytest_execgo.models import events as t
 from pytest_execgo.models.benchmark import TrialMetrics, Verdict
+from pytest_execgo.verdict.failure_counts import failure_counts
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -32,7 +33,7 @@ GOOD = verdict(True)
 
 
 def metrics(*events: Any, of: Verdict = GOOD) -> TrialMetrics:
-    return trial_metrics(list(events), of)
+    return trial_metrics(list(events), of, failure_counts(list(events)))
 
 
 def planned(duration_ms: float = 1, **more: Any) -> t.PlanReady:

@@ -48,7 +48,9 @@ from pytest_execgo.models.events.engine import (
     Submitted,
     TaskChanged,
     TaskError,
+    TaskInputs,
     TaskLost,
+    TaskOutput,
     TaskStuck,
 )
 from pytest_execgo.models.events.fixtures import FixtureRequest
@@ -61,7 +63,9 @@ from pytest_execgo.models.events.planning import (
     PlanReady,
 )
 from pytest_execgo.models.events.services import (
+    FileChanged,
     LinkDegraded,
+    ObserverStarved,
     ServiceExited,
     ServiceHealthy,
     ServiceLimited,
@@ -70,6 +74,7 @@ from pytest_execgo.models.events.services import (
     ServiceStopped,
 )
 from pytest_execgo.models.events.trial import (
+    BaselineKnown,
     HarnessProblem,
     TrialFinished,
     TrialStarted,
@@ -79,6 +84,7 @@ __all__ = [
     "EVENT",
     "AnswerJudged",
     "ArtifactSeen",
+    "BaselineKnown",
     "BindingMissing",
     "BindingProblem",
     "BindingResolved",
@@ -97,12 +103,14 @@ __all__ = [
     "EngineUnreachable",
     "Event",
     "EvidenceEvent",
+    "FileChanged",
     "FixtureRequest",
     "HarnessProblem",
     "LeftoverFound",
     "LinkDegraded",
     "ModelReplied",
     "ModelUsed",
+    "ObserverStarved",
     "PlanFailed",
     "PlanReady",
     "PlanningStarted",
@@ -123,7 +131,9 @@ __all__ = [
     "Submitted",
     "TaskChanged",
     "TaskError",
+    "TaskInputs",
     "TaskLost",
+    "TaskOutput",
     "TaskStuck",
     "TimelineEvent",
     "TrialFinished",
@@ -133,6 +143,7 @@ __all__ = [
 
 EvidenceEvent: TypeAlias = (
     TrialStarted
+    | BaselineKnown
     | PlanningStarted
     | PlanReady
     | AnswerJudged
@@ -146,6 +157,7 @@ EvidenceEvent: TypeAlias = (
     | Submitted
     | SubmitRejected
     | TaskChanged
+    | TaskOutput
     | TaskLost
     | TaskStuck
     | CancelAsked
@@ -163,6 +175,8 @@ EvidenceEvent: TypeAlias = (
     | ServiceLimited
     | LinkDegraded
     | ServiceHealthy
+    | ObserverStarved
+    | FileChanged
     | FixtureRequest
     | ChecksStarted
     | ArtifactSeen

@@ -16,8 +16,6 @@ StageOutcome = Literal[
 # cannot take the value (bad_target).
 BindingProblem = Literal["no_result", "source_failed", "unreadable", "absent", "bad_target"]
 
-_RUNTIME_CODES = frozenset({"resource_limit_exceeded", "sandbox_setup_failed", "internal"})
-
 
 class StageStarted(Event):
     event_type: Literal["stage_started"] = "stage_started"
@@ -56,11 +54,32 @@ class BindingMissing(Event):
         return f"{name} {state}: {self.reason}"
 
 
+class TaskInputs(Document):
+    """Where a task of the plan gets data from, as its payload shows.
+
+    ``services``: those whose URL it holds. ``tasks``: those whose output a binding carries over, or that
+    it depends on. ``workspace``: whether it holds the path of the workspace. ``memory_limit``: whether
+    the plan limits its memory. ``payload``: the sha256 of the task as it is submitted, with names in
+    place of the values of placeholders, so that it is the same in each trial of a plan.
+    """
+
+    services: tuple[str, ...] = ()
+    tasks: tuple[str, ...] = ()
+    workspace: bool = False
+    memory_limit: bool = False
+    payload: str = ""
+
+
 class SubmissionStarted(Event):
-    """The values of a stage are bound; its graph is submitted next."""
+    """The values of a stage are bound; its graph is submitted next.
+
+    ``problems`` are the rules that this graph breaks, as a submission may differ from the plan.
+    """
 
     event_type: Literal["submission_started"] = "submission_started"
     stage_id: str
+    inputs: dict[str, TaskInputs] = {}
+    problems: tuple[str, ...] = ()
 
 
 class Submitted(Event):
@@ -93,32 +112,6 @@ class TaskError(Document):
     source: str = ""
     raw_code: str | None = None
 
-    @property
-    def timed_out(self) -> bool:
-        """Whether the task's own timeout ended it.
-
-        If it passes while ExecGo submits the task to the runtime, ExecGo calls the end an external
-        failure. ExecGo's own limit on such a request is not this timeout: that message ends with
-        ``Client.Timeout ...``.
-        """
-        return self.code == "timeout" or self.message.endswith("context deadline exceeded")
-
-    def blames_runtime(self) -> str | None:
-        """A stable code if ExecGo reports that the runtime failed, not the task; else ``None``."""
-        if self.timed_out:
-            return None
-        if self.message.startswith("handle not found"):
-            return "handle_lost"
-        if self.source == "runtime-executor" and self.code == "external_failure":
-            return "unreachable"
-        if self.message.startswith("runtime submit returned"):
-            return "http_error"
-        # The runtime reports `internal` for a task that a signal ended, too; that blames the task.
-        by_signal = self.message.startswith("task terminated by signal")
-        if self.source == "execgo-runtime" and self.code in _RUNTIME_CODES and not by_signal:
-            return self.code
-        return None
-
 
 class TaskChanged(Event):
     """ExecGo reported a new state of a task. ``duration_ms`` and the two times are ExecGo's."""
@@ -145,6 +138,30 @@ class TaskChanged(Event):
         message = message.replace(self.engine_task_id, self.task_id)
         raw = f" [{self.error.raw_code}]" if self.error and self.error.raw_code else ""
         return f"task {self.task_id} failed: {message}{raw}"
+
+
+class TaskOutput(Event):
+    """What is known of the process of a task that failed. Written once for each failed task.
+
+    ``exit_code``, ``exit_signal``, ``reported_status`` and the end of ``stderr`` (at most 2,000
+    characters) are from the runtime's answer that ExecGo keeps. ``runtime_status`` is what the runtime
+    itself answers about the task; null if it cannot be asked, or does not know it.
+    """
+
+    event_type: Literal["task_output"] = "task_output"
+    stage_id: str
+    round: int
+    task_id: str
+    engine_task_id: str
+    exit_code: int | None = None
+    exit_signal: int | None = None
+    stderr: str = ""
+    reported_status: str | None = None
+    runtime_status: str | None = None
+
+    def sentence(self) -> str | None:
+        lines = self.stderr.strip().splitlines()
+        return f"task {self.task_id} wrote to stderr: {lines[-1]}" if lines else None
 
 
 class TaskLost(Event):

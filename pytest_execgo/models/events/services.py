@@ -85,6 +85,30 @@ class LinkDegraded(Event):
         return f"{self.service} answers directly, but its link is {self.how} ({self.message})"
 
 
+class ObserverStarved(Event):
+    """The observers of the services did not run for ``gap_ms``, up to now, because this process or the
+    machine stood still. What happened meanwhile is not known."""
+
+    event_type: Literal["observer_starved"] = "observer_starved"
+    gap_ms: float
+
+    def sentence(self) -> str:
+        return f"nothing was observed for {self.gap_ms:.0f} ms"
+
+
+class FileChanged(Event):
+    """A file of the scenario's workspace that a failed task names, at the end of the trial."""
+
+    event_type: Literal["file_changed"] = "file_changed"
+    task_id: str
+    path: str
+    how: Literal["removed", "mode"]
+
+    def sentence(self) -> str:
+        state = "is gone" if self.how == "removed" else "has other permissions than at the start"
+        return f"{self.path}, which task {self.task_id} names, {state}"
+
+
 class ServiceHealthy(Event):
     """A service that was seen stopped, silent, limited or hard to reach is healthy again."""
 

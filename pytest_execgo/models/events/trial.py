@@ -8,12 +8,23 @@ from pytest_execgo.models.events.base import Event
 
 
 class TrialStarted(Event):
-    """The trial began. The same ``seed`` repeats its random draws."""
+    """The trial began. The same ``seed`` repeats its random draws. ``addresses`` are the hosts and ports
+    at which clients reach each service."""
 
     event_type: Literal["trial_started"] = "trial_started"
     trial_id: str
     cell_id: str
     seed: int
+    addresses: dict[str, tuple[str, ...]] = {}
+
+
+class BaselineKnown(Event):
+    """A clean trial of the same scenario, framework and mode passed on this machine before. ``payloads``
+    maps its tasks to :attr:`TaskInputs.payload`. Written at the start of a trial."""
+
+    event_type: Literal["baseline_known"] = "baseline_known"
+    trial_id: str
+    payloads: dict[str, str]
 
 
 class HarnessProblem(Event):

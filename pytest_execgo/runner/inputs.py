@@ -1,0 +1,62 @@
+"""What a stage submits, as evidence: where its tasks get data from, and the rules that it breaks."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+
+from pytest_execgo.models.events import (
+    BindingMissing,
+    BindingResolved,
+    SubmissionStarted,
+    TaskInputs,
+)
+from pytest_execgo.models.plan import PlanStage
+from pytest_execgo.models.plan_rules import graph_rules
+from pytest_execgo.models.task import Task, TaskGraph
+
+_SERVICES = {"fixtures_url": "fixtures"}
+"""Placeholders that hold the URL of a service."""
+
+
+def submission_started(
+    stage: PlanStage,
+    graph: TaskGraph,
+    bound: Sequence[BindingResolved | BindingMissing],
+    placeholders: Mapping[str, str],
+) -> SubmissionStarted:
+    """The event for ``graph``, the tasks of ``stage`` as they are submitted."""
+    submitted = stage.model_copy(update={"task_graph": graph, "bindings": ()})
+    sources: dict[str, list[str]] = {task.id: list(task.depends_on) for task in graph.tasks}
+    for event in bound:
+        if isinstance(event, BindingResolved) and event.target_task_id in sources:
+            sources[event.target_task_id].append(event.source_task_id)
+    return SubmissionStarted(
+        stage_id=stage.stage_id,
+        inputs={task.id: _inputs(task, sources[task.id], placeholders) for task in graph.tasks},
+        problems=graph_rules(submitted),
+    )
+
+
+def _inputs(task: Task, sources: Sequence[str], placeholders: Mapping[str, str]) -> TaskInputs:
+    text = json.dumps([task.params, task.input], ensure_ascii=False)
+    services = [
+        name for key, name in _SERVICES.items() if placeholders.get(key, text + "?") in text
+    ]
+    workspace = placeholders.get("workspace")
+    return TaskInputs(
+        services=tuple(services),
+        tasks=tuple(dict.fromkeys(sources)),
+        workspace=workspace is not None and workspace in text,
+        memory_limit='"memory_bytes":' in text,
+        payload=_payload(task, placeholders),
+    )
+
+
+def _payload(task: Task, placeholders: Mapping[str, str]) -> str:
+    text = json.dumps(task.body(), ensure_ascii=False, sort_keys=True)
+    # The longest first: a value may be a part of another one.
+    for name, value in sorted(placeholders.items(), key=lambda one: -len(one[1])):
+        text = text.replace(value, f"${{{name}}}") if value else text
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

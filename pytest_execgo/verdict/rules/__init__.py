@@ -1,0 +1,28 @@
+"""The rules of attribution. Each turns evidence into suspicions and knows no other rule."""
+
+from __future__ import annotations
+
+from pytest_execgo.verdict.rules import (
+    bindings,
+    checks,
+    engine,
+    fixtures,
+    planning,
+    runtime,
+    services,
+    submissions,
+    tasks,
+)
+from pytest_execgo.verdict.suspicion import Rule
+
+RULES: tuple[Rule, ...] = (
+    planning.RULE,
+    bindings.RULE,
+    submissions.RULE,
+    engine.RULE,
+    services.RULE,
+    runtime.RULE,
+    fixtures.RULE,
+    tasks.RULE,
+    checks.RULE,
+)

@@ -1,0 +1,56 @@
+"""The fixtures server, by its own access log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pytest_execgo.models.benchmark import Confidence
+from pytest_execgo.models.events import FixtureRequest
+from pytest_execgo.verdict.evidence import Evidence, Window
+from pytest_execgo.verdict.suspicion import Rule, Suspicion
+
+
+def _suspect(evidence: Evidence) -> Iterator[Suspicion]:
+    for gone, window in zip(evidence.exits("fixtures"), evidence.fixtures_away(), strict=True):
+        message = f"the process of fixtures ended with exit status {gone.exit_status}"
+        yield Suspicion(
+            "fixture", "process_exited", "certain", (gone.event_id,), message, gone.at_ms,
+            windows=(window,), service="fixtures", settled_at=window.end,
+        )  # fmt: skip
+    yield from _wrong(evidence)
+    slow = [event for event in evidence.of(FixtureRequest) if event.slow]
+    if slow:
+        slowest = max(slow, key=lambda event: event.duration_ms)
+        message = f"{slowest.method} {slowest.path} took {slowest.duration_ms:.0f} ms in the server"
+        ids = tuple(event.event_id for event in slow)
+        windows = tuple(evidence.fixtures_late())
+        yield Suspicion(
+            "fixture", "slow", "likely", ids, message, slow[0].at_ms, windows=windows,
+            service="fixtures",
+        )  # fmt: skip
+
+
+def _wrong(evidence: Evidence) -> Iterator[Suspicion]:
+    broken = evidence.wrong_requests()
+    if not broken:
+        return
+    first = broken[0]
+    code = "http_error" if first.status >= 400 else "wrong_content"
+    message = (
+        f"{first.method} {first.path} was answered with {first.status}"
+        if code == "http_error"
+        else f"{first.method} {first.path} was answered with content that is not the fixture's"
+    )
+    confidence: Confidence = "certain" if evidence.failed_with_fixtures() else "likely"
+    # A task may use a wrong answer at any time after it.
+    windows = tuple(Window(event.at_ms, float("inf")) for event in broken)
+    yield Suspicion(
+        "fixture", code, confidence, tuple(event.event_id for event in broken), message,
+        first.at_ms, windows=windows, service="fixtures",
+        notes=frozenset({"used"}) if evidence.wrong_content_is_used() else frozenset(),
+    )  # fmt: skip
+
+
+RULE = Rule(
+    "fixtures", {"fixture": ("process_exited", "http_error", "wrong_content", "slow")}, _suspect
+)

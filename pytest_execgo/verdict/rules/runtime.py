@@ -1,0 +1,138 @@
+"""The runtime: failures that ExecGo reports of it, its process, and tasks that it never ends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pytest_execgo.models.benchmark import Confidence
+from pytest_execgo.models.cause import Layer
+from pytest_execgo.models.events import (
+    ServiceExited,
+    ServiceSilent,
+    StageFinished,
+    TaskChanged,
+    TaskStuck,
+)
+from pytest_execgo.verdict import wording
+from pytest_execgo.verdict.evidence import Evidence
+from pytest_execgo.verdict.suspicion import Rule, Suspicion
+
+
+def _suspect(evidence: Evidence) -> Iterator[Suspicion]:
+    for failed in evidence.failures():
+        found = wording.failure(failed)
+        if found.kind == "runtime":
+            yield _failure(evidence, failed, found.code)
+    for gone in evidence.exits("runtime")[:1]:
+        ids = tuple(event.event_id for event in evidence.exits("runtime"))
+        message = (
+            f"the process of runtime ended with exit status {gone.exit_status}; no task failed"
+        )
+        yield Suspicion(
+            "runtime", "process_exited", "certain", ids, message, gone.at_ms, service="runtime"
+        )
+    yield from _stuck(evidence)
+    yield from _deadline(evidence)
+
+
+def _failure(evidence: Evidence, failed: TaskChanged, code: str) -> Suspicion:
+    notes = {"failure"} | ({"cut_off"} if wording.is_cut_off(failed) else set())
+    exits = evidence.exits("runtime")
+    gone = [event for event in exits if event.at_ms <= failed.at_ms]
+    gone = gone or _ends_seen_late(evidence, failed)
+    if gone:
+        message = (
+            f"the process of runtime ended with exit status {gone[-1].exit_status} "
+            f"while task {failed.task_id} needed it"
+        )
+        both = (gone[-1].event_id, failed.event_id)
+        notes.add("with_exit")
+        return Suspicion(
+            "runtime", code, "certain", both, message, failed.at_ms, service="runtime",
+            notes=frozenset(notes), settled_at=evidence.settled_at(failed),
+        )  # fmt: skip
+    message = f"task {failed.task_id}: {evidence.message(failed)}"
+    return Suspicion(
+        "runtime", code, "likely", (failed.event_id,), message, failed.at_ms, service="runtime",
+        notes=frozenset(notes), settled_at=evidence.settled_at(failed),
+    )  # fmt: skip
+
+
+def _ends_seen_late(evidence: Evidence, failed: TaskChanged) -> list[ServiceExited]:
+    """The ends of the runtime's process in the time of its silence in which the task failed. A busy
+    engine of containers reports an end later than the health check sees the silence. Another problem
+    that the check saw explains the failure by itself."""
+    if any(not isinstance(event, ServiceSilent) for event in evidence.health("runtime")):
+        return []
+    windows = [
+        window
+        for window in evidence.unhealthy_windows("runtime")
+        if window.start <= failed.at_ms <= window.end
+    ]
+    return [
+        gone
+        for gone in evidence.exits("runtime")
+        if any(window.start <= gone.at_ms <= window.end for window in windows)
+    ]
+
+
+def _stuck(evidence: Evidence) -> Iterator[Suspicion]:
+    """Tasks that were seen not to end. The runtime is suspected of those that ExecGo polls there."""
+    groups: tuple[tuple[Layer, str, list[TaskStuck]], ...] = (
+        ("runtime", "the runtime", [e for e in evidence.of(TaskStuck) if e.handle_id]),
+        ("engine", "ExecGo", [e for e in evidence.of(TaskStuck) if not e.handle_id]),
+    )
+    for layer, who, stuck in groups:
+        if stuck:
+            names = ", ".join(dict.fromkeys(event.task_id for event in stuck))
+            # An end that is not reported is certain. A long run alone is not: a clock may be wrong.
+            ended = any(event.how == "ended" for event in stuck)
+            shown = tuple(event.event_id for event in stuck)
+            message = f"{who} never reported the end of {names}"
+            confidence: Confidence = "certain" if ended else "likely"
+            yield Suspicion(layer, "stuck", confidence, shown, message, stuck[0].at_ms)
+
+
+def _deadline(evidence: Evidence) -> Iterator[Suspicion]:
+    """A stage's deadline passed. The runtime is suspected if ExecGo still polls a task there."""
+    known = {event.stage_id for event in evidence.of(TaskStuck)}
+    for event in evidence.of(StageFinished):
+        if event.outcome != "stuck" or event.stage_id in known:
+            continue
+        last = {
+            seen.task_id: seen
+            for seen in evidence.of(TaskChanged)
+            if seen.stage_id == event.stage_id and seen.task_id in event.unfinished
+        }
+        polled = [seen for seen in last.values() if seen.status == "running" and seen.handle_id]
+        if polled:
+            names = ", ".join(seen.task_id for seen in polled)
+            message = f"the runtime had not finished {names} when the deadline passed"
+            shown = (*(seen.event_id for seen in polled), event.event_id)
+            yield Suspicion(
+                # The task itself may be slow.
+                "runtime",
+                "stuck",
+                "possible",
+                shown,
+                message,
+                event.at_ms,
+                since=polled[0].at_ms,
+            )
+        else:
+            names = ", ".join(event.unfinished)
+            message = f"ExecGo had not finished {names} when the deadline passed"
+            yield Suspicion("engine", "stuck", "likely", (event.event_id,), message, event.at_ms)
+
+
+RULE = Rule(
+    "runtime",
+    {
+        "runtime": (
+            "handle_lost", "unreachable", "http_error", "no_reason", "bad_answer",
+            "contradiction", "process_exited", "stuck", "*",
+        ),
+        "engine": ("stuck",),
+    },
+    _suspect,
+)  # fmt: skip

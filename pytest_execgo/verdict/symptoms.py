@@ -1,0 +1,136 @@
+"""Which suspicion explains which: one table.
+
+A suspicion that another one explains is a symptom, and no cause. The order of the rows and of the
+suspicions does not matter: a symptom is dropped if any row says so, and a suspicion that is a symptom
+itself still explains others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+
+from pytest_execgo.verdict.suspicion import Suspicion
+
+Matches = Callable[[Suspicion], bool]
+Relation = Callable[[Suspicion, Suspicion], bool]
+
+
+@dataclass(frozen=True)
+class Explains:
+    """``cause`` explains ``symptom`` if ``when(cause, symptom)``. ``weakens``: the symptom may have
+    another reason, so it stays, as a possible cause."""
+
+    cause: Matches
+    symptom: Matches
+    when: Relation
+    weakens: bool = False
+
+
+def causes(
+    suspicions: Sequence[Suspicion], table: Sequence[Explains] | None = None
+) -> list[Suspicion]:
+    """The suspicions that no other one explains; those with another possible reason only possible."""
+    rows = TABLE if table is None else table
+    kept = []
+    for symptom in suspicions:
+        found = [
+            row
+            for row in rows
+            for cause in suspicions
+            if cause is not symptom
+            and row.symptom(symptom)
+            and row.cause(cause)
+            and row.when(cause, symptom)
+        ]
+        if all(row.weakens for row in found):
+            kept.append(replace(symptom, confidence="possible") if found else symptom)
+    return kept
+
+
+# -- what a row can ask
+
+
+def _named(*patterns: str) -> Matches:
+    return lambda one: any(fnmatchcase(one.name, pattern) for pattern in patterns)
+
+
+def _noted(note: str, *patterns: str) -> Matches:
+    named = _named(*patterns or ("*",))
+    return lambda one: note in one.notes and named(one)
+
+
+def _without(note: str, matches: Matches) -> Matches:
+    return lambda one: note not in one.notes and matches(one)
+
+
+def _always(cause: Suspicion, symptom: Suspicion) -> bool:
+    return True
+
+
+def _same_service(cause: Suspicion, symptom: Suspicion) -> bool:
+    return cause.service == symptom.service
+
+
+def _inside(cause: Suspicion, symptom: Suspicion) -> bool:
+    """The symptom was seen while the cause lasted."""
+    return any(w.start <= symptom.at <= w.end for w in cause.windows)
+
+
+def _overlaps(cause: Suspicion, symptom: Suspicion) -> bool:
+    """The reason of the symptom may have begun while the cause lasted."""
+    return any(w.start <= symptom.at and symptom.since <= w.end for w in cause.windows)
+
+
+def _since(cause: Suspicion, symptom: Suspicion) -> bool:
+    """The cause may have begun before the symptom was seen."""
+    return any(w.start <= symptom.at for w in cause.windows)
+
+
+def _earlier(cause: Suspicion, symptom: Suspicion) -> bool:
+    return cause.at < symptom.at
+
+
+_STATE = ("*/process_stopped", "*/limited", "*/link_broken", "*/link_slow")
+_SERVICES = ("fixture/*", "runtime/*")
+# What happens to a task, or is read from its end, when a service that it needs fails.
+_OF_TASKS = _noted("task")
+
+
+TABLE: tuple[Explains, ...] = (
+    # A service whose process is stopped or gone, or whose link is broken, is silent.
+    Explains(_named(*_STATE, "*/process_exited"), _named("*/silent"), _same_service),
+    Explains(
+        _named("engine/process_exited", "engine/silent", *(f"engine{s[1:]}" for s in _STATE)),
+        _named("engine/unreachable"),
+        _always,
+    ),
+    # The reported failure says what the end of the runtime, or its bad health, did.
+    Explains(_noted("failure", "runtime/*"), _named("runtime/process_exited"), _always),
+    Explains(
+        _noted("health", "runtime/*"),
+        _without("with_exit", _noted("failure", "runtime/*")),
+        _always,
+    ),
+    Explains(_noted("health", "fixture/*"), _named("fixture/slow"), _always),
+    # ExecGo cancels its tasks when it ends.
+    Explains(_named("engine/process_exited"), _noted("cut_off"), _always),
+    # What a service does wrong makes tasks fail that need it.
+    Explains(_without("task", _named(*_SERVICES)), _OF_TASKS, _inside),
+    Explains(_without("task", _named(*_SERVICES)), _OF_TASKS, _overlaps, weakens=True),
+    Explains(
+        _without("task", _named("fixture/*")),
+        _named("task/bad_output", "unknown/changed_output"),
+        _since,
+    ),
+    Explains(
+        _noted("used", "fixture/*"), _named("task/wrong_output", "unknown/changed_output"), _always
+    ),
+    # A value is missing because its source failed.
+    Explains(
+        _without("source_failed", _named("*")),
+        _noted("source_failed", "binding/binding_missing"),
+        _earlier,
+    ),
+)
