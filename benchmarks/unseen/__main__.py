@@ -1,0 +1,234 @@
+"""How often attribution is wrong about faults that no rule was written for.
+
+    python -m benchmarks.unseen --repetitions 3 > table.md
+
+The services run behind fronts that corrupt answers; other faults affect the machine and the plan. Prints
+a Markdown table: for each kind, how often the right layer was named, how often attribution abstained,
+how often it was wrong but unsure, and wrong and certain. ``harmless``: nothing failed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, TypeVar
+from unittest.mock import patch
+
+import psutil
+from tabulate import tabulate
+
+from benchmarks.unseen.front import Front
+from benchmarks.unseen.kinds import Kind, Listener, Site, kinds
+from pytest_execgo.extensions.registry import Registry
+from pytest_execgo.harness.fleet import FleetSpec
+from pytest_execgo.models.benchmark import Attribution, BenchmarkRunRequest, TrialResult
+from pytest_execgo.models.events import Event
+from pytest_execgo.observability.recorder import TimelineRecorder
+from pytest_execgo.run import trial as trial_module
+from pytest_execgo.run.matrix import Matrix
+from pytest_execgo.run.session import RunSession
+from pytest_execgo.run.settings import Run
+from pytest_execgo.scenario.library import Library, builtin_folder
+from tests.processes import started
+
+COLUMNS = ("right layer", "abstained", "wrong, unsure", "wrong and certain", "harmless")
+_DISK_MB = 4
+_ANY = "127.0.0.1:0"
+_PROGRAMS = (
+    ("fixtures", "fixtures_server", ["--port", "0"]),
+    (
+        "runtime",
+        "pytest_execgo.emulators.runtime",
+        ["--listen-addr", _ANY, "--data-dir", "runtime"],
+    ),
+    ("execgo", "pytest_execgo.emulators.execgo", ["-addr", _ANY, "-data-dir", "execgo"]),
+)
+E = TypeVar("E", bound=Event)
+
+
+class _WatchedRecorder(TimelineRecorder):
+    """Tells faults about events, with the workspace of the running trial."""
+
+    listeners: ClassVar[list[Listener]] = []
+    workspace: ClassVar[Path] = Path()
+
+    def add(self, event: E, at_ms: float | None = None) -> E:
+        """See :class:`TimelineRecorder`."""
+        for listener in tuple(self.listeners):
+            listener(event, self.workspace)
+        return super().add(event, at_ms)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What attribution made of one trial; ``column`` is one of :data:`COLUMNS`."""
+
+    kind: str
+    scenario: str
+    column: str
+    causes: str
+
+
+def main() -> int:
+    """Print the table; 1 if any trial was wrong and certain."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--repetitions", type=int, default=1)
+    parser.add_argument("--only", action="append", default=[], help="kinds that contain this text")
+    options = parser.parse_args()
+    chosen = [k for k in kinds() if not options.only or any(o in k.name for o in options.only)]
+    outcomes: list[Outcome] = []
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="unseen-")))
+        disk = stack.enter_context(_small_disk(folder / "disk"))
+        tempfile.tempdir = str(disk) if disk else None
+        site = stack.enter_context(_services(folder, disk))
+        for kind in chosen:
+            for scenario in kind.scenarios:
+                if disk is None and kind.name in ("no_space", "read_only"):
+                    continue
+                with _session(folder, kind, scenario, site) as session:
+                    for _ in range(options.repetitions):
+                        outcome = _trial(session, kind, scenario, site)
+                        outcomes.append(outcome)
+                        print(
+                            outcome.kind,
+                            scenario,
+                            outcome.column,
+                            outcome.causes,
+                            file=sys.stderr,
+                            flush=True,
+                        )
+        tempfile.tempdir = None
+    print(_table(chosen, outcomes))
+    return int(any(one.column == "wrong and certain" for one in outcomes))
+
+
+@contextmanager
+def _small_disk(folder: Path) -> Iterator[Path | None]:
+    """A disk of a few megabytes; ``None`` where this user cannot mount one."""
+    folder.mkdir()
+    size = f"size={_DISK_MB}m"
+    done = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", size, "tmpfs", folder], check=False, capture_output=True
+    )
+    try:
+        yield folder if done.returncode == 0 else None
+    finally:
+        if done.returncode == 0:
+            subprocess.run(["umount", "-l", folder], check=True)
+
+
+@contextmanager
+def _services(folder: Path, disk: Path | None) -> Iterator[Site]:
+    with ExitStack() as stack:
+        fronts: dict[str, Front] = {}
+        pids: dict[str, int] = {}
+        for service, module, words in _PROGRAMS:
+            behind = {"EXECGO_RUNTIME_URL": fronts["runtime"].url} if service == "execgo" else {}
+            before = set(psutil.Process().children())
+            ready = stack.enter_context(started(module, folder, *words, **behind))
+            (process,) = set(psutil.Process().children()) - before
+            fronts[service] = stack.enter_context(Front(ready["url"]))
+            pids[service] = process.pid
+        stack.enter_context(patch.object(trial_module, "TimelineRecorder", _WatchedRecorder))
+        yield Site(fronts, pids, disk, _WatchedRecorder.listeners)
+
+
+@contextmanager
+def _session(folder: Path, kind: Kind, scenario: str, site: Site) -> Iterator[RunSession]:
+    scenarios = builtin_folder()
+    if kind.edit:
+        scenarios = folder / f"scenarios-{kind.name}"
+        shutil.copytree(builtin_folder() / scenario, scenarios / scenario, dirs_exist_ok=True)
+        plan = scenarios / scenario / "plan.yaml"
+        text = plan.read_text()
+        assert kind.edit[0] in text
+        plan.write_text(text.replace(*kind.edit))
+    request = BenchmarkRunRequest()
+    matrix = Matrix(Library(scenarios), Registry.build(), request)
+    choices = tuple((name, f"external:{front.url}") for name, front in site.fronts.items())
+    reports = folder / "reports"
+    run = Run(request, folder, reports, f"{kind.name}-{scenario}", fleet=FleetSpec(choices=choices))
+    session = RunSession(run, matrix)
+    session.ensure_fleet()
+    try:
+        yield session
+    finally:
+        session.close()
+
+
+def _trial(session: RunSession, kind: Kind, scenario: str, site: Site) -> Outcome:
+    trial_id = f"{scenario}-reference-replay-none-r"
+    # The next repetition.
+    number = 0
+    while session.run.trial_folder(f"{trial_id}{number}").exists():
+        number += 1
+    _WatchedRecorder.workspace = session.fleet.work_root / f"{trial_id}{number}"
+    with kind.inject(site) if kind.inject else nullcontext():
+        try:
+            result = session.run_cell(scenario, framework="reference", chaos="none")
+        except Exception as error:
+            return Outcome(
+                kind.name, scenario, "abstained", f"{type(error).__name__}: {str(error)[:90]}"
+            )
+    return Outcome(kind.name, scenario, _column(kind, result, session), _causes(result))
+
+
+def _column(kind: Kind, result: TrialResult, session: RunSession) -> str:
+    causes = result.verdict.attribution
+    lines = (session.run.trial_folder(result.trial_id) / "timeline.jsonl").read_text().splitlines()
+    types = Counter(json.loads(line)["event_type"] for line in lines)
+    quiet = result.verdict.status == "passed" and causes[0].layer in ("none", "unknown")
+    if quiet and not types["resubmitted"]:
+        return "wrong and certain" if _starved(kind, causes) else "harmless"
+    if any(
+        c.confidence == "certain" and not c.mitigated and c.layer not in kind.right for c in causes
+    ):
+        return "wrong and certain"
+    blamed = [c for c in causes if not c.mitigated] or causes
+    if blamed[0].layer in kind.right:
+        return "right layer"
+    if blamed[0].layer in ("unknown", "none"):
+        return "abstained"
+    return "wrong, unsure"
+
+
+def _starved(kind: Kind, causes: Sequence[Attribution]) -> bool:
+    return kind.name == "driver_stopped" and causes[0].confidence == "certain"
+
+
+def _causes(result: TrialResult) -> str:
+    return (
+        result.verdict.status
+        + " "
+        + ", ".join(
+            f"{c.layer}/{c.code} {c.confidence}{' mitigated' if c.mitigated else ''}"
+            for c in result.verdict.attribution
+        )
+    )
+
+
+def _table(chosen: list[Kind], outcomes: list[Outcome]) -> str:
+    rows = []
+    for kind in chosen:
+        counts = Counter(one.column for one in outcomes if one.kind == kind.name)
+        rows.append([kind.name, sum(counts.values()), *(counts[c] for c in COLUMNS)])
+    counts = Counter(one.column for one in outcomes)
+    rows.append(["all", len(outcomes), *(counts[c] for c in COLUMNS)])
+    table = tabulate(rows, ["kind", "trials", *COLUMNS], tablefmt="github")
+    harmful = len(outcomes) - counts["harmless"]
+    shares = ", ".join(f"{c} {counts[c] / max(1, harmful):.0%}" for c in COLUMNS[:-1])
+    return f"{table}\n\nOf {harmful} harmful trials: {shares}."
+
+
+if __name__ == "__main__":
+    sys.exit(main())
