@@ -236,6 +236,7 @@ def attribution_score(trials: Sequence[TrialResult]) -> AttributionScore:
         trials=len(judged),
         correct=correct,
         abstained=sum(_first_named(t).startswith(("unknown/", "none/")) for t in judged),
+        wrong_and_certain=sum(_wrong_and_certain(t) for t in (*judged, *clean) if not t.findings),
         clean=len(clean),
         false_causes=sum(any(_blames(c) for c in t.verdict.attribution) for t in clean),
         mitigated=sum(any(c.mitigated for c in t.verdict.attribution) for t in clean),
@@ -255,6 +256,14 @@ def _first_named(trial: TrialResult) -> str:
     no_failure = [cause for cause in causes if cause.layer == "none"]
     first = next(iter([*blamed, *met, *no_failure]), None)
     return f"{first.layer}/{first.code}" if first else "none/no_failure"
+
+
+def _wrong_and_certain(trial: TrialResult) -> bool:
+    """Whether a certain cause is in a layer into which no fault was injected."""
+    expected = trial.verdict.expected_cause or "none"
+    right = {one.partition("/")[0] for one in expected.split(" + ")}
+    blamed = [c for c in trial.verdict.attribution if c.confidence == "certain" and not c.mitigated]
+    return any(cause.layer not in right for cause in blamed)
 
 
 def _blames(cause: Attribution) -> bool:

@@ -55,6 +55,9 @@ FIGURES: dict[str, Figure] = {
     "attribution_accuracy": lambda r: r.attribution.accuracy,
     "attribution_lower_95": lambda r: r.attribution.lower_95,
     "false_causes": lambda r: r.attribution.false_causes if r.attribution.clean else None,
+    "wrong_and_certain": lambda r: (
+        r.attribution.wrong_and_certain if r.attribution.trials + r.attribution.clean else None
+    ),
     "mitigated": lambda r: r.attribution.mitigated if r.attribution.clean else None,
     "success_rate": lambda r: _share(
         sum(cell.passed for cell in r.cells), sum(cell.trials for cell in r.cells)

@@ -282,7 +282,10 @@ class AttributionScore(Document):
     """How often attribution named the injected cause, over the trials whose fault was injected.
 
     ``accuracy`` is ``correct`` / ``trials``, ``lower_95`` its one-sided Clopper-Pearson bound.
-    ``abstained`` counts the trials for which attribution named ``unknown`` or ``none``. ``clean``
+    ``abstained`` counts the trials for which attribution named ``unknown`` or ``none``.
+    ``wrong_and_certain`` counts the trials, with and without a fault, with a certain cause in a layer
+    into which none was injected; ``none`` is one if a fault was injected. Trials that met a known
+    finding do not count: its cause is there, although no fault caused it. ``clean``
     counts the trials without a fault that passed: ``false_causes`` those of them with a blamed cause,
     ``mitigated`` those with a mitigated problem of a model. ``confusion`` maps each injected cause to
     the first named causes and their counts; trials without a fault are in the row ``none``.
@@ -291,6 +294,7 @@ class AttributionScore(Document):
     trials: int
     correct: int
     abstained: int = 0
+    wrong_and_certain: int = 0
     clean: int = 0
     false_causes: int = 0
     mitigated: int = 0

@@ -305,3 +305,34 @@ def test_one_blamed_or_mitigated_cause_among_others_is_counted() -> None:
     causes = [{**fields, "layer": "plan", "mitigated": True}, {**fields, "layer": "engine"}]
     score = result([trial(0, attribution=causes)], []).attribution
     assert (score.false_causes, score.mitigated) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("causes", "expected", "wrong"),
+    [
+        ([("runtime", "certain", False)], "runtime", 0),
+        ([("runtime", "certain", False), ("task", "likely", False)], "runtime", 0),
+        ([("runtime", "certain", False), ("task", "certain", False)], "runtime", 1),
+        ([("runtime", "likely", False), ("task", "certain", True)], "runtime", 0),
+        ([("fixture", "certain", False)], "fixture/slow + runtime", 0),
+        ([("none", "certain", False)], "runtime", 1),
+        ([("none", "certain", False)], None, 0),
+        ([("engine", "certain", False)], None, 1),
+        ([("unknown", "possible", False)], "runtime", 0),
+    ],
+)
+def test_what_is_wrong_and_certain_is_counted(
+    causes: list[tuple[str, str, bool]], expected: str | None, wrong: int
+) -> None:
+    fields = {"code": "x", "evidence": [], "message": "m"}
+    named = [
+        {"layer": layer, "confidence": confidence, "mitigated": mitigated, **fields}
+        for layer, confidence, mitigated in causes
+    ]
+    one = trial(0, attribution=named, expected_cause=expected, cause_named=expected and True)
+    if expected:
+        fault = FaultRecord(action="a", target="t", phase="plan", status="fired")
+        one = one.model_copy(update={"faults": (fault,)})
+    assert result([one], []).attribution.wrong_and_certain == wrong
+    met = one.model_copy(update={"findings": ("stays-running",)})
+    assert result([met], []).attribution.wrong_and_certain == 0

@@ -320,7 +320,8 @@ def test_the_scoreboard_shows_causes_and_clean_trials() -> None:
     lines = markdown(result([faulty(), trial(1), mitigated, wrong], []))
     start = lines.index("### Attribution")
     assert lines[start + 2] == (
-        "Named 1 of 2 injected causes (95 % lower bound 0.025), abstained in 0."
+        "Named 1 of 2 injected causes (95 % lower bound 0.025), abstained in 0; wrong and certain in "
+        "1 trials."
     )
     assert lines[start + 3] == (
         "Clean trials: 2, in 0 of them a cause was named falsely, in 1 a problem of a model was "

@@ -100,7 +100,8 @@ def _scoreboard(result: BenchmarkResult) -> Iterator[str]:
     if score.trials:
         yield (
             f"Named {score.correct} of {score.trials} injected causes (95 % lower bound "
-            f"{score.lower_95:.3f}), abstained in {score.abstained}."
+            f"{score.lower_95:.3f}), abstained in {score.abstained}; wrong and certain in "
+            f"{score.wrong_and_certain} trials."
         )
     mitigated = (
         f", in {score.mitigated} a problem of a model was mitigated" if score.mitigated else ""
