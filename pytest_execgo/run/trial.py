@@ -21,6 +21,7 @@ from pytest_execgo.models.document import shown
 from pytest_execgo.models.events import (
     ArtifactSeen,
     BaselineKnown,
+    CheckEvaluated,
     HarnessProblem,
     ProcessLeft,
     TrialFinished,
@@ -37,6 +38,7 @@ from pytest_execgo.observability.artifacts import (
 from pytest_execgo.observability.changed_files import note_changed_files
 from pytest_execgo.observability.health import HealthProber, ServiceMonitor
 from pytest_execgo.observability.recorder import TimelineRecorder
+from pytest_execgo.observability.second_look import look_again
 from pytest_execgo.ports import Target
 from pytest_execgo.run.baseline import baseline_of
 from pytest_execgo.run.context import TrialContext
@@ -176,7 +178,15 @@ def _execute(
     headers = context.fleet.headers("fixtures")
     if not collect_access_log(fixtures, headers, trial.trial_id, recorder):
         recorder.add(HarnessProblem(message="the access log of fixtures cannot be read"))
+    elif not _succeeded(recorder):
+        look_again(context.fleet.url("fixtures"), headers, trial.trial_id, recorder)
     return clean and not chaos.heal_failed
+
+
+def _succeeded(recorder: TimelineRecorder) -> bool:
+    """Whether every check holds."""
+    checks = [event for event in recorder.events() if isinstance(event, CheckEvaluated)]
+    return bool(checks) and all(check.ok for check in checks)
 
 
 def _end_leftovers(fleet: Fleet, recorder: TimelineRecorder) -> bool:

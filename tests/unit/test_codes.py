@@ -28,7 +28,7 @@ def test_every_layer_but_none_is_explained_by_a_rule() -> None:
             "proces_exited",
             "no rule names engine/proces_exited .*did you mean 'process_exited'",
         ),
-        ("fixture", "whatever", r"no rule names fixture/whatever \(allowed: closed, .*\)$"),
+        ("fixture", "whatever", r"no rule names fixture/whatever \(allowed: altered, .*\)$"),
         ("task", "exit_nonzero", "did you mean 'exit_non_zero'"),
         ("adapter", "model_eror", "did you mean 'model_error'"),
     ],

@@ -97,6 +97,8 @@ SENTENCES: list[tuple[str, dict[str, Any], str | None]] = [
     ("link_degraded", {"service": "runtime", "how": "slow", "direct_ms": 1, "message": "late"},
      "runtime answers directly, but its link is slow (late)"),
     ("service_healthy", {"service": "runtime"}, "runtime is healthy again"),
+    ("answer_differs", {"path": "/x", "status": 200, "sha256": "a", "expected_sha256": "b"},
+     "a later request for /x gets another answer than fixtures gives"),
     ("observer_starved", {"gap_ms": 1500.4}, "nothing was observed for 1500 ms"),
     ("file_changed", {"task_id": "a", "path": "x.py", "how": "removed"},
      "x.py, which task a names, is gone"),

@@ -211,6 +211,18 @@ def test_no_failed_task_is_ever_certain() -> None:
                 assert not [cause for cause in causes if cause.confidence == "certain"]
 
 
+# -- what a client of fixtures gets
+
+
+def test_an_answer_that_is_altered_on_its_way_explains_what_fails() -> None:
+    other = t.AnswerDiffers(at_ms=99, path="/x", status=200, sha256="a", expected_sha256="b")
+    words = wrote("KeyError: 'x'")
+    altered = ["fixture/altered/likely"]
+    assert names(FETCHES, failed(EXIT), words, ended("failed"), other) == altered
+    assert names(FETCHES, ended("succeeded"), checked(), other) == altered
+    assert names(FETCHES, unbound("unreadable"), other) == altered
+
+
 # -- a clean trial to compare with
 
 

@@ -53,7 +53,7 @@ from pytest_execgo.models.events.engine import (
     TaskOutput,
     TaskStuck,
 )
-from pytest_execgo.models.events.fixtures import FixtureRequest
+from pytest_execgo.models.events.fixtures import AnswerDiffers, FixtureRequest
 from pytest_execgo.models.events.planning import (
     AnswerJudged,
     ModelReplied,
@@ -82,6 +82,7 @@ from pytest_execgo.models.events.trial import (
 
 __all__ = [
     "EVENT",
+    "AnswerDiffers",
     "AnswerJudged",
     "ArtifactSeen",
     "BaselineKnown",
@@ -178,6 +179,7 @@ EvidenceEvent: TypeAlias = (
     | ObserverStarved
     | FileChanged
     | FixtureRequest
+    | AnswerDiffers
     | ChecksStarted
     | ArtifactSeen
     | CheckEvaluated

@@ -46,3 +46,17 @@ class FixtureRequest(Event):
             answered = "was answered" if self.status else "was not answered"
             return f"{name} {answered} after {self.duration_ms:.0f} ms"
         return None
+
+
+class AnswerDiffers(Event):
+    """After a trial that failed, a client of fixtures got another answer than the one that fixtures has
+    for this path. ``sha256`` is the digest of the body."""
+
+    event_type: Literal["answer_differs"] = "answer_differs"
+    path: str
+    status: int
+    sha256: str
+    expected_sha256: str
+
+    def sentence(self) -> str:
+        return f"a later request for {self.path} gets another answer than fixtures gives"

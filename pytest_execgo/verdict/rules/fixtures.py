@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import inf
 
 from pytest_execgo.models.benchmark import Confidence
-from pytest_execgo.models.events import FixtureRequest
+from pytest_execgo.models.events import AnswerDiffers, FixtureRequest
 from pytest_execgo.verdict.evidence import Evidence, Window
 from pytest_execgo.verdict.suspicion import Rule, Suspicion
 
@@ -18,6 +19,7 @@ def _suspect(evidence: Evidence) -> Iterator[Suspicion]:
             windows=(window,), service="fixtures", settled_at=window.end,
         )  # fmt: skip
     yield from _wrong(evidence)
+    yield from _altered(evidence)
     slow = [event for event in evidence.of(FixtureRequest) if event.slow]
     if slow:
         slowest = max(slow, key=lambda event: event.duration_ms)
@@ -27,6 +29,19 @@ def _suspect(evidence: Evidence) -> Iterator[Suspicion]:
         yield Suspicion(
             "fixture", "slow", "likely", ids, message, slow[0].at_ms, windows=windows,
             service="fixtures",
+        )  # fmt: skip
+
+
+def _altered(evidence: Evidence) -> Iterator[Suspicion]:
+    """The server has the right answer, and a client gets another one: something between changes it."""
+    found = evidence.of(AnswerDiffers)
+    if found:
+        message = f"clients of fixtures get another answer for {found[0].path} than it gives"
+        ids = tuple(event.event_id for event in found)
+        # It was seen after the trial, so it may have begun at any time.
+        yield Suspicion(
+            "fixture", "altered", "likely", ids, message, windows=(Window(-inf, inf),),
+            service="fixtures", notes=frozenset({"used"}),
         )  # fmt: skip
 
 
@@ -43,7 +58,7 @@ def _wrong(evidence: Evidence) -> Iterator[Suspicion]:
     )
     confidence: Confidence = "certain" if evidence.failed_with_fixtures() else "likely"
     # A task may use a wrong answer at any time after it.
-    windows = tuple(Window(event.at_ms, float("inf")) for event in broken)
+    windows = tuple(Window(event.at_ms, inf) for event in broken)
     yield Suspicion(
         "fixture", code, confidence, tuple(event.event_id for event in broken), message,
         first.at_ms, windows=windows, service="fixtures",
@@ -52,5 +67,7 @@ def _wrong(evidence: Evidence) -> Iterator[Suspicion]:
 
 
 RULE = Rule(
-    "fixtures", {"fixture": ("process_exited", "http_error", "wrong_content", "slow")}, _suspect
+    "fixtures",
+    {"fixture": ("process_exited", "http_error", "wrong_content", "slow", "altered")},
+    _suspect,
 )
