@@ -19,7 +19,7 @@ from benchmarks.unseen.front import Corrupt, Exchange, Front, Reset, wait
 from pytest_execgo.models.events import Event, StageStarted
 
 _DRIP_SECONDS = 0.05
-_TASK_WAIT_SECONDS = 20.0
+_LATE_SECONDS = 2.0
 
 
 Listener = Callable[[Event, Path], None]
@@ -137,8 +137,56 @@ _CHANGES: dict[str, Corrupt] = {
     "every_second": _every_second, "html": _html, "forbidden": _forbidden, "gateway": _gateway,
     "bad_request": _bad_request, "empty": _empty, "flipped": _flipped, "says_failed": _failed,
 }  # fmt: skip
+
+
+def _redirect(exchange: Exchange) -> Iterator[bytes]:
+    yield exchange.answer(b"", 302, headers=(("Location", exchange.path),))
+
+
+def _too_many(exchange: Exchange) -> Iterator[bytes]:
+    yield exchange.answer(b"slow down", 429, headers=(("Content-Type", "text/plain"),))
+
+
+def _bad_chunks(exchange: Exchange) -> Iterator[bytes]:
+    head = f"HTTP/1.1 {exchange.status} X\r\nTransfer-Encoding: chunked\r\n\r\n"
+    yield head.encode() + b"zz\r\n" + exchange.body + b"\r\n0\r\n\r\n"
+
+
+def _not_gzip(exchange: Exchange) -> Iterator[bytes]:
+    yield exchange.answer(headers=(*exchange.headers, ("Content-Encoding", "gzip")))
+
+
+def _late(exchange: Exchange) -> Iterator[bytes]:
+    sleep(_LATE_SECONDS)
+    yield exchange.answer()
+
+
+def _half_a_head(exchange: Exchange) -> Iterator[bytes]:
+    yield b"HTTP/1.1 200 OK\r\nContent-Ty"
+
+
+def _null(exchange: Exchange) -> Iterator[bytes]:
+    yield exchange.answer(b"null")
+
+
+def _empty_object(exchange: Exchange) -> Iterator[bytes]:
+    yield exchange.answer(b"{}")
+
+
+def _third_time(exchange: Exchange) -> Iterator[bytes]:
+    yield exchange.answer() if exchange.number % 3 else b""
+
+
+# Added after the rules, and measured once: no rule was changed for them.
+_LATER: dict[str, Corrupt] = {
+    "redirect": _redirect, "too_many": _too_many, "bad_chunks": _bad_chunks, "not_gzip": _not_gzip,
+    "late": _late, "half_a_head": _half_a_head, "null": _null, "empty_object": _empty_object,
+    "third_time": _third_time,
+}  # fmt: skip
 _LAYERS = {"fixtures": "fixture", "runtime": "runtime", "execgo": "engine"}
 _SLOW = {"half_open", "slow_body"}
+_STAGED = ("vuln_scan", "multi_step_agent", "codegen_exec")
+"""Scenarios with more than one stage."""
 
 
 def _is_work(method: str, path: str) -> bool:
@@ -307,16 +355,21 @@ def kinds() -> list[Kind]:
                 scenarios = scenarios[:1]
             inject = _on_front(service, corrupt, _is_work)
             found.append(Kind(f"{service}_{name}", frozenset({layer}), inject, scenarios))
+    for service, layer in _LAYERS.items():
+        for name, corrupt in _LATER.items():
+            scenarios = _STAGED[:1] if service == "fixtures" else _STAGED[:2]
+            inject = _on_front(service, corrupt, _is_work)
+            found.append(Kind(f"later_{service}_{name}", frozenset({layer}), inject, scenarios))
     machine = frozenset({"unknown"})
     found += [
         Kind("no_space", machine, _no_space, ("vuln_scan", "codegen_exec")),
         Kind("read_only", machine, _read_only, ("vuln_scan", "codegen_exec")),
         Kind("tool_removed", machine, _removing("*.py", 2), ("vuln_scan", "codegen_exec")),
-        Kind("killed", machine, _signalling(signal.SIGKILL)),
-        Kind("terminated", machine, _signalling(signal.SIGTERM)),
-        Kind("segfault", machine | {"task"}, _signalling(signal.SIGSEGV)),
-        Kind("no_descriptors", machine | {"runtime"}, _no_descriptors),
-        Kind("driver_stopped", machine | {"none"}, _driver_stopped),
+        Kind("killed", machine, _signalling(signal.SIGKILL), _STAGED),
+        Kind("terminated", machine, _signalling(signal.SIGTERM), _STAGED),
+        Kind("segfault", machine | {"task"}, _signalling(signal.SIGSEGV), _STAGED),
+        Kind("no_descriptors", machine | {"runtime"}, _no_descriptors, _STAGED),
+        Kind("driver_stopped", machine, _driver_stopped, _STAGED),
         Kind(
             "two_layers", frozenset({"fixture", "runtime"}),
             _both(

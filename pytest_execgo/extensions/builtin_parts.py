@@ -43,6 +43,8 @@ from pytest_execgo.harness.external import ExternalLauncher
 from pytest_execgo.harness.processes.binary import BinaryLauncher
 from pytest_execgo.harness.processes.embedded import EmbeddedLauncher
 from pytest_execgo.harness.service import Launcher
+from pytest_execgo.verdict.rules import RULES
+from pytest_execgo.verdict.suspicion import Rule
 
 hookimpl = HookimplMarker("pytest")
 
@@ -99,6 +101,12 @@ def pytest_execgo_launchers() -> list[Launcher]:
         ExternalLauncher(),
         PersistentLauncher(),
     ]
+
+
+@hookimpl
+def pytest_execgo_attribution_rules() -> list[Rule]:
+    """Rules of attribution."""
+    return list(RULES)
 
 
 @hookimpl

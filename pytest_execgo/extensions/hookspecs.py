@@ -1,4 +1,4 @@
-"""The four extension points. Implement them in a ``conftest.py`` or in a module that your package
+"""The five extension points. Implement them in a ``conftest.py`` or in a module that your package
 names under the entry point group ``pytest_execgo``."""
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pytest_execgo.benchmark.reports.base import ReportFormat
     from pytest_execgo.chaos.action import Action
     from pytest_execgo.harness.service import Launcher
+    from pytest_execgo.verdict.suspicion import Rule
 
 hookspec = HookspecMarker("pytest")
 
@@ -96,4 +97,23 @@ def pytest_execgo_report_formats() -> list[ReportFormat]:  # type: ignore[empty-
 
         def pytest_execgo_report_formats():
             return [Csv()]
+    """
+
+
+@hookspec
+def pytest_execgo_attribution_rules() -> list[Rule]:  # type: ignore[empty-body]
+    """Return attribution rules: each turns the evidence of a trial into suspicions.
+
+    .. code-block:: python
+
+        from pytest_execgo.models.events import CheckEvaluated
+        from pytest_execgo.verdict.suspicion import Rule, Suspicion
+
+        def suspect(evidence):
+            for check in evidence.of(CheckEvaluated):
+                if not check.ok and "quota" in check.message:
+                    yield Suspicion("task", "quota", "likely", (check.event_id,), check.message)
+
+        def pytest_execgo_attribution_rules():
+            return [Rule("quota", {"task": ("quota",)}, suspect)]
     """

@@ -18,8 +18,10 @@ from pytest_execgo.chaos.action import SERVICES, Action, PlanAction, ServiceActi
 from pytest_execgo.chaos.model_fault import MODEL
 from pytest_execgo.errors import UsageError, did_you_mean
 from pytest_execgo.harness.service import SERVICE_NAMES, Launcher
+from pytest_execgo.models.cause import Layer
 from pytest_execgo.models.chaos import Phase
 from pytest_execgo.models.plan import Mode
+from pytest_execgo.verdict.suspicion import Rule
 
 Problems = Iterator[str]
 LONGEST_NAME = 40
@@ -125,6 +127,27 @@ def _report_format(part: Any) -> Problems:
     yield from _signature(part, "render", ReportFormat)
 
 
+def _rule(part: Any) -> Problems:
+    layers = get_args(Layer)
+    codes = part.codes
+    if not isinstance(codes, dict) or not codes:
+        yield f"its codes are {codes!r}; give a dictionary of layers and tuples of codes"
+        return
+    for layer, names in codes.items():
+        if layer not in layers:
+            hint = did_you_mean(str(layer), layers)
+            yield f"its codes have the layer {layer!r} (allowed: {', '.join(layers)}){hint}"
+        elif not isinstance(names, (tuple, list)) or not all(isinstance(n, str) for n in names):
+            yield f"its codes of {layer} are {names!r}; give a tuple of strings"
+    if not callable(part.suspect):
+        yield f"its suspect is {part.suspect!r}; give a function of the evidence"
+        return
+    try:
+        inspect.signature(part.suspect).bind(None)
+    except TypeError:
+        yield f"suspect{inspect.signature(part.suspect)} cannot be called as suspect(evidence)"
+
+
 ADAPTERS = PartKind(
     "pytest_execgo_adapters", "adapter", Adapter, "name", "[a-z0-9]+(-[a-z0-9]+)*", False, _adapter
 )
@@ -149,4 +172,13 @@ REPORT_FORMATS = PartKind(
     False,
     _report_format,
 )
-KINDS = (ADAPTERS, ACTIONS, LAUNCHERS, REPORT_FORMATS)
+RULES = PartKind(
+    "pytest_execgo_attribution_rules",
+    "attribution rule",
+    Rule,
+    "name",
+    "[a-z0-9_]+",
+    False,
+    _rule,
+)
+KINDS = (ADAPTERS, ACTIONS, LAUNCHERS, REPORT_FORMATS, RULES)

@@ -1,4 +1,5 @@
-"""The registered parts: adapters, chaos actions, launchers and report formats, by name."""
+"""The registered parts: adapters, chaos actions, launchers, report formats and attribution rules, by
+name."""
 
 from __future__ import annotations
 
@@ -22,12 +23,14 @@ from pytest_execgo.extensions.parts import (
     KINDS,
     LAUNCHERS,
     REPORT_FORMATS,
+    RULES,
     PartKind,
 )
 from pytest_execgo.harness.service import Launcher
 from pytest_execgo.models.chaos import ChaosProfile, Fault
 from pytest_execgo.models.document import load, parse, shown
 from pytest_execgo.verdict.codes import check_causes
+from pytest_execgo.verdict.suspicion import Rule
 
 ENTRY_POINTS = "pytest_execgo"
 
@@ -40,6 +43,7 @@ class Registry:
     actions: dict[str, type[Action]]
     launchers: dict[str, Launcher]
     report_formats: dict[str, ReportFormat]
+    rules: dict[str, Rule]
 
     @classmethod
     def build(cls, plugins: Iterable[Any] = ()) -> Registry:
@@ -63,6 +67,7 @@ class Registry:
             actions=found[ACTIONS.hook],
             launchers=found[LAUNCHERS.hook],
             report_formats=found[REPORT_FORMATS.hook],
+            rules=found[RULES.hook],
         )
 
     def adapter(self, name: str) -> Adapter:
@@ -83,7 +88,7 @@ class Registry:
             self._load_fault(fault, f"{shown(path)}: faults[{index}]")
             for index, fault in enumerate(profile.faults)
         ]
-        check_causes(profile.causes, f"{shown(path)}: expected_cause")
+        check_causes(profile.causes, f"{shown(path)}: expected_cause", self.rules.values())
         return LoadedProfile(profile, tuple(faults))
 
     def _load_fault(self, fault: Fault, where: str) -> LoadedFault:

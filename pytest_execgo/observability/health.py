@@ -31,7 +31,7 @@ LINK_TIMEOUT_SECONDS = 0.6
 IN_A_ROW = 2
 HEALTHY_IN_A_ROW = 3
 STARVED_SECONDS = 0.15
-GAP_SECONDS = 1.0
+GAP_SECONDS = 0.5
 """If this process stood still for longer, its observers may have missed what a fault did."""
 _BEAT_SECONDS = 0.1
 _LARGEST_HEALTH = 1024 * 1024

@@ -46,7 +46,7 @@ class Matrix:
         """The chaos profiles of the request, patterns resolved, each once."""
         self.framework_modes = self._framework_modes()
         for finding in library.findings.values():
-            check_causes(finding.causes, f"finding {finding.id}: causes")
+            check_causes(finding.causes, f"finding {finding.id}: causes", registry.rules.values())
         check_accepted(request.known_findings, library.findings, "known_findings")
 
     def scenario_paths(self) -> list[Path]:

@@ -250,7 +250,8 @@ def _judge(context: TrialContext, recorder: TimelineRecorder) -> TrialResult:
     accepted = context.matrix.accepted_findings(context.profile)
     library, services = context.matrix.library, context.fleet.infos()
     defects = findings_about(services, list(library.findings.values()))
-    verdict, faults = judge(profile, events, [c for one in defects for c in one.causes])
+    causes = [cause for one in defects for cause in one.causes]
+    verdict, faults = judge(profile, events, causes, context.matrix.registry.rules.values())
     met = known_finding(
         JudgedTrial(verdict, profile.causes, faults, events),
         [library.findings[name] for name in accepted],

@@ -29,7 +29,7 @@ def attribute(
     stood still for a while. Nothing is certain in a trial with such a gap.
     """
     evidence = Evidence(events)
-    suspicions = [one for rule in rules for one in rule.suspect(evidence)]
+    suspicions = [one for rule in rules for one in _suspicions(rule, evidence)]
     found = [_settled(one, evidence) for one in causes(suspicions)]
     found = _strongest([_unsure(one, evidence) for one in found])
     problem = evidence.failed_stages()
@@ -39,6 +39,20 @@ def attribute(
         message = f"no rule explains: {names}"
         found.append(Suspicion("unknown", "unexplained", "possible", ids, message))
     return tuple(one.cause() for one in sorted(found or [_nothing(evidence)], key=_rank))
+
+
+def _suspicions(rule: Rule, evidence: Evidence) -> list[Suspicion]:
+    """What a rule suspects. A rule may come from an extension: its mistake is a problem of the harness,
+    named beside the other causes, and hides none of them."""
+    try:
+        found = list(rule.suspect(evidence))
+        problem = next((text for one in found if (text := rule.problem(one))), "")
+    except Exception as error:
+        problem = f"raised {type(error).__name__}: {error}"
+    if not problem:
+        return found
+    message = f"the attribution rule {rule.name} {problem}"
+    return [Suspicion("harness", "rule_failed", "certain", (), message)]
 
 
 def _settled(one: Suspicion, evidence: Evidence) -> Suspicion:

@@ -13,6 +13,7 @@ from pytest_execgo.verdict.suspicion import Rule
 
 _WITHOUT_RULES: dict[Layer, tuple[str, ...]] = {
     "none": ("no_failure",),
+    "harness": ("rule_failed",),
     "unknown": ("unexplained", "unobserved"),
 }
 # Adapters, models and runtimes have codes of their own.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from math import inf
 
 from pytest_execgo.models.benchmark import Attribution, Confidence
@@ -61,4 +62,13 @@ class Rule:
 
     name: str
     codes: dict[Layer, tuple[str, ...]]
-    suspect: Callable[[Evidence], Iterator[Suspicion]]
+    suspect: Callable[[Evidence], Iterable[Suspicion]]
+
+    def problem(self, found: object) -> str:
+        """What is wrong with something that ``suspect`` gave; empty if nothing is."""
+        if not isinstance(found, Suspicion):
+            return f"gave {type(found).__name__}, expected Suspicion"
+        declared = self.codes.get(found.layer, ())
+        if any(fnmatchcase(found.code, pattern) for pattern in declared):
+            return ""
+        return f"names {found.name}, which is not one of its codes"

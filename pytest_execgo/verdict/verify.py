@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import inf
 from typing import TypeGuard
@@ -44,20 +44,26 @@ from pytest_execgo.models.events import (
 from pytest_execgo.verdict.attribute import attribute
 from pytest_execgo.verdict.evidence import Evidence
 from pytest_execgo.verdict.explain import explain
+from pytest_execgo.verdict.rules import RULES
+from pytest_execgo.verdict.suspicion import Rule
 
 Events = Sequence[EvidenceEvent | ChaosEvent]
 
 
 def judge(
-    profile: ChaosProfile, events: Events, defects: Sequence[ExpectedCause] = ()
+    profile: ChaosProfile,
+    events: Events,
+    defects: Sequence[ExpectedCause] = (),
+    rules: Iterable[Rule] = RULES,
 ) -> tuple[Verdict, tuple[FaultRecord, ...]]:
     """The verdict on one trial, and what became of each fault of ``profile``; from its events alone.
 
     ``defects``: causes of known findings about the services of the fleet. Naming one of them beside the
     injected cause is no mistake of attribution, and a trial that must fail still fails for that cause.
+    ``rules`` are those of attribution.
     """
     facts = evidence(list(events))
-    causes = attribute(facts)
+    causes = attribute(facts, rules)
     checks = tuple(
         CheckRecord(kind=c.kind, ok=c.ok, message=c.message, expected=c.expected, got=c.got)
         for c in sorted(_of(facts), key=lambda c: c.index)

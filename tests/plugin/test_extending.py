@@ -47,6 +47,7 @@ def test_every_kind_of_part_has_an_example() -> None:
         "pytest_execgo_adapters",
         "pytest_execgo_launchers",
         "pytest_execgo_report_formats",
+        "pytest_execgo_attribution_rules",
     }
 
 
@@ -81,6 +82,7 @@ from pytest_execgo.chaos.action import Action, Injection, PlanAction, ServiceAct
 from pytest_execgo.harness.processes.embedded import EmbeddedLauncher
 from pytest_execgo.harness.service import Launcher
 from pytest_execgo.ports import Killable
+from pytest_execgo.verdict.suspicion import Rule
 """
 
 MISTAKES: dict[str, list[tuple[str, str, str]]] = {
@@ -218,6 +220,32 @@ MISTAKES: dict[str, list[tuple[str, str, str]]] = {
             "report format Csv: render(self) cannot be called as render(result)",
         ),
         ("", "[42]", "report format 42: does not derive from"),
+    ],
+    "pytest_execgo_attribution_rules": [
+        (
+            "r = Rule('mine', {'tsk': ('x',)}, lambda evidence: ())",
+            "[r]",
+            "attribution rule Rule: its codes have the layer 'tsk' (allowed: adapter, plan, dsl, "
+            "binding, engine, runtime, task, fixture, verifier, harness, none, unknown); "
+            "did you mean 'task'?",
+        ),
+        ("r = Rule('mine', {}, lambda evidence: ())", "[r]", "its codes are {}; give a dictionary"),
+        (
+            "r = Rule('mine', {'task': 'x'}, lambda evidence: ())",
+            "[r]",
+            "its codes of task are 'x'; give a tuple of strings",
+        ),
+        ("r = Rule('mine', {'task': ('x',)}, 3)", "[r]", "its suspect is 3; give a function"),
+        (
+            "r = Rule('mine', {'task': ('x',)}, lambda: ())",
+            "[r]",
+            "suspect() cannot be called as suspect(evidence)",
+        ),
+        (
+            "r = Rule('tasks', {'task': ('x',)}, lambda evidence: ())",
+            "[r]",
+            "the attribution rule 'tasks' exists already",
+        ),
     ],
 }
 

@@ -117,6 +117,7 @@ def example_of(name: str) -> str:
         ("pytest_execgo_chaos_actions", ["--execgo-chaos=mine"], "*faults fired 1/1*"),
         ("pytest_execgo_launchers", ["--execgo-harness=mine"], "*1 passed*"),
         ("pytest_execgo_report_formats", [], "*1 passed*"),
+        ("pytest_execgo_attribution_rules", [], "*1 passed*"),
     ],
     ids=readable,
 )

@@ -11,6 +11,7 @@ from pytest_execgo.models import events as t
 from pytest_execgo.verdict import wording
 from pytest_execgo.verdict.attribute import attribute
 from pytest_execgo.verdict.rules import RULES
+from pytest_execgo.verdict.suspicion import Rule, Suspicion
 from tests.event_makers import (
     EXIT,
     LOST,
@@ -328,3 +329,28 @@ def test_the_order_of_rules_does_not_matter() -> None:
     rng = Random(1)
     for _ in range(50):
         assert attribute(events, rng.sample(RULES, len(RULES))) == expected
+
+
+OWN = Suspicion("task", "own", "likely", ("e",), "m")
+
+
+@pytest.mark.parametrize(
+    ("rule", "problem"),
+    [
+        (Rule("mine", {"task": ("own",)}, lambda evidence: [OWN]), None),
+        (Rule("mine", {"task": ("o*",)}, lambda evidence: [OWN]), None),
+        (
+            Rule("mine", {"task": ("x",)}, lambda evidence: [OWN]),
+            "names task/own, which is not one of",
+        ),
+        (Rule("mine", {"task": ("own",)}, lambda evidence: [1 / 0]), "raised ZeroDivisionError"),  # type: ignore[list-item]
+        (Rule("mine", {"task": ("own",)}, lambda evidence: [3]), "gave int, expected Suspicion"),  # type: ignore[list-item]
+    ],
+)
+def test_a_rule_from_outside_cannot_hide_other_causes(rule: Rule, problem: str | None) -> None:
+    causes = attribute([exited("execgo")], [*RULES, rule])
+    assert "engine/process_exited" in [cause.name for cause in causes]
+    (other,) = [cause for cause in causes if cause.layer != "engine"]
+    assert other.name == ("task/own" if problem is None else "harness/rule_failed")
+    if problem:
+        assert other.message.startswith(f"the attribution rule mine {problem}")
