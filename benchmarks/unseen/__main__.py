@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +30,7 @@ from benchmarks.unseen.front import Front
 from benchmarks.unseen.kinds import Kind, Listener, Site, kinds
 from pytest_execgo.extensions.registry import Registry
 from pytest_execgo.harness.fleet import FleetSpec
-from pytest_execgo.models.benchmark import Attribution, BenchmarkRunRequest, TrialResult
+from pytest_execgo.models.benchmark import BenchmarkRunRequest, TrialResult
 from pytest_execgo.models.events import Event
 from pytest_execgo.observability.recorder import TimelineRecorder
 from pytest_execgo.run import trial as trial_module
@@ -189,7 +189,9 @@ def _column(kind: Kind, result: TrialResult, session: RunSession) -> str:
     types = Counter(json.loads(line)["event_type"] for line in lines)
     quiet = result.verdict.status == "passed" and causes[0].layer in ("none", "unknown")
     if quiet and not types["resubmitted"]:
-        return "wrong and certain" if _starved(kind, causes) else "harmless"
+        if kind.name != "driver_stopped":
+            return "harmless"
+        return "abstained" if causes[0].layer == "unknown" else "wrong and certain"
     if any(
         c.confidence == "certain" and not c.mitigated and c.layer not in kind.right for c in causes
     ):
@@ -200,10 +202,6 @@ def _column(kind: Kind, result: TrialResult, session: RunSession) -> str:
     if blamed[0].layer in ("unknown", "none"):
         return "abstained"
     return "wrong, unsure"
-
-
-def _starved(kind: Kind, causes: Sequence[Attribution]) -> bool:
-    return kind.name == "driver_stopped" and causes[0].confidence == "certain"
 
 
 def _causes(result: TrialResult) -> str:

@@ -61,7 +61,10 @@ class Control:
 
 
 def _passes(result: TrialResult) -> bool:
-    return result.verdict.status == "passed" and result.verdict.attribution[0].layer == "none"
+    # On a busy machine, the observers may stand still meanwhile; that names no cause either.
+    quiet = {("none", "no_failure"), ("unknown", "unobserved")}
+    causes = {(cause.layer, cause.code) for cause in result.verdict.attribution}
+    return result.verdict.status == "passed" and causes <= quiet
 
 
 def _fails(result: TrialResult) -> bool:
