@@ -160,10 +160,6 @@ class Evidence:
         """Each end of a process of the service."""
         return [event for event in self.of(ServiceExited) if event.service == service]
 
-    def shutdown_windows(self, gone: ServiceExited) -> tuple[Window, ...]:
-        """When a process that ended may have ended its tasks."""
-        return (Window(gone.at_ms - _SHUTDOWN_MS, gone.at_ms + _NOTICED_WITHIN_MS),)
-
     def killed_at_shutdown(self, failed: TaskChanged) -> bool:
         """Whether ExecGo killed the task because it ended itself.
 

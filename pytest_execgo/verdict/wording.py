@@ -37,10 +37,9 @@ def rejection(http_status: int, message: str) -> str | None:
 
 # -- failed tasks
 
-FailureKind = Literal["process", "plan", "runtime", "engine", "unclear", "cancelled"]
-"""Who ends a task, by what ExecGo says: the task's own ``process``; the ``plan``, whose payload is not
-valid; the ``runtime``; or ``engine``, ExecGo itself. ``cancelled``: ExecGo stopped it at its own end.
-``unclear``: no reason is given."""
+FailureKind = Literal["process", "plan", "runtime", "unclear", "cancelled"]
+"""Who ended a task, by what ExecGo says: its own ``process``; the ``plan``, whose payload is not valid;
+or the ``runtime``. ``cancelled``: ExecGo stopped it. ``unclear``: no reason is given."""
 
 
 @dataclass(frozen=True)

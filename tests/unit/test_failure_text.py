@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_execgo.verdict.failure_text import failure_text
+from pytest_execgo.verdict.failure_text import failure_line, failure_text, trial_summary
 from tests.results import trial
 
 
@@ -34,3 +34,16 @@ def test_a_failed_trial_shows_outcome_causes_explanation_record_and_rerun() -> N
 def test_the_status_comes_first() -> None:
     assert failure_text(trial(0), "f").startswith("PASSED       ")
     assert failure_text(trial(0, "inconclusive"), "f").startswith("INCONCLUSIVE o")
+
+
+def test_the_first_cause_is_one_line() -> None:
+    cause = {"layer": "task", "code": "x", "confidence": "likely", "evidence": []}
+    result = trial(0, "failed", attribution=[{**cause, "message": "first\nsecond"}])
+    assert failure_line(result) == r"task/x (likely): first\nsecond"
+
+
+def test_the_summary_is_the_text_as_indented_markdown() -> None:
+    head, blank, *lines = trial_summary(trial(0), "f").splitlines()
+    assert head.startswith("# ")
+    assert blank == ""
+    assert lines == [f"    {line}" for line in failure_text(trial(0), "f").splitlines()]

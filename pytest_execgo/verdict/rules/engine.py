@@ -10,7 +10,7 @@ from pytest_execgo.models.events import (
     EngineUnreachable,
     TaskLost,
 )
-from pytest_execgo.verdict.evidence import Evidence, Window
+from pytest_execgo.verdict.evidence import Evidence
 from pytest_execgo.verdict.suspicion import Rule, Suspicion
 
 
@@ -19,7 +19,7 @@ def _suspect(evidence: Evidence) -> Iterator[Suspicion]:
         message = f"the process of execgo ended with exit status {gone.exit_status}"
         yield Suspicion(
             "engine", "process_exited", "certain", (gone.event_id,), message, gone.at_ms,
-            windows=evidence.shutdown_windows(gone), service="execgo",
+            service="execgo",
         )  # fmt: skip
     lost = evidence.of(TaskLost)
     if lost:
@@ -33,11 +33,10 @@ def _suspect(evidence: Evidence) -> Iterator[Suspicion]:
     silent = evidence.of(EngineUnreachable)
     if silent:
         ids = tuple(event.event_id for event in silent)
-        window = Window(silent[0].at_ms, silent[-1].at_ms)
+        first = silent[0]
         yield Suspicion(
-            "engine", "unreachable", "likely", ids, silent[0].message, silent[0].at_ms,
-            windows=(window,), service="execgo",
-        )  # fmt: skip
+            "engine", "unreachable", "likely", ids, first.message, first.at_ms, service="execgo"
+        )
     for put_off in evidence.of(EngineUnavailable)[:1]:
         message = (
             f"ExecGo, or a gateway in front of it, asked to try again later: {put_off.message}"
