@@ -33,7 +33,7 @@ from pytest_execgo.models.events import (
     TaskOutput,
     TrialStarted,
 )
-from pytest_execgo.verdict.wording import KILLED_AT_SHUTDOWN, failure
+from pytest_execgo.verdict.wording import KILLED_AT_SHUTDOWN, MACHINE, failure, topic
 
 E = TypeVar("E", bound=Event)
 Health = ServiceStopped | ServiceSilent | ServiceLimited | LinkDegraded
@@ -181,6 +181,11 @@ class Evidence:
         same = (e for e in self.of(TaskOutput) if e.engine_task_id == failed.engine_task_id)
         return next(same, None)
 
+    def words(self, failed: TaskChanged) -> str:
+        """What a failed task itself wrote last, or else ExecGo's words about it."""
+        output = self.output(failed)
+        return (output.stderr.strip() if output else "") or self.message(failed)
+
     def inputs(self, task_id: str) -> TaskInputs:
         """Where a task gets data from, as it was submitted last."""
         known = [e.inputs[task_id] for e in self.of(SubmissionStarted) if task_id in e.inputs]
@@ -234,9 +239,15 @@ class Evidence:
         return next((e for e in self.of(FileChanged) if e.task_id == task_id), None)
 
     def failed_with_fixtures(self) -> bool:
-        """Whether a task failed, not by the runtime's fault, since fixtures became unhealthy."""
+        """Whether a task failed since fixtures became unhealthy, not by the fault of the runtime or of
+        the machine."""
         since = min((window.start for window in self.unhealthy_windows("fixtures")), default=inf)
-        return any(e.at_ms >= since and failure(e).kind != "runtime" for e in self.failures())
+        return any(
+            e.at_ms >= since
+            and failure(e).kind != "runtime"
+            and topic(self.words(e)) not in MACHINE
+            for e in self.failures()
+        )
 
     def wrong_content_is_used(self) -> bool:
         """Whether the result can contain a wrong answer of fixtures. Answers from before the last

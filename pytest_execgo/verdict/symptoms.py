@@ -116,6 +116,12 @@ TABLE: tuple[Explains, ...] = (
     Explains(_noted("health", "fixture/*"), _named("fixture/slow"), _always),
     # ExecGo cancels its tasks when it ends.
     Explains(_named("engine/process_exited"), _noted("cut_off"), _always),
+    # A limit on the runtime is a limit on its tasks.
+    Explains(
+        _named("runtime/limited"),
+        _named("unknown/out_of_memory", "unknown/too_many_files"),
+        _inside,
+    ),
     # What a service does wrong makes tasks fail that need it.
     Explains(_without("task", _named(*_SERVICES)), _OF_TASKS, _inside),
     Explains(_without("task", _named(*_SERVICES)), _OF_TASKS, _overlaps, weakens=True),

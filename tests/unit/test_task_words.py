@@ -19,6 +19,7 @@ from tests.event_makers import (
     ended,
     exited,
     failed,
+    limited,
     link,
     request,
     stopped,
@@ -99,6 +100,23 @@ def test_a_problem_with_a_service_or_the_machine_is_not_the_tasks_fault(
     assert names(STARTED, FETCHES, failed(EXIT), wrote(stderr), ended("failed")) == [expected]
 
 
+def test_a_full_disk_is_no_symptom_of_a_service() -> None:
+    full = wrote("OSError: No space left on device")
+    wrong = request(503, good=False)
+    assert names(STARTED, FETCHES, wrong, failed(EXIT), full, ended("failed")) == [
+        "fixture/http_error/likely", "unknown/no_space/possible",
+    ]  # fmt: skip
+    other = wrote("KeyError: 'x'")
+    assert names(STARTED, FETCHES, wrong, failed(EXIT), other, ended("failed")) == [
+        "fixture/http_error/certain"
+    ]
+
+
+def test_a_limit_on_the_runtime_is_a_limit_on_its_tasks() -> None:
+    found = names(submitted(), limited("runtime"), failed(EXIT), wrote("MemoryError"))
+    assert found == ["runtime/limited/certain"]
+
+
 def test_a_problem_with_an_address_that_is_not_ours_is_the_tasks_own() -> None:
     found = names(
         STARTED, submitted(), failed(EXIT), wrote("connect 10.0.0.1:99: Connection refused")
@@ -166,8 +184,8 @@ def test_a_task_that_ran_out_of_time_may_have_waited_for_a_service() -> None:
 def test_memory_is_the_tasks_fault_within_the_limit_of_the_plan() -> None:
     words = wrote("MemoryError")
     assert names(submitted(), failed(EXIT), words) == ["unknown/out_of_memory/possible"]
-    limited = submitted(memory_limit=True)
-    assert names(limited, failed(EXIT), words) == ["task/exit_non_zero/likely"]
+    with_limit = submitted(memory_limit=True)
+    assert names(with_limit, failed(EXIT), words) == ["task/exit_non_zero/likely"]
 
 
 def test_a_file_of_the_scenario_that_is_gone_was_removed() -> None:

@@ -8,7 +8,7 @@ the task do not tell, it says that it does not know.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pytest_execgo.models.benchmark import Confidence
 from pytest_execgo.models.cause import Layer
@@ -115,7 +115,11 @@ class _End:
                 "task", self.code, "likely", f"within its limit: {self._last_line}"
             )
         elif topic in wording.MACHINE:
-            yield self._suspicion("unknown", topic or "", "possible", self._last_line)
+            # No service explains it, whatever else went wrong.
+            yield replace(
+                self._suspicion("unknown", topic or "", "possible", self._last_line),
+                notes=frozenset(),
+            )
         elif topic in wording.FILES and (how := self.evidence.changed_file(self.failed.task_id)):
             yield self._suspicion("unknown", f"file_{how.how}", "possible", how.sentence() or "")
         else:
@@ -171,7 +175,7 @@ class _End:
 
     @property
     def _words(self) -> str:
-        return self._stderr or self.evidence.message(self.failed)
+        return self.evidence.words(self.failed)
 
     @property
     def _last_line(self) -> str:
