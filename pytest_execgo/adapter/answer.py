@@ -6,6 +6,7 @@ import json
 import re
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Protocol
 
 _EVENT_STREAM = "text/event-stream"
@@ -40,6 +41,20 @@ class Answer:
     def streamed(self) -> bool:
         """Whether the body is a stream of server-sent events."""
         return self.content_type.startswith(_EVENT_STREAM)
+
+    @cached_property
+    def body(self) -> Any:
+        """The JSON value of the body; ``None`` if it is not JSON. A large body takes long to read, so it
+        is read once."""
+        return parsed(self.text)
+
+    @cached_property
+    def bodies(self) -> tuple[Any, ...]:
+        """The JSON values of the answer: one, or one per event of a stream."""
+        if not self.streamed:
+            return (self.body,)
+        lines = (line for line in self.text.splitlines() if line.startswith(_EVENT))
+        return tuple(parsed(line.removeprefix(_EVENT)) for line in lines)
 
 
 # An escaped backslash is matched first: what follows it is text, not an escape.
@@ -102,17 +117,9 @@ def _too_deep(value: Any) -> bool:
     return True
 
 
-def bodies(answer: Answer) -> list[Any]:
-    """The JSON values of an answer: one, or one per event of a stream."""
-    if not answer.streamed:
-        return [parsed(answer.text)]
-    lines = (line for line in answer.text.splitlines() if line.startswith(_EVENT))
-    return [parsed(line.removeprefix(_EVENT)) for line in lines]
-
-
 def usage(answer: Answer) -> tuple[int, int] | None:
     """Tokens of prompt and completion as the endpoint counts them; ``None`` if it does not."""
-    for body in reversed(bodies(answer)):
+    for body in reversed(answer.bodies):
         # An event of a stream of /responses holds the whole response.
         holder = body.get("response", body) if isinstance(body, dict) else None
         found = holder.get("usage") if isinstance(holder, dict) else None

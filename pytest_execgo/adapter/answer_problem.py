@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from pytest_execgo.adapter.answer import Answer, bodies, in_one_line, parsed
+from pytest_execgo.adapter.answer import Answer, in_one_line
 from pytest_execgo.errors import PlanError
 from pytest_execgo.transport.model_client import MOST_REPLY_BYTES
 
@@ -14,7 +14,7 @@ _NO_REASON = "no reason given"
 
 def problem(answer: Answer, asked: Any) -> PlanError | None:
     """Why ``answer`` to the request body ``asked`` is unusable; ``None`` if it is usable."""
-    reported = next((message for message in map(_error_message, bodies(answer)) if message), "")
+    reported = next((message for message in map(_error_message, answer.bodies) if message), "")
     if not reported and answer.status >= 400:
         reported = _other_error_message(answer)
     status = answer.status
@@ -56,7 +56,7 @@ def problem(answer: Answer, asked: Any) -> PlanError | None:
 
 def _problem_of_body(answer: Answer) -> PlanError | None:
     """Why the body of an answer with a good status is unusable."""
-    found = parsed(answer.text)
+    found = answer.body
     if isinstance(found, dict) and ("choices" in found or "output" in found):
         holds = found.get("output") if "output" in found else found.get("choices")
         if isinstance(holds, list) and holds and all(map(_is_part, holds)):
@@ -79,7 +79,7 @@ def _is_part(part: Any) -> bool:
 
 def _problem_of_stream(answer: Answer) -> PlanError | None:
     """A complete stream has an event that marks its end."""
-    if any(_ends(body) for body in bodies(answer)):
+    if any(_ends(body) for body in answer.bodies):
         return None
     return _malformed("ends its stream before the answer is complete")
 
@@ -104,7 +104,7 @@ def _error_message(found: Any) -> str:
 
 def _other_error_message(answer: Answer) -> str:
     """The message of an error in the format of another server, or the title of an HTML page."""
-    found = parsed(answer.text)
+    found = answer.body
     if isinstance(found, list) and found:
         found = found[0]
         if _error_message(found):

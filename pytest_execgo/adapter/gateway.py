@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_execgo.adapter.answer import Answer, AnswerSource, parsed, usage, whole_characters
+from pytest_execgo.adapter.answer import Answer, AnswerSource, usage, whole_characters
 from pytest_execgo.adapter.answer_problem import problem
 from pytest_execgo.adapter.base import PlanTrace
 from pytest_execgo.adapter.budget import Budget
@@ -174,7 +174,7 @@ class ModelGateway:
         took_ms = round(seconds * 1000, 3)
         self.problem = problem(answer, asked)
         facts = {"number": number, "attempt": attempt, "status": answer.status}
-        body = shortened(parsed(answer.text) or answer.text, _LONGEST_IN_TRACE)
+        body = shortened(answer.body or answer.text, _LONGEST_IN_TRACE)
         self._trace.add("model_answer", **facts, body=body, took_ms=took_ms)
         self._on_attempt(ModelAttempt(number, attempt, answer, took_ms, self.problem))
 
