@@ -59,6 +59,12 @@ def names(*events: t.EvidenceEvent) -> list[str]:
         ("requests.exceptions.HTTPError: 404 Client Error: Not Found for url", "http_status"),
         ("curl: (22) The requested URL returned error: 502", "http_status"),
         ("socket.gaierror: [Errno -2] Name or service not known", "unreachable"),
+        ("OSError: [Errno 113] No route to host", "unreachable"),
+        ("BrokenPipeError: [Errno 32] Broken pipe", "reset"),
+        ("SyntaxError: Unexpected end of JSON input", "undecodable"),
+        ("EACCES: permission denied, open 'x'", "permission"),
+        ("ENOENT: no such file or directory", "missing_file"),
+        ("connect ETIMEDOUT 10.0.0.1:80", "timed_out"),
         ("json.decoder.JSONDecodeError: Expecting value: line 1 column 1 (char 0)", "undecodable"),
         ("SyntaxError: Unexpected token < in JSON at position 0", "undecodable"),
         ("invalid character '<' looking for beginning of value", "undecodable"),
@@ -306,6 +312,10 @@ def starved(at_ms: float = 50) -> t.ObserverStarved:
 
 def test_nothing_is_certain_if_the_observers_stood_still() -> None:
     assert names(starved(), ended("succeeded")) == ["unknown/unobserved/possible"]
+    short = starved(20).model_copy(update={"gap_ms": 600.0})
+    (cause,) = attribute([short, starved(), ended("succeeded")])
+    assert cause.message == "nothing failed, but nothing was observed for 1.4 s"
+    assert cause.evidence == ("gap", "gap")
     assert names(starved(), stopped("runtime")) == ["runtime/process_stopped/likely"]
     refused = t.SubmitRejected(stage_id="s", round=0, http_status=500, message="m")
     assert names(starved(), refused, exited("execgo")) == [
@@ -330,6 +340,9 @@ def test_what_a_trial_recovered_from_before_the_deciding_stage_is_mitigated() ->
         ("task/exit_non_zero", False),
         ("runtime/handle_lost (mitigated)", True),
     ]
+    # The stage that decided began at the very end of the other one.
+    events[3] = events[3].model_copy(update={"at_ms": 20})
+    assert attribute(events)[1].mitigated
     # If every stage succeeds in the end, it is the cause of what happened.
     assert not attribute(events[:3])[0].mitigated
 

@@ -7,7 +7,15 @@ from typing import Any
 import pytest
 
 from pytest_execgo.models.events import TaskError
-from pytest_execgo.verdict.wording import Failure, addresses, failure, http_status, rejection
+from pytest_execgo.verdict.wording import (
+    Failure,
+    addresses,
+    failure,
+    http_status,
+    is_cut_off,
+    rejection,
+    signal_of,
+)
 from tests.event_makers import failed
 
 RUNTIME = {"source": "execgo-runtime"}
@@ -20,6 +28,36 @@ RUNTIME = {"source": "execgo-runtime"}
         ({**RUNTIME, "raw_code": "conflict"}, 1, Failure("runtime", "conflict")),
         ({**RUNTIME, "raw_code": "exit_nonzero"}, 1, Failure("process", "exit_non_zero")),
         ({**RUNTIME, "raw_code": "launch_failed"}, 1, Failure("process", "launch_failed")),
+        ({**RUNTIME, "code": "timeout"}, 1, Failure("process", "timeout")),
+        (
+            {**RUNTIME, "code": "memory_limit_exceeded"},
+            1, Failure("process", "memory_limit_exceeded"),
+        ),
+        ({**RUNTIME, "code": "cpu_limit_exceeded"}, 1, Failure("process", "cpu_limit_exceeded")),
+        ({"message": "task terminated by signal 9"}, 1, Failure("process", "killed_by_signal")),
+        ({"message": "handle not found: x"}, 1, Failure("runtime", "handle_lost")),
+        ({"message": "runtime submit returned status 502"}, 1, Failure("runtime", "http_error")),
+        ({"message": "unknown os tool"}, 1, Failure("plan", "unknown_tool")),
+        ({"code": "cancelled", "message": "context canceled"}, 1, Failure("cancelled", "cancelled")),
+        ({"message": "shutting down"}, 1, Failure("cancelled", "cancelled")),
+        ({"raw_code": "conflict"}, 2, Failure("process", "retry_refused")),
+        ({"raw_code": "conflict"}, 1, Failure("process", "conflict")),
+        (
+            {**RUNTIME, "raw_code": "unsupported_capability", "message": "unsupported capability: x"},
+            1, Failure("plan", "unsupported_capability"),
+        ),
+        (
+            {**RUNTIME, "raw_code": "permission_denied", "message": "permission denied: kill"},
+            1, Failure("plan", "permission_denied"),
+        ),
+        (
+            {"message": "non-terminal runtime result missing handle_id"},
+            1, Failure("runtime", "bad_answer"),
+        ),
+        (
+            {"source": "executor", "code": "external_failure", "message": "task failed"},
+            1, Failure("runtime", "no_reason"),
+        ),
         ({**RUNTIME, "code": "invalid_input"}, 1, Failure("plan", "invalid_input")),
         ({**RUNTIME, "message": "Failed to parse the body"}, 1, Failure("plan", "invalid_input")),
         (
@@ -57,6 +95,18 @@ def test_a_failure_is_that_of_the_process_the_plan_or_the_runtime(
 ) -> None:
     event = failed(TaskError(**error)).model_copy(update={"attempt": attempt})
     assert failure(event) == expected
+
+
+def test_a_failure_without_an_error_has_no_reason() -> None:
+    event = failed(TaskError()).model_copy(update={"error": None})
+    assert failure(event) == Failure("unclear", "no_reason")
+    assert not is_cut_off(event)
+    assert signal_of(event) is None
+
+
+def test_a_signal_is_named_by_its_number() -> None:
+    assert signal_of(failed(TaskError(message="task terminated by signal 9"))) == 9
+    assert signal_of(failed(TaskError(message="task exited with code 9"))) is None
 
 
 def test_a_rejection_names_a_rule_only_below_500() -> None:
