@@ -106,6 +106,16 @@ def test_a_problem_with_a_service_or_the_machine_is_not_the_tasks_fault(
     assert names(STARTED, FETCHES, failed(EXIT), wrote(stderr), ended("failed")) == [expected]
 
 
+@pytest.mark.parametrize(("service", "layer"), wording.LAYERS.items())
+@pytest.mark.parametrize("words", ["Connection refused", "reset by peer", "HTTP Error 503: x"])
+def test_an_address_in_the_words_names_the_service(service: str, layer: str, words: str) -> None:
+    known = STARTED.model_copy(update={"addresses": {service: ("127.0.0.1:7070",)}})
+    found = names(known, submitted(), failed(EXIT), wrote(f"http://127.0.0.1:7070/x: {words}"))
+    assert len(found) == 1
+    assert found[0].startswith(f"{layer}/")
+    assert found[0].endswith("/likely")
+
+
 def test_a_full_disk_is_no_symptom_of_a_service() -> None:
     full = wrote("OSError: No space left on device")
     wrong = request(503, good=False)

@@ -22,6 +22,7 @@ from pytest_execgo.verdict.suspicion import Rule, Suspicion
 _CRASHES = frozenset({4, 6, 7, 8, 11})
 # What shells exit with if a child was ended by SIGKILL or SIGTERM.
 _KILLED_CHILD = frozenset({137, 143})
+_NETWORK = tuple(sorted(wording.NETWORK))
 
 
 def _suspect(evidence: Evidence) -> Iterator[Suspicion]:
@@ -236,9 +237,9 @@ RULE = Rule(
             "invalid_input", "unknown_tool", "unsupported_capability", "insufficient_resources",
             "permission_denied",
         ),
-        "engine": ("cancelled", "contradiction"),
-        "runtime": ("contradiction",),
-        "fixture": tuple(sorted(wording.NETWORK)),
+        "engine": ("cancelled", "contradiction", *_NETWORK),
+        "runtime": ("contradiction", *_NETWORK),
+        "fixture": _NETWORK,
         "unknown": (
             "task_or_input", "changed_input", "killed", "timeout", "no_reason", "contradiction",
             "file_removed", "file_mode", *sorted(wording.MACHINE),
