@@ -372,6 +372,35 @@ def test_the_order_of_rules_does_not_matter() -> None:
         assert attribute(events, rng.sample(RULES, len(RULES))) == expected
 
 
+POOL: tuple[t.EvidenceEvent, ...] = (
+    STARTED, FETCHES, submitted(), submitted(tasks=("b",), payload="p"), baseline(a="p"),
+    failed(EXIT), failed(LOST, "b"), failed(t.TaskError(code="timeout"), "c"),
+    failed(t.TaskError(message="context canceled"), "d"), failed(t.TaskError(message="unknown os tool")),
+    failed(EXIT).model_copy(update={"error": None}), wrote("Connection refused"), wrote("KeyError: 'x'"),
+    wrote("http://127.0.0.1:8090: HTTP Error 503: x"), wrote("", exit_code=0), wrote("", exit_code=137),
+    wrote("OSError: No space left on device", "b"), exited("execgo"), exited("runtime"),
+    exited("fixtures"), stopped("runtime"), limited("runtime"), link("fixtures", "broken"),
+    link("runtime", "slow"), request(503, good=False), request(200, good=True), unbound("absent"),
+    unbound("unreadable"), unbound("source_failed"), checked(), checked(raised=True), starved(),
+    ended("failed"), ended("succeeded"), ended("stuck", "a"), ended("rejected"),
+    t.SubmitRejected(stage_id="s", round=0, http_status=400, message="cycle detected"),
+    t.SubmitRejected(stage_id="s", round=0, http_status=403, message="no"),
+    t.EngineUnreachable(stage_id="s", at_ms=4, message="m"),
+    t.EngineProtocolError(stage_id="s", message="m"), t.HarnessProblem(message="m"),
+    t.TaskLost(stage_id="s", round=0, task_id="a", engine_task_id="x"),
+)  # fmt: skip
+
+
+def test_rules_name_only_codes_that_they_declare_in_any_mixture_of_events() -> None:
+    rng = Random(7)
+    for _ in range(2000):
+        events = sorted(rng.sample(POOL, rng.randint(1, 12)), key=lambda event: event.at_ms)
+        causes = attribute(events)
+        assert causes
+        assert "harness/rule_failed" not in [cause.name for cause in causes]
+        assert attribute(events, rng.sample(RULES, len(RULES))) == causes
+
+
 OWN = Suspicion("task", "own", "likely", ("e",), "m")
 
 
