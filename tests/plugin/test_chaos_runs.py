@@ -41,7 +41,7 @@ BLIND = """
     from pytest_execgo.verdict import verify
     from pytest_execgo.verdict.suspicion import Suspicion
 
-    def blind(events):
+    def blind(events, rules):
         return (Suspicion("none", "no_failure", "certain", (), "nothing failed").cause(),)
 
     verify.attribute = blind
