@@ -1,0 +1,144 @@
+"""Single rules: when they are certain, and what their messages and evidence are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pytest_execgo.models import events as t
+from pytest_execgo.verdict.attribute import attribute
+from tests.event_makers import (
+    EXIT,
+    ended,
+    exited,
+    failed,
+    lost,
+    submitted,
+    unbound,
+    wrote,
+)
+
+
+def causes(*events: t.EvidenceEvent) -> list[str]:
+    found = attribute(sorted(events, key=lambda event: event.at_ms))
+    return [f"{cause.name}/{cause.confidence}" for cause in found]
+
+
+def rejected(status: int, message: str = "cycle detected", stage: str = "s") -> t.SubmitRejected:
+    return t.SubmitRejected(stage_id=stage, round=0, http_status=status, message=message)
+
+
+def breaking(*problems: str, stage: str = "s") -> t.SubmissionStarted:
+    return t.SubmissionStarted(stage_id=stage, problems=problems)
+
+
+@pytest.mark.parametrize(
+    ("events", "expected"),
+    [
+        ([breaking("cycle"), rejected(400)], "dsl/cycle/certain"),
+        ([breaking(), rejected(400)], "dsl/cycle/likely"),
+        ([breaking("empty_graph"), rejected(400)], "dsl/cycle/likely"),
+        ([breaking("cycle", stage="other"), rejected(400)], "dsl/cycle/likely"),
+        ([breaking("cycle"), rejected(403, "blocked")], "engine/http_403/likely"),
+        ([breaking("cycle"), rejected(499, "blocked")], "engine/http_499/likely"),
+        ([breaking("cycle"), rejected(500)], "engine/http_500/certain"),
+    ],
+)
+def test_a_rejection_is_certain_if_the_submission_really_breaks_the_rule(
+    events: list[t.EvidenceEvent], expected: str
+) -> None:
+    assert causes(*events) == [expected]
+
+
+def test_every_rejection_is_looked_at() -> None:
+    two = causes(breaking("cycle"), rejected(403, "blocked"), rejected(400))
+    assert two == ["dsl/cycle/certain", "engine/http_403/likely"]
+
+
+def test_a_lost_task_is_certain_after_a_restart() -> None:
+    assert causes(lost("forgotten")) == ["engine/task_lost/likely"]
+    assert causes(lost("orphaned")) == ["engine/task_lost/certain"]
+    assert causes(lost("forgotten"), lost("orphaned")) == ["engine/task_lost/certain"]
+    assert causes(exited("execgo"), lost("forgotten")) == [
+        "engine/process_exited/certain", "engine/task_lost/certain",
+    ]  # fmt: skip
+
+
+def test_only_the_first_request_to_try_again_is_evidence() -> None:
+    first = t.EngineUnavailable(event_id="1", stage_id="s", http_status=502, message="502")
+    second = first.model_copy(update={"event_id": "2", "message": "503"})
+    (cause,) = attribute([first, second])
+    assert cause.evidence == ("1",)
+    assert cause.message == "ExecGo, or a gateway in front of it, asked to try again later: 502"
+
+
+def test_a_missing_value_is_likely_the_bindings_unless_its_source_read_something() -> None:
+    assert causes(submitted(), unbound("absent")) == ["binding/binding_missing/likely"]
+    reads = submitted(services=("fixtures",))
+    assert causes(reads, unbound("absent")) == ["binding/binding_missing/possible"]
+    assert causes(reads, unbound("unreadable")) == ["task/bad_output/possible"]
+
+
+def test_every_missing_value_is_looked_at() -> None:
+    optional = unbound("absent").model_copy(update={"required": False})
+    both = causes(optional, unbound("unreadable"), unbound("absent"))
+    assert both == ["binding/binding_missing/likely", "task/bad_output/likely"]
+
+
+def test_a_value_is_missing_by_itself_if_its_source_succeeded() -> None:
+    other = failed(EXIT, "z", at_ms=1)
+    good = failed(EXIT, "a", at_ms=2).model_copy(update={"status": "success", "error": None})
+    found = causes(submitted(), other, good, unbound("absent"))
+    assert "binding/binding_missing/likely" in found
+    assert "binding/binding_missing/likely" not in causes(submitted(), other, unbound("absent"))
+
+
+def message(*events: t.EvidenceEvent) -> tuple[str, tuple[str, ...]]:
+    cause = attribute(sorted(events, key=lambda event: event.at_ms))[0]
+    return cause.message, cause.evidence
+
+
+@pytest.mark.parametrize(
+    ("inputs", "error", "output", "expected"),
+    [
+        ({}, EXIT, {"stderr": "a\nKeyError: 'x'\n"}, "task a: m: KeyError: 'x'"),
+        ({}, EXIT, {"stderr": ""}, "task a: m"),
+        (
+            {"tasks": ("b",), "services": ("fixtures",)}, EXIT, {"stderr": "KeyError: 'x'"},
+            "task a: KeyError: 'x'; either the task or what it read (fixtures, b) is wrong",
+        ),
+        (
+            {"services": ("fixtures",)}, t.TaskError(code="timeout"), {},
+            "task a: it ran out of time; it may have waited for fixtures",
+        ),
+        ({}, EXIT, {"exit_signal": 9, "exit_code": 137}, "task a: something outside of it ended it"),
+        ({}, EXIT, {"exit_code": 0, "runtime_status": "success"},
+         "task a: its process ended well, but ExecGo says that it failed"),
+        ({}, EXIT, {"exit_code": 0, "runtime_status": "failed"},
+         "task a: its process ended well, but the runtime says that it failed"),
+        ({"memory_limit": True}, EXIT, {"stderr": "MemoryError"},
+         "task a: within its limit: MemoryError"),
+        ({}, t.TaskError(message="context canceled"), {}, "task a: ExecGo cancelled it"),
+    ],
+)  # fmt: skip
+def test_the_message_of_a_failed_task_has_its_own_words(
+    inputs: dict[str, Any], error: t.TaskError, output: dict[str, Any], expected: str
+) -> None:
+    stderr = output.pop("stderr", "")
+    shown, evidence = message(submitted(**inputs), failed(error), wrote(stderr, **output))
+    assert shown == expected
+    assert evidence == (("task-a", "wrote-a") if stderr.strip() else ("task-a",))
+
+
+def test_a_task_without_anything_that_it_wrote_is_its_own_evidence() -> None:
+    assert message(submitted(), failed(EXIT), ended("failed")) == ("task a: m", ("task-a",))
+
+
+@pytest.mark.parametrize(
+    ("number", "layer"), [(4, "task"), (7, "task"), (8, "task"), (5, "unknown")]
+)
+def test_the_signal_that_the_runtime_reports_counts(number: int, layer: str) -> None:
+    error = t.TaskError(message="task terminated by signal 1", source="execgo-runtime")
+    found = causes(submitted(), failed(error), wrote("", exit_signal=number))
+    assert found[0].startswith(f"{layer}/")
