@@ -88,7 +88,9 @@ def _nothing(evidence: Evidence) -> Suspicion:
     return Suspicion("unknown", "unobserved", "possible", ids, message)
 
 
-def _rank(one: Suspicion) -> tuple[bool, int, bool, float, str, str]:
-    """Among equals, first that nothing is known, so that no reader stops at a guess; then by time."""
+def _rank(one: Suspicion) -> tuple[bool, int, bool, bool, float, str, str]:
+    """Among equals, first that nothing is known, so that no reader stops at a guess; then what made a
+    task fail; then by time."""
     strength = STRENGTHS.index(one.confidence)
-    return one.mitigated, strength, one.layer != "unknown", one.at, one.name, one.message
+    harmless = not one.notes & {"failure", "task"}
+    return one.mitigated, strength, one.layer != "unknown", harmless, one.at, one.name, one.message

@@ -268,7 +268,7 @@ def test_the_cause_of_a_failed_plan_shows_the_replies_as_evidence() -> None:
         ),
         (
             [exited("runtime"), failed(LOST, "a"), request(503, good=False), failed(EXIT, "b")],
-            ["fixture/http_error/certain", "runtime/handle_lost/certain"],
+            ["runtime/handle_lost/certain", "fixture/http_error/certain"],
         ),
     ],
     ids=readable,

@@ -357,6 +357,14 @@ def test_what_a_trial_recovered_from_before_the_deciding_stage_is_mitigated() ->
     assert not attribute(events[:3])[0].mitigated
 
 
+def test_what_made_a_task_fail_comes_before_what_was_only_slow() -> None:
+    slow = request(200, good=True).model_copy(update={"duration_ms": 800.0})
+    assert names(slow, failed(LOST, at_ms=900)) == [
+        "runtime/handle_lost/likely",
+        "fixture/slow/likely",
+    ]
+
+
 # -- rules
 
 
