@@ -62,7 +62,7 @@ class _WatchedRecorder(TimelineRecorder):
     workspace: ClassVar[Path] = Path()
 
     def add(self, event: E, at_ms: float | None = None) -> E:
-        """See :class:`TimelineRecorder`."""
+        """Call the listeners before the event is recorded."""
         for listener in tuple(self.listeners):
             listener(event, self.workspace)
         return super().add(event, at_ms)

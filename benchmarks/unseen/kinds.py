@@ -27,8 +27,9 @@ Listener = Callable[[Event, Path], None]
 
 @dataclass
 class Site:
-    """What a fault can reach: a front and a process for each service, the folder on a small disk that
-    holds the workspaces (``None`` if there is none), and the events of the running trial."""
+    """What a fault can reach. ``fronts`` and ``pids``: the front and the process of each service.
+    ``disk``: a folder on a small disk, which holds the workspaces; ``None`` without one. ``listeners``
+    are called with each event of the running trial, and its workspace."""
 
     fronts: dict[str, Front]
     pids: dict[str, int]

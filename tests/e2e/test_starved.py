@@ -7,22 +7,30 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+from pytest_execgo.observability.health import GAP_SECONDS
 from tests.conftest import ScenarioMaker
 from tests.processes import await_
 
-TASK = "import time, pathlib; pathlib.Path({started!r}).touch(); time.sleep(3)"
+# The task ends when the test lets it.
+TASK = """
+import pathlib, time
+pathlib.Path({started!r}).touch()
+while not pathlib.Path({over!r}).exists():
+    time.sleep(0.01)
+"""
 
 
 def test_a_trial_in_which_the_observers_stood_still_is_not_certain(tmp_path: Path) -> None:
-    started = tmp_path / "started"
+    started, over = tmp_path / "started", tmp_path / "over"
 
     def slow(manifest: dict[str, object]) -> None:
         manifest["checks"] = [{"kind": "task", "task": "greet", "status": "success"}]
 
     def plan(plan: dict[str, object]) -> None:
-        code = TASK.format(started=str(started))
+        code = TASK.format(started=str(started), over=str(over))
         execution = {"kind": "command", "program": "${python}", "args": ["-c", code]}
         task = {"id": "greet", "type": "runtime", "input": {"execution": execution}}
         plan["stages"] = [{"stage_id": "s", "task_graph": {"tasks": [task]}}]
@@ -33,8 +41,10 @@ def test_a_trial_in_which_the_observers_stood_still_is_not_certain(tmp_path: Pat
         await_(started.exists)
         os.kill(process.pid, signal.SIGSTOP)
         await_(lambda: _state(process.pid) == "T")
-        _wait(1.5)
+        # The length of the gap: nothing can be awaited, because the process stands still.
+        time.sleep(3 * GAP_SECONDS)
         os.kill(process.pid, signal.SIGCONT)
+        over.touch()
         output, _ = process.communicate(timeout=120)
     assert process.returncode == 0, output
     (folder,) = (tmp_path / "reports/latest/trials").iterdir()
@@ -46,13 +56,8 @@ def test_a_trial_in_which_the_observers_stood_still_is_not_certain(tmp_path: Pat
     gap = cause["evidence"][0]
     events = [json.loads(x) for x in (folder / "timeline.jsonl").read_text().splitlines()]
     (event,) = [one for one in events if one["event_id"] == gap]
-    assert event["gap_ms"] > 1000
+    assert event["gap_ms"] > GAP_SECONDS * 1000
 
 
 def _state(pid: int) -> str:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-
-
-def _wait(seconds: float) -> None:
-    """The gap itself: nothing can be awaited, because the process stands still."""
-    subprocess.run(["sleep", str(seconds)], check=True)

@@ -16,7 +16,7 @@ def test_the_page_lists_the_codes_of_the_rules() -> None:
     assert PAGE.read_text() == updated(PAGE.read_text())
 
 
-def test_every_layer_but_none_is_explained_by_a_rule() -> None:
+def test_every_layer_has_codes() -> None:
     assert all(known_codes().values())
 
 

@@ -9,7 +9,7 @@ from pytest_execgo.models.plan import PlanStage
 from pytest_execgo.models.task import Task, TaskGraph
 from pytest_execgo.runner.inputs import submission_started
 
-URL, WORK = "http://127.0.0.1:8090/t/demo-r0", "/work/demo-r0"
+URL, WORK = "http://127.0.0.1:8090/t/demo-r0", "/workspaces/demo-r0"
 VALUES = {"fixtures_url": URL, "workspace": WORK, "trial_id": "demo-r0"}
 BOUND = BindingResolved(
     stage_id="s", source_task_id="before", source_path="x", target_task_id="b",
