@@ -211,8 +211,8 @@ class Evidence:
         return any(service in inputs.services for inputs in submitted)
 
     def proven(self, task_id: str) -> bool:
-        """Whether the task succeeded in a clean trial with the same payload. Then it is not wrong by
-        itself: what reaches it has changed."""
+        """Whether the task succeeded in a clean trial with the same payload. Then what
+        reaches it has changed, or it does not always succeed; one trial cannot tell."""
         known = self.of(BaselineKnown)
         payload = self.inputs(task_id).payload
         return bool(known) and bool(payload) and known[-1].payloads.get(task_id) == payload

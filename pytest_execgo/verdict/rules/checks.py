@@ -39,7 +39,7 @@ def _suspect(evidence: Evidence) -> Iterator[Suspicion]:
         if evidence.plan_proven():
             message = (
                 f"{subject} succeeded, but check {first.kind} failed ({first.message}); it held before "
-                "with the same plan, so what the tasks read changed"
+                "with the same plan, so what the tasks read changed, or they do not always give the same"
             )
             yield Suspicion("unknown", "changed_output", "possible", ids, message, first.at_ms)
             return

@@ -139,7 +139,10 @@ class _End:
 
     def _own(self) -> Iterator[Suspicion]:
         if self._proven:
-            why = f"{self._last_line}; it succeeded before with this payload, so what it reads changed"
+            why = (
+                f"{self._last_line}; it succeeded before with this payload, so what it reads changed, "
+                "or it does not always succeed"
+            )
             yield self._suspicion("unknown", "changed_input", "possible", why)
             return
         if not self.evidence.reads(self.failed.task_id):
