@@ -40,8 +40,10 @@ def ended(outcome: str, *unfinished: str) -> t.StageFinished:
     )  # fmt: skip
 
 
-def exited(service: str, at_ms: float = 5) -> t.ServiceExited:
-    return t.ServiceExited(event_id="exit", at_ms=at_ms, service=service, pid=1, exit_status=-9)
+def exited(service: str, at_ms: float = 5, **more: Any) -> t.ServiceExited:
+    return t.ServiceExited(
+        event_id="exit", at_ms=at_ms, service=service, pid=1, exit_status=-9, **more
+    )
 
 
 def request(status: int, *, good: bool) -> t.FixtureRequest:

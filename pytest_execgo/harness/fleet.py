@@ -32,6 +32,7 @@ from pytest_execgo.harness.service import (
     Watcher,
 )
 from pytest_execgo.models.benchmark import ServiceInfo
+from pytest_execgo.models.events import ServiceExited
 from pytest_execgo.ports import headers_of
 from pytest_execgo.system import sockets
 
@@ -234,10 +235,10 @@ class Fleet:
         """Stop reporting to ``watcher``."""
         self._watchers.remove(watcher)
 
-    def service_exited(self, service: str, pid: int, exit_status: int) -> None:
+    def service_exited(self, end: ServiceExited, at: float | None = None) -> None:
         """Report it to all watchers; see :class:`Watcher`."""
         for watcher in list(self._watchers):
-            watcher.service_exited(service, pid, exit_status)
+            watcher.service_exited(end, at)
 
     def service_ready(self, service: str, pid: int | None) -> None:
         """Report it to all watchers; see :class:`Watcher`."""

@@ -13,6 +13,7 @@ from pytest_execgo.errors import HarnessError, UsageError
 from pytest_execgo.harness.proxy import FaultProxy
 from pytest_execgo.harness.readiness import DEFAULT_TIMEOUT_SECONDS
 from pytest_execgo.models.benchmark import ServiceInfo
+from pytest_execgo.models.events import ServiceExited
 
 ServiceName = Literal["execgo", "runtime", "fixtures"]
 SERVICE_NAMES: tuple[ServiceName, ...] = get_args(ServiceName)
@@ -24,8 +25,9 @@ HEALTH = {"execgo": "/health", "runtime": "/readyz", "fixtures": "/healthz"}
 class Watcher(Protocol):
     """Receives events of services, from any thread."""
 
-    def service_exited(self, service: str, pid: int, exit_status: int) -> None:
-        """A process ended, and the harness had not stopped it."""
+    def service_exited(self, end: ServiceExited, at: float | None = None) -> None:
+        """A process ended, and the harness had not stopped it. ``at``: when, in seconds since the epoch;
+        ``None``: now."""
 
     def service_ready(self, service: str, pid: int | None) -> None:
         """A service answers, for the first time or again."""
@@ -34,7 +36,7 @@ class Watcher(Protocol):
 class Unwatched:
     """A watcher that ignores all events."""
 
-    def service_exited(self, service: str, pid: int, exit_status: int) -> None:
+    def service_exited(self, end: ServiceExited, at: float | None = None) -> None:
         pass
 
     def service_ready(self, service: str, pid: int | None) -> None:

@@ -44,9 +44,9 @@ class ServiceMonitor:
     def __init__(self, recorder: TimelineRecorder) -> None:
         self._recorder = recorder
 
-    def service_exited(self, service: str, pid: int, exit_status: int) -> None:
-        """A process ended without a request of the fleet."""
-        self._recorder.add(ServiceExited(service=service, pid=pid, exit_status=exit_status))
+    def service_exited(self, end: ServiceExited, at: float | None = None) -> None:
+        """A process ended without a request of the fleet. ``at``: seconds since the epoch."""
+        self._recorder.add(end, None if at is None else self._recorder.at_wall(at))
 
     def service_ready(self, service: str, pid: int | None) -> None:
         """A service answers (again)."""

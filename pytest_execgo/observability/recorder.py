@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -57,11 +58,13 @@ class TimelineRecorder:
         """Write ``event`` with its id and time, then call the listeners. Returns the event as
         written."""
         with self._lock:
+            now = self.elapsed_ms()
+            at_ms = now if at_ms is None else at_ms
             stamped = event.model_copy(
                 update={
                     "event_id": f"e{len(self._events) + 1}",
-                    "at_ms": round(self.elapsed_ms() if at_ms is None else at_ms, 3),
-                    "wall_time": clock.now(),
+                    "at_ms": round(at_ms, 3),
+                    "wall_time": clock.now() - timedelta(milliseconds=now - at_ms),
                 }
             )
             try:

@@ -39,7 +39,7 @@ E = TypeVar("E", bound=Event)
 Health = ServiceStopped | ServiceSilent | ServiceLimited | LinkDegraded
 _HEALTH = (ServiceStopped, ServiceSilent, ServiceLimited, LinkDegraded)
 # A problem may have begun up to this long before the first health check that saw it.
-_CHECK_MS = 250.0
+CHECK_MS = 250.0
 # Longest delay between a task failing and our poll noticing.
 _NOTICED_WITHIN_MS = 500.0
 # ExecGo ends its tasks within this time before its process ends.
@@ -57,7 +57,7 @@ class Window:
 def _began(event: Health) -> float:
     """The earliest time at which the problem may have begun."""
     waited = event.waited_ms if isinstance(event, (ServiceSilent, LinkDegraded)) else 0.0
-    return event.at_ms - max(waited, _CHECK_MS)
+    return event.at_ms - max(waited, CHECK_MS)
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ class Evidence:
         """
         found = [self.window(event) for event in self.health(service)]
         if service == "fixtures":
-            found += self.fixtures_away() + self.fixtures_late()
+            found += self.away("fixtures") + self.fixtures_late()
             # A task may use a wrong answer at any time after it.
             found += [Window(event.at_ms, inf) for event in self.wrong_requests()]
         return found
@@ -137,10 +137,10 @@ class Evidence:
         """Requests that the server answered with other content than the fixture's."""
         return [event for event in self.of(FixtureRequest) if event.wrong]
 
-    def fixtures_away(self) -> list[Window]:
-        """From each end of the server's process until it is ready again."""
-        ready = [e.at_ms for e in self.of(ServiceReady) if e.service == "fixtures"]
-        gone = [event.at_ms for event in self.exits("fixtures")]
+    def away(self, service: str) -> list[Window]:
+        """From each end of the service's process until it is ready again."""
+        ready = [e.at_ms for e in self.of(ServiceReady) if e.service == service]
+        gone = [event.at_ms for event in self.exits(service)]
         ends = (next((back for back in ready if back > at), inf) for at in gone)
         return [Window(at, end + _NOTICED_WITHIN_MS) for at, end in zip(gone, ends, strict=True)]
 

@@ -9,6 +9,7 @@ from math import inf
 
 from pytest_execgo.models.benchmark import Attribution, Confidence
 from pytest_execgo.models.cause import Layer
+from pytest_execgo.models.events import ServiceExited
 from pytest_execgo.verdict.evidence import Evidence, Window
 
 STRENGTHS: tuple[Confidence, ...] = ("certain", "likely", "possible")
@@ -53,6 +54,11 @@ class Suspicion:
             message=self.message,
             mitigated=self.mitigated,
         )
+
+
+def notes_of_end(gone: ServiceExited) -> frozenset[str]:
+    """The notes of a suspicion that says that a service's process ended."""
+    return frozenset({"out_of_memory"} if gone.out_of_memory else ())
 
 
 @dataclass(frozen=True)

@@ -114,6 +114,9 @@ TABLE: tuple[Explains, ...] = (
         _always,
     ),
     Explains(_noted("health", "fixture/*"), _named("fixture/slow"), _always),
+    # A service that may use less memory is killed when it needs more. Docker answers nothing about a
+    # container while it ends, so the limit may be seen long after the end.
+    Explains(_noted("memory", "*/limited"), _noted("out_of_memory"), _same_service),
     # ExecGo cancels its tasks when it ends.
     Explains(_named("engine/process_exited"), _noted("cut_off"), _always),
     # A limit on the runtime is a limit on its tasks.

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -28,6 +29,8 @@ from pytest_execgo.harness.containers.network import ContainerNetwork
 from pytest_execgo.harness.containers.service import ContainerService
 from pytest_execgo.harness.fleet import Fleet
 from pytest_execgo.harness.service import SERVICE_NAMES
+from pytest_execgo.models.events import ServiceExited
+from pytest_execgo.system.clock import wall
 from pytest_execgo.transport.client import request
 from tests import containers
 from tests.containers import ALL_LINKS, PYTHON_IMAGE, await_
@@ -93,6 +96,20 @@ def reached_inside(fleet: Fleet, service: str, url: str) -> str:
     return in_container(fleet, service, script)
 
 
+class Ends:
+    """What the fleet reports: each end with its time, and the services that became ready."""
+
+    def __init__(self) -> None:
+        self.ends: list[tuple[ServiceExited, float | None]] = []
+        self.ready: list[str] = []
+
+    def service_exited(self, end: ServiceExited, at: float | None = None) -> None:
+        self.ends.append((end, at))
+
+    def service_ready(self, service: str, pid: int | None) -> None:
+        self.ready.append(service)
+
+
 def test_every_service_has_image_digest_and_version(fleet: Fleet) -> None:
     for name, info in fleet.infos().items():
         assert info.launcher == "container"
@@ -130,21 +147,41 @@ def test_an_embedded_service_ends_after_sigterm_as_the_first_process(fleet: Flee
 
 
 def test_the_end_of_a_container_is_reported_with_its_status(fleet: Fleet) -> None:
-    reported: list[tuple[str, int | None]] = []
-
-    class Watcher:
-        def service_exited(self, service: str, pid: int, exit_status: int) -> None:
-            reported.append((service, exit_status))
-
-        def service_ready(self, service: str, pid: int | None) -> None:
-            reported.append((service, None))
-
-    watcher = Watcher()
+    watcher = Ends()
     fleet.watch(watcher)
     injection = inject(fleet, "kill", "fixtures")
     injection.heal()
     fleet.unwatch(watcher)
-    assert reported == [("fixtures", 128 + signal.SIGKILL), ("fixtures", None)]
+    ((end, at),) = watcher.ends
+    assert (end.service, end.exit_status) == ("fixtures", 128 + signal.SIGKILL)
+    assert (end.limits, end.out_of_memory) == ({}, False)
+    assert at is not None
+    assert watcher.ready == ["fixtures"]
+
+
+def test_the_end_of_a_container_for_lack_of_memory_is_reported_with_its_limit_and_time(
+    fleet: Fleet,
+) -> None:
+    """Docker reports such an end late, and the limit may last for less than a health check."""
+    runtime = fleet.services["runtime"]
+    assert isinstance(runtime, ContainerService)
+    watcher = Ends()
+    fleet.watch(watcher)
+    injection = inject(fleet, "limit", "runtime", resource="memory", amount=64)
+    began = wall()
+    container = docker_engine.engine().containers.get(runtime.container_id)
+    # The kernel kills the process with the highest score: the first one, not the one that takes memory.
+    script = "open('/proc/1/oom_score_adj', 'w').write('1000'); taken = b'x' * 500_000_000"
+    with suppress(APIError):
+        container.exec_run(["python3", "-c", script])
+    await_(lambda: not runtime.running())
+    injection.heal()
+    fleet.unwatch(watcher)
+    ((end, at),) = watcher.ends
+    assert (end.exit_status, end.out_of_memory) == (128 + signal.SIGKILL, True)
+    assert end.limits == {"memory": "64 MB"}
+    assert at is not None
+    assert began <= at <= wall()
 
 
 @pytest.mark.parametrize("dies", [True, False], ids=["dying", "alive"])

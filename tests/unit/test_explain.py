@@ -88,6 +88,10 @@ SENTENCES: list[tuple[str, dict[str, Any], str | None]] = [
      "stage s ended: stuck; unfinished: a, b, c, d, e, f and 1 more"),
     ("service_exited", {"service": "runtime", "pid": 1, "exit_status": -9},
      "the process of runtime ended with exit status -9"),
+    ("service_exited", {"service": "runtime", "pid": 1, "exit_status": 137, "out_of_memory": True,
+                        "limits": {"memory": "16 MB"}},
+     "the process of runtime ended with exit status 137, killed for lack of memory "
+     "(new limits: memory 16 MB)"),
     ("service_ready", {"service": "runtime"}, "runtime is ready"),
     ("service_stopped", {"service": "runtime", "pid": 1}, "the process of runtime is stopped"),
     ("service_silent", {"service": "runtime", "waited_ms": 600.4, "message": "m"},

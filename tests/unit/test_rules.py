@@ -10,9 +10,11 @@ from pytest_execgo.models import events as t
 from pytest_execgo.verdict.attribute import attribute
 from tests.event_makers import (
     EXIT,
+    LOST,
     ended,
     exited,
     failed,
+    limited,
     lost,
     submitted,
     unbound,
@@ -54,6 +56,59 @@ def test_a_rejection_is_certain_if_the_submission_really_breaks_the_rule(
 def test_every_rejection_is_looked_at() -> None:
     two = causes(breaking("cycle"), rejected(403, "blocked"), rejected(400))
     assert two == ["dsl/cycle/certain", "engine/http_403/likely"]
+
+
+KILLED = exited("runtime", limits={"memory": "16 MB"}, out_of_memory=True)
+
+
+@pytest.mark.parametrize(
+    ("events", "expected"),
+    [
+        # Docker tells of the limit when no health check saw it, and of the reason of the end.
+        ([KILLED, failed(LOST), ended("failed")], ["runtime/limited/certain"]),
+        ([KILLED, ended("succeeded")], ["runtime/limited/certain"]),
+        ([KILLED, limited("runtime"), failed(LOST)], ["runtime/limited/certain"]),
+        # Docker does not answer a health check about a container that just ends.
+        (
+            [
+                exited("runtime", out_of_memory=True),
+                limited("runtime").model_copy(update={"at_ms": 900}),
+            ],
+            ["runtime/limited/certain"],
+        ),
+        (
+            [exited("runtime", out_of_memory=True), limited("execgo")],
+            ["engine/limited/certain", "runtime/process_exited/certain"],
+        ),
+        # A limit on something else does not explain a lack of memory.
+        (
+            [exited("runtime", limits={"cpu": "0.1 of a processor"}, out_of_memory=True)],
+            ["runtime/process_exited/certain", "runtime/limited/certain"],
+        ),
+        # A limit alone does not kill.
+        (
+            [exited("fixtures", limits={"memory": "16 MB"})],
+            ["fixture/process_exited/certain", "fixture/limited/certain"],
+        ),
+        (
+            [exited("execgo", limits={"memory": "16 MB"}, out_of_memory=True)],
+            ["engine/limited/certain"],
+        ),
+    ],
+)
+def test_a_limit_on_memory_explains_an_end_for_lack_of_memory(
+    events: list[t.EvidenceEvent], expected: list[str]
+) -> None:
+    assert sorted(causes(*events)) == sorted(expected)
+
+
+def test_an_end_says_that_memory_was_lacking() -> None:
+    first, *_ = attribute([exited("runtime", out_of_memory=True)])
+    assert first.message == (
+        "the process of runtime ended with exit status -9, killed for lack of memory; no task failed"
+    )
+    (limit,) = attribute([KILLED])
+    assert limit.message == "runtime ended under a new limit on memory (16 MB)"
 
 
 def test_a_lost_task_is_certain_after_a_restart() -> None:

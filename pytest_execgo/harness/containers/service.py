@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +26,13 @@ from pytest_execgo.harness.containers.engine import (
     raised_as,
 )
 from pytest_execgo.harness.containers.leftovers import SERVICE
+from pytest_execgo.harness.containers.limits import FREE
 from pytest_execgo.harness.containers.network import ContainerNetwork
 from pytest_execgo.harness.proxy import FaultProxy
 from pytest_execgo.harness.readiness import await_ready, probe_json
 from pytest_execgo.harness.service import HEALTH, Watcher, refuse_other_version
 from pytest_execgo.models.benchmark import ServiceInfo
+from pytest_execgo.models.events import ServiceExited
 from pytest_execgo.system.clock import monotonic, wall
 
 END_TIMEOUT_SECONDS = 30.0
@@ -167,7 +170,7 @@ class ContainerService:
         if container.status == "paused":
             container.unpause()
         for resource, limit in container_limits.seen(container.attrs["HostConfig"]).items():
-            if limit != container_limits.FREE:
+            if limit != FREE:
                 container_limits.remove(container, resource)
         self._network.complete(container, self.name)
         since = wall()
@@ -383,7 +386,21 @@ class ContainerService:
             self._logging.join(_LOGS_LATE_SECONDS)
         self._ended = status
         if not self._expected_end and status is not None:
-            self._watcher.service_exited(self.name, pid or 0, status)
+            self._report_end(pid or 0, status)
+
+    def _report_end(self, pid: int, status: int) -> None:
+        """Docker often reports an end much later than it happened. A limit that lasted for a short time
+        may have been missed by every health check by then, but Docker still knows it."""
+        end, at = ServiceExited(service=self.name, pid=pid, exit_status=status), None
+        with suppress(*DOCKER_ERRORS):
+            seen = self._container.client.api.inspect_container(self._container.id)
+            limits = container_limits.seen(seen["HostConfig"])
+            known = {
+                "limits": {name: text for name, text in limits.items() if text != FREE},
+                "out_of_memory": bool(seen["State"]["OOMKilled"]),
+            }
+            end, at = end.model_copy(update=known), _finished(seen["State"])
+        self._watcher.service_exited(end, at)
 
     def _await_end(self) -> int | None:
         """The exit status; ``None`` if the container was removed or the engine does not answer."""
@@ -440,6 +457,14 @@ class ContainerService:
         if address:
             self._health_url = f"http://{address}:{self._port}{HEALTH[self.name]}"
         return bool(address)
+
+
+def _finished(state: dict[str, Any]) -> float | None:
+    """When a container ended, in seconds since the epoch; ``None`` if Docker does not say it."""
+    try:
+        return datetime.fromisoformat(state["FinishedAt"]).timestamp()
+    except (KeyError, ValueError):
+        return None
 
 
 def _user_namespace() -> dict[str, str]:

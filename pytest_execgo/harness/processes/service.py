@@ -21,6 +21,7 @@ from pytest_execgo.harness.proxy import FaultProxy
 from pytest_execgo.harness.readiness import DEFAULT_TIMEOUT_SECONDS, await_ready, probe_json
 from pytest_execgo.harness.service import LaunchSite
 from pytest_execgo.models.benchmark import ServiceInfo
+from pytest_execgo.models.events import ServiceExited
 from pytest_execgo.system import child, sockets, tree
 
 STOP_TIMEOUT_SECONDS = 5.0
@@ -311,7 +312,8 @@ class ProcessService:
     def _watch(self, process: child.Process) -> None:
         status = process.wait()
         if not self._expected_end:
-            self._site.watcher.service_exited(self.name, process.pid, status)
+            end = ServiceExited(service=self.name, pid=process.pid, exit_status=status)
+            self._site.watcher.service_exited(end)
 
 
 def free_port(host: str = "127.0.0.1") -> int:

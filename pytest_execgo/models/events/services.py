@@ -4,19 +4,34 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import Field
+
 from pytest_execgo.models.events.base import Event
 
 
 class ServiceExited(Event):
-    """A process of the fleet ended; ``exit_status`` is negative for a signal."""
+    """A process of the fleet ended; ``exit_status`` is negative for a signal.
+
+    ``limits``: the resource limits at its end that it did not have at its start, and ``out_of_memory``:
+    whether the kernel killed it for lack of memory. Only containers report both.
+    """
 
     event_type: Literal["service_exited"] = "service_exited"
     service: str
     pid: int
     exit_status: int
+    limits: dict[str, str] = Field(default_factory=dict)
+    out_of_memory: bool = False
+
+    @property
+    def ending(self) -> str:
+        """How the process ended, in words."""
+        reason = ", killed for lack of memory" if self.out_of_memory else ""
+        return f"the process of {self.service} ended with exit status {self.exit_status}{reason}"
 
     def sentence(self) -> str:
-        return f"the process of {self.service} ended with exit status {self.exit_status}"
+        limits = ", ".join(f"{resource} {limit}" for resource, limit in self.limits.items())
+        return self.ending + (f" (new limits: {limits})" if limits else "")
 
 
 class ServiceReady(Event):

@@ -11,15 +11,14 @@ from pytest_execgo.models.events import (
     TaskLost,
 )
 from pytest_execgo.verdict.evidence import Evidence
-from pytest_execgo.verdict.suspicion import Rule, Suspicion
+from pytest_execgo.verdict.suspicion import Rule, Suspicion, notes_of_end
 
 
 def _suspect(evidence: Evidence) -> Iterator[Suspicion]:
     for gone in evidence.exits("execgo"):
-        message = f"the process of execgo ended with exit status {gone.exit_status}"
         yield Suspicion(
-            "engine", "process_exited", "certain", (gone.event_id,), message, gone.at_ms,
-            service="execgo",
+            "engine", "process_exited", "certain", (gone.event_id,), gone.ending, gone.at_ms,
+            service="execgo", notes=notes_of_end(gone),
         )  # fmt: skip
     lost = evidence.of(TaskLost)
     if lost:

@@ -8,15 +8,14 @@ from math import inf
 from pytest_execgo.models.benchmark import Confidence
 from pytest_execgo.models.events import AnswerDiffers, FixtureRequest
 from pytest_execgo.verdict.evidence import Evidence, Window
-from pytest_execgo.verdict.suspicion import Rule, Suspicion
+from pytest_execgo.verdict.suspicion import Rule, Suspicion, notes_of_end
 
 
 def _suspect(evidence: Evidence) -> Iterator[Suspicion]:
-    for gone, window in zip(evidence.exits("fixtures"), evidence.fixtures_away(), strict=True):
-        message = f"the process of fixtures ended with exit status {gone.exit_status}"
+    for gone, window in zip(evidence.exits("fixtures"), evidence.away("fixtures"), strict=True):
         yield Suspicion(
-            "fixture", "process_exited", "certain", (gone.event_id,), message, gone.at_ms,
-            windows=(window,), service="fixtures", settled_at=window.end,
+            "fixture", "process_exited", "certain", (gone.event_id,), gone.ending, gone.at_ms,
+            windows=(window,), service="fixtures", settled_at=window.end, notes=notes_of_end(gone),
         )  # fmt: skip
     yield from _wrong(evidence)
     yield from _altered(evidence)

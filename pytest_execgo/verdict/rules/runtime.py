@@ -15,7 +15,7 @@ from pytest_execgo.models.events import (
 )
 from pytest_execgo.verdict import wording
 from pytest_execgo.verdict.evidence import Evidence
-from pytest_execgo.verdict.suspicion import Rule, Suspicion
+from pytest_execgo.verdict.suspicion import Rule, Suspicion, notes_of_end
 
 
 def _suspect(evidence: Evidence) -> Iterator[Suspicion]:
@@ -25,12 +25,10 @@ def _suspect(evidence: Evidence) -> Iterator[Suspicion]:
             yield _failure(evidence, failed, found.code)
     for gone in evidence.exits("runtime")[:1]:
         ids = tuple(event.event_id for event in evidence.exits("runtime"))
-        message = (
-            f"the process of runtime ended with exit status {gone.exit_status}; no task failed"
-        )
         yield Suspicion(
-            "runtime", "process_exited", "certain", ids, message, gone.at_ms, service="runtime"
-        )
+            "runtime", "process_exited", "certain", ids, f"{gone.ending}; no task failed", gone.at_ms,
+            service="runtime", notes=notes_of_end(gone),
+        )  # fmt: skip
     yield from _stuck(evidence)
     yield from _deadline(evidence)
 
@@ -41,12 +39,9 @@ def _failure(evidence: Evidence, failed: TaskChanged, code: str) -> Suspicion:
     gone = [event for event in exits if event.at_ms <= failed.at_ms]
     gone = gone or _ends_seen_late(evidence, failed)
     if gone:
-        message = (
-            f"the process of runtime ended with exit status {gone[-1].exit_status} "
-            f"while task {failed.task_id} needed it"
-        )
+        message = f"{gone[-1].ending} while task {failed.task_id} needed it"
         both = (gone[-1].event_id, failed.event_id)
-        notes.add("with_exit")
+        notes |= {"with_exit", *notes_of_end(gone[-1])}
         return Suspicion(
             "runtime", code, "certain", both, message, failed.at_ms, service="runtime",
             notes=frozenset(notes), settled_at=evidence.settled_at(failed),

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pytest_execgo.models.benchmark import Confidence
+from pytest_execgo.models.cause import Layer
 from pytest_execgo.models.events import ServiceLimited, ServiceSilent, ServiceStopped
-from pytest_execgo.verdict.evidence import Evidence, Health
+from pytest_execgo.verdict.evidence import CHECK_MS, Evidence, Health, Window
 from pytest_execgo.verdict.suspicion import Rule, Suspicion
 from pytest_execgo.verdict.wording import LAYERS
 
@@ -19,8 +20,28 @@ def _suspect(evidence: Evidence) -> Iterator[Suspicion]:
             yield Suspicion(
                 layer, code, confidence, (event.event_id,), message, event.at_ms,
                 windows=(window,), service=service, settled_at=window.end,
-                notes=frozenset({"health"}),
+                notes=frozenset({"health", *_resource(event)}),
             )  # fmt: skip
+        yield from _limited_at_its_end(evidence, service, layer)
+
+
+def _limited_at_its_end(evidence: Evidence, service: str, layer: Layer) -> Iterator[Suspicion]:
+    """A limit that no health check saw, because the service ended under it too soon."""
+    if any(isinstance(event, ServiceLimited) for event in evidence.health(service)):
+        return
+    for gone, away in zip(evidence.exits(service), evidence.away(service), strict=True):
+        if gone.limits:
+            limits = ", ".join(f"{name} ({limit})" for name, limit in gone.limits.items())
+            yield Suspicion(
+                layer, "limited", "certain", (gone.event_id,),
+                f"{service} ended under a new limit on {limits}", gone.at_ms,
+                windows=(Window(gone.at_ms - CHECK_MS, away.end),), service=service,
+                settled_at=away.end, notes=frozenset({"health", *gone.limits}),
+            )  # fmt: skip
+
+
+def _resource(event: Health) -> tuple[str, ...]:
+    return (event.resource,) if isinstance(event, ServiceLimited) else ()
 
 
 def _describe(event: Health) -> tuple[str, Confidence, str]:
