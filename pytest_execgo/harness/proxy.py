@@ -11,7 +11,7 @@ import struct
 import threading
 from collections.abc import Coroutine
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from ipaddress import ip_address, ip_network
 from random import Random
@@ -45,24 +45,28 @@ class LinkFault:
 
 @dataclass
 class InjectedLinkFault:
-    """A fault in force. ``injected_at``: when it affected the first client, in seconds since the epoch;
-    ``None`` before."""
+    """A fault in force since ``began``. ``injected_at``: when it affected the first client, or ``None``
+    before. Both are seconds since the epoch."""
 
     fault: LinkFault
     injected_at: float | None = None
+    began: float = field(default_factory=clock.wall)
 
-    def mark_injected(self, *, probe: bool) -> None:
-        """Note the time of the first affected client; health checks (``probe``) do not count."""
+    def mark_injected(self, *, probe: bool, at: float | None = None) -> None:
+        """Note the time (now, or ``at``) of the first affected client; health checks (``probe``) do not
+        count."""
         if not probe and self.injected_at is None:
-            self.injected_at = clock.wall()
+            self.injected_at = clock.wall() if at is None else at
 
 
 @dataclass
 class _Line:
-    """One client's connection. ``asking``: the client waits for an answer."""
+    """One client's connection. ``asking``: the client waits for an answer. ``connecting``: the proxy
+    waits for the service to accept the connection."""
 
     probe: bool
     asking: bool = False
+    connecting: bool = False
 
 
 @runtime_checkable
@@ -141,6 +145,7 @@ class FaultProxy:
     def heal(self) -> None:
         """End the fault, and forward the data that it held back."""
         if self.fault and self.fault.kind == "partition" and self._inside is not None:
+            self._call(self._mark_waiting())
             self._inside.heal_partition()
         self._call(self._set(None))
 
@@ -177,6 +182,17 @@ class FaultProxy:
             for line in {id(line): line for line in self._connections.values()}.values():
                 if line.asking:
                     self._reset_line(line, injected)
+
+    async def _mark_waiting(self) -> None:
+        """Note that a partition affected the clients that still wait at its end.
+
+        What the proxy sent just before the partition can be lost outside of it. TCP sends that again
+        after the partition, so the proxy itself holds nothing back.
+        """
+        injected = self._current
+        for line in self._connections.values():
+            if injected and (line.connecting or line.asking):
+                injected.mark_injected(probe=line.probe, at=injected.began)
 
     async def _shut(self) -> None:
         # Server.close() leaks a connection that is accepted at the same moment (python/cpython#109564).
@@ -242,11 +258,16 @@ class FaultProxy:
             _reset(writer)
             return
         try:
+            line.connecting = True
             up_reader, up_writer = await self._connect_upstream()
         except OSError:
+            if self._current and self._current.fault.kind == "partition":
+                self._current.mark_injected(probe=line.probe)
             # The client sees what it would see without a proxy: a refused connection.
             _reset(writer)
             return
+        finally:
+            line.connecting = False
         self._connections[up_writer] = line
         pumps = [
             asyncio.ensure_future(self._pump(reader, up_writer, line, asks=True)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import socket
 import threading
@@ -207,6 +208,79 @@ def test_a_partition_also_cuts_the_network_of_the_service(echo: Echo) -> None:
     proxy.inject("partition")
     proxy.heal()
     assert inside.log == ["partition", "heal_partition"]
+    proxy.close()
+
+
+class Lost(Partition):
+    """Packets that are under way when the network is cut are lost, and sent again after it is healed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.passes = threading.Event()
+        self.passes.set()
+
+    def partition(self) -> None:
+        self.passes.clear()
+
+    def heal_partition(self) -> None:
+        self.passes.set()
+
+
+@pytest.mark.parametrize("listener", ["url", "probe_url"])
+def test_a_client_met_a_partition_if_its_request_was_lost_behind_the_proxy(listener: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as service:
+        proxy = FaultProxy(f"http://127.0.0.1:{service.getsockname()[1]}", inside=Lost())
+        with connect(getattr(proxy, listener)) as client:
+            client.sendall(b"asked before the partition")
+            upstream, _ = service.accept()
+            assert upstream.recv(1) == b"a"
+            before = time()
+            fault = proxy.inject("partition")
+            after = time()
+            assert fault.injected_at is None
+            proxy.heal()
+            if listener == "url":
+                assert fault.injected_at is not None
+                assert before <= fault.injected_at <= after
+            else:
+                assert fault.injected_at is None
+            upstream.close()
+        proxy.close()
+
+
+def test_a_client_met_a_partition_if_its_connection_was_lost_behind_the_proxy(
+    echo: Echo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = Lost()
+    proxy = FaultProxy(echo.url, inside=network)
+    reached = proxy._connect_upstream
+    under_way = threading.Event()
+
+    async def slow() -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        under_way.set()
+        while not network.passes.is_set():
+            await asyncio.sleep(0.001)
+        return await reached()
+
+    network.passes.clear()
+    monkeypatch.setattr(proxy, "_connect_upstream", slow)
+    with connect(proxy.url) as client:
+        under_way.wait()
+        fault = proxy.inject("partition")
+        proxy.heal()
+        assert fault.injected_at is not None
+        assert ask(client) == b"hello"
+    proxy.close()
+
+
+def test_an_idle_client_did_not_meet_a_partition(echo: Echo) -> None:
+    proxy = FaultProxy(echo.url, inside=Lost())
+    with connect(proxy.url) as client:
+        assert ask(client) == b"hello"
+        fault = proxy.inject("partition")
+        proxy.heal()
+        assert fault.injected_at is None
+        assert ask(client) == b"hello"
     proxy.close()
 
 
