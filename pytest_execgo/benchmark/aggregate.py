@@ -21,6 +21,7 @@ from pytest_execgo.models.benchmark import (
     BenchmarkRunRequest,
     CellRates,
     CellResult,
+    ConfirmationStatus,
     ControlRecord,
     CoverageRow,
     Distribution,
@@ -93,6 +94,7 @@ def aggregate(run: RunFacts) -> BenchmarkResult:
         cells=tuple(_cells(ordered, run)),
         attribution=attribution_score(ordered),
         coverage=tuple(_coverage(ordered, run.unfinished, run.faults)),
+        confirmations=dict(sorted(Counter(_confirmations(ordered)).items())),
         controls=tuple(run.controls),
         replays=tuple(run.replays),
         not_applicable=tuple(run.not_applicable),
@@ -112,6 +114,10 @@ def aggregate(run: RunFacts) -> BenchmarkResult:
 
 def _met(trial: TrialResult) -> str | None:
     return trial.known_finding.id if trial.known_finding else None
+
+
+def _confirmations(trials: Iterable[TrialResult]) -> Iterable[ConfirmationStatus]:
+    return (trial.confirmation.status for trial in trials if trial.confirmation)
 
 
 def _cells(trials: Sequence[TrialResult], run: RunFacts) -> Iterable[CellResult]:

@@ -58,6 +58,9 @@ FIGURES: dict[str, Figure] = {
     "wrong_and_certain": lambda r: (
         r.attribution.wrong_and_certain if r.attribution.trials + r.attribution.clean else None
     ),
+    "confirmed_rate": lambda r: _share(
+        r.confirmations.get("confirmed", 0), sum(r.confirmations.values())
+    ),
     "mitigated": lambda r: r.attribution.mitigated if r.attribution.clean else None,
     "success_rate": lambda r: _share(
         sum(cell.passed for cell in r.cells), sum(cell.trials for cell in r.cells)

@@ -97,7 +97,7 @@ class ChaosController:
         self._service_faults: list[tuple[_Armed, ServiceAction[Any]]] = []
         self._armed: list[_Armed] = []
         for index, loaded in enumerate(faults):
-            armed = _Armed(index, loaded.fault, draw(loaded, seed, rng_key, index))
+            armed = _Armed(index, loaded.fault, draw(loaded, seed, rng_key))
             self._armed.append(armed)
             if isinstance(loaded.action, PlanAction):
                 self._plan_faults.append((armed, loaded.action))

@@ -19,15 +19,15 @@ class Draw:
     exercised: bool
 
 
-def draw(loaded: LoadedFault, seed: str, rng_key: str, index: int) -> Draw:
-    """Draw for fault ``index`` of the trial that ``rng_key`` identifies. One generator per fault:
-    what one fault draws does not change what another one draws."""
-    whole = f"{seed}:{rng_key}:{index}"
+def draw(loaded: LoadedFault, seed: str, rng_key: str) -> Draw:
+    """Draw for a fault of the trial that ``rng_key`` identifies. One generator per fault: what one fault
+    draws does not change what another one draws."""
+    whole = f"{seed}:{rng_key}:{loaded.position}"
     rng = Random(whole)
     return Draw(whole, rng, rng.random() < loaded.fault.probability)
 
 
 def all_left_out(faults: Sequence[LoadedFault], seed: str, rng_key: str) -> bool:
     """Whether the draws leave every fault of a trial out."""
-    draws = [draw(loaded, seed, rng_key, index) for index, loaded in enumerate(faults)]
+    draws = [draw(loaded, seed, rng_key) for loaded in faults]
     return bool(draws) and not any(one.exercised for one in draws)

@@ -85,13 +85,13 @@ class Registry:
                 "rename one of them"
             )
         faults = [
-            self._load_fault(fault, f"{shown(path)}: faults[{index}]")
+            self._load_fault(fault, index, f"{shown(path)}: faults[{index}]")
             for index, fault in enumerate(profile.faults)
         ]
         check_causes(profile.causes, f"{shown(path)}: expected_cause", self.rules.values())
         return LoadedProfile(profile, tuple(faults))
 
-    def _load_fault(self, fault: Fault, where: str) -> LoadedFault:
+    def _load_fault(self, fault: Fault, position: int, where: str) -> LoadedFault:
         action = self.actions.get(fault.action)
         if action is None:
             message = unknown_name("chaos action", fault.action, self.actions)
@@ -106,7 +106,7 @@ class Registry:
         wrong = action.misplaced(fault.when)
         if wrong:
             raise UsageError(f"{where}.when: {wrong}")
-        return LoadedFault(fault, parse(action, fault.params, f"{where}.params"))
+        return LoadedFault(fault, parse(action, fault.params, f"{where}.params"), position)
 
 
 def _collect(kind: PartKind, hook: pluggy.HookCaller) -> dict[str, Any]:

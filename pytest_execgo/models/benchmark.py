@@ -14,16 +14,21 @@ from pytest_execgo.models.document import Document, VersionedDocument
 from pytest_execgo.models.finding import AcceptedFinding
 from pytest_execgo.models.plan import Mode
 
+MOST_CONFIRMATIONS = 100
 VerdictStatus = Literal["passed", "failed", "inconclusive"]
 Confidence = Literal["certain", "likely", "possible"]
 FaultStatus = Literal["fired", "not_fired", "not_exercised"]
 RecoveryOutcome = Literal["not_needed", "recovered", "degraded", "stuck", "lost"]
+ConfirmationStatus = Literal[
+    "confirmed", "associated", "independent", "flaky", "deterministic", "not_reproduced", "not_run"
+]
 UnfinishedState = Literal["error", "skipped", "not_run"]
 
 
 class BenchmarkRunRequest(VersionedDocument):
     """The request of a run. Empty lists mean all scenarios and all installed frameworks.
 
+    ``confirm``: how often a trial with a failure or a recovery is repeated with its faults and without.
     ``harness`` and ``services`` name launchers, ``KIND`` or ``KIND:TARGET``. ``service_args`` are
     further arguments for services that are launched as binaries. ``python_image`` is the
     base image for the images of our own services (null: the default). ``model`` is the model of live
@@ -36,6 +41,7 @@ class BenchmarkRunRequest(VersionedDocument):
     chaos: tuple[str, ...] = Field(default=("none",), min_length=1)
     repetitions: int = Field(default=1, ge=1, strict=True)
     seed: int | None = Field(default=None, ge=0, strict=True)
+    confirm: int = Field(default=0, ge=0, le=MOST_CONFIRMATIONS, strict=True)
     harness: str = "embedded"
     services: dict[str, str] = {}
     service_args: dict[str, tuple[str, ...]] = {}
@@ -175,6 +181,51 @@ class Verdict(Document):
     explanation: tuple[ExplanationStep, ...]
 
 
+class ConfirmationArm(Document):
+    """Repetitions of a trial with some of its faults, or with none. ``faults`` holds ``action target``
+    of each, with its number in the profile if two faults are alike.
+
+    ``same``: how many ended like the trial itself, with a cause in the same layer. ``clean``: how many
+    passed without anything to recover from or to blame. The rest of ``of`` ended in another way.
+    """
+
+    faults: tuple[str, ...]
+    same: int
+    clean: int
+    of: int
+
+
+class Confirmation(Document):
+    """Whether the faults of a trial are the reason for its end, by repetitions of its recorded plan.
+
+    ``confirmed``: it always ends the same way with the faults in ``by``, and is always clean without
+    faults. ``associated``: it is always clean without faults, and sometimes ends the same way with them.
+    ``independent``: it is never clean, with or without faults. ``flaky``: it is sometimes clean although
+    nothing differs. ``deterministic``: no fault was injected, and it is never clean. ``not_reproduced``:
+    no repetition ended the same way. ``not_run``: ``reason`` says why nothing was repeated.
+    """
+
+    status: ConfirmationStatus
+    by: tuple[str, ...] = ()
+    arms: tuple[ConfirmationArm, ...] = ()
+    reason: str = ""
+
+    @property
+    def text(self) -> str:
+        """The status with its counts: ``confirmed 3/3 vs 0/3``, ``flaky 2/3``."""
+        words = self.status.replace("_", " ")
+        if not self.arms:
+            return f"{words}: {self.reason}" if self.reason else words
+        plain = next(arm for arm in self.arms if not arm.faults)
+        without = f"{plain.of - plain.clean}/{plain.of}"
+        if self.status in ("flaky", "deterministic"):
+            return f"{words} {without}"
+        arms = [arm for arm in self.arms if arm.faults]
+        shown = next((arm for arm in arms if arm.faults == self.by), arms[-1])
+        by = f" by {' and '.join(self.by)} alone" if 0 < len(self.by) < len(arms[-1].faults) else ""
+        return f"{words} {shown.same}/{shown.of} vs {without}{by}"
+
+
 class TrialResult(VersionedDocument):
     """One trial: an element of ``benchmark.json`` and the whole of ``result.json``.
 
@@ -183,7 +234,8 @@ class TrialResult(VersionedDocument):
     answers of the model broke. ``rng_key`` and ``seed`` determine the random draws; the key is the
     trial's id unless the caller chose another. ``known_finding``: the trial failed, and an accepted
     finding about a service explains it. ``findings``: all findings whose cause was named, whether the
-    trial failed or not, and whether the run accepts them or not. ``attempt`` counts from 1; earlier
+    trial failed or not, and whether the run accepts them or not. ``confirmation``: what repetitions
+    with and without the faults showed, if the run asked for them. ``attempt`` counts from 1; earlier
     ones are in ``BenchmarkResult.attempts``. ``left_behind``: the command lines of processes that tasks
     left running, at most 20; they were ended, and the fleet was replaced.
     """
@@ -207,6 +259,7 @@ class TrialResult(VersionedDocument):
     verdict: Verdict
     known_finding: AcceptedFinding | None = None
     findings: tuple[str, ...] = ()
+    confirmation: Confirmation | None = None
     attempt: int = 1
     left_behind: tuple[str, ...] = ()
     rerun: str
@@ -426,7 +479,8 @@ class Environment(VersionedDocument):
 
 
 class BenchmarkResult(VersionedDocument):
-    """The whole run: ``benchmark.json``."""
+    """The whole run: ``benchmark.json``. ``confirmations`` counts the trials that were repeated with and
+    without their faults, by the outcome."""
 
     run_id: str
     request: BenchmarkRunRequest
@@ -436,6 +490,7 @@ class BenchmarkResult(VersionedDocument):
     cells: tuple[CellResult, ...]
     attribution: AttributionScore
     coverage: tuple[CoverageRow, ...]
+    confirmations: dict[ConfirmationStatus, int] = {}
     not_applicable: tuple[NotApplicable, ...] = ()
     unfinished: tuple[UnfinishedTrial, ...] = ()
     attempts: tuple[EarlierAttempt, ...] = ()

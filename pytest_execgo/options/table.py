@@ -135,6 +135,17 @@ OPTIONS = (
         field="seed",
     ),
     Option(
+        "confirm",
+        "one",
+        "repeat each trial that failed or recovered, N times with its faults and N times without",
+        "N",
+        default="0",
+        notes="[what the outcomes mean](chaos.md#confirmation); no model is asked",
+        value=Whole(0),
+        field="confirm",
+        replay="allow",
+    ),
+    Option(
         "request",
         "one",
         "a BenchmarkRunRequest as JSON or YAML; options override it",

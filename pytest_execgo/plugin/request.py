@@ -142,8 +142,15 @@ class RequestReader:
             "chaos": tuple(dict.fromkeys(result.chaos for result in results)),
             "repetitions": max(result.repetition for result in results) + 1,
             "seed": results[0].seed,
+            "confirm": self._confirm(),
         }
         return request.model_copy(update=update | self._other_fleet())
+
+    def _confirm(self) -> int:
+        """``--execgo-confirm`` of a replay; the recorded run may have had another value."""
+        option = BY_NAME["confirm"]
+        given = options.given(self.config, option.name)
+        return 0 if given is None else int(_value(option, given))
 
     def _recorded_request(self) -> BenchmarkRunRequest:
         """The request of the run that the recorded trials belong to."""

@@ -23,7 +23,8 @@ class TrialContext:
 
     ``prefix`` begins its ids on ExecGo. ``node_id`` names it on pytest's command line; ``None`` for
     trials that are not pytest items. ``attempt`` counts from 1. ``baseline``: a clean trial to compare
-    with.
+    with. ``plan``: a recorded plan to submit instead of asking an adapter. ``rerun``: the command that
+    repeats the trial, if it is not one of the matrix.
     """
 
     run: Run
@@ -37,6 +38,8 @@ class TrialContext:
     node_id: str | None = None
     attempt: int = 1
     baseline: BaselineKnown | None = None
+    plan: Path | None = None
+    rerun: str = ""
 
     def placeholders(self, workspace: Path) -> dict[str, str]:
         """The values of ``${name}`` in its plan."""
@@ -61,6 +64,8 @@ class TrialContext:
 
     def rerun_command(self) -> str:
         """The command that repeats just this trial."""
+        if self.rerun:
+            return self.rerun
         run, cell = self.run, self.trial.cell
         options = run.options + (run.live_options if cell.mode == "live" else ())
         seed = ["--execgo-seed", str(run.seed)]

@@ -39,6 +39,7 @@ from pytest_execgo.run.context import TrialContext
 from pytest_execgo.transport.bounded import BadAnswer, ExchangeError, fetch
 
 SCRIPTED = "scripted"
+PLAN = "plan.json"
 _MODEL_TIMEOUT_SECONDS = 120.0
 # The scripted model runs on this machine and answers from memory.
 _SCRIPTED_TIMEOUT_SECONDS = 5.0
@@ -89,11 +90,11 @@ class Planning:
     def make(self, workspace: Path) -> StandardPlan:
         """The plan; raises :class:`PlanError` if there is none, and every exception of the adapter."""
         cell, trace = self.context.trial.cell, PlanTrace(on_landing=self._landed)
-        recorded = self.context.run.plans.get(self.context.trial.trial_id)
+        recorded = self.context.plan or self.context.run.plans.get(self.context.trial.trial_id)
         try:
             plan = load(StandardPlan, recorded) if recorded else self._ask(workspace, trace)
             plan = self._without_key(plan)
-            write_model(self.context.folder / "plan.json", plan)
+            write_model(self.context.folder / PLAN, plan)
             return plan
         finally:
             document = {

@@ -7,7 +7,7 @@ import secrets
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pytest_execgo.benchmark.attempts import begin_attempt, note_problem
@@ -15,7 +15,7 @@ from pytest_execgo.chaos.loaded_profile import LoadedProfile
 from pytest_execgo.errors import HarnessError, UsageError
 from pytest_execgo.files.writing import make_folder, make_new_folder, write_model
 from pytest_execgo.harness.fleet import Fleet
-from pytest_execgo.models.benchmark import TrialResult
+from pytest_execgo.models.benchmark import Confirmation, TrialResult
 from pytest_execgo.models.events import BaselineKnown
 from pytest_execgo.models.plan import Mode
 from pytest_execgo.models.trial import Cell, Trial
@@ -26,13 +26,27 @@ from pytest_execgo.run.applicability import (
     skip_impossible,
     why_no_cell,
 )
+from pytest_execgo.run.confirming import confirm
 from pytest_execgo.run.context import TrialContext
 from pytest_execgo.run.controls import CONTROLS, Control
 from pytest_execgo.run.matrix import Matrix
+from pytest_execgo.run.planning import PLAN
 from pytest_execgo.run.settings import Run
-from pytest_execgo.run.trial import run_trial
+from pytest_execgo.run.trial import run_trial, write_result
 from pytest_execgo.scenario.manifest import Scenario
 from pytest_execgo.system.clock import monotonic
+
+
+@dataclass(frozen=True)
+class _Site:
+    """Where a trial is recorded, and how it is known: ``prefix`` begins its ids on ExecGo. The rest is
+    as in :class:`TrialContext`."""
+
+    folder: Path
+    prefix: str
+    node_id: str | None = None
+    plan: Path | None = None
+    rerun: str = ""
 
 
 class RunSession:
@@ -144,7 +158,34 @@ class RunSession:
         skip_impossible(FleetSubject(cell, fleet))
         prefix = f"{self.run.run_id}.{trial.trial_id}"
         folder = self.run.trial_folder(trial.trial_id)
-        return self._execute(trial, scenario, profile, fleet, folder, prefix, node_id)
+        place = _Site(folder, prefix, node_id)
+        result = self._execute(trial, scenario, profile, place)
+        if self.run.request.confirm:
+            found = self._confirm(result, trial, scenario, profile)
+            result = result.model_copy(update={"confirmation": found})
+        write_result(folder, result)
+        return result
+
+    def _confirm(
+        self, result: TrialResult, trial: Trial, scenario: Scenario, profile: LoadedProfile
+    ) -> Confirmation | None:
+        """Repeat a trial with its faults and without; ``None`` if there is nothing to confirm."""
+        folder = self.run.trial_folder(trial.trial_id)
+        plan = folder / PLAN
+        if not plan.exists():
+            return Confirmation(status="not_run", reason="planning failed, so there is no plan")
+
+        def repeat(some: LoadedProfile, number: int) -> TrialResult:
+            cell = replace(trial.cell, scenario=f"confirm_{scenario.id}")
+            again = replace(trial, cell=cell, repetition=number, rng_override=trial.rng_key)
+            prefix = f"{self.run.run_id}.{trial.trial_id}.c{number}"
+            place = _Site(folder / "confirm" / str(number), prefix, plan=plan, rerun=result.rerun)
+            self.ensure_fleet(profile.links)
+            one = self._execute(again, scenario, some, place)
+            write_result(place.folder, one)
+            return one
+
+        return confirm(result, profile, self.run.request.confirm, repeat)
 
     def _run_controls(self, links: frozenset[str]) -> None:
         """Once per process, on its own fleet, before the first fault; again if a harness error kept a
@@ -160,12 +201,9 @@ class RunSession:
         self._controlled = True
 
     def _run_control(self, control: Control, links: frozenset[str], folder: Path) -> TrialResult:
-        make_folder(folder)
         scenario, profile = control.load(self.matrix.registry)
-        fleet = self.ensure_fleet(links)
-        # Every process runs the controls, perhaps all on one external engine: ids must differ.
-        prefix = f"{self.run.run_id}.{control.trial.trial_id}.{os.getpid()}"
-        return self._execute(control.trial, scenario, profile, fleet, folder, prefix)
+        self.ensure_fleet(links)
+        return self._execute_aside(control.trial, scenario, profile, folder)
 
     def _run_baseline(self, trial: Trial, scenario: Scenario, links: frozenset[str]) -> None:
         """Before the first fault on a plan: a clean trial of it, to compare with. A model is not asked
@@ -177,29 +215,31 @@ class RunSession:
         self._baselines[key] = None
         clean = Trial(Cell(f"baseline_{scenario.id}", cell.framework, cell.mode, "none"), 0)
         folder = self.run.folder / "controls" / f"{clean.trial_id}-{os.getpid()}"
-        make_folder(folder)
-        fleet = self.ensure_fleet(links)
-        prefix = f"{self.run.run_id}.{clean.trial_id}.{os.getpid()}"
-        self._execute(clean, scenario, self.matrix.profile("none"), fleet, folder, prefix)
+        self.ensure_fleet(links)
+        self._execute_aside(clean, scenario, self.matrix.profile("none"), folder)
+
+    def _execute_aside(
+        self, trial: Trial, scenario: Scenario, profile: LoadedProfile, folder: Path
+    ) -> TrialResult:
+        """Execute a trial that is not part of the matrix. Every process has its own, perhaps all on one
+        external engine, so ids must differ."""
+        place = _Site(folder, f"{self.run.run_id}.{trial.trial_id}.{os.getpid()}")
+        result = self._execute(trial, scenario, profile, place)
+        write_result(folder, result)
+        return result
 
     def _execute(
-        self,
-        trial: Trial,
-        scenario: Scenario,
-        profile: LoadedProfile,
-        fleet: Fleet,
-        folder: Path,
-        prefix: str,
-        node_id: str | None = None,
+        self, trial: Trial, scenario: Scenario, profile: LoadedProfile, place: _Site
     ) -> TrialResult:
+        fleet, folder, prefix = self.fleet, place.folder, place.prefix
         attempt = begin_attempt(folder)
         if attempt > 1:
             # A runtime refuses ids that it knows: a second attempt needs others.
             prefix += f".{secrets.token_hex(2)}"
         make_folder(folder)
         context = TrialContext(
-            self.run, self.matrix, trial, scenario, profile, fleet, folder, prefix, node_id, attempt,
-            self._baselines.get(_baseline_key(trial, scenario)),
+            self.run, self.matrix, trial, scenario, profile, fleet, folder, prefix, place.node_id,
+            attempt, self._baselines.get(_baseline_key(trial, scenario)), place.plan, place.rerun,
         )  # fmt: skip
         try:
             finished = run_trial(context)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pytest_execgo.benchmark.attempts import RESULT
 from pytest_execgo.benchmark.metrics import outcome_digest, plan_facts, trial_metrics
 from pytest_execgo.chaos.controller import ChaosController
 from pytest_execgo.chaos.model_proxy import ModelProxy
@@ -76,7 +77,7 @@ class FinishedTrial:
 
 
 def run_trial(context: TrialContext) -> FinishedTrial:
-    """Execute, judge, write ``result.json``; raises :class:`HarnessError`."""
+    """Execute and judge. :func:`write_result` completes the record. Raises :class:`HarnessError`."""
     logs = LogSlices(context.fleet.log_paths())
     with _workspace(context) as workspace, _recorder(context) as recorder:
         proxy = ModelProxy() if context.profile.targets_model else None
@@ -90,15 +91,19 @@ def run_trial(context: TrialContext) -> FinishedTrial:
         # Without its record, a verdict has no evidence.
         recorder.check()
         result = _judge(context, recorder)
-        summary = trial_summary(result, shown(context.folder))
-        write_text(context.folder / "summary.md", summary)
-        write_model(context.folder / "result.json", result)
         if result.verdict.status == "passed":
             planning.keep_recording()
         else:
             keep_workspace(workspace, context.folder / "workspace", context.run.hide.is_in)
         baseline = baseline_of(result.verdict, result.faults, recorder.events())
     return FinishedTrial(result, clean, baseline)
+
+
+def write_result(folder: Path, result: TrialResult) -> None:
+    """Write ``summary.md`` and, last, ``result.json``: without it, a trial has no result. Raises
+    :class:`HarnessError`."""
+    write_text(folder / "summary.md", trial_summary(result, shown(folder)))
+    write_model(folder / RESULT, result)
 
 
 @contextmanager

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pytest_execgo.models.benchmark import TrialResult, VerdictStatus
+from collections.abc import Iterator
+
+from pytest_execgo.models.benchmark import Confirmation, TrialResult, VerdictStatus
 from pytest_execgo.models.safe_text import LONGEST_TEXT, for_markdown, for_terminal
 
 STATUS_WORDS: dict[VerdictStatus, str] = {
@@ -31,6 +33,9 @@ def failure_text(result: TrialResult, folder: str) -> str:
         head = "mitigated" if cause.mitigated else "cause"
         name = f"{cause.layer} · {for_terminal(cause.code)} ({cause.confidence})"
         lines.append(f"{head:12} {name}: {for_terminal(cause.message)}{events}")
+    if result.confirmation:
+        lines.append(f"{'repeated':12} {for_terminal(result.confirmation.text)}")
+        lines += (f"{'':12} {for_terminal(line)}" for line in _arms(result.confirmation))
     label = "chain"
     for step in verdict.explanation:
         lines.append(f"{label:12} {step.at_ms / 1000:.3f} s  {for_terminal(step.text)}")
@@ -39,6 +44,14 @@ def failure_text(result: TrialResult, folder: str) -> str:
     # A command that is cut is useless.
     lines.append(f"{'rerun':12} {for_terminal(result.rerun, limit=LONGEST_TEXT)}")
     return "\n".join(lines)
+
+
+def _arms(confirmation: Confirmation) -> Iterator[str]:
+    for arm in confirmation.arms:
+        faults = " and ".join(arm.faults) or "no fault"
+        other = arm.of - arm.same - arm.clean
+        counts = f"{arm.same} the same, {arm.clean} clean, {other} otherwise"
+        yield f"with {faults}: {counts}, of {arm.of}"
 
 
 def failure_line(result: TrialResult) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from random import Random
 from typing import Any, ClassVar
@@ -155,6 +155,11 @@ class Rename(PlanAction):
         return Change(done, f"renamed {task.id}", stage.stage_id, task.id)
 
 
+def in_their_places(*faults: LoadedFault) -> list[LoadedFault]:
+    """The faults as a profile has them."""
+    return [replace(one, position=position) for position, one in enumerate(faults)]
+
+
 class World:
     """A controller with its fakes."""
 
@@ -167,7 +172,7 @@ class World:
             name: FakeService(name, self.log) for name in ("runtime", "execgo", "fixtures")
         }
         self.chaos = ChaosController(
-            faults,
+            in_their_places(*faults),
             self.services,
             self.recorder,
             trial_id="trial",
@@ -334,7 +339,7 @@ def test_an_action_gets_the_generator_of_its_fault() -> None:
     world = World(loaded)
     world.task("running")
     (rng,) = TakeDown.rngs
-    assert rng.random() == draw(loaded, "7:0", "trial", 0).rng.random()
+    assert rng.random() == draw(loaded, "7:0", "trial").rng.random()
 
 
 def test_an_action_that_takes_long_does_not_hold_up_the_trial() -> None:
@@ -633,11 +638,11 @@ def test_the_same_seed_and_key_repeat_the_draws_and_others_do_not() -> None:
 
 
 def test_a_fault_draws_its_own_numbers_whatever_other_faults_draw() -> None:
-    one = fault(Rename(), "plan", phase="plan")
-    alone = draw(one, "7:0", "trial", 1)
+    first, second = in_their_places(*[fault(Rename(), "plan", phase="plan")] * 2)
+    alone = draw(second, "7:0", "trial")
     assert alone.seed == "7:0:trial:1"
-    assert alone.rng.random() == draw(one, "7:0", "trial", 1).rng.random()
-    assert alone.rng.random() != draw(one, "7:0", "trial", 0).rng.random()
+    assert alone.rng.random() == draw(second, "7:0", "trial").rng.random()
+    assert alone.rng.random() != draw(first, "7:0", "trial").rng.random()
 
 
 def test_each_armed_fault_is_on_record_with_the_seed_of_its_draws() -> None:
@@ -651,7 +656,7 @@ def test_each_armed_fault_is_on_record_with_the_seed_of_its_draws() -> None:
 
 def test_a_probability_is_the_share_of_trials_with_the_fault() -> None:
     half = fault(TakeDown(), probability=0.5, **RUNNING)
-    exercised = [draw(half, "7:0", f"trial-{n}", 0).exercised for n in range(2000)]
+    exercised = [draw(half, "7:0", f"trial-{n}").exercised for n in range(2000)]
     assert 0.45 < sum(exercised) / len(exercised) < 0.55
 
 
@@ -667,8 +672,9 @@ def test_whether_a_trial_is_left_out_follows_the_draws_of_its_faults() -> None:
     for seed in ("7:0", "8:0"):
         for number in range(40):
             key = f"trial-{number}"
-            drawn = [draw(half, seed, key, index).exercised for index in range(2)]
-            assert all_left_out([half, half], seed, key) is (not any(drawn))
+            two = in_their_places(half, half)
+            drawn = [draw(one, seed, key).exercised for one in two]
+            assert all_left_out(two, seed, key) is (not any(drawn))
 
 
 # -- actions with wrong return values

@@ -116,12 +116,15 @@ def test_each_figure_reads_its_own_number() -> None:
         for wall, overhead, detection in ((100, 10, 1), (200, 20, 2), (700, 70, None))
     ]  # fmt: skip
     run = RUN.model_copy(
-        update={"attribution": score, "coverage": coverage, "cells": cells, "trials": trials}
-    )
+        update={
+            "attribution": score, "coverage": coverage, "cells": cells, "trials": trials,
+            "confirmations": {"confirmed": 3, "flaky": 1},
+        }
+    )  # fmt: skip
     assert {name: figure(run) for name, figure in FIGURES.items()} == {
         "attribution_accuracy": 0.875, "attribution_lower_95": 0.5, "false_causes": 2,
-        "wrong_and_certain": 4, "mitigated": 3, "success_rate": 0.6, "recovery_rate": 0.75,
-        "trials": 50, "failed": 11,
+        "wrong_and_certain": 4, "mitigated": 3, "confirmed_rate": 0.75,
+        "success_rate": 0.6, "recovery_rate": 0.75, "trials": 50, "failed": 11,
         "inconclusive": 22, "errors": 33, "skipped": 44, "known_findings": 55, "failed_attempts": 66,
         "faults_fired": 8, "faults_not_fired": 10, "determinism_drift": 0.75, "wall_time_ms": 200,
         "overhead_ms": 20, "overhead_ratio": 0.1, "detection_ms": 1.5, "recovery_ms": 101.5,

@@ -20,7 +20,13 @@ def fault_section(result: BenchmarkResult) -> Iterator[str]:
     yield "## Faults"
     yield ""
     if fired:
-        yield from _table([_row(trial, fault) for trial, fault in fired], _HEADERS)
+        rows = [_row(trial, fault) for trial, fault in fired]
+        headers: tuple[str, ...] = _HEADERS
+        if result.confirmations:
+            headers = (*headers, "repeated")
+            for row, (trial, _) in zip(rows, fired, strict=True):
+                row.append(trial.confirmation.text if trial.confirmation else "–")
+        yield from _table(rows, headers)
     yield from _coverage(result)
     yield from _scoreboard(result)
     yield from _controls(result)

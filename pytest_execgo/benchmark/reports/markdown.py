@@ -142,6 +142,8 @@ def _trial(trial: TrialResult) -> Iterator[str]:
             f"`{for_markdown_code(cause.code)}` ({cause.confidence}): "
             f"{for_markdown(cause.message)}{evidence}"
         )
+    if trial.confirmation:
+        yield f"- repeated: {for_markdown(trial.confirmation.text)}"
     for check in verdict.checks:
         if not check.ok:
             yield f"- check {check.kind}: {for_markdown(check.message)}"

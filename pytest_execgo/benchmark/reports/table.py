@@ -129,6 +129,9 @@ def summary_line(result: BenchmarkResult) -> str:
         parts.append(f"causes named {score.correct}/{score.trials}")
         if score.clean:
             parts.append(f"false causes {score.false_causes}/{score.clean}")
+    if result.confirmations:
+        counts = result.confirmations.items()
+        parts += [f"{status.replace('_', ' ')} {count}" for status, count in counts]
     if result.controls:
         held = sum(control.ok for control in result.controls)
         parts.append(f"controls {held}/{len(result.controls)}")
