@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from random import Random
-from typing import ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from pydantic import Field
 
@@ -100,6 +100,9 @@ class ServiceAction(Action, Generic[C]):
     """Whether ``inject`` may wait for the service; the trial then continues meanwhile."""
     needs_process: ClassVar[bool] = False
     """Whether the target's process must be alive when the fault is injected."""
+    searched: ClassVar[tuple[dict[str, Any], ...]] = ()
+    """Parameters with which ``chaos search`` tries the action, each a fault from which a plan should
+    recover. Empty: the search leaves the action out."""
 
     heal_after_ms: int | None = Field(default=None, ge=0, le=A_DAY_MS)
 

@@ -13,7 +13,7 @@ from typing import Literal
 
 from tabulate import tabulate
 
-from pytest_execgo.cli.output import print_error, print_json_text
+from pytest_execgo.cli.output import overwrite_line, print_error, print_json_text
 from pytest_execgo.conformance.cases import Case, load_cases
 from pytest_execgo.conformance.engines import Engines
 from pytest_execgo.conformance.peer import Peer
@@ -235,7 +235,7 @@ class Progress:
     def case(self, number: int, of: int, case: Case) -> None:
         """Show that a recorded case begins."""
         if self._terminal:
-            self._overwrite(f"{number}/{of} {case.name}")
+            overwrite_line(f"{number}/{of} {case.name}")
         elif case.area != self._area:
             print(f"{number}/{of} {case.area}", file=sys.stderr, flush=True)
         self._area = case.area
@@ -243,18 +243,14 @@ class Progress:
     def program(self, number: int) -> None:
         """Show that a generated program begins."""
         if self._terminal:
-            self._overwrite(f"searching, program {number}")
+            overwrite_line(f"searching, program {number}")
         elif number % self._PROGRAMS_PER_LINE == 1:
             print(f"searching, program {number}", file=sys.stderr, flush=True)
 
     def end(self) -> None:
         """Clear the line of a terminal."""
         if self._terminal:
-            self._overwrite("")
-
-    @staticmethod
-    def _overwrite(text: str) -> None:
-        print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
+            overwrite_line("")
 
 
 def _choice(word: str) -> tuple[str, str]:

@@ -31,6 +31,11 @@ def print_error(text: object, *, label: str = "error", keep_lines: bool = False)
     print(for_terminal(f"{label}: {text}", keep_lines=keep_lines), file=sys.stderr)
 
 
+def overwrite_line(text: str) -> None:
+    """Replace the last line of a terminal on standard error; an empty text clears it."""
+    print(f"\r\033[K{for_terminal(text)}", end="", file=sys.stderr, flush=True)
+
+
 def print_table(rows: Iterable[Iterable[object]], headers: Sequence[str]) -> None:
     """Print a table of plain text; ``None`` is an empty cell."""
     safe = [["" if cell is None else for_terminal(cell) for cell in row] for row in rows]

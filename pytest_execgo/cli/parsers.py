@@ -98,11 +98,42 @@ def _scenario(add: Commands) -> None:
 
 
 def _chaos(add: Commands) -> None:
-    action = _actions(add, "chaos", "list or validate chaos profiles")
+    action = _actions(add, "chaos", "list, validate or search chaos profiles")
     listing = _command(action, "list", "listings:list_profiles", "list profiles")
     validate = _command(action, "validate", "listings:validate_profiles", "check profiles")
     validate.add_argument("names", nargs="*", metavar="NAME_OR_PATH")
-    _of_scenarios(listing, validate)
+    _of_scenarios(listing, validate, _chaos_search(action))
+
+
+def _chaos_search(action: Commands) -> CommandParser:
+    text = "find the fewest faults under which a scenario fails, and print them as a profile"
+    parser = _command(action, "search", "chaos_search:search", text)
+    parser.add_argument("scenario", metavar="SCENARIO")
+    parser.add_argument("--budget", default="200", metavar="N", help="most trials (default: 200)")
+    parser.add_argument(
+        "--repeats", default="3", metavar="N", help="trials of each smaller schedule (default: 3)"
+    )
+    parser.add_argument("--seed", default="7", metavar="N", help="seed of the search (default: 7)")
+    parser.add_argument(
+        "--action", action="append", metavar="NAME", help="only these actions (repeatable)"
+    )
+    parser.add_argument(
+        "--target", action="append", metavar="NAME", help="only these targets (repeatable)"
+    )
+    parser.add_argument("--name", metavar="ID", help="id of the profile (default: found_SCENARIO)")
+    parser.add_argument("--harness", default="embedded", metavar="KIND", help="as --execgo-harness")
+    parser.add_argument(
+        "--service", action="append", metavar="NAME=KIND[:TARGET]", help="as --execgo-service"
+    )
+    parser.add_argument(
+        "--database",
+        type=Path,
+        default=Path(".execgo/search"),
+        metavar="DIR",
+        help="folder that keeps schedules that failed, to try them first the next time "
+        "(default: .execgo/search)",
+    )
+    return parser
 
 
 def _of_scenarios(*parsers: CommandParser) -> None:

@@ -18,14 +18,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pytest_execgo.conformance.model import Delete, Draft, Program, ReferenceModel, Submit
-from pytest_execgo.errors import UsageError
 from pytest_execgo.system.clock import monotonic, sleep
+from pytest_execgo.system.proposals import Fails, propose
 from pytest_execgo.transport.client import request
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
 
-INSTALL = "pip install 'pytest-execgo[conformance]'"
 MAX_ROUNDS = 8
 TRIES = 3
 REDUCE_SECONDS = 45.0
@@ -36,7 +35,7 @@ IDS = ("a", "b", "c", "d", "e")
 LIVELY = ("ok", "nap", "fail", "late", "count")
 
 
-class Violation(AssertionError):
+class Violation(Fails):
     """A violated invariant; ``invariant`` is its stable name."""
 
     def __init__(self, invariant: str, message: str) -> None:
@@ -75,31 +74,14 @@ def search(
     invariant. So it runs again without the invariants found so far, until ``examples`` programs in a
     row violate no other one. Raises :class:`UsageError` if Hypothesis is not installed.
     """
-    try:
-        import hypothesis
-    except ImportError:
-        raise UsageError(f"the search needs Hypothesis; install it with: {INSTALL}") from None
-    settings = hypothesis.settings(
-        max_examples=examples,
-        deadline=None,
-        database=None,
-        suppress_health_check=list(hypothesis.HealthCheck),
-        print_blob=False,
-        phases=[hypothesis.Phase.generate],
-        verbosity=hypothesis.Verbosity.quiet,
-    )
     rounds = _Rounds(engines, report)
     for number in range(MAX_ROUNDS):
         rounds.aside |= set(rounds.smallest)
-        test = hypothesis.given(_programs())(rounds.execute)
-        try:
-            hypothesis.seed(seed + number)(settings(test))()
-        except (Violation, hypothesis.errors.Flaky):
-            # The violation is in `smallest`, also if a race in the engine makes it flaky.
-            for invariant in set(rounds.smallest) - rounds.aside:
-                rounds.reduce(invariant)
-            continue
-        break
+        if not propose(_programs, rounds.execute, examples=examples, seed=seed + number):
+            break
+        # The violation is in `smallest`, also if a race in the engine makes it flaky.
+        for invariant in set(rounds.smallest) - rounds.aside:
+            rounds.reduce(invariant)
     found = [
         Found(name, message, tuple(curl(program)))
         for name, (program, message) in sorted(rounds.smallest.items())

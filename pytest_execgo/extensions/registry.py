@@ -84,11 +84,15 @@ class Registry:
                 f"{shown(path)}: id: {profile.id!r} must equal the name of its file, {path.stem!r}; "
                 "rename one of them"
             )
+        return self.loaded(profile, shown(path))
+
+    def loaded(self, profile: ChaosProfile, where: str) -> LoadedProfile:
+        """A profile with its actions; ``where`` names it in the :class:`UsageError` about a mistake."""
         faults = [
-            self._load_fault(fault, index, f"{shown(path)}: faults[{index}]")
+            self._load_fault(fault, index, f"{where}: faults[{index}]")
             for index, fault in enumerate(profile.faults)
         ]
-        check_causes(profile.causes, f"{shown(path)}: expected_cause", self.rules.values())
+        check_causes(profile.causes, f"{where}: expected_cause", self.rules.values())
         return LoadedProfile(profile, tuple(faults))
 
     def _load_fault(self, fault: Fault, position: int, where: str) -> LoadedFault:

@@ -31,6 +31,7 @@ from pytest_execgo.plugin.safe_errors import printable
 from pytest_execgo.plugin.trial_markers import TrialMarkers
 from pytest_execgo.plugin.user_key import refuse_key_in, user_key
 from pytest_execgo.run.matrix import Matrix
+from pytest_execgo.run.planning import PLAN
 from pytest_execgo.run.session import RunSession
 from pytest_execgo.run.settings import Run
 from pytest_execgo.scenario.library import Library
@@ -230,5 +231,4 @@ class PluginState:
 
 
 RESULT = "result.json"
-PLAN = "plan.json"
 _STATE: pytest.StashKey[PluginState] = pytest.StashKey()

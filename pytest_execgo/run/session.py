@@ -166,6 +166,16 @@ class RunSession:
         write_result(folder, result)
         return result
 
+    def run_schedule(self, scenario: Scenario, profile: LoadedProfile, number: int) -> TrialResult:
+        """Trial ``number`` of a search, with the reference plan; recorded in ``search/<number>``. The
+        random draws are those of the first trial of the matrix with this profile."""
+        cell = Cell(scenario.id, "reference", "replay", profile.profile.id)
+        trial = Trial(cell, number, rng_override=Trial(cell, 0).trial_id)
+        self.ensure_fleet(self.run.fleet.links)
+        return self._execute_aside(
+            trial, scenario, profile, self.run.folder / "search" / str(number)
+        )
+
     def _confirm(
         self, result: TrialResult, trial: Trial, scenario: Scenario, profile: LoadedProfile
     ) -> Confirmation | None:

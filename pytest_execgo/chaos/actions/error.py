@@ -11,6 +11,7 @@ class FixtureError(FixtureAction):
     """``status`` (400 to 599) and a short JSON body instead of the content."""
 
     name = effect = "error"
+    searched = ({"status": 503, "times": 1},)
 
     status: int = Field(default=503, ge=400, le=599)
 

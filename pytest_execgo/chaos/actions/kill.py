@@ -13,6 +13,7 @@ class Kill(ServiceAction[Killable]):
 
     name = "kill"
     needs_process = True
+    searched = ({"heal_after_ms": 200}, {"heal_after_ms": 1000})
 
     def inject(self, target: Killable, trial_id: str, rng: Random) -> Injection:
         def heal() -> str:

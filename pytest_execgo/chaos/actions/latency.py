@@ -11,6 +11,7 @@ class FixtureLatency(FixtureAction):
     """The right answer, ``delay_ms`` milliseconds late."""
 
     name = effect = "latency"
+    searched = ({"delay_ms": 500, "times": 3},)
 
     delay_ms: int = Field(default=800, ge=1, le=600_000)
 

@@ -22,6 +22,7 @@ class Limit(ServiceAction[Limitable]):
 
     name = "limit"
     needs_process = True
+    searched = ({"resource": "cpu", "amount": 0.2, "heal_after_ms": 1000},)
 
     resource: Literal["cpu", "memory", "pids"]
     amount: float = Field(ge=0, le=2**31)

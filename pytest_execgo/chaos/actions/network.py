@@ -26,6 +26,11 @@ class Network(ServiceAction[Linked]):
 
     name = "network"
     needs_link = True
+    searched = (
+        {"kind": "latency", "latency_ms": 120, "heal_after_ms": 1000},
+        {"kind": "reset", "heal_after_ms": 400},
+        {"kind": "partition", "heal_after_ms": 1200},
+    )
 
     kind: LinkFaultKind
     latency_ms: float = Field(default=120, ge=0, le=600_000)

@@ -16,6 +16,7 @@ class Pause(ServiceAction[Pausable]):
 
     name = "pause"
     needs_process = True
+    searched = ({"heal_after_ms": 400}, {"heal_after_ms": 1200})
 
     heal_after_ms: int | None = Field(default=800, ge=0, le=A_DAY_MS)
 

@@ -17,6 +17,7 @@ class Restart(ServiceAction[Restartable]):
 
     name = "restart"
     needs_process = True
+    searched = ({"heal_after_ms": 0}, {"heal_after_ms": 800})
     takes_long = True
 
     heal_after_ms: int | None = Field(default=0, ge=0, le=A_DAY_MS)
