@@ -9,6 +9,7 @@ from pytest_execgo.models.events import (
     BaselineKnown,
     ChaosEvent,
     EvidenceEvent,
+    StageFinished,
     SubmissionStarted,
     TrialStarted,
 )
@@ -27,4 +28,11 @@ def baseline_of(
     for event in events:
         if isinstance(event, SubmissionStarted):
             payloads |= {task: inputs.payload for task, inputs in event.inputs.items()}
-    return BaselineKnown(trial_id=started[0].trial_id, payloads=payloads) if started else None
+    stages = {
+        event.stage_id: round(event.duration_ms, 1)
+        for event in events
+        if isinstance(event, StageFinished)
+    }
+    if not started:
+        return None
+    return BaselineKnown(trial_id=started[0].trial_id, payloads=payloads, stages=stages)

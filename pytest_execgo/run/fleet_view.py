@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 
 from pytest_execgo.chaos.controller import ChaosController
@@ -11,7 +12,7 @@ from pytest_execgo.harness.fleet import Fleet
 from pytest_execgo.harness.service import Service
 from pytest_execgo.observability.health import LINK_TIMEOUT_SECONDS, ask
 from pytest_execgo.ports import TaskHost
-from pytest_execgo.runner.runtime_client import cancel_task, task_status
+from pytest_execgo.runner.runtime_client import cancel_task, task_answer, task_status
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,17 @@ class TrialFleet:
         if runtime is None:
             return None
         return task_status(runtime.url, self.fleet.headers("runtime"), handle_id)
+
+    def runtime_answers(self, handle_id: str) -> tuple[dict[str, Any], dict[str, Any]] | None:
+        """What the runtime answers about a task, directly and over the connection that ExecGo uses;
+        ``None`` if one of them gives no answer."""
+        runtime = self._own_runtime()
+        if runtime is None:
+            return None
+        headers = self.fleet.headers("runtime")
+        urls = (runtime.url, self.fleet.url("runtime"))
+        direct, linked = (task_answer(url, headers, handle_id) for url in urls)
+        return None if direct is None or linked is None else (direct, linked)
 
     def _own_runtime(self) -> Service | None:
         """The runtime that ExecGo uses, if that is known."""

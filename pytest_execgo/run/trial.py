@@ -38,8 +38,10 @@ from pytest_execgo.observability.artifacts import (
 )
 from pytest_execgo.observability.changed_files import note_changed_files
 from pytest_execgo.observability.health import HealthProber, ServiceMonitor
+from pytest_execgo.observability.log_errors import note_log_errors
 from pytest_execgo.observability.recorder import TimelineRecorder
 from pytest_execgo.observability.second_look import look_again
+from pytest_execgo.observability.witnesses import compare_witnesses
 from pytest_execgo.ports import Target
 from pytest_execgo.run.baseline import baseline_of
 from pytest_execgo.run.context import TrialContext
@@ -88,6 +90,8 @@ def run_trial(context: TrialContext) -> FinishedTrial:
             clean = _execute(context, planning, workspace, recorder)
         finally:
             logs.save(context.folder / "logs", context.run.hide.record)
+        if not _succeeded(recorder):
+            note_log_errors(context.folder / "logs", recorder)
         # Without its record, a verdict has no evidence.
         recorder.check()
         result = _judge(context, recorder)
@@ -160,9 +164,10 @@ def _execute(
         context.fleet.url("execgo"), headers=context.fleet.headers("execgo")
     ) as client:
         before = _engine_metrics(client)
-        runner = TrialRunner(client, recorder, TrialFleet(context.fleet, chaos), chaos)
+        fleet = TrialFleet(context.fleet, chaos)
+        runner = TrialRunner(client, recorder, fleet, chaos)
         try:
-            runner.execute(
+            done = runner.execute(
                 identity,
                 lambda: planning.make(workspace),
                 context.placeholders(workspace),
@@ -173,6 +178,8 @@ def _execute(
             wall_time_ms = recorder.elapsed_ms()
             chaos.heal()
         note_changed_files(context.scenario.workspace, workspace, recorder)
+        if not _succeeded(recorder):
+            compare_witnesses(done.results, fleet.runtime_answers, recorder)
         clean = runner.clean_up()
         counters = {"before": before, "after": _engine_metrics(client)}
         counters = context.run.hide.value(counters)

@@ -4,6 +4,7 @@ to have a second witness about a task."""
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 from urllib.parse import quote
 
 from pytest_execgo.transport.bounded import ExchangeError, fetch
@@ -24,12 +25,17 @@ def cancel_task(base_url: str, headers: Mapping[str, str], handle_id: str) -> st
 
 def task_status(base_url: str, headers: Mapping[str, str], handle_id: str) -> str | None:
     """The ``status`` of a task that the runtime at ``base_url`` answers; ``None`` without one."""
-    url = _url(base_url, handle_id)
+    found = (task_answer(base_url, headers, handle_id) or {}).get("status")
+    return found[:_LONGEST_STATUS] if isinstance(found, str) else None
+
+
+def task_answer(base_url: str, headers: Mapping[str, str], handle_id: str) -> dict[str, Any] | None:
+    """What the runtime at ``base_url`` answers about a task; ``None`` without a usable answer."""
     try:
-        found = fetch("GET", url, timeout=_STATUS_SECONDS, headers=headers).object().get("status")
+        reply = fetch("GET", _url(base_url, handle_id), timeout=_STATUS_SECONDS, headers=headers)
+        return reply.object() if reply.status == 200 else None
     except ExchangeError:
         return None
-    return found[:_LONGEST_STATUS] if isinstance(found, str) else None
 
 
 def _url(base_url: str, handle_id: str) -> str:

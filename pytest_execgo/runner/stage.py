@@ -28,6 +28,7 @@ from pytest_execgo.runner.client import ProtocolError, Rejected, SeenTask
 from pytest_execgo.runner.collaborators import Collaborators, TrialTasks
 from pytest_execgo.runner.compile import compile_graph, subgraph
 from pytest_execgo.runner.engine import EngineGone, PatientEngine, RestartWatch
+from pytest_execgo.runner.invariants import about_other_task, children_first
 from pytest_execgo.runner.task_events import contradicts, task_changed, task_output
 from pytest_execgo.runner.watchdog import Standstill, StuckTask, Watchdog
 
@@ -124,7 +125,11 @@ class StageRun:
     def _run_rounds(self, graph: TaskGraph) -> StageOutcome:
         while True:
             current = self._submit(graph)
-            if not self._poll(current):
+            ended = self._poll(current)
+            place = self._stage.stage_id, current.number
+            for contradiction in children_first(place, current.graph, current.last):
+                self._recorder.add(contradiction)
+            if not ended:
                 return "stuck"
             unsuccessful = current.unsuccessful()
             if not unsuccessful:
@@ -336,6 +341,11 @@ class StageRun:
         self._recorder.snapshot(self._stage.stage_id, current.number, name, seen.raw)
         changed = self._recorder.add(task_changed(self._stage.stage_id, current.number, name, task))
         if task.terminal:
+            given = next(one for one in current.graph.tasks if one.id == name)
+            place = self._stage.stage_id, current.number
+            wrong = about_other_task(place, given, current.engine_ids[name], task)
+            if wrong:
+                self._recorder.add(wrong)
             if task.status == "failed" and name not in current.ended:
                 self._note_output(changed, task)
             current.ended[name] = task.status

@@ -136,6 +136,14 @@ TABLE: tuple[Explains, ...] = (
     Explains(
         _noted("used", "fixture/*"), _named("task/wrong_output", "unknown/changed_output"), _always
     ),
+    # What ExecGo or the runtime passes on wrongly, tasks and checks work with.
+    Explains(
+        _named("runtime/answer_altered", "engine/contradiction", "unknown/contradiction"),
+        _named("task/wrong_output", "task/bad_output", "unknown/changed_output"),
+        _always,
+    ),
+    # Anything that went wrong takes time.
+    Explains(_without("slow", _named("*")), _noted("slow"), _always),
     # A value is missing because its source failed.
     Explains(
         _without("source_failed", _named("*")),

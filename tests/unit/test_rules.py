@@ -11,6 +11,7 @@ from pytest_execgo.verdict.attribute import attribute
 from tests.event_makers import (
     EXIT,
     LOST,
+    checked,
     ended,
     exited,
     failed,
@@ -100,6 +101,62 @@ def test_a_limit_on_memory_explains_an_end_for_lack_of_memory(
     events: list[t.EvidenceEvent], expected: list[str]
 ) -> None:
     assert sorted(causes(*events)) == sorted(expected)
+
+
+def differ(*, link: bool) -> t.WitnessesDiffer:
+    return t.WitnessesDiffer(event_id="differ", task_id="a", member="stdout", link_alters=link)
+
+
+def contradiction(how: str = "other_task") -> t.EngineContradiction:
+    return t.EngineContradiction.model_validate(
+        {"stage_id": "s", "round": 0, "task_id": "a", "how": how, "message": "m"}
+    )
+
+
+@pytest.mark.parametrize(
+    ("events", "expected"),
+    [
+        ([differ(link=True), ended("succeeded"), checked()], "runtime/answer_altered/likely"),
+        ([differ(link=False), ended("succeeded"), checked()], "unknown/contradiction/possible"),
+        ([contradiction(), ended("succeeded"), checked()], "engine/contradiction/likely"),
+        # Without an effect, ExecGo's contradiction blames nothing.
+        ([contradiction(), ended("succeeded")], "none/no_failure/certain"),
+    ],
+)
+def test_what_is_passed_on_wrongly_explains_a_wrong_output(
+    events: list[t.EvidenceEvent], expected: str
+) -> None:
+    assert causes(*events) == [expected]
+
+
+def test_a_contradiction_of_the_engine_is_named_beside_a_failure() -> None:
+    assert "engine/contradiction/likely" in causes(contradiction(), failed(EXIT), ended("failed"))
+
+
+def took(stage_ms: float, outcome: str = "succeeded", before: float = 400) -> list[t.EvidenceEvent]:
+    known = t.BaselineKnown(trial_id="b", payloads={}, stages={"s": before})
+    return [known, ended(outcome).model_copy(update={"duration_ms": stage_ms})]
+
+
+@pytest.mark.parametrize(
+    ("events", "expected"),
+    [
+        (took(1500), ["unknown/slow/possible"]),
+        (took(1400), ["none/no_failure/certain"]),
+        (took(2900, before=1000), ["none/no_failure/certain"]),
+        (took(3100, before=1000), ["unknown/slow/possible"]),
+        ([*took(1500), limited("runtime")], ["runtime/limited/certain"]),
+        (took(1500, "failed"), ["unknown/unexplained/possible"]),
+        (
+            [ended("succeeded").model_copy(update={"duration_ms": 9000})],
+            ["none/no_failure/certain"],
+        ),
+    ],
+)
+def test_a_stage_that_is_slow_without_a_reason_is_named(
+    events: list[t.EvidenceEvent], expected: list[str]
+) -> None:
+    assert causes(*events) == expected
 
 
 def test_an_end_says_that_memory_was_lacking() -> None:

@@ -32,6 +32,7 @@ from pytest_execgo.models.events.engine import (
     BindingProblem,
     BindingResolved,
     CancelAsked,
+    EngineContradiction,
     EngineProtocolError,
     EngineReachable,
     EngineUnavailable,
@@ -52,6 +53,7 @@ from pytest_execgo.models.events.engine import (
     TaskLost,
     TaskOutput,
     TaskStuck,
+    WitnessesDiffer,
 )
 from pytest_execgo.models.events.fixtures import AnswerDiffers, FixtureRequest
 from pytest_execgo.models.events.planning import (
@@ -69,6 +71,7 @@ from pytest_execgo.models.events.services import (
     ServiceExited,
     ServiceHealthy,
     ServiceLimited,
+    ServiceLogged,
     ServiceReady,
     ServiceSilent,
     ServiceStopped,
@@ -98,6 +101,7 @@ __all__ = [
     "ChaosNotFired",
     "CheckEvaluated",
     "ChecksStarted",
+    "EngineContradiction",
     "EngineProtocolError",
     "EngineReachable",
     "EngineUnavailable",
@@ -121,6 +125,7 @@ __all__ = [
     "ServiceExited",
     "ServiceHealthy",
     "ServiceLimited",
+    "ServiceLogged",
     "ServiceReady",
     "ServiceSilent",
     "ServiceStopped",
@@ -139,6 +144,7 @@ __all__ = [
     "TimelineEvent",
     "TrialFinished",
     "TrialStarted",
+    "WitnessesDiffer",
     "evidence",
 ]
 
@@ -160,12 +166,14 @@ EvidenceEvent: TypeAlias = (
     | TaskChanged
     | TaskOutput
     | TaskLost
+    | WitnessesDiffer
     | TaskStuck
     | CancelAsked
     | EngineUnreachable
     | EngineUnavailable
     | EngineReachable
     | EngineProtocolError
+    | EngineContradiction
     | Resubmitted
     | ResubmitDeclined
     | StageFinished
@@ -174,6 +182,7 @@ EvidenceEvent: TypeAlias = (
     | ServiceStopped
     | ServiceSilent
     | ServiceLimited
+    | ServiceLogged
     | LinkDegraded
     | ServiceHealthy
     | ObserverStarved

@@ -164,6 +164,42 @@ class TaskOutput(Event):
         return f"task {self.task_id} wrote to stderr: {lines[-1]}" if lines else None
 
 
+class EngineContradiction(Event):
+    """What ExecGo answered about a task cannot be true.
+
+    ``other_task``: the answer, or the runtime's answer in it, is about another task. ``child_first``:
+    the task started before a task that it depends on had ended.
+    """
+
+    event_type: Literal["engine_contradiction"] = "engine_contradiction"
+    stage_id: str
+    round: int
+    task_id: str
+    how: Literal["other_task", "child_first"]
+    message: str
+
+    def sentence(self) -> str:
+        return f"ExecGo contradicts itself about task {self.task_id}: {self.message}"
+
+
+class WitnessesDiffer(Event):
+    """ExecGo and the runtime say different things about a task that ended well. Written after a trial
+    that did not succeed.
+
+    ``member`` is the first member of the runtime's answer that differs. ``link_alters``: whether the
+    runtime's answer is another one over the connection that ExecGo uses.
+    """
+
+    event_type: Literal["witnesses_differ"] = "witnesses_differ"
+    task_id: str
+    member: str
+    link_alters: bool
+
+    def sentence(self) -> str:
+        where = "; over ExecGo's connection, the runtime's answer is altered" * self.link_alters
+        return f"ExecGo and the runtime differ about {self.member} of task {self.task_id}{where}"
+
+
 class TaskLost(Event):
     """ExecGo accepted a task and will never finish it.
 

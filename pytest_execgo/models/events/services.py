@@ -100,6 +100,18 @@ class LinkDegraded(Event):
         return f"{self.service} answers directly, but its link is {self.how} ({self.message})"
 
 
+class ServiceLogged(Event):
+    """A line of level error in a service's log, from a trial that did not succeed. It is quoted, and no
+    rule reads it."""
+
+    event_type: Literal["service_logged"] = "service_logged"
+    service: str
+    line: str
+
+    def sentence(self) -> str:
+        return f"the log of {self.service}: {self.line}"
+
+
 class ObserverStarved(Event):
     """The observers of the services did not run for ``gap_ms``, up to now, because this process or the
     machine stood still. What happened meanwhile is not known."""

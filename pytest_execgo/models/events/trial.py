@@ -20,11 +20,13 @@ class TrialStarted(Event):
 
 class BaselineKnown(Event):
     """A clean trial of the same scenario, framework and mode passed on this machine before. ``payloads``
-    maps its tasks to :attr:`TaskInputs.payload`. Written at the start of a trial."""
+    maps its tasks to :attr:`TaskInputs.payload`, ``stages`` its stages to their duration in
+    milliseconds. Written at the start of a trial."""
 
     event_type: Literal["baseline_known"] = "baseline_known"
     trial_id: str
     payloads: dict[str, str]
+    stages: dict[str, float] = {}
 
 
 class HarnessProblem(Event):

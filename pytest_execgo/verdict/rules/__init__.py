@@ -10,8 +10,10 @@ from pytest_execgo.verdict.rules import (
     planning,
     runtime,
     services,
+    slow,
     submissions,
     tasks,
+    witnesses,
 )
 from pytest_execgo.verdict.suspicion import Rule
 
@@ -25,4 +27,6 @@ RULES: tuple[Rule, ...] = (
     fixtures.RULE,
     tasks.RULE,
     checks.RULE,
+    witnesses.RULE,
+    slow.RULE,
 )

@@ -1,0 +1,41 @@
+"""Contradictions between what ExecGo says, what the runtime says, and what can be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import inf
+
+from pytest_execgo.models.events import CheckEvaluated, EngineContradiction, WitnessesDiffer
+from pytest_execgo.verdict.evidence import Evidence
+from pytest_execgo.verdict.suspicion import Rule, Suspicion
+
+
+def _suspect(evidence: Evidence) -> Iterator[Suspicion]:
+    for event in evidence.of(WitnessesDiffer):
+        ids, text = (event.event_id,), event.sentence()
+        if event.link_alters:
+            yield Suspicion(
+                "runtime", "answer_altered", "likely", ids, text, event.at_ms, service="runtime"
+            )
+        else:
+            yield Suspicion("unknown", "contradiction", "possible", ids, text, event.at_ms)
+    if evidence.first_failure_at() < inf or _a_check_failed(evidence):
+        # In a trial that succeeded, it had no effect.
+        for wrong in evidence.of(EngineContradiction):
+            ids, text = (wrong.event_id,), wrong.sentence()
+            yield Suspicion("engine", "contradiction", "likely", ids, text, wrong.at_ms)
+
+
+def _a_check_failed(evidence: Evidence) -> bool:
+    return any(not check.ok for check in evidence.of(CheckEvaluated))
+
+
+RULE = Rule(
+    "witnesses",
+    {
+        "engine": ("contradiction",),
+        "runtime": ("answer_altered",),
+        "unknown": ("contradiction",),
+    },
+    _suspect,
+)

@@ -1,0 +1,76 @@
+"""What cannot be true of ExecGo's answers."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from pytest_execgo.models.task import EngineTask, Task, TaskGraph
+from pytest_execgo.runner.invariants import about_other_task, children_first
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+PLACE = ("s", 0)
+
+
+def answer(name: str = "x.a", output: Any = None, **runtime: Any) -> EngineTask:
+    return EngineTask.model_validate(
+        {
+            "id": name, "type": "runtime", "status": "success", "handle_id": "h",
+            "runtime": {"output": output, **runtime},
+            "created_at": NOW, "updated_at": NOW,
+        }
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("task", "given", "message"),
+    [
+        (answer(), {}, None),
+        (answer("x.b"), {}, "the answer is about x.b"),
+        (answer(output={"task_id": "x.a"}), {}, None),
+        (answer(output={"task_id": "h"}), {}, None),
+        (answer(output={"task_id": ""}), {}, None),
+        (answer(output={"task_id": 7}), {}, None),
+        (answer(output={"task_id": "x.b"}), {}, "the runtime's answer in it is about x.b"),
+        # A plan may choose the id in the runtime.
+        (answer(output={"task_id": "mine"}), {"input": {"task_id": "mine"}}, None),
+        (answer(output={"task_id": "mine"}), {"params": {"task_id": "mine"}}, None),
+        (answer(output={"task_id": "b"}), {"input": ["mine"]}, "the runtime's answer in it is about b"),
+    ],
+)  # fmt: skip
+def test_an_answer_must_be_about_the_task_that_was_asked_for(
+    task: EngineTask, given: dict[str, Any], message: str | None
+) -> None:
+    found = about_other_task(PLACE, Task(id="a", type="runtime", **given), "x.a", task)
+    assert (found.message if found else None) == message
+    if found:
+        assert (found.stage_id, found.round, found.task_id, found.how) == (
+            "s",
+            0,
+            "a",
+            "other_task",
+        )
+
+
+@pytest.mark.parametrize(("early_ms", "wrong"), [(0, False), (50, False), (51, True)])
+def test_a_child_starts_after_its_parents_ended(early_ms: int, wrong: bool) -> None:
+    graph = TaskGraph(
+        tasks=(Task(id="a", type="noop"), Task(id="b", type="noop", depends_on=("a",)))
+    )
+    seen = {
+        "a": answer("x.a", finished_at=NOW),
+        "b": answer("x.b", started_at=NOW - timedelta(milliseconds=early_ms)),
+    }
+    found = list(children_first(PLACE, graph, seen))
+    assert [(one.task_id, one.how, one.message) for one in found] == [
+        ("b", "child_first", "it started before a ended")
+    ] * wrong
+
+
+def test_what_is_not_known_is_no_contradiction() -> None:
+    graph = TaskGraph(tasks=(Task(id="b", type="noop", depends_on=("a",)),))
+    assert not list(children_first(PLACE, graph, {"b": answer("x.b", started_at=NOW)}))
+    assert not list(children_first(PLACE, graph, {"a": answer(finished_at=NOW)}))
+    assert not list(children_first(PLACE, graph, {"a": answer(), "b": answer("x.b")}))

@@ -1,0 +1,113 @@
+"""Second witnesses: the runtime about tasks that ended well, and the logs of services."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_execgo.models.events import ServiceLogged, WitnessesDiffer
+from pytest_execgo.observability.log_errors import note_log_errors
+from pytest_execgo.observability.recorder import TimelineRecorder
+from pytest_execgo.observability.witnesses import compare_witnesses
+
+OUTPUT = {"status": "success", "exit_code": 0, "stdout": "right", "stderr": ""}
+
+
+@pytest.fixture
+def recorder(tmp_path: Path) -> Iterator[TimelineRecorder]:
+    found = TimelineRecorder(tmp_path)
+    yield found
+    found.close()
+
+
+def result(output: Any = OUTPUT, **members: Any) -> dict[str, Any]:
+    return {"status": "success", "handle_id": "h", "runtime": {"output": output}, **members}
+
+
+@pytest.mark.parametrize(
+    ("direct", "linked", "expected"),
+    [
+        (OUTPUT, OUTPUT, []),
+        ({**OUTPUT, "stdout": "other"}, {**OUTPUT, "stdout": "other"}, [("stdout", False)]),
+        ({**OUTPUT, "stdout": "other"}, OUTPUT, [("stdout", True)]),
+        ({**OUTPUT, "exit_code": 1, "stdout": "other"}, OUTPUT, [("exit_code", True)]),
+        # What one of them does not say is no difference.
+        ({"status": "success"}, OUTPUT, []),
+        # The connection may alter answers now, and not have altered the one that ExecGo got.
+        (OUTPUT, {**OUTPUT, "stdout": "other"}, []),
+    ],
+)
+def test_a_task_is_recorded_if_execgo_and_the_runtime_differ(
+    recorder: TimelineRecorder, direct: Any, linked: Any, expected: list[Any]
+) -> None:
+    compare_witnesses({"a": result()}, lambda handle: (direct, linked), recorder)
+    found = [e for e in recorder.events() if isinstance(e, WitnessesDiffer)]
+    assert [(e.member, e.link_alters) for e in found] == expected
+    assert all(e.task_id == "a" for e in found)
+
+
+@pytest.mark.parametrize(
+    "task",
+    [
+        result(status="failed"),
+        result(handle_id=None),
+        result(output="text"),
+        {"status": "success", "handle_id": "h", "runtime": None},
+    ],
+)
+def test_only_tasks_that_ended_well_in_the_runtime_are_compared(
+    recorder: TimelineRecorder, task: dict[str, Any]
+) -> None:
+    def ask(handle: str) -> None:
+        raise AssertionError("asked")
+
+    compare_witnesses({"a": task}, ask, recorder)
+
+
+def test_a_runtime_that_does_not_answer_is_no_witness(recorder: TimelineRecorder) -> None:
+    compare_witnesses({"a": result()}, lambda handle: None, recorder)
+    assert recorder.events() == []
+
+
+ERRORS = [
+    '{"time":"2026-01-01T00:00:00Z","level":"ERROR","msg":"disk"}',
+    'time=2026-01-01T00:00:00Z level=error msg="disk"',
+    "2026-01-01 00:00:00 ERROR disk",
+    "2026-01-01T00:00:00Z [ERROR] disk",
+    "ERROR disk",
+    "panic: runtime error: index out of range",
+    "fatal error: concurrent map writes",
+    "thread 'main' panicked at src/main.rs:1:1:",
+    "Traceback (most recent call last):",
+]
+OTHERS = [
+    '{"level":"INFO","msg":"no error"}',
+    '{"event":"task","error":null}',
+    "level=warn msg=error",
+    "GET /error 200",
+    "a task printed ERROR",
+]
+
+
+def test_lines_of_level_error_are_recorded(recorder: TimelineRecorder, tmp_path: Path) -> None:
+    for line in ERRORS + OTHERS:
+        (tmp_path / "execgo.log").write_text(line + "\n")
+        before = len(recorder.events())
+        note_log_errors(tmp_path, recorder)
+        assert (len(recorder.events()) > before) == (line in ERRORS), line
+
+
+def test_the_last_five_lines_of_each_service_are_recorded(
+    recorder: TimelineRecorder, tmp_path: Path
+) -> None:
+    (tmp_path / "execgo.log").write_text("".join(f"ERROR {n}\n" for n in range(9)))
+    (tmp_path / "runtime.log").write_bytes(b"ERROR \xff\x1b" + b"x" * 9000)
+    note_log_errors(tmp_path, recorder)
+    found = [e for e in recorder.events() if isinstance(e, ServiceLogged)]
+    assert [e.line for e in found if e.service == "execgo"] == [f"ERROR {n}" for n in range(4, 9)]
+    (line,) = [e.line for e in found if e.service == "runtime"]
+    assert line.startswith(r"ERROR �\x1bxxx")
+    assert len(line) < 600
