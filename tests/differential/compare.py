@@ -20,6 +20,7 @@ _UPTIME = re.compile(r'"uptime":"[^"]*"')
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 # The details of Rust's and of Go's messages about JSON.
 _SERDE = re.compile(r"^(Failed to [^:]*): .*", re.DOTALL)
+_TRIES = 3
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,16 @@ class Answer:
 
 
 def ask(url: str, headers: Mapping[str, str], sent: Sent, name: str) -> Answer:
-    """The answer of a service; ``name`` replaces ``ID``."""
+    """The answer of a service; ``name`` replaces ``ID``.
+
+    A service may refuse a request before it has read the body. The operating system then sometimes drops
+    the answer, so a closed connection counts only if it comes each time.
+    """
+    answers = (_ask_once(url, headers, sent, name) for _ in range(_TRIES))
+    return next((one for one in answers if one.status), Answer(0, "", ""))
+
+
+def _ask_once(url: str, headers: Mapping[str, str], sent: Sent, name: str) -> Answer:
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=20)
     fields = dict(headers)

@@ -179,6 +179,23 @@ def test_a_tool_name_is_looked_for_in_an_object_only(
     assert reply.json()["error"].startswith(f"invalid adapter action: {message}")
 
 
+@pytest.mark.parametrize(
+    ("kind", "given"),
+    [
+        ("runtime.command", {"program": "/bin/true", "args": []}),
+        ("runtime.script", {"script": "true", "interpreter": []}),
+    ],
+    ids=readable,
+)
+def test_an_empty_list_of_an_action_stays(execgo: Api, kind: str, given: dict[str, Any]) -> None:
+    action = {"kind": kind, "input": given}
+    reply = execgo.post(
+        "/adapters/translate", {"action_id": "i", "adapter": "codex", "action": action}
+    )
+    (task,) = reply.json()["task_graph"]["tasks"]
+    assert task["input"]["execution"] == {"kind": kind.partition(".")[2], **given}
+
+
 def submit(runtime: Api, task_id: str, script: str, **more: Any) -> dict[str, Any]:
     body = {"task_id": task_id, "execution": {"kind": "script", "script": script}, **more}
     reply = runtime.post("/api/v1/tasks", body)

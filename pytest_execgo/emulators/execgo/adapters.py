@@ -300,7 +300,7 @@ def _execution(name: str, word: str, given: dict[str, Any]) -> dict[str, Any]:
     execution: dict[str, Any] = {"kind": word, main: text.strip()}
     listed = "args" if word == "command" else "interpreter"
     items = given.get(listed)
-    if isinstance(items, list) and items and all(isinstance(item, str) for item in items):
+    if isinstance(items, list) and all(isinstance(item, str) for item in items):
         execution[listed] = items
     env = given.get("env")
     if isinstance(env, dict):
