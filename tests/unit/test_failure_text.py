@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pytest_execgo.models.benchmark import Confirmation, ConfirmationArm
 from pytest_execgo.verdict.failure_text import failure_line, failure_text, trial_summary
 from tests.results import trial
 
@@ -47,3 +48,17 @@ def test_the_summary_is_the_text_as_indented_markdown() -> None:
     assert head.startswith("# ")
     assert blank == ""
     assert lines == [f"    {line}" for line in failure_text(trial(0), "f").splitlines()]
+
+
+def test_the_outcome_of_the_repetitions_follows_the_causes() -> None:
+    arms = (
+        ConfirmationArm(faults=(), same=0, clean=3, of=3),
+        ConfirmationArm(faults=("kill runtime", "pause execgo"), same=2, clean=0, of=3),
+    )
+    confirmed = Confirmation(status="associated", arms=arms)
+    text = failure_text(trial(0).model_copy(update={"confirmation": confirmed}), "folder")
+    assert text.splitlines()[2:5] == [
+        "repeated     associated 2/3 vs 0/3",
+        "             with no fault: 0 the same, 3 clean, 0 otherwise, of 3",
+        "             with kill runtime and pause execgo: 2 the same, 0 clean, 1 otherwise, of 3",
+    ]
