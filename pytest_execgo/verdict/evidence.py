@@ -256,14 +256,25 @@ class Evidence:
         return any(event.at_ms > again for event in self.wrong_requests())
 
     def settled_at(self, failed: TaskChanged) -> float:
-        """When the stage of a failed task succeeded after all; infinity if it did not."""
+        """When the failed task was submitted again, or its stage succeeded after all; infinity if
+        neither happened."""
+        again = [
+            e.at_ms
+            for e in self.of(Resubmitted)
+            if (e.stage_id, e.round) == (failed.stage_id, failed.round + 1)
+        ]
         ends = [e for e in self.of(StageFinished) if e.stage_id == failed.stage_id]
-        return ends[-1].at_ms if ends and ends[-1].outcome == "succeeded" else inf
+        well = [e.at_ms for e in ends[-1:] if e.outcome == "succeeded"]
+        return min([*again, *well], default=inf)
 
     def decided_from(self) -> float:
-        """When the first stage began that did not succeed; infinity if every stage succeeded."""
+        """When the last round began of the first stage that did not succeed; infinity if every stage
+        succeeded. What was over by then did not decide the end."""
         failed = {stage.stage_id for stage in self.failed_stages()}
-        return min((e.at_ms for e in self.of(StageStarted) if e.stage_id in failed), default=inf)
+        began = {e.stage_id: e.at_ms for e in self.of(StageStarted) if e.stage_id in failed}
+        rounds = [e for e in self.of(Resubmitted) if e.stage_id in failed]
+        # Of several resubmissions of a stage, the last one stays.
+        return min((began | {e.stage_id: e.at_ms for e in rounds}).values(), default=inf)
 
     def gaps(self) -> list[ObserverStarved]:
         """The times in which nothing was observed."""

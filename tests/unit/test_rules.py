@@ -159,6 +159,29 @@ def test_a_stage_that_is_slow_without_a_reason_is_named(
     assert causes(*events) == expected
 
 
+def again(round_: int, at_ms: float) -> t.Resubmitted:
+    return t.Resubmitted(stage_id="s", round=round_, tasks=("a",), waited_ms=1, at_ms=at_ms)
+
+
+def in_round(number: int, error: t.TaskError, at_ms: float) -> t.TaskChanged:
+    changed = {"round": number, "engine_task_id": f"x.a.r{number}"}
+    return failed(error, at_ms=at_ms).model_copy(update=changed)
+
+
+def test_what_a_resubmission_recovered_from_did_not_decide_the_end() -> None:
+    killed = [exited("runtime"), in_round(0, LOST, 10), again(1, 20)]
+    found = attribute([*killed, in_round(1, EXIT, 30), ended("failed")])
+    assert [(cause.name, cause.mitigated) for cause in found] == [
+        ("task/exit_non_zero", False), ("runtime/handle_lost (mitigated)", True),
+    ]  # fmt: skip
+
+
+def test_what_fails_again_after_a_resubmission_decided_the_end() -> None:
+    killed = [exited("runtime"), in_round(0, LOST, 10), again(1, 20)]
+    found = attribute([*killed, in_round(1, LOST, 30), ended("failed")])
+    assert [(cause.name, cause.mitigated) for cause in found] == [("runtime/handle_lost", False)]
+
+
 def test_an_end_says_that_memory_was_lacking() -> None:
     first, *_ = attribute([exited("runtime", out_of_memory=True)])
     assert first.message == (
