@@ -74,9 +74,11 @@ def did_you_mean(word: str, allowed: Iterable[str]) -> str:
 
 
 def unknown_name(kind: str, name: str, allowed: Iterable[str]) -> str:
-    """One line for a name that is not in ``allowed``."""
+    """One line for a name that is not in ``allowed``. The nearest name comes before the list, which may
+    be long."""
     names = sorted(allowed)
-    return f"unknown {kind} {name!r} (allowed: {', '.join(names) or 'none'}){did_you_mean(name, names)}"
+    near = did_you_mean(name, names)
+    return f"unknown {kind} {name!r}{near} (allowed: {', '.join(names) or 'none'})"
 
 
 def checked_return(value: T, allowed: type | tuple[type, ...], call: str) -> T:

@@ -5,14 +5,19 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from pytest_execgo import __version__
 from pytest_execgo.options.table import OPTIONS
 
 
 class CommandParser(argparse.ArgumentParser):
-    """A parser that reports a mistake in one line, without the usage of the command."""
+    """A parser that reports a mistake in one line, without the usage of the command. An option must have
+    its whole name: an abbreviation would change its meaning when another option is added."""
+
+    def __init__(self, **options: Any) -> None:
+        options["allow_abbrev"] = False
+        super().__init__(**options)
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"error: {message}; see {self.prog} --help\n")

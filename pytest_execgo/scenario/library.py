@@ -139,6 +139,9 @@ class Library:
         if word in self.profile_paths:
             return [word]
         found = [name for name in self.profile_paths if fnmatchcase(name, word)]
+        if not found and set(word) & set("*?["):
+            names = ", ".join(sorted(self.profile_paths))
+            raise UsageError(f"no chaos profile matches {word!r} (profiles: {names})")
         if not found:
             raise UsageError(unknown_name("chaos profile", word, [ALL, *self.profile_paths]))
         return found

@@ -147,7 +147,7 @@ def test_without_clean_trials_or_coverage_their_figures_are_missing() -> None:
             "--execgo-fail-if 'failed': expected FIGURE OPERATOR NUMBER, as in "
             "'attribution_accuracy < 0.99'",
         ),
-        ("faild > 0", "--execgo-fail-if: unknown figure 'faild' (allowed: attribution_accuracy,"),
+        ("faild > 0", "--execgo-fail-if: unknown figure 'faild'; did you mean 'failed'? (allowed:"),
     ],
     ids=["form", "figure"],
 )

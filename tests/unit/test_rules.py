@@ -169,7 +169,7 @@ def in_round(number: int, error: t.TaskError, at_ms: float) -> t.TaskChanged:
 
 
 def test_what_a_resubmission_recovered_from_did_not_decide_the_end() -> None:
-    killed = [exited("runtime"), in_round(0, LOST, 10), again(1, 20)]
+    killed: list[t.EvidenceEvent] = [exited("runtime"), in_round(0, LOST, 10), again(1, 20)]
     found = attribute([*killed, in_round(1, EXIT, 30), ended("failed")])
     assert [(cause.name, cause.mitigated) for cause in found] == [
         ("task/exit_non_zero", False), ("runtime/handle_lost (mitigated)", True),
@@ -177,7 +177,7 @@ def test_what_a_resubmission_recovered_from_did_not_decide_the_end() -> None:
 
 
 def test_what_fails_again_after_a_resubmission_decided_the_end() -> None:
-    killed = [exited("runtime"), in_round(0, LOST, 10), again(1, 20)]
+    killed: list[t.EvidenceEvent] = [exited("runtime"), in_round(0, LOST, 10), again(1, 20)]
     found = attribute([*killed, in_round(1, LOST, 30), ended("failed")])
     assert [(cause.name, cause.mitigated) for cause in found] == [("runtime/handle_lost", False)]
 
