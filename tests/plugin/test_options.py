@@ -163,7 +163,7 @@ def test_a_provider_on_the_command_line_discards_the_model_of_files_but_not_its_
         ("scenario=dmo", "unknown scenario 'dmo'; did you mean 'demo'? (allowed: demo)"),
         ("chaos=runtime_kil", "did you mean 'runtime_kill'?"),
         ("chaos=runtim_*", "no chaos profile matches 'runtim_[*]' (profiles: *"),
-        ("framework=langraph", "unknown framework 'langraph' *did you mean 'langgraph'? *"),
+        ("framework=langraph", "unknown framework 'langraph'*did you mean 'langgraph'?*"),
         ("mode=liv", "did you mean 'live'?"),
         ("mode=live", "live mode asks a model: give --execgo-provider"),
         ("repetitions=0", "expected a whole number of at least 1"),
