@@ -163,11 +163,19 @@ class ExplanationStep(Document):
     events: tuple[str, ...]
 
 
+class TaskWords(Document):
+    """What the failed task that decided the end of a trial wrote last: the last lines of its stderr."""
+
+    task_id: str
+    stderr: tuple[str, ...]
+
+
 class Verdict(Document):
     """The judgement of a trial.
 
     ``outcome`` is one line with the expectation and what happened. ``expected_cause`` and
-    ``cause_named`` (whether attribution found it) are null if no fault was injected.
+    ``cause_named`` (whether attribution found it) are null if no fault was injected. ``failed_task`` is
+    null if no task failed that wrote to stderr.
     """
 
     status: VerdictStatus
@@ -178,6 +186,7 @@ class Verdict(Document):
     attribution: tuple[Attribution, ...]
     expected_cause: str | None = None
     cause_named: bool | None = None
+    failed_task: TaskWords | None = None
     explanation: tuple[ExplanationStep, ...]
 
 

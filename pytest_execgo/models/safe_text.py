@@ -38,6 +38,11 @@ _ENTITY = re.compile(r"&(?=#?\w+;)")
 _TAG = re.compile(r"<(?=[A-Za-z/!?])")
 
 
+def indented(line: str) -> str:
+    """A line for the terminal, with its indentation."""
+    return " " * (len(line) - len(line.lstrip(" "))) + for_terminal(line)
+
+
 def one_line(text: object, limit: int = LONGEST_LINE) -> str:
     r"""``text`` in one line: line breaks and characters that cannot be seen are escapes, such as ``\n``.
 

@@ -105,8 +105,10 @@ def execgo_run(
     from pytest_execgo.models.safe_text import for_terminal
     from pytest_execgo.plugin.marker import scenario_of
     from pytest_execgo.plugin.naming import selecting_id
+    from pytest_execgo.plugin.places import places
     from pytest_execgo.plugin.safe_errors import error_text
     from pytest_execgo.run.applicability import TrialSkipped
+    from pytest_execgo.verdict.failure_text import failure_text
 
     marker = request.node.get_closest_marker("execgo")
     default = scenario_of(marker) if marker else None
@@ -126,7 +128,7 @@ def execgo_run(
                 pytrace=False,
             )
         try:
-            return execgo_session.run_cell(
+            result = execgo_session.run_cell(
                 name,
                 framework=framework,
                 chaos=chaos or execgo_chaos,
@@ -136,7 +138,12 @@ def execgo_run(
         except TrialSkipped as skipped:
             pytest.skip(for_terminal(skipped))
         except (UsageError, HarnessError) as error:
-            problem = error_text(error)
-        pytest.fail(problem, pytrace=False)
+            pytest.fail(error_text(error), pytrace=False)
+        if result.verdict.status != "passed":
+            # pytest shows it if the test fails.
+            folder = execgo_session.run.trial_folder(result.trial_id)
+            text = failure_text(result, places(request.config).shown(folder))
+            request.node.add_report_section("call", f"execgo {result.trial_id}", text)
+        return result
 
     return run

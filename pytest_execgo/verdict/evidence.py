@@ -186,6 +186,17 @@ class Evidence:
         output = self.output(failed)
         return (output.stderr.strip() if output else "") or self.message(failed)
 
+    def stderr_of_end(self) -> TaskOutput | None:
+        """What the first failed task wrote that was not submitted again, in the first stage that did not
+        succeed; ``None`` if it wrote nothing to stderr."""
+        stages = [stage.stage_id for stage in self.failed_stages()][:1]
+        for failed in self.failures():
+            output = self.output(failed)
+            final = failed.stage_id in stages and self.settled_at(failed) == inf
+            if final and output is not None and output.stderr.strip():
+                return output
+        return None
+
     def inputs(self, task_id: str) -> TaskInputs:
         """Where a task gets data from, as it was submitted last."""
         known = [e.inputs[task_id] for e in self.of(SubmissionStarted) if task_id in e.inputs]

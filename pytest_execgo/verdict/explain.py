@@ -45,7 +45,17 @@ def _ending(ordered: Events, text: str) -> Iterator[ExplanationStep]:
 
 def _steps(events: Events) -> Iterator[ExplanationStep]:
     skipped: list[t.TaskChanged] = []
+    failed = [e for e in events if isinstance(e, t.CheckEvaluated) and not e.ok]
+    unfinished = [
+        e.stage_id for e in events if isinstance(e, t.StageFinished) and e.outcome != "succeeded"
+    ]
+    # What a check needs is missing then: its own words tell nothing.
+    folded = failed if unfinished and len(failed) > 1 else []
     for event in events:
+        if event in folded:
+            if event is folded[0]:
+                yield _checks(folded, unfinished[0])
+            continue
         if isinstance(event, t.TaskChanged) and event.status == "skipped":
             skipped.append(event)
             continue
@@ -57,6 +67,14 @@ def _steps(events: Events) -> Iterator[ExplanationStep]:
             yield ExplanationStep(at_ms=event.at_ms, text=text, events=(event.event_id,))
     if skipped:
         yield _skips(skipped)
+
+
+def _checks(failed: list[t.CheckEvaluated], stage_id: str) -> ExplanationStep:
+    return ExplanationStep(
+        at_ms=failed[0].at_ms,
+        text=f"{len(failed)} checks do not hold, as stage {stage_id} did not finish",
+        events=tuple(event.event_id for event in failed),
+    )
 
 
 def _skips(skipped: list[t.TaskChanged]) -> ExplanationStep:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pytest_execgo.models.benchmark import Confirmation, TrialResult, VerdictStatus
-from pytest_execgo.models.safe_text import LONGEST_TEXT, for_markdown, for_terminal
+from pytest_execgo.models.safe_text import LONGEST_TEXT, for_markdown, for_terminal, indented
 
 STATUS_WORDS: dict[VerdictStatus, str] = {
     "passed": "PASSED",
@@ -33,6 +33,9 @@ def failure_text(result: TrialResult, folder: str) -> str:
         head = "mitigated" if cause.mitigated else "cause"
         name = f"{cause.layer} · {for_terminal(cause.code)} ({cause.confidence})"
         lines.append(f"{head:12} {name}: {for_terminal(cause.message)}{events}")
+    if verdict.failed_task:
+        lines.append(f"{'stderr':12} of task {for_terminal(verdict.failed_task.task_id)}:")
+        lines += (f"{'':15}{indented(line)}" for line in verdict.failed_task.stderr)
     if result.confirmation:
         lines.append(f"{'repeated':12} {for_terminal(result.confirmation.text)}")
         lines += (f"{'':12} {for_terminal(line)}" for line in _arms(result.confirmation))

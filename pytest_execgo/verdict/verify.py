@@ -12,6 +12,7 @@ from pytest_execgo.models.benchmark import (
     CheckRecord,
     FaultRecord,
     RecoveryOutcome,
+    TaskWords,
     Verdict,
     VerdictStatus,
 )
@@ -37,6 +38,7 @@ from pytest_execgo.models.events import (
     SubmitRejected,
     TaskChanged,
     TaskLost,
+    TaskOutput,
     TaskStuck,
     TrialFinished,
     evidence,
@@ -48,6 +50,8 @@ from pytest_execgo.verdict.rules import RULES
 from pytest_execgo.verdict.suspicion import Rule
 
 Events = Sequence[EvidenceEvent | ChaosEvent]
+_MOST_LINES = 8
+_LONGEST_LINE = 300
 
 
 def judge(
@@ -85,9 +89,17 @@ def judge(
         attribution=causes,
         expected_cause=" + ".join(map(str, expected)) if expected and fired else None,
         cause_named=named if fired else None,
+        failed_task=_words(Evidence(facts).stderr_of_end()),
         explanation=explain(events, _ending(status, ruling)),
     )
     return verdict, faults
+
+
+def _words(output: TaskOutput | None) -> TaskWords | None:
+    if output is None:
+        return None
+    lines = output.stderr.strip().splitlines()[-_MOST_LINES:]
+    return TaskWords(task_id=output.task_id, stderr=tuple(line[:_LONGEST_LINE] for line in lines))
 
 
 def _ending(status: VerdictStatus, ruling: _Ruling) -> str | None:

@@ -82,7 +82,7 @@ def test_a_wrong_call_of_execgo_run_is_one_line(
     [
         ("scenario='demo', kaos=['none']", "*unknown argument 'kaos'*did you mean 'chaos'?*"),
         ("'demo', 'x'", "*takes one scenario, and chaos as a keyword*"),
-        ("'demo', chaos='x*'", "*unknown chaos profile 'x[*]'*"),
+        ("'demo', chaos='x*'", "*no chaos profile matches 'x[*]'*"),
         ("'demo', chaos=None", "*chaos must be the name of a profile or a list of names*"),
     ],
 )
@@ -219,3 +219,31 @@ def test_the_name_of_an_earlier_tool_selects_the_profile_of_resource_pressure(
         "--execgo-matrix", "--execgo-chaos=resource_pressure", "--collect-only", "-q"
     )
     own.stdout.fnmatch_lines(["*reference-replay-resource_pressure-r0"])
+
+
+def test_a_red_test_shows_why_its_trial_failed(
+    pytester: pytest.Pytester, project: ScenarioMaker
+) -> None:
+    greet = project("demo") / "workspace/greet.py"
+    greet.write_text("open('orders.csv')")
+    pytester.makepyfile("""
+        def test_it(execgo_run):
+            assert execgo_run(scenario="demo").verdict.status == "passed"
+
+        def test_that_expects_it(execgo_run):
+            assert execgo_run(scenario="demo").verdict.status == "failed"
+    """)
+    result = pytester.runpytest("--junitxml=junit.xml")
+    result.assert_outcomes(failed=1, passed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "*Captured execgo demo-reference-replay-none-r0 call*",
+            "FAILED *got: stage greet did not finish (failed)",
+            "cause *task · exit_non_zero*No such file or directory: 'orders.csv'*",
+            "stderr       of task greet:",
+            "*FileNotFoundError: *'orders.csv'",
+            "record       reports/*/trials/demo-reference-replay-none-r0",
+            "rerun        pytest test_*.py::test_it --execgo-seed 7",
+        ]
+    )
+    result.stdout.no_fnmatch_line("*Captured execgo demo-reference-replay-none-r1*")

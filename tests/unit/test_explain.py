@@ -259,3 +259,20 @@ def test_the_ending_is_in_order_of_time() -> None:
 def test_an_early_success_before_the_fault_does_not_prevent_the_ending() -> None:
     events: list[t.TimelineEvent] = [end(1), fired(5), end(9)]
     assert [step for step in explain(events, "all hold") if "all hold" in step.text]
+
+
+def test_checks_after_a_stage_that_did_not_finish_are_one_step() -> None:
+    def check(index: int, at_ms: float) -> t.CheckEvaluated:
+        return t.CheckEvaluated(
+            event_id=f"c{index}", at_ms=at_ms, index=index, kind="file", ok=False, message="m",
+            raised=False,
+        )  # fmt: skip
+
+    ended = t.StageFinished.model_validate({**FINISHED, "outcome": "failed", "at_ms": 5})
+    two = explain([ended, check(0, 6), check(1, 7)])
+    assert [(step.text, step.events) for step in two][1:] == [
+        ("2 checks do not hold, as stage s did not finish", ("c0", "c1"))
+    ]
+    assert [step.text for step in explain([ended, check(0, 6)])][1:] == ["check file failed: m"]
+    well = ended.model_copy(update={"outcome": "succeeded"})
+    assert len(explain([well, check(0, 6), check(1, 7)])) == 2

@@ -62,3 +62,14 @@ def test_the_outcome_of_the_repetitions_follows_the_causes() -> None:
         "             with no fault: 0 the same, 3 clean, 0 otherwise, of 3",
         "             with kill runtime and pause execgo: 2 the same, 0 clean, 1 otherwise, of 3",
     ]
+
+
+def test_what_the_failed_task_wrote_follows_the_causes() -> None:
+    words = {"task_id": "extract", "stderr": ["Traceback:", '  File "\x1bx"', "KeyError: 'a'"]}
+    text = failure_text(trial(0, "failed", failed_task=words), "folder")
+    assert text.splitlines()[2:6] == [
+        "stderr       of task extract:",
+        "               Traceback:",
+        r'                 File "\x1bx"',
+        "               KeyError: 'a'",
+    ]

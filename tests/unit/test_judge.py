@@ -11,6 +11,7 @@ from pytest_execgo.models.cause import ExpectedCause
 from pytest_execgo.models.chaos import ChaosProfile
 from pytest_execgo.models.events import TimelineEvent
 from pytest_execgo.verdict.verify import judge
+from tests import event_makers as make
 from tests.ids import readable
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -525,3 +526,15 @@ def test_a_stage_that_failed_as_demanded_is_not_what_went_wrong() -> None:
     events: list[TimelineEvent] = [DEMANDED_FAILURE, STAGE_FAILED, DEMAND, BAD, DONE]
     verdict, _ = judge(CLEAN, events)
     assert verdict.outcome == "expected: all checks hold · got: 1 of 2 checks do not hold"
+
+
+def test_the_verdict_quotes_the_end_of_what_the_failed_task_wrote() -> None:
+    lines = [f"line {number}" for number in range(20)] + ["x" * 1000]
+    events: list[TimelineEvent] = [
+        make.failed(make.EXIT), make.wrote("\n".join(lines)), make.ended("failed"), check(ok=False),
+    ]  # fmt: skip
+    verdict, _ = judge(profile("not_applicable"), events)
+    assert verdict.failed_task is not None
+    assert verdict.failed_task.task_id == "a"
+    assert verdict.failed_task.stderr[:2] == ("line 13", "line 14")
+    assert [len(line) for line in verdict.failed_task.stderr[-1:]] == [300]

@@ -8,6 +8,7 @@ import pytest
 
 from pytest_execgo.models import events as t
 from pytest_execgo.verdict.attribute import attribute
+from pytest_execgo.verdict.evidence import Evidence
 from tests.event_makers import (
     EXIT,
     LOST,
@@ -277,3 +278,22 @@ def test_the_signal_that_the_runtime_reports_counts(number: int, layer: str) -> 
     error = t.TaskError(message="task terminated by signal 1", source="execgo-runtime")
     found = causes(submitted(), failed(error), wrote("", exit_signal=number))
     assert found[0].startswith(f"{layer}/")
+
+
+def written(number: int, stderr: str, at_ms: float) -> t.TaskOutput:
+    return wrote(stderr).model_copy(
+        update={"round": number, "engine_task_id": f"x.a.r{number}", "at_ms": at_ms}
+    )
+
+
+def test_the_words_that_count_are_those_of_the_last_round() -> None:
+    first: list[t.EvidenceEvent] = [
+        in_round(0, EXIT, 10), written(0, "first", 11), again(1, 20),
+    ]  # fmt: skip
+    evidence = Evidence([*first, in_round(1, EXIT, 30), written(1, "second", 31), ended("failed")])
+    found = evidence.stderr_of_end()
+    assert found is not None
+    assert found.stderr == "second"
+    silent = Evidence([*first, in_round(1, EXIT, 30), written(1, " \n", 31), ended("failed")])
+    assert silent.stderr_of_end() is None
+    assert Evidence([*first, ended("succeeded")]).stderr_of_end() is None

@@ -16,7 +16,7 @@ from pytest_execgo.benchmark.reports.table import (
     summary_line,
 )
 from pytest_execgo.models.benchmark import BenchmarkResult, TrialResult
-from pytest_execgo.models.safe_text import LONGEST_TEXT, for_markdown, for_markdown_code
+from pytest_execgo.models.safe_text import LONGEST_TEXT, for_markdown, for_markdown_code, indented
 
 
 class MarkdownReport(ReportFormat):
@@ -142,6 +142,11 @@ def _trial(trial: TrialResult) -> Iterator[str]:
             f"`{for_markdown_code(cause.code)}` ({cause.confidence}): "
             f"{for_markdown(cause.message)}{evidence}"
         )
+    if verdict.failed_task:
+        yield f"- task `{for_markdown_code(verdict.failed_task.task_id)}` wrote to stderr:"
+        yield ""
+        yield from (f"      {indented(line)}" for line in verdict.failed_task.stderr)
+        yield ""
     if trial.confirmation:
         yield f"- repeated: {for_markdown(trial.confirmation.text)}"
     for check in verdict.checks:
