@@ -1,7 +1,7 @@
 """Source paths: JMESPath expressions over a task as ExecGo returned it.
 
-Two additions to JMESPath: ``from_json(@)`` reads text that holds JSON, and a dotted numeric segment
-(``runtime.output.files.0``) means an index (``[0]``).
+Three differences from JMESPath: ``from_json(@)`` reads text that holds JSON, a dotted numeric segment
+(``runtime.output.files.0``) means an index (``[0]``), and ``to_string`` of null is null.
 
 A model may have written the path, and a task the document. Evaluation is bounded in time and size,
 because a short path can double a value many times.
@@ -91,6 +91,9 @@ class _Bounded(TreeInterpreter):
         elif name == "join" and len(arguments) == 2 and isinstance(arguments[1], list):
             separator, items = arguments
             self._count(len(items) * len(separator) if isinstance(separator, str) else 0)
+        if name == "to_string" and arguments == [None]:
+            # JMESPath makes the text "null" of it, so a missing value would look like one.
+            return None
         return _FUNCTIONS.call_function(name, arguments)
 
     def _measure(self, value: Any, *, limit: bool = True) -> tuple[int, int]:

@@ -5,13 +5,19 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from pytest_execgo.models.events import BindingMissing, BindingProblem, BindingResolved
+from pytest_execgo.models.events.base import few
 from pytest_execgo.models.path import PathError, search
 from pytest_execgo.models.plan import Binding, PlanStage
 from pytest_execgo.models.task import Task, TaskGraph
+
+# Variables of a runtime task; the runtime takes text only.
+_ENVIRONMENT = re.compile(r"input\.execution\.env\.[^.]+")
+_LONGEST_NAME = 60
 
 
 class Unresolved(Exception):
@@ -66,6 +72,12 @@ def _bind(
         raise _NoValue("bad_target", f"the stage has no task {binding.target_task_id!r}")
     value = _value(binding, results)
     member, _, rest = binding.target_param_path.partition(".")
+    if _ENVIRONMENT.fullmatch(binding.target_param_path) and not isinstance(value, str):
+        raise _NoValue(
+            "bad_target",
+            f"{binding.target_param_path} must be text, got {type(value).__name__}: "
+            "end source_path with | to_string(@)",
+        )
     payload = copy.deepcopy(getattr(task, member))
     try:
         payload = put(payload, rest.split("."), value)
@@ -87,8 +99,22 @@ def _value(binding: Binding, results: Mapping[str, Mapping[str, Any]]) -> Any:
     except PathError as error:
         raise _NoValue("unreadable", str(error)) from None
     if value is None:
-        raise _NoValue("absent", f"{binding.source_path} is not in the result of {name!r}")
+        raise _NoValue(
+            "absent", f"{binding.source_path} is not in the result of {name!r}{_printed(source)}"
+        )
     return value
+
+
+def _printed(source: Mapping[str, Any]) -> str:
+    """What the task printed, if it is a JSON object: the names of its members."""
+    try:
+        printed = search("from_json(runtime.output.stdout)", source)
+    except PathError:
+        return ""
+    if not isinstance(printed, dict):
+        return ""
+    names = few([str(name)[:_LONGEST_NAME] for name in printed])
+    return f"; it printed JSON with {names or 'no members'}"
 
 
 def put(container: Any, path: list[str], value: Any) -> Any:

@@ -186,3 +186,46 @@ def test_put_goes_through_lists() -> None:
 def test_put_does_not_extend_lists(index: str) -> None:
     with pytest.raises(IndexError, match=f"^no index '{index}' in a list of 2$"):
         put([1, 2], [index], 3)
+
+
+def printed(stdout: str) -> dict[str, dict[str, Any]]:
+    return {"ok": {"status": "success", "runtime": {"output": {"stdout": stdout}}}}
+
+
+def reason(plan_stage: PlanStage, results: dict[str, dict[str, Any]]) -> str:
+    with pytest.raises(Unresolved) as error:
+        resolve(plan_stage, plan_stage.task_graph, results)
+    return str(error.value)
+
+
+PRINTED = "from_json(runtime.output.stdout)"
+
+
+def test_a_missing_value_stays_missing_when_it_is_made_a_text() -> None:
+    """JMESPath would make the text ``null`` of it, and blame the innocent next task."""
+    found = reason(
+        stage("ok", f"{PRINTED}.names | to_string(@)"), printed('{"name": 1, "total": 2}')
+    )
+    assert found == (
+        f"{PRINTED}.names | to_string(@) is not in the result of 'ok'; it printed JSON with name, total"
+    )
+
+
+@pytest.mark.parametrize(
+    ("stdout", "end"),
+    [("{}", "; it printed JSON with no members"), ("[]", "of 'ok'"), ("null", "of 'ok'")],
+)
+def test_the_reason_shows_what_the_source_printed(stdout: str, end: str) -> None:
+    assert reason(stage("ok", f"{PRINTED}.names"), printed(stdout)).endswith(end)
+
+
+def test_a_source_that_printed_no_json_has_no_members_to_show() -> None:
+    assert reason(stage("ok", "runtime.output.x"), printed("text")).endswith("of 'ok'")
+
+
+@pytest.mark.parametrize(("value", "kind"), [("[1]", "list"), ("{}", "dict"), ("7", "int")])
+def test_a_variable_must_be_a_text(value: str, kind: str) -> None:
+    found = reason(stage("ok", PRINTED, "input.execution.env.NAMES"), printed(value))
+    assert found == (
+        f"input.execution.env.NAMES must be text, got {kind}: end source_path with | to_string(@)"
+    )
