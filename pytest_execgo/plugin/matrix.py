@@ -292,9 +292,22 @@ class MatrixPlugin:
             self._state.trials.crash(self._state.planned[crashitem], report)
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Report events that could not be written."""
+        """Report events that could not be written. An empty shard is no error: a matrix of CI jobs may
+        have more jobs than there are trials."""
+        if session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and self._empty_shard():
+            session.exitstatus = pytest.ExitCode.OK
+            self._state.progress(self._empty_shard())
         if self._events and self._events.problem:
             report_failed(session, self._state, self._events.problem)
+
+    def _empty_shard(self) -> str:
+        """What to say about a shard without trials; empty if it has some, or there is no shard."""
+        state = self._state
+        if state.shard is None or state.is_worker or state.matrix.all_trials(state.shard):
+            return ""
+        count = len(state.matrix.all_trials())
+        shard = f"{state.shard.index}/{state.shard.count}"
+        return f"shard {shard} is empty: the matrix has {count} trial{'s' if count != 1 else ''}"
 
     def pytest_unconfigure(self) -> None:
         """Write the last event."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from types import SimpleNamespace
 
 import pytest
 
@@ -11,10 +12,12 @@ from pytest_execgo.benchmark.aggregate import RunFacts, aggregate
 from pytest_execgo.benchmark.collect import collect, unfinished
 from pytest_execgo.benchmark.replay import differences
 from pytest_execgo.benchmark.reports.table import (
+    cause_lines,
     cell_table,
     controls_failed,
     distrust,
     finding_lines,
+    not_run_line,
     summary_line,
 )
 from pytest_execgo.errors import HarnessError, UsageError, checked_return
@@ -75,6 +78,7 @@ def finish(session: pytest.Session, state: PluginState) -> None:
         report_failed(session, state, line)
     state.tripped = [why for gate in state.gates if (why := gate.tripped(state.result))]
     differ = any(replay.differences for replay in state.result.replays)
+    _count_tripped(session, state)
     if (state.tripped or differ) and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
     judged = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
@@ -89,6 +93,15 @@ def finish(session: pytest.Session, state: PluginState) -> None:
         except Exception as error:
             # A format may be an extension's code and raise anything.
             report_failed(session, state, f"{name}: {type(error).__name__}: {error}")
+
+
+def _count_tripped(session: pytest.Session, state: PluginState) -> None:
+    """Let the last line of pytest's output count the gates that failed the run."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is not None and state.tripped:
+        # Other plugins look for attributes of everything that is counted.
+        counted = [SimpleNamespace(text=text) for text in state.tripped]
+        reporter.stats.setdefault("fail-if", []).extend(counted)
 
 
 def _judge_whole_run(session: pytest.Session, result: BenchmarkResult) -> None:
@@ -166,6 +179,10 @@ def show(reporter: pytest.TerminalReporter, state: PluginState) -> None:
         for reason, count in sorted(Counter(reason for reason, *_ in left_out).items()):
             pairs = f"{count} pair{'s' if count > 1 else ''} of scenario and profile"
             reporter.write_line(f"not applicable: {pairs}: {for_terminal(reason)}")
+        for text in cause_lines(result):
+            reporter.write_line(for_terminal(text), red=True)
+        if not_run_line(result):
+            reporter.write_line(for_terminal(not_run_line(result)), yellow=True)
         for text in finding_lines(result):
             reporter.write_line(for_terminal(text), yellow=True)
         for trial in result.trials:

@@ -426,3 +426,15 @@ def test_the_id_of_a_built_in_scenario_can_be_selected(pytester: pytest.Pytester
     assert item in ids(listed)
     assert len(ids(listed)) == 4
     pytester.runpytest(item).assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize("workers", [[], ["-n2"]], ids=["plain", "n2"])
+def test_an_empty_shard_is_no_error(
+    pytester: pytest.Pytester, project: ScenarioMaker, workers: list[str]
+) -> None:
+    project("demo")
+    result = pytester.runpytest_subprocess("--execgo-matrix", "--execgo-shard=3/4", *workers)
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["execgo: shard 3/4 is empty: the matrix has 1 trial"])
+    none = pytester.runpytest_subprocess("--execgo-matrix", "--execgo-shard=1/4", "-k", "nothing")
+    assert none.ret == pytest.ExitCode.NO_TESTS_COLLECTED

@@ -11,11 +11,13 @@ from pytest_execgo.benchmark.reports.json_report import JsonReport
 from pytest_execgo.benchmark.reports.markdown import MarkdownReport
 from pytest_execgo.benchmark.reports.table import (
     HEADERS,
+    cause_lines,
     cell_table,
     controls_failed,
     distrust,
     duration,
     finding_lines,
+    not_run_line,
     summary_line,
 )
 from pytest_execgo.models.benchmark import (
@@ -367,3 +369,51 @@ def test_the_environment_names_versions_commit_and_services() -> None:
         ["fixtures", "external", "3", r"http\://u", ""],
     ]
     assert "pytest-execgo 0, Python 3, x." in markdown(result([trial(0)], []))
+
+
+def red(number: int, code: str, task: str = "", chaos: str = "none", **more: Any) -> TrialResult:
+    cause = {
+        "layer": "task", "code": code, "confidence": "likely", "evidence": [], "message": f"m {code}",
+    }  # fmt: skip
+    words = {"task_id": task, "stderr": ["Traceback", f"  {code} of {task}"]} if task else None
+    found = trial(number, "failed", attribution=[cause], failed_task=words)
+    return found.model_copy(update={"chaos": chaos, **more})
+
+
+def test_failures_are_grouped_by_cause_task_and_words() -> None:
+    run = result([trial(0), red(1, "x", "a"), red(2, "y"), red(3, "x", "a"), red(4, "x", "b")], [])
+    assert cause_lines(run) == [
+        "2 × task/x a: x of a", "1 × task/y: m y", "1 × task/x b: x of b",
+    ]  # fmt: skip
+    assert cause_lines(result([trial(0)], [])) == []
+
+
+def test_many_causes_and_long_ones_are_cut() -> None:
+    lines = cause_lines(result([red(number, f"x{number}" * 99) for number in range(10)], []))
+    assert len(lines) == 9
+    assert max(map(len, lines)) < 180
+    assert lines[-1] == "2 more causes: see benchmark.md"
+
+
+def test_a_scenario_that_fails_without_a_fault_is_named_first() -> None:
+    clean, faulty = red(0, "x"), red(1, "x", chaos="runtime_kill")
+    other = red(2, "x", chaos="runtime_kill", scenario="other")
+    assert cause_lines(result([clean, faulty, other], []))[-1] == (
+        "s fails without any fault, so fix its plan first: 2 of 3 red trials are of it"
+    )
+    assert len(cause_lines(result([faulty, other], []))) == 1
+    assert len(cause_lines(result([clean], []))) == 1
+
+
+def test_what_did_not_run_is_counted_with_the_command_that_runs_it() -> None:
+    run = result([trial(0)], [missing(1, "not_run"), missing(2, "not_run"), missing(3, "error")])
+    assert not_run_line(run) == (
+        "1 of 3 trials ran; run the others with: pytest --execgo-matrix --execgo-resume run"
+    )
+    assert not_run_line(result([trial(0)], [missing(1, "skipped")])) == ""
+
+
+def test_the_terminal_leaves_out_cells_of_which_nothing_ran() -> None:
+    run = result([], [missing(1, "not_run")])
+    assert "s " not in cell_table(run, "plain").partition("\n")[2]
+    assert "| s " in cell_table(run, "github")

@@ -9,6 +9,7 @@ from tabulate import tabulate
 from pytest_execgo.benchmark.reports.base import ReportFormat
 from pytest_execgo.benchmark.reports.faults import chain, fault_section
 from pytest_execgo.benchmark.reports.table import (
+    cause_lines,
     cell_table,
     distrust,
     finding_lines,
@@ -40,7 +41,7 @@ def _lines(result: BenchmarkResult) -> Iterator[str]:
     if line:
         yield line
         yield ""
-    lines = finding_lines(result)
+    lines = [*cause_lines(result), *finding_lines(result)]
     yield from (f"- {for_markdown(line)}" for line in lines)
     if lines:
         yield ""

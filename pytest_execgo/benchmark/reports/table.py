@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from tabulate import tabulate
 
-from pytest_execgo.models.benchmark import BenchmarkResult, CellResult
+from pytest_execgo.models.benchmark import BenchmarkResult, CellResult, TrialResult
 from pytest_execgo.models.safe_text import for_markdown, for_terminal
 
+_MOST_CAUSES = 8
+_LONGEST_CAUSE = 160
 HEADERS = (
     "scenario",
     "framework",
@@ -23,9 +26,11 @@ HEADERS = (
 
 
 def cell_table(result: BenchmarkResult, tablefmt: str) -> str:
-    """One row per cell; a ``tablefmt`` other than ``github`` is for the terminal."""
+    """One row per cell; a ``tablefmt`` other than ``github`` is for the terminal, which leaves out cells
+    of which no trial ran."""
     safe = for_markdown if tablefmt == "github" else for_terminal
-    rows = [[safe(text) for text in _row(cell)] for cell in result.cells]
+    cells = [c for c in result.cells if tablefmt == "github" or c.trials or c.skipped]
+    rows = [[safe(text) for text in _row(cell)] for cell in cells]
     align = ["left"] * 4 + ["right"] * 5
     return tabulate(rows, HEADERS, tablefmt=tablefmt, colalign=align, disable_numparse=True)
 
@@ -115,6 +120,43 @@ def _named_findings(result: BenchmarkResult) -> dict[str, list[str]]:
             if name != excused:
                 found.setdefault(name, []).append(trial.verdict.status)
     return found
+
+
+def not_run_line(result: BenchmarkResult) -> str:
+    """How many trials did not run, and how to run them; empty if all ran."""
+    left = [one for one in result.unfinished if one.state == "not_run"]
+    if not left:
+        return ""
+    ran = len(result.trials)
+    again = f"pytest --execgo-matrix --execgo-resume {result.run_id}"
+    return f"{ran} of {ran + len(left)} trials ran; run the others with: {again}"
+
+
+def cause_lines(result: BenchmarkResult) -> list[str]:
+    """One line for each cause of trials that did not pass, with its count, the most frequent first:
+    layer and code, the failed task, and the last line that it wrote."""
+    red = [t for t in result.trials if t.verdict.status != "passed" and not t.known_finding]
+    groups = Counter(_cause(trial) for trial in red)
+    lines = [f"{count} × {cause}" for cause, count in groups.most_common(_MOST_CAUSES)]
+    left = len(groups) - len(lines)
+    if left > 0:
+        lines.append(f"{left} more causes: see benchmark.md")
+    broken = {t.scenario for t in red if t.chaos == "none"}
+    also = [t for t in red if t.scenario in broken]
+    if any(t.chaos != "none" for t in also):
+        names = ", ".join(sorted(broken))
+        lines.append(
+            f"{names} fails without any fault, so fix its plan first: {len(also)} of {len(red)} red "
+            "trials are of it"
+        )
+    return lines
+
+
+def _cause(trial: TrialResult) -> str:
+    cause, words = trial.verdict.attribution[0], trial.verdict.failed_task
+    if words is None:
+        return f"{cause.name}: {cause.message}"[:_LONGEST_CAUSE]
+    return f"{cause.name} {words.task_id}: {words.stderr[-1].strip()}"[:_LONGEST_CAUSE]
 
 
 def summary_line(result: BenchmarkResult) -> str:
