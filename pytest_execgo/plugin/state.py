@@ -170,7 +170,17 @@ class PluginState:
         folder = places(self.config).scenarios
         found = Matrix(Library(folder.path), self.registry, self.request)
         self._check_faults_of_models(found)
+        if options.matrix_wanted(self.config) and not (names_only or self.recorded):
+            self._check_installed()
         return found
+
+    def _check_installed(self) -> None:
+        """Refuse a framework that was asked for by name and is not installed: to skip all of its trials
+        would look like a success."""
+        for name in self.request.frameworks:
+            install = self.registry.adapter(name).missing()
+            if install:
+                raise UsageError(f"framework {name} is not installed; install it with: {install}")
 
     def _check_faults_of_models(self, matrix: Matrix) -> None:
         """Refuse a run in which only faults of models are requested and no model is asked or

@@ -395,7 +395,7 @@ def test_a_harness_error_during_a_trial_is_an_error_not_a_failure(
     result.stdout.fnmatch_lines(["the disk is full"])
 
 
-def test_a_missing_framework_is_skipped_with_the_command_that_installs_it(
+def test_a_missing_framework_is_refused_with_the_command_that_installs_it(
     pytester: pytest.Pytester, project: ScenarioMaker
 ) -> None:
     project("demo")
@@ -414,9 +414,13 @@ def test_a_missing_framework_is_skipped_with_the_command_that_installs_it(
         """
     )
     pytester.runpytest("--execgo-matrix").assert_outcomes(passed=1)
-    result = pytester.runpytest("--execgo-matrix", "--execgo-framework=absent", "-rs")
-    result.assert_outcomes(skipped=1)
-    result.stdout.fnmatch_lines(["*pip install 'pytest-execgo[[]absent[]]'*"])
+    for words in ([], ["-n2"]):
+        named = ("--execgo-matrix", "--execgo-framework=absent", *words)
+        result = pytester.runpytest_subprocess(*named)
+        assert result.ret == pytest.ExitCode.USAGE_ERROR
+        result.stderr.fnmatch_lines(["ERROR: *absent is not installed*'pytest-execgo[[]absent[]]'"])
+    listed = pytester.runpytest(*named[:2], "--collect-only")
+    assert listed.ret == 0, "a machine can list the trials that it cannot run"
 
 
 def test_the_id_of_a_built_in_scenario_can_be_selected(pytester: pytest.Pytester) -> None:

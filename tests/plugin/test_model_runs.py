@@ -484,6 +484,10 @@ def test_a_framework_that_is_not_installed_is_skipped_with_the_command(
     if find_spec("crewai"):
         pytest.skip("crewai is installed here")
     project("demo")
-    result = pytester.runpytest_subprocess("--execgo-matrix", "--execgo-framework=crewai", "-rs")
-    result.assert_outcomes(skipped=1)
-    result.stdout.fnmatch_lines(["SKIPPED*pip install 'pytest-execgo[[]crewai[]]'"])
+    result = pytester.runpytest_subprocess("--execgo-matrix", "--execgo-framework=crewai")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(
+        [
+            "ERROR: *crewai is not installed; install it with: pip install 'pytest-execgo[[]crewai[]]'"
+        ]
+    )
