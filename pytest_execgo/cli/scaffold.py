@@ -108,6 +108,7 @@ def new_scenario(options: argparse.Namespace) -> int:
     if folder.exists() or (folder.parent.exists() and not folder.parent.is_dir()):
         taken = folder if folder.exists() else folder.parent
         raise UsageError(f"{taken} exists already; choose another name or remove it")
+    first = not any(folder.parent.glob("*/scenario.yaml"))
     for file, text in _FILES.items():
         path = folder / file
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -119,4 +120,6 @@ def new_scenario(options: argparse.Namespace) -> int:
         else ""
     )
     print(f"made {folder}; run it with: pytest --execgo-matrix --execgo-scenario {name}{where}")
+    if first:
+        print(f"runs here now take the scenarios in {folder.parent} and not the built-in ones")
     return 0

@@ -276,3 +276,10 @@ def test_the_help_imports_nothing_heavy() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     assert done.stdout == "[]\n"
+
+
+def test_the_first_scenario_says_that_the_built_in_ones_do_not_run_any_more(cli: Cli) -> None:
+    first, second = cli("scenario", "new", "one"), cli("scenario", "new", "two")
+    text = "runs here now take the scenarios in scenarios and not the built-in ones\n"
+    assert first.stdout.endswith(text)
+    assert text not in second.stdout
