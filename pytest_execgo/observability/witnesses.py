@@ -22,8 +22,8 @@ Answers = Callable[[str], tuple[Mapping[str, Any], Mapping[str, Any]] | None]
 def compare_witnesses(
     results: Mapping[str, Mapping[str, Any]], answers: Answers, recorder: TimelineRecorder
 ) -> None:
-    """Record each task for which ExecGo and the runtime differ. ``results`` maps plan task ids to tasks
-    as ExecGo last returned them."""
+    """Record each task for which ExecGo and the runtime differ, up to the first one about which the
+    runtime gives no answer. ``results`` maps plan task ids to tasks as ExecGo last returned them."""
     for name, task in list(results.items())[:_MOST_TASKS]:
         runtime, handle = task.get("runtime"), task.get("handle_id")
         output = runtime.get("output") if isinstance(runtime, Mapping) else None
@@ -31,7 +31,8 @@ def compare_witnesses(
             continue
         found = answers(str(handle))
         if found is None:
-            continue
+            # A runtime that does not answer would be waited for with every task.
+            return
         direct, linked = found
         member = _first_difference(output, direct)
         if member:

@@ -68,8 +68,10 @@ def test_only_tasks_that_ended_well_in_the_runtime_are_compared(
 
 
 def test_a_runtime_that_does_not_answer_is_no_witness(recorder: TimelineRecorder) -> None:
-    compare_witnesses({"a": result()}, lambda handle: None, recorder)
+    asked: list[str] = []
+    compare_witnesses({"a": result(), "b": result()}, asked.append, recorder)
     assert recorder.events() == []
+    assert asked == ["h"], "it is not waited for again"
 
 
 ERRORS = [
