@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import secrets
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -121,7 +122,9 @@ def _session(
     fleet.resolve(registry.launchers)
     request = BenchmarkRunRequest(harness=options.harness, services=services)
     with tempfile.TemporaryDirectory(prefix="execgo-search-") as folder:
-        run = Run(request, Path.cwd(), Path(folder), "search", fleet=fleet)
+        # Ids of tasks begin with that of the run: two searches may use one external engine.
+        run_id = f"search-{secrets.token_hex(4)}"
+        run = Run(request, Path.cwd(), Path(folder), run_id, fleet=fleet)
         session = RunSession(run, Matrix(library, registry, request))
         try:
             yield session
