@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 from pytest_execgo.system import clock, sockets
 
 _CHUNK = 65536
+_BEAT_SECONDS = 0.05
 _TURNS = 10
 _NO_LINGER = struct.pack("ii", 1, 0)
 
@@ -110,10 +111,12 @@ class FaultProxy:
         self._open.set()
         self._rng = Random(0)
         self._current: InjectedLinkFault | None = None
+        self._late = 0.0
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
         self._servers: list[asyncio.Server] = []
         try:
+            asyncio.run_coroutine_threadsafe(self._beat(), self._loop)
             self.url = self._listen(probe=False)
             self.probe_url = self._listen(probe=True)
         except OSError:
@@ -124,6 +127,18 @@ class FaultProxy:
     def fault(self) -> LinkFault | None:
         """The fault in force, if any."""
         return self._current.fault if self._current else None
+
+    def take_lateness(self) -> float:
+        """By how many seconds the proxy itself was late at most, since the last call: on a busy machine,
+        its thread does not run all the time, and so delays what it forwards."""
+        late, self._late = self._late, 0.0
+        return late
+
+    async def _beat(self) -> None:
+        while True:
+            before = clock.monotonic()
+            await asyncio.sleep(_BEAT_SECONDS)
+            self._late = max(self._late, clock.monotonic() - before - _BEAT_SECONDS)
 
     def inject(
         self, kind: LinkFaultKind, latency_ms: float = 0.0, jitter_ms: float = 0.0, seed: int = 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 from urllib.parse import urlsplit
@@ -31,6 +31,7 @@ LINK_TIMEOUT_SECONDS = 0.6
 IN_A_ROW = 2
 HEALTHY_IN_A_ROW = 3
 STARVED_SECONDS = 0.15
+LINK_STARVED_SECONDS = 0.05
 GAP_SECONDS = 0.5
 """If this process stood still for longer, its observers may have missed what a fault did."""
 _BEAT_SECONDS = 0.1
@@ -74,6 +75,15 @@ class Probed(Protocol):
         them."""
 
 
+class ProbedLink(Protocol):
+    """What the prober needs of a link: its base URL for health checks, and by how many seconds the link
+    itself was late at most since the last call."""
+
+    probe_url: str
+
+    def take_lateness(self) -> float: ...
+
+
 @dataclass(frozen=True)
 class ProbeResult:
     """One health check: its time in milliseconds, or why there was no answer."""
@@ -88,12 +98,14 @@ class HealthProber:
     faults.
 
     One thread per service sends a request directly and, if the service has a link, over the link. It
-    also asks the operating system about the process. ``links`` maps names of services to base URLs of
-    links.
+    also asks the operating system about the process. ``links`` maps names of services to their links.
     """
 
     def __init__(
-        self, services: Sequence[Probed], links: dict[str, str], recorder: TimelineRecorder
+        self,
+        services: Sequence[Probed],
+        links: Mapping[str, ProbedLink],
+        recorder: TimelineRecorder,
     ) -> None:
         self._lock = threading.Lock()
         self._recorder = recorder
@@ -137,7 +149,7 @@ class _Watch:
     """The state of one service. Each problem is reported once until the service is healthy again."""
 
     service: Probed
-    link: str | None
+    link: ProbedLink | None
     limits: dict[str, str]
     reported: set[str] = field(default_factory=set)
     silent: int = 0
@@ -207,10 +219,13 @@ class _Watch:
         return [event]
 
     def _through_link(
-        self, link: str, direct_ms: float, *, starved: bool
+        self, link: ProbedLink, direct_ms: float, *, starved: bool
     ) -> tuple[list[EvidenceEvent], bool]:
         """Compare the link with the service itself at the same time, because load slows both down."""
-        answer = ask(link + urlsplit(self.service.health_url).path, LINK_TIMEOUT_SECONDS)
+        link.take_lateness()
+        answer = ask(link.probe_url + urlsplit(self.service.health_url).path, LINK_TIMEOUT_SECONDS)
+        # A link that was not scheduled proves nothing about the network.
+        starved = starved or link.take_lateness() > LINK_STARVED_SECONDS
         if answer.ms is None:
             # If the service itself went away between the two requests, the link is not to blame.
             pid, again = self.service.pid, ask(self.service.health_url)

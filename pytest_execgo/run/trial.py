@@ -126,7 +126,7 @@ def _recorder(context: TrialContext) -> Iterator[TimelineRecorder]:
     monitor = ServiceMonitor(recorder)
     context.fleet.watch(monitor)
     services = list(context.fleet.services.values())
-    links = {s.name: s.link.probe_url for s in services if s.link is not None}
+    links = {s.name: s.link for s in services if s.link is not None}
     prober = HealthProber(services, links, recorder)
     try:
         yield recorder

@@ -9,7 +9,7 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import suppress
-from time import monotonic, time
+from time import monotonic, sleep, time
 from urllib.parse import urlsplit
 
 import pytest
@@ -300,6 +300,16 @@ def test_only_clients_of_the_subnet_and_this_machine_are_let_in(echo: Echo) -> N
     assert proxy._lets_in("127.0.0.1")
     assert not proxy._lets_in("203.0.113.1")
     proxy.close()
+
+
+def test_a_proxy_knows_that_it_was_late_itself(proxy: FaultProxy) -> None:
+    proxy.take_lateness()
+    late, deadline = 0.0, monotonic() + ANSWER_SECONDS
+    # The loop stands still, as on a busy machine.
+    proxy._loop.call_soon_threadsafe(sleep, 0.2)
+    while late < 0.1 and monotonic() < deadline:
+        late = max(late, proxy.take_lateness())
+    assert 0.1 <= late < ANSWER_SECONDS
 
 
 def test_a_closed_proxy_drops_its_connections_and_closes_once(echo: Echo) -> None:

@@ -33,6 +33,19 @@ class Service:
         return self.stopped, self.limits
 
 
+class Link:
+    """A link that was late itself during each check, by ``late`` seconds."""
+
+    probe_url = "http://link"
+
+    def __init__(self, late: float = 0.0) -> None:
+        self._late, self._calls = late, 0
+
+    def take_lateness(self) -> float:
+        self._calls += 1
+        return 9.0 if self._calls % 2 else self._late
+
+
 @pytest.fixture
 def answers(monkeypatch: pytest.MonkeyPatch) -> Script:
     """What is answered next, directly and over the link; ``GOOD`` when nothing is left."""
@@ -46,8 +59,8 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> Script:
     return script
 
 
-def watch(service: Service | None = None) -> _Watch:
-    return _Watch(service or Service(), "http://link", {})
+def watch(service: Service | None = None, link: Link | None = None) -> _Watch:
+    return _Watch(service or Service(), link or Link(), {})
 
 
 def kinds(events: Sequence[t.TimelineEvent]) -> list[str]:
@@ -68,6 +81,21 @@ def test_a_starved_prober_reports_nothing(answers: Script) -> None:
     assert rounds(watch(), 4, starved=True) == []
     answers["link"] += [SLOW, LATE] * 3
     assert rounds(watch(), 6, starved=True) == []
+
+
+@pytest.mark.parametrize(
+    ("late", "expected"), [(0.05, ["link_degraded:slow"]), (0.06, [])], ids=["awake", "late"]
+)
+def test_a_link_that_was_not_scheduled_is_not_slow(
+    answers: Script, late: float, expected: list[str]
+) -> None:
+    answers["link"] += [SLOW] * 3
+    assert rounds(watch(link=Link(late)), 3) == expected
+
+
+def test_a_reset_counts_although_the_link_was_late(answers: Script) -> None:
+    answers["link"] += [RESET]
+    assert rounds(watch(link=Link(0.2)), 1) == ["link_degraded:broken"]
 
 
 def test_a_reset_link_is_reported_at_once_and_a_slow_link_after_two_checks(answers: Script) -> None:
