@@ -72,7 +72,7 @@ def test_a_profile_can_accept_a_finding(failing: ScenarioMaker, pytester: pytest
     result = pytester.runpytest("--execgo-matrix", "--execgo-chaos", "calm")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(
-        ["*calm.yaml: known_findings[[]0[]].id: unknown finding 'ours-fail'*'ours-fails'?"]
+        ["*calm.yaml: known_findings[[]0[]].id: unknown finding 'ours-fail'*'ours-fails'? *"]
     )
 
 
