@@ -28,8 +28,9 @@ from pytest_execgo.models.benchmark import (
     ReplayRecord,
     TrialResult,
 )
-from pytest_execgo.models.safe_text import for_terminal
+from pytest_execgo.models.safe_text import LONGEST_TEXT, for_terminal
 from pytest_execgo.models.trial import Cell
+from pytest_execgo.options.table import BY_NAME
 from pytest_execgo.plugin import options
 from pytest_execgo.plugin.places import called_folder
 from pytest_execgo.plugin.state import PluginState
@@ -181,8 +182,9 @@ def show(reporter: pytest.TerminalReporter, state: PluginState) -> None:
             reporter.write_line(f"not applicable: {pairs}: {for_terminal(reason)}")
         for text in cause_lines(result):
             reporter.write_line(for_terminal(text), red=True)
-        if not_run_line(result):
-            reporter.write_line(for_terminal(not_run_line(result)), yellow=True)
+        left = not_run_line(result, _places(state.config))
+        if left:
+            reporter.write_line(for_terminal(left, limit=LONGEST_TEXT), yellow=True)
         for text in finding_lines(result):
             reporter.write_line(for_terminal(text), yellow=True)
         for trial in result.trials:
@@ -202,6 +204,14 @@ def show(reporter: pytest.TerminalReporter, state: PluginState) -> None:
         reporter.write_line((f"{line} · " if line else "") + for_terminal(_shown(state)))
     for text in state.report_failures:
         reporter.write_line(f"report failed: {for_terminal(text)}", red=True)
+
+
+def _places(config: pytest.Config) -> list[str]:
+    """The options of the command line that a resumed run needs as well."""
+    given = {name: options.given(config, name) for name in ("scenarios", "reports")}
+    return [
+        word for name, text in given.items() if text for word in BY_NAME[name].arguments([text])
+    ]
 
 
 def _shown(state: PluginState) -> str:

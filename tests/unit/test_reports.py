@@ -410,6 +410,8 @@ def test_what_did_not_run_is_counted_with_the_command_that_runs_it() -> None:
     assert not_run_line(run) == (
         "1 of 3 trials ran; run the others with: pytest --execgo-matrix --execgo-resume run"
     )
+    elsewhere = not_run_line(run, ["--execgo-reports", "my reports"])
+    assert elsewhere.endswith("--execgo-matrix --execgo-reports 'my reports' --execgo-resume run")
     assert not_run_line(result([trial(0)], [missing(1, "skipped")])) == ""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Sequence
 
@@ -122,13 +123,14 @@ def _named_findings(result: BenchmarkResult) -> dict[str, list[str]]:
     return found
 
 
-def not_run_line(result: BenchmarkResult) -> str:
-    """How many trials did not run, and how to run them; empty if all ran."""
+def not_run_line(result: BenchmarkResult, places: Sequence[str] = ()) -> str:
+    """How many trials did not run, and the command that runs them; empty if all ran. ``places`` are the
+    options for the folders of scenarios and reports."""
     left = [one for one in result.unfinished if one.state == "not_run"]
     if not left:
         return ""
     ran = len(result.trials)
-    again = f"pytest --execgo-matrix --execgo-resume {result.run_id}"
+    again = shlex.join(["pytest", "--execgo-matrix", *places, "--execgo-resume", result.run_id])
     return f"{ran} of {ran + len(left)} trials ran; run the others with: {again}"
 
 
