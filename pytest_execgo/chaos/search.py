@@ -50,8 +50,8 @@ class Attempted:
 class FoundSchedule:
     """A schedule under which the plan failed in ``failed`` of ``of`` repetitions.
 
-    ``minimal``: without any one of its faults the plan does not fail. It is false if the budget ended
-    before that was known.
+    ``minimal``: without any one of its faults, the plan failed in fewer than half as many repetitions.
+    It is false if the budget ended before that was known.
     """
 
     schedule: Schedule
@@ -258,8 +258,8 @@ class ScheduleSearch:
         return FoundSchedule(schedule, len(failed), len(outcomes), failed[-1].cause, minimal)
 
     def _smallest(self, schedule: Schedule) -> Schedule:
-        """Take the first smaller schedule that fails half as often or more, and the first simpler one
-        that fails as often, until there is none."""
+        """Replace the schedule until it can be neither smaller nor simpler. A smaller one must fail at
+        least half as often, a simpler one at least as often."""
         while True:
             often = self._failures(schedule)
             fewer = (one for one in smaller(schedule) if self._fails(one, ceil(often / 2)))

@@ -23,7 +23,7 @@ from pytest_execgo.chaos.search import (
     candidates,
     conditions,
 )
-from pytest_execgo.cli.output import overwrite_line, print_json
+from pytest_execgo.cli.output import overwrite_line, print_error, print_json
 from pytest_execgo.errors import HarnessError, UsageError, unknown_name
 from pytest_execgo.extensions.registry import Registry
 from pytest_execgo.files.writing import make_folder, write_text
@@ -133,7 +133,7 @@ def _session(
 
 
 class _Trials:
-    """Runs the trials of the search."""
+    """Runs the trials of the search, and shows each harness error."""
 
     def __init__(
         self, session: RunSession, registry: Registry, scenario: Scenario, name: str
@@ -169,8 +169,9 @@ class _Trials:
         self._number += 1
         try:
             result = self._session.run_schedule(self._scenario, profile, self._number)
-        except HarnessError:
+        except HarnessError as error:
             self._errors += 1
+            print_error(error, label=f"harness error in trial {self._number}")
             if self._errors >= _HARNESS_ERRORS_IN_A_ROW:
                 raise
             return Attempted(failed=False)
