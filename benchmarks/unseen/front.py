@@ -103,7 +103,7 @@ class Front:
             self._corrupt, self._applies, self.changed, self._count = corrupt, applies, 0, 0
 
     def end(self) -> None:
-        """Stop changing answers."""
+        """From now on, pass every answer on as it is."""
         with self._lock:
             self._corrupt = None
 

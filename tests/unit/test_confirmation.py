@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -123,8 +124,8 @@ def test_the_smallest_set_of_faults_confirms() -> None:
 
 
 @pytest.fixture
-def profile(make_scenario: ScenarioMaker) -> Any:
-    def load(*faults: dict[str, Any], cause: Any = None) -> LoadedProfile:
+def profile(make_scenario: ScenarioMaker) -> Callable[..., LoadedProfile]:
+    def load(*faults: dict[str, Any], cause: list[dict[str, str]] | None = None) -> LoadedProfile:
         path = make_scenario.chaos(
             "mine", expectation="measure", faults=list(faults), expected_cause=cause
         )
@@ -150,7 +151,9 @@ class Repetitions:
         return FAILED if profile.faults else trial()
 
 
-def test_two_faults_are_injected_each_alone_and_both_and_not_at_all(profile: Any) -> None:
+def test_two_faults_are_injected_each_alone_and_both_and_not_at_all(
+    profile: Callable[..., LoadedProfile],
+) -> None:
     repeat = Repetitions()
     failed = FAILED.model_copy(update={"faults": (record(KILL), record(SLOW))})
     found = confirm(failed, profile(KILL, SLOW), 2, repeat)
@@ -167,21 +170,23 @@ def test_two_faults_are_injected_each_alone_and_both_and_not_at_all(profile: Any
     ]
 
 
-def test_faults_that_are_alike_have_numbers(profile: Any) -> None:
+def test_faults_that_are_alike_have_numbers(profile: Callable[..., LoadedProfile]) -> None:
     failed = FAILED.model_copy(update={"faults": (record(KILL), record(KILL))})
     found = confirm(failed, profile(KILL, KILL), 1, Repetitions())
     assert found is not None
     assert [a.faults for a in found.arms[1:3]] == [("kill runtime #1",), ("kill runtime #2",)]
 
 
-def test_a_fault_that_was_not_injected_is_left_out(profile: Any) -> None:
+def test_a_fault_that_was_not_injected_is_left_out(profile: Callable[..., LoadedProfile]) -> None:
     repeat = Repetitions()
     failed = FAILED.model_copy(update={"faults": (record(KILL, "not_fired"), record(SLOW))})
     confirm(failed, profile(KILL, SLOW), 1, repeat)
     assert repeat.ran == [((), 0), (("latency",), 1)]
 
 
-def test_a_failure_without_a_fault_is_repeated_as_it_is(profile: Any) -> None:
+def test_a_failure_without_a_fault_is_repeated_as_it_is(
+    profile: Callable[..., LoadedProfile],
+) -> None:
     repeat = Repetitions()
     found = confirm(FAILED, profile(KILL).only(()), 3, repeat)
     assert repeat.ran == [((), 0), ((), 1), ((), 2)]
@@ -189,12 +194,12 @@ def test_a_failure_without_a_fault_is_repeated_as_it_is(profile: Any) -> None:
     assert found.text == "flaky 0/3"
 
 
-def test_a_clean_trial_is_not_repeated(profile: Any) -> None:
+def test_a_clean_trial_is_not_repeated(profile: Callable[..., LoadedProfile]) -> None:
     quiet = trial().model_copy(update={"faults": (record(KILL),)})
     assert confirm(quiet, profile(KILL), 1, Repetitions()) is None
 
 
-def test_a_fault_of_the_model_is_not_repeated(profile: Any) -> None:
+def test_a_fault_of_the_model_is_not_repeated(profile: Callable[..., LoadedProfile]) -> None:
     model = {"action": "rate_limit", "target": "model", "when": {"phase": "plan"}}
     repeat = Repetitions()
     failed = FAILED.model_copy(update={"faults": (record(model),)})
@@ -204,7 +209,9 @@ def test_a_fault_of_the_model_is_not_repeated(profile: Any) -> None:
     assert repeat.ran == []
 
 
-def test_a_harness_error_ends_the_repetitions_and_not_the_run(profile: Any) -> None:
+def test_a_harness_error_ends_the_repetitions_and_not_the_run(
+    profile: Callable[..., LoadedProfile],
+) -> None:
     def fails(some: LoadedProfile, number: int) -> TrialResult:
         raise HarnessError("the fleet\nis broken")
 
@@ -215,7 +222,7 @@ def test_a_harness_error_ends_the_repetitions_and_not_the_run(profile: Any) -> N
 
 
 def test_a_part_of_a_profile_keeps_the_places_and_the_causes_of_its_faults(
-    profile: Any, tmp_path: Path
+    profile: Callable[..., LoadedProfile], tmp_path: Path
 ) -> None:
     whole = profile(KILL, SLOW, cause=[{"layer": "runtime"}, {"layer": "fixture"}])
     part = whole.only((1,))

@@ -258,8 +258,7 @@ def test_a_client_met_a_partition_if_its_connection_was_lost_behind_the_proxy(
 
     async def slow() -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         under_way.set()
-        while not network.passes.is_set():
-            await asyncio.sleep(0.001)
+        await asyncio.to_thread(network.passes.wait)
         return await reached()
 
     network.passes.clear()
