@@ -26,7 +26,6 @@ from pytest_execgo.models.benchmark import (
     ReplayRecord,
     ServiceInfo,
     TrialResult,
-    UnfinishedTrial,
 )
 from pytest_execgo.models.document import Document
 from pytest_execgo.models.finding import AcceptedFinding
@@ -82,15 +81,15 @@ def hostile_trial(text: str, number: int = 0, status: str = "failed") -> TrialRe
 
 def hostile_report(text: str) -> BenchmarkResult:
     trials = [hostile_trial(text), hostile_trial(text, 1, "passed")]
-    report = result(trials, [missing(2, "error")])
-    unfinished: UnfinishedTrial = report.unfinished[0].model_copy(update={"reason": text})
+    report = result(trials, [missing(2, "error"), missing(3, "not_run")])
+    unfinished = [trial.model_copy(update={"reason": text}) for trial in report.unfinished]
     service = ServiceInfo(launcher="external", version=text, url=text)
     cells = [
         cell.model_copy(update={"framework": text, "cell_id": "cell"}) for cell in report.cells
     ]
     return report.model_copy(
         update={
-            "unfinished": (unfinished,),
+            "unfinished": tuple(unfinished),
             "cells": tuple(cells),
             "controls": (ControlRecord(name="c", expected="passed", got=text, ok=False),),
             "not_applicable": (NotApplicable(scenario="s", chaos="c", reason=text),),
@@ -233,7 +232,10 @@ def test_the_summary_on_the_terminal_is_safe(text: str) -> None:
         tripped=[text],
         builtin_because=text,
         run=SimpleNamespace(folder=Path("/reports") / text.replace("\0", "")),
-        config=SimpleNamespace(invocation_params=SimpleNamespace(dir=Path("/elsewhere"))),
+        config=SimpleNamespace(
+            invocation_params=SimpleNamespace(dir=Path("/elsewhere")),
+            getoption={"execgo_scenarios": text, "execgo_reports": None}.get,
+        ),
     )
     show(reporter, state)  # type: ignore[arg-type]
     assert_safe_to_show("\n".join(reporter.lines))
