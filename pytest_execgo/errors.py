@@ -73,12 +73,15 @@ def did_you_mean(word: str, allowed: Iterable[str]) -> str:
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
+def choice(word: str, allowed: Iterable[str]) -> str:
+    """The nearest of the allowed words, if one is near, and then all of them: there may be many."""
+    words = list(allowed)
+    return f"{did_you_mean(word, words)} (allowed: {', '.join(words) or 'none'})"
+
+
 def unknown_name(kind: str, name: str, allowed: Iterable[str]) -> str:
-    """One line for a name that is not in ``allowed``. The nearest name comes before the list, which may
-    be long."""
-    names = sorted(allowed)
-    near = did_you_mean(name, names)
-    return f"unknown {kind} {name!r}{near} (allowed: {', '.join(names) or 'none'})"
+    """One line for a name that is not in ``allowed``."""
+    return f"unknown {kind} {name!r}{choice(name, sorted(allowed))}"
 
 
 def checked_return(value: T, allowed: type | tuple[type, ...], call: str) -> T:

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from pytest_execgo.models.context import PlanContext
 from pytest_execgo.models.document import Document
-from pytest_execgo.models.messages import explain
+from pytest_execgo.models.messages import Source, explain
 from pytest_execgo.models.plan import PlanStage, StandardPlan
 from pytest_execgo.models.plan_rules import Problem, plan_problems
 
@@ -62,7 +62,7 @@ def land(answer: Any, context: PlanContext) -> Landing:
     try:
         draft = answer if isinstance(answer, PlanDraft) else PlanDraft.model_validate(answer)
     except ValidationError as error:
-        message = explain(error, PlanDraft, answer, "answer").removeprefix("answer: ")
+        message = explain(error, PlanDraft, Source("answer")).removeprefix("answer: ")
         return Landing(None, (Problem("schema", "answer", message),))
     plan = StandardPlan(
         plan_id=f"{context.scenario_id}-{context.framework}",

@@ -32,6 +32,7 @@ from pytest_execgo.harness.service import SERVICE_NAMES
 from pytest_execgo.models.benchmark import BenchmarkRunRequest
 from pytest_execgo.models.chaos import ChaosProfile, Fault
 from pytest_execgo.models.document import LONGEST_ID, parse, shown
+from pytest_execgo.models.messages import Source
 from pytest_execgo.models.plan import StandardPlan
 from pytest_execgo.models.safe_text import for_terminal, one_line
 from pytest_execgo.options.values import ServiceLauncher, Whole
@@ -154,7 +155,7 @@ class _Trials:
     def supported(self, faults: Sequence[Fault]) -> list[Fault]:
         """The faults that can be injected on this fleet; raises :class:`UsageError` if none can."""
         services = self._session.fleet.services
-        loaded = self._registry.loaded(_profile(self._name, tuple(faults)), "search").faults
+        loaded = self._registry.loaded(_profile(self._name, tuple(faults)), Source("search")).faults
         kept = [
             one.fault for one in loaded if not one.action.unsupported(services[one.fault.target])
         ]
@@ -165,7 +166,7 @@ class _Trials:
     def attempt(self, schedule: Schedule) -> Attempted:
         """One trial. A harness error does not count as a failure of the plan; the third in a row is
         raised."""
-        profile = self._registry.loaded(_profile(self._name, schedule), "search")
+        profile = self._registry.loaded(_profile(self._name, schedule), Source("search"))
         self._number += 1
         try:
             result = self._session.run_schedule(self._scenario, profile, self._number)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pytest_execgo.cli.output import print_error, print_json, print_line, print_table
 from pytest_execgo.errors import UsageError, unknown_name
+from pytest_execgo.models.plan_rules import strict_problems
 from pytest_execgo.plugin.project import project_registry, project_scenarios
 from pytest_execgo.scenario import library
 from pytest_execgo.scenario.manifest import MANIFEST, load_scenario
@@ -65,7 +67,8 @@ def validate_scenarios(options: argparse.Namespace) -> int:
     folder = _folder(options)
     known = library.list_scenarios(folder)
     paths = [_find(name, known, "scenario", MANIFEST) for name in options.names]
-    return _validate(paths or list(known.values()), load_scenario, options.json)
+    check = partial(load_scenario, rules=strict_problems) if options.strict else load_scenario
+    return _validate(paths or list(known.values()), check, options.json)
 
 
 def validate_profiles(options: argparse.Namespace) -> int:

@@ -97,6 +97,9 @@ def _scenario(add: Commands) -> None:
     text = "check manifests, plans and the files they name"
     validate = _command(action, "validate", "listings:validate_scenarios", text)
     validate.add_argument("names", nargs="*", metavar="NAME_OR_PATH")
+    validate.add_argument(
+        "--strict", action="store_true", help="also check the payloads of ExecGo's own tools"
+    )
     new = _command(action, "new", "scaffold:new_scenario", "make a small scenario that passes")
     new.add_argument("name", metavar="NAME")
     _of_scenarios(listing, validate, new)

@@ -16,7 +16,7 @@ from pytest_execgo.adapter.base import Adapter
 from pytest_execgo.benchmark.reports.base import ReportFormat
 from pytest_execgo.chaos.action import SERVICES, Action, PlanAction, ServiceAction
 from pytest_execgo.chaos.model_fault import MODEL
-from pytest_execgo.errors import UsageError, did_you_mean
+from pytest_execgo.errors import UsageError, choice
 from pytest_execgo.harness.service import SERVICE_NAMES, Launcher
 from pytest_execgo.models.cause import Layer
 from pytest_execgo.models.chaos import Phase
@@ -84,8 +84,7 @@ def _names(part: Any, attribute: str, allowed: frozenset[str]) -> Problems:
         return
     for name in found:
         if name not in allowed:
-            hint = did_you_mean(str(name), allowed)
-            yield (f"its {attribute} has {name!r} (allowed: {', '.join(sorted(allowed))}){hint}")
+            yield f"its {attribute} has {name!r}{choice(str(name), sorted(allowed))}"
 
 
 def _signature(part: Any, method: str, base: type) -> Problems:
@@ -135,8 +134,7 @@ def _rule(part: Any) -> Problems:
         return
     for layer, names in codes.items():
         if layer not in layers:
-            hint = did_you_mean(str(layer), layers)
-            yield f"its codes have the layer {layer!r} (allowed: {', '.join(layers)}){hint}"
+            yield f"its codes have the layer {layer!r}{choice(str(layer), layers)}"
         elif not isinstance(names, (tuple, list)) or not all(isinstance(n, str) for n in names):
             yield f"its codes of {layer} are {names!r}; give a tuple of strings"
     if not callable(part.suspect):

@@ -28,7 +28,8 @@ from pytest_execgo.extensions.parts import (
 )
 from pytest_execgo.harness.service import Launcher
 from pytest_execgo.models.chaos import ChaosProfile, Fault
-from pytest_execgo.models.document import load, parse, shown
+from pytest_execgo.models.document import load, parse, read_source, shown
+from pytest_execgo.models.messages import Source
 from pytest_execgo.verdict.codes import check_causes
 from pytest_execgo.verdict.suspicion import Rule
 
@@ -78,39 +79,40 @@ class Registry:
 
     def load_profile(self, path: Path) -> LoadedProfile:
         """Read a profile; a misspelt action or parameter is found here, not at run time."""
-        profile = load(ChaosProfile, path)
+        profile, source = load(ChaosProfile, path), read_source(path)
         if profile.id != path.stem:
-            raise UsageError(
-                f"{shown(path)}: id: {profile.id!r} must equal the name of its file, {path.stem!r}; "
-                "rename one of them"
+            raise source.mistake(
+                f"{profile.id!r} must equal the name of its file, {path.stem!r}; "
+                "rename one of them",
+                ["id"],
             )
-        return self.loaded(profile, shown(path))
+        return self.loaded(profile, source)
 
-    def loaded(self, profile: ChaosProfile, where: str) -> LoadedProfile:
-        """A profile with its actions; ``where`` names it in the :class:`UsageError` about a mistake."""
+    def loaded(self, profile: ChaosProfile, source: Source) -> LoadedProfile:
+        """A profile with its actions; ``source`` names it in the :class:`UsageError` about a mistake."""
         faults = [
-            self._load_fault(fault, index, f"{where}: faults[{index}]")
+            self._load_fault(fault, index, source.part("faults", index))
             for index, fault in enumerate(profile.faults)
         ]
-        check_causes(profile.causes, f"{where}: expected_cause", self.rules.values())
+        check_causes(profile.causes, source.part("expected_cause"), self.rules.values())
         return LoadedProfile(profile, tuple(faults))
 
-    def _load_fault(self, fault: Fault, position: int, where: str) -> LoadedFault:
+    def _load_fault(self, fault: Fault, position: int, source: Source) -> LoadedFault:
         action = self.actions.get(fault.action)
         if action is None:
             message = unknown_name("chaos action", fault.action, self.actions)
-            raise UsageError(f"{where}.action: {message}")
-        for key, value, allowed in (
-            ("target", fault.target, action.targets),
-            ("when.phase", fault.when.phase, action.phases),
+            raise source.mistake(message, ["action"])
+        for keys, value, allowed in (
+            (["target"], fault.target, action.targets),
+            (["when", "phase"], fault.when.phase, action.phases),
         ):
             if value not in allowed:
-                message = unknown_name(f"{key} of {fault.action}", value, allowed)
-                raise UsageError(f"{where}.{key}: {message}")
+                message = unknown_name(f"{'.'.join(keys)} of {fault.action}", value, allowed)
+                raise source.mistake(message, keys)
         wrong = action.misplaced(fault.when)
         if wrong:
-            raise UsageError(f"{where}.when: {wrong}")
-        return LoadedFault(fault, parse(action, fault.params, f"{where}.params"), position)
+            raise source.mistake(wrong, ["when"])
+        return LoadedFault(fault, parse(action, fault.params, source.part("params")), position)
 
 
 def _collect(kind: PartKind, hook: pluggy.HookCaller) -> dict[str, Any]:

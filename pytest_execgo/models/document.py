@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pytest_execgo.errors import UsageError
 from pytest_execgo.files.reading import FileProblem, read_bounded
 from pytest_execgo.models.json_text import JsonProblem, decode_json
-from pytest_execgo.models.messages import explain, key_path, show
+from pytest_execgo.models.messages import Source, explain, show
 from pytest_execgo.models.safe_text import one_line
 from pytest_execgo.models.yaml_text import YamlProblem, decode_yaml
 
@@ -77,8 +77,13 @@ def load(model: type[M], path: Path) -> M:
     Raises :class:`UsageError` with one line naming the file, the line, the key path, what was
     found and what is allowed.
     """
-    text = read_text(path, _limit(path))
-    return parse(model, _decoded(text, path), shown(path), text)
+    source = read_source(path)
+    return parse(model, _decoded(source.text or "", path), source)
+
+
+def read_source(path: Path) -> Source:
+    """The text of a document, for messages about its parts; raises as :func:`read_text`."""
+    return Source(shown(path), read_text(path, _limit(path)))
 
 
 def shown(path: Path) -> str:
@@ -105,8 +110,9 @@ def read_text(path: Path, limit: int = LARGEST_TEXT) -> str:
 
 def read_data(path: Path) -> Any:
     """The JSON value in a YAML or JSON file; raises :class:`UsageError` with one line."""
-    found = _decoded(read_text(path, _limit(path)), path)
-    _refuse_other_types(found, shown(path))
+    source = read_source(path)
+    found = _decoded(source.text or "", path)
+    _refuse_other_types(found, source)
     return found
 
 
@@ -129,30 +135,30 @@ def _decoded(text: str, path: Path) -> Any:
     raise UsageError(one_line(f"{shown(path)}{line}: {what}{column}"))
 
 
-def parse(model: type[M], data: Any, source: str, text: str | None = None) -> M:
-    """Validate ``data`` as ``model``; ``source`` and ``text`` are for the error message only.
+def parse(model: type[M], data: Any, source: str | Source) -> M:
+    """Validate ``data`` as ``model``; ``source`` is for the error message only.
 
     Raises :class:`UsageError` with one line.
     """
+    source = Source(source) if isinstance(source, str) else source
     if not isinstance(data, dict):
-        raise UsageError(
-            f"{source}: expected a mapping with the keys of a {_title(model)}, got {show(data)}"
+        raise source.mistake(
+            f"expected a mapping with the keys of a {_title(model)}, got {show(data)}"
         )
     _check_version(model, data, source)
     _refuse_other_types(data, source)
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        raise UsageError(explain(error, model, data, source, text)) from None
+        raise UsageError(explain(error, model, source)) from None
 
 
-def _refuse_other_types(data: Any, source: str) -> None:
+def _refuse_other_types(data: Any, source: Source) -> None:
     for keys, value in _foreign(data):
-        raise UsageError(
-            one_line(
-                f"{source}: {key_path(keys)}: {show(value)} is not a JSON value "
-                f"({type(value).__name__}); to write it as text, put it in quotes",
-            )
+        raise source.mistake(
+            f"{show(value)} is not a JSON value ({type(value).__name__}); to write it as text, "
+            "put it in quotes",
+            keys,
         )
 
 
@@ -173,24 +179,22 @@ def _foreign(value: Any, keys: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any
         yield keys, value
 
 
-def _check_version(model: type[BaseModel], data: dict[Any, Any], source: str) -> None:
+def _check_version(model: type[BaseModel], data: dict[Any, Any], source: Source) -> None:
     if "schema_version" not in model.model_fields:
         return
     version = data.get("schema_version")
     if version is None:
-        raise UsageError(
-            f'{source}: schema_version is missing; add: schema_version: "{SCHEMA_VERSION}"'
-        )
+        raise source.mistake(f'schema_version is missing; add: schema_version: "{SCHEMA_VERSION}"')
     if version == SCHEMA_VERSION:
         return
     number = str(version) if isinstance(version, (str, int)) else ""
     if _VERSION.fullmatch(number) and int(number) > int(SCHEMA_VERSION):
-        raise UsageError(
-            f"{source}: schema_version {show(version)} is newer than this pytest-execgo reads "
+        raise source.mistake(
+            f"schema_version {show(version)} is newer than this pytest-execgo reads "
             f'("{SCHEMA_VERSION}"); upgrade it with: pip install -U pytest-execgo'
         )
-    raise UsageError(
-        f'{source}: schema_version must be the string "{SCHEMA_VERSION}", got {show(version)}'
+    raise source.mistake(
+        f'schema_version must be the string "{SCHEMA_VERSION}", got {show(version)}'
     )
 
 

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
-from pytest_execgo.errors import did_you_mean
+from pytest_execgo.errors import choice, did_you_mean
 from pytest_execgo.models.messages import key_path
+from pytest_execgo.models.payloads import runtime_mistakes, tool_mistakes
 from pytest_execgo.models.plan import PlanStage, StandardPlan
 from pytest_execgo.models.task import LEGACY_TYPES, TASK_TYPES, Task
 
@@ -54,6 +55,18 @@ def graph_rules(stage: PlanStage) -> tuple[str, ...]:
     return tuple(dict.fromkeys(one.rule for one in found if one.rule in _RULES_OF_EXECGO))
 
 
+def strict_problems(plan: StandardPlan) -> list[Problem]:
+    """All broken rules, and what ExecGo accepts although it is probably a mistake: payloads of its own
+    tools with members that they do not read, or with values of other types than they read."""
+    found = plan_problems(plan)
+    for at, stage in enumerate(plan.stages):
+        for index, task in enumerate(stage.task_graph.tasks):
+            where = f"stages[{at}].task_graph.tasks[{index}]"
+            for keys, message in tool_mistakes(task, _bound(stage, task)):
+                found.append(Problem("bad_payload", f"{where}.{key_path(keys)}", message))
+    return found
+
+
 def _problems(plan: StandardPlan) -> Iterator[Problem]:
     if not plan.stages:
         yield Problem("no_stages", "stages", "a plan needs at least one stage")
@@ -86,10 +99,16 @@ def _graph_problems(stage: PlanStage, at: str, finished: dict[str, str]) -> Iter
         where = f"{at}.task_graph.tasks[{index}]"
         yield from _id_problems(task.id, f"{where}.id", seen, "task")
         yield from _task_problems(task, where, names, finished)
+        for keys, message in runtime_mistakes(task, _bound(stage, task)):
+            yield Problem("bad_payload", f"{where}.{key_path(keys)}", message)
     cycle = find_cycle({task.id: task.depends_on for task in tasks})
     if cycle:
         message = f"the tasks depend on each other in a cycle: {' -> '.join(cycle)}"
         yield Problem("cycle", f"{at}.task_graph", message)
+
+
+def _bound(stage: PlanStage, task: Task) -> list[str]:
+    return [one.target_param_path for one in stage.bindings if one.target_task_id == task.id]
 
 
 def _task_problems(
@@ -97,10 +116,8 @@ def _task_problems(
 ) -> Iterator[Problem]:
     types = (*TASK_TYPES, *LEGACY_TYPES)
     if task.type not in types:
-        message = f"unknown task type {task.type!r} (allowed: {', '.join(types)})"
-        yield Problem(
-            "unknown_task_type", f"{where}.type", message + did_you_mean(task.type, types)
-        )
+        message = f"unknown task type {task.type!r}{choice(task.type, types)}"
+        yield Problem("unknown_task_type", f"{where}.type", message)
     for index, dep in enumerate(task.depends_on):
         at = f"{where}.depends_on[{index}]"
         if dep == task.id:
@@ -116,10 +133,8 @@ def _task_problems(
             yield Problem("unknown_dependency", at, message)
     for keys, name in placeholders({"params": task.params, "input": task.input}):
         if name not in PLACEHOLDERS:
-            allowed = ", ".join(f"${{{known}}}" for known in PLACEHOLDERS)
-            message = f"unknown placeholder ${{{name}}} (allowed: {allowed})"
-            at = f"{where}.{key_path(keys)}"
-            yield Problem("unknown_placeholder", at, message + did_you_mean(name, PLACEHOLDERS))
+            message = f"unknown placeholder ${{{name}}}{choice(name, PLACEHOLDERS)}"
+            yield Problem("unknown_placeholder", f"{where}.{key_path(keys)}", message)
 
 
 def _binding_problems(stage: PlanStage, at: str, finished: dict[str, str]) -> Iterator[Problem]:

@@ -6,7 +6,7 @@ from typing import NoReturn
 
 import pytest
 
-from pytest_execgo.errors import UsageError, did_you_mean
+from pytest_execgo.errors import UsageError, choice
 from pytest_execgo.models.safe_text import for_terminal
 from pytest_execgo.plugin.state import PluginState
 from pytest_execgo.scenario.library import ALL
@@ -25,9 +25,7 @@ def profiles_of(marker: pytest.Mark, config: pytest.Config) -> list[str]:
     chaos = marker.kwargs.get("chaos", "none")
     for key in marker.kwargs:
         if key not in KEYS:
-            _refuse(
-                f"unknown argument {key!r} (allowed: {', '.join(KEYS)}){did_you_mean(key, KEYS)}"
-            )
+            _refuse(f"unknown argument {key!r}{choice(key, KEYS)}")
     if len(marker.args) > 1 or (marker.args and "scenario" in marker.kwargs):
         _refuse("takes one scenario, and chaos as a keyword")
     names = [chaos] if isinstance(chaos, str) else chaos

@@ -12,6 +12,7 @@ from pytest_execgo.errors import UsageError, unknown_name
 from pytest_execgo.extensions.registry import Registry
 from pytest_execgo.models.benchmark import BenchmarkRunRequest, NotApplicable
 from pytest_execgo.models.document import shown
+from pytest_execgo.models.messages import Source
 from pytest_execgo.models.plan import Mode
 from pytest_execgo.models.trial import Cell, Shard, Trial, trials_of
 from pytest_execgo.run.applicability import CellSubject, why_no_cell
@@ -46,7 +47,11 @@ class Matrix:
         """The chaos profiles of the request, patterns resolved, each once."""
         self.framework_modes = self._framework_modes()
         for finding in library.findings.values():
-            check_causes(finding.causes, f"finding {finding.id}: causes", registry.rules.values())
+            check_causes(
+                finding.causes,
+                Source(f"finding {finding.id}").part("causes"),
+                registry.rules.values(),
+            )
         check_accepted(request.known_findings, library.findings, "known_findings")
 
     def scenario_paths(self) -> list[Path]:

@@ -53,14 +53,18 @@ def after_round(
     now: float,
     deadline: float,
     queued: Sequence[str] = (),
+    refused: Sequence[str] = (),
 ) -> Wait | Decline:
     """The decision when a round has ended without success; times in seconds on one clock.
 
     ``queued`` names tasks that could run and do not begin, because stuck tasks keep all places: further
-    tasks would not begin either.
+    tasks would not begin either. ``refused`` names tasks with an invalid payload, which would be refused
+    again.
     """
     if queued:
         return Decline(f"stuck tasks keep all places: {few(queued)} cannot begin")
+    if refused:
+        return Decline(f"the payload of {few(refused)} is invalid, so it would be refused again")
     if round_number >= policy.max_resubmits:
         used = f" ({round_number} used)" if round_number else ""
         return Decline(f"max_resubmits is {policy.max_resubmits}{used}")

@@ -42,6 +42,9 @@ event and a snapshot."""
 MOST_RESULT_BYTES = 32 * 1024 * 1024
 """Of all results of one trial together, which stay in memory for bindings and checks."""
 
+INVALID_INPUT = "invalid_input"
+"""The code of a task with an invalid payload, in ExecGo and in the runtime."""
+
 
 @dataclass
 class _Round:
@@ -64,6 +67,11 @@ class _Round:
 
     def unfinished(self) -> list[str]:
         return [task.id for task in self.graph.tasks if task.id not in self.ended]
+
+    def refused(self) -> list[str]:
+        """The tasks whose payload ExecGo or the runtime refused as invalid."""
+        failed = {name: task.runtime.error for name, task in self.last.items() if task.runtime}
+        return [name for name, error in failed.items() if error and error.code == INVALID_INPUT]
 
     def unsuccessful(self) -> list[str]:
         return [task.id for task in self.graph.tasks if self.ended.get(task.id) != "success"]
@@ -160,6 +168,7 @@ class StageRun:
             now=began,
             deadline=self._deadline,
             queued=current.standstill.queued if current.standstill else (),
+            refused=current.refused(),
         )
         if isinstance(decision, resubmit.Wait):
             self._give_up_stuck(current)

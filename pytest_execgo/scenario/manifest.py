@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -11,7 +12,7 @@ from typing import Annotated, Any, Literal
 import jsonschema
 from pydantic import Field, field_validator, model_validator
 
-from pytest_execgo.errors import UsageError, did_you_mean
+from pytest_execgo.errors import UsageError, choice
 from pytest_execgo.models.context import PromptPack
 from pytest_execgo.models.document import (
     LONGEST_ID,
@@ -20,13 +21,14 @@ from pytest_execgo.models.document import (
     free_name,
     load,
     read_data,
+    read_source,
     read_text,
     shown,
 )
-from pytest_execgo.models.messages import line_of, show, split_path
+from pytest_execgo.models.messages import Keys, Source, show, split_path
 from pytest_execgo.models.path import check_path
 from pytest_execgo.models.plan import StandardPlan, inside_workspace
-from pytest_execgo.models.plan_rules import plan_problems
+from pytest_execgo.models.plan_rules import Problem, plan_problems
 
 MANIFEST = "scenario.yaml"
 
@@ -193,81 +195,101 @@ class Scenario:
         return chaos == "none" or "*" in allowed or chaos in allowed
 
 
-def load_scenario(path: Path) -> Scenario:
-    """Read a manifest and all files that it names; raises :class:`UsageError` with one line."""
-    manifest = load(ScenarioManifest, path)
+def load_scenario(
+    path: Path, rules: Callable[[StandardPlan], Sequence[Problem]] = plan_problems
+) -> Scenario:
+    """Read a manifest and all files that it names; raises :class:`UsageError` with one line. ``rules``
+    gives the problems of the reference plan."""
+    manifest, source = load(ScenarioManifest, path), read_source(path)
     if manifest.id != path.parent.name:
-        raise UsageError(
-            f"{shown(path)}: id: {manifest.id!r} must equal the name of its folder, "
-            f"{path.parent.name!r}; rename one of them"
+        raise source.mistake(
+            f"{manifest.id!r} must equal the name of its folder, {path.parent.name!r}; "
+            "rename one of them",
+            ["id"],
         )
+    files = _Files(path.parent, source)
     if manifest.workspace is not None:
-        _existing(path, "workspace", manifest.workspace, folder=True)
+        files.folder(manifest.workspace, ["workspace"])
     plan = None
     if manifest.reference_plan is not None:
-        plan = load_plan(_existing(path, "reference_plan", manifest.reference_plan), manifest.id)
+        file = files.file(manifest.reference_plan, ["reference_plan"])
+        plan = load_plan(file, manifest.id, rules)
     for index, check in enumerate(manifest.checks):
-        _inspect(path, f"checks[{index}]", check, plan)
-    return Scenario(manifest, path, _prompts(path, manifest.prompts), plan)
+        _inspect(_Files(path.parent, source.part("checks", index)), check, plan)
+    return Scenario(manifest, path, _prompts(files, manifest.prompts), plan)
 
 
-def load_plan(path: Path, scenario_id: str) -> StandardPlan:
-    """Read a plan file and check the plan rules; raises :class:`UsageError` for the first problem."""
-    plan = load(StandardPlan, path)
+def load_plan(
+    path: Path,
+    scenario_id: str,
+    rules: Callable[[StandardPlan], Sequence[Problem]] = plan_problems,
+) -> StandardPlan:
+    """Read a plan file and check it; raises :class:`UsageError` for the first problem."""
+    plan, source = load(StandardPlan, path), read_source(path)
     if plan.scenario_id != scenario_id:
-        raise UsageError(
-            f"{shown(path)}: scenario_id: {plan.scenario_id!r} must be {scenario_id!r}, the scenario "
-            "that the plan belongs to"
+        raise source.mistake(
+            f"{plan.scenario_id!r} must be {scenario_id!r}, the scenario that the plan belongs to",
+            ["scenario_id"],
         )
-    problems = plan_problems(plan)
+    problems = rules(plan)
     if problems:
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-        line = line_of(read_text(path), split_path(problems[0].where))
-        raise UsageError(f"{shown(path)}:{line}: {problems[0]}{more}")
+        raise source.mistake(f"{problems[0].message}{more}", split_path(problems[0].where))
     return plan
 
 
-def _prompts(path: Path, prompts: Prompts) -> PromptPack:
+def _prompts(files: _Files, prompts: Prompts) -> PromptPack:
     texts = {}
     for name, file in prompts.model_dump().items():
         if file is not None:
-            texts[name] = read_text(_existing(path, f"prompts.{name}", file))
+            texts[name] = read_text(files.file(file, ["prompts", name]))
     return PromptPack(**texts)
 
 
-def _existing(manifest: Path, key: str, name: str, *, folder: bool = False) -> Path:
-    path = manifest.parent / name
-    try:
-        there = path.is_dir() if folder else path.is_file()
-    except (OSError, ValueError):
-        there = False
-    if folder and not there:
-        raise UsageError(f"{shown(manifest)}: {key}: no such folder: {name}")
-    if not there:
-        raise UsageError(f"{shown(manifest)}: {key}: no such file: {name}")
-    return path
+@dataclass(frozen=True)
+class _Files:
+    """Finds the files that a manifest names. ``source`` is the manifest, or the part that names them."""
+
+    base: Path
+    source: Source
+
+    def file(self, name: str, keys: Keys) -> Path:
+        """The file at ``keys``; raises :class:`UsageError`."""
+        return self._existing(name, keys, "file", Path.is_file)
+
+    def folder(self, name: str, keys: Keys) -> Path:
+        """The folder at ``keys``; raises :class:`UsageError`."""
+        return self._existing(name, keys, "folder", Path.is_dir)
+
+    def _existing(self, name: str, keys: Keys, what: str, there: Callable[[Path], bool]) -> Path:
+        path = self.base / name
+        try:
+            found = there(path)
+        except (OSError, ValueError):
+            found = False
+        if not found:
+            raise self.source.mistake(f"no such {what}: {name}", keys)
+        return path
 
 
-def _inspect(path: Path, key: str, check: Any, plan: StandardPlan | None) -> None:
+def _inspect(files: _Files, check: Any, plan: StandardPlan | None) -> None:
     """Raise :class:`UsageError` for a mistake in a check that is visible before the run."""
     task = getattr(check, "task", None)
     if task is not None and plan is not None and task not in plan.task_ids():
         known = plan.task_ids()
-        raise UsageError(
-            f"{shown(path)}: {key}.task: the reference plan has no task {task!r} "
-            f"(it has: {', '.join(known)})" + did_you_mean(task, known)
-        )
+        message = f"the reference plan has no task {task!r}{choice(task, known)}"
+        raise files.source.mistake(message, ["task"])
     for name in ("equals_file", "schema_file"):
         file = getattr(check, name, None)
         if file is not None:
             given = "schema" if name == "schema_file" else name
-            found = _existing(path, f"{key}.{given}", file)
+            found = files.file(file, [given])
             if isinstance(check, JsonSchemaCheck):
                 _inspect_schema(found)
             elif isinstance(check, ValueCheck):
                 read_data(found)
     if isinstance(check, PythonCheck):
-        _inspect_callable(path, key, check.callable)
+        _inspect_callable(files, check.callable)
 
 
 _VERSIONS = (
@@ -300,17 +322,15 @@ def _inspect_schema(path: Path) -> None:
         raise UsageError(f"{shown(path)}: not a JSON Schema: {reason}") from None
 
 
-def _inspect_callable(path: Path, key: str, target: str) -> None:
+def _inspect_callable(files: _Files, target: str) -> None:
     """Check that the function exists, without a run of user code during collection."""
     module, _, function = target.partition(":")
-    file = _existing(path, f"{key}.callable", f"{module}.py")
+    file = files.file(f"{module}.py", ["callable"])
     try:
         tree = ast.parse(read_text(file))
     except SyntaxError as error:
         raise UsageError(f"{shown(file)}:{error.lineno}: {error.msg}") from None
     names = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
     if function not in names:
-        raise UsageError(
-            f"{shown(path)}: {key}.callable: {file.name} has no function {function!r} "
-            f"(it has: {', '.join(names) or 'none'})" + did_you_mean(function, names)
-        )
+        message = f"{file.name} has no function {function!r}{choice(function, names)}"
+        raise files.source.mistake(message, ["callable"])

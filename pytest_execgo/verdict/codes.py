@@ -6,8 +6,9 @@ from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 from typing import get_args
 
-from pytest_execgo.errors import UsageError, did_you_mean
+from pytest_execgo.errors import choice, did_you_mean
 from pytest_execgo.models.cause import ExpectedCause, Layer
+from pytest_execgo.models.messages import Source
 from pytest_execgo.verdict.rules import RULES
 from pytest_execgo.verdict.suspicion import Rule
 
@@ -30,7 +31,7 @@ def known_codes(rules: Iterable[Rule] = RULES) -> dict[Layer, tuple[str, ...]]:
 
 
 def check_causes(
-    causes: Sequence[ExpectedCause], where: str, rules: Iterable[Rule] = RULES
+    causes: Sequence[ExpectedCause], source: Source, rules: Iterable[Rule] = RULES
 ) -> None:
     """Raise :class:`UsageError` for a code that no rule names.
 
@@ -42,11 +43,9 @@ def check_causes(
             names = known[cause.layer]
             if any(fnmatchcase(code, pattern) for pattern in names):
                 continue
-            hint = did_you_mean(code, names)
-            if hint or cause.layer not in _OPEN:
-                allowed = ", ".join(names)
-                message = f"no rule names {cause.layer}/{code} (allowed: {allowed}){hint}"
-                raise UsageError(f"{where}: {message}")
+            if did_you_mean(code, names) or cause.layer not in _OPEN:
+                message = f"no rule names {cause.layer}/{code}{choice(code, names)}"
+                raise source.mistake(message)
 
 
 def codes_table() -> str:

@@ -103,6 +103,36 @@ def test_validation_names_file_line_and_key(cli: Cli, tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+PLAN = """
+schema_version: "1"
+plan_id: p
+scenario_id: demo
+stages:
+  - stage_id: s
+    task_graph:
+      tasks:
+        - { id: a, type: os, tool_name: sleep, params: { seconds: 3 } }
+"""
+SLEEPY = """
+schema_version: "1"
+id: demo
+reference_plan: plan.yaml
+checks: [{ kind: task, task: a, status: success }]
+"""
+
+
+def test_strict_validation_also_checks_the_payloads_of_tools(cli: Cli, tmp_path: Path) -> None:
+    folder = tmp_path / "scenarios/demo"
+    folder.mkdir(parents=True)
+    (folder / "scenario.yaml").write_text(SLEEPY)
+    (folder / "plan.yaml").write_text(PLAN)
+    assert cli("scenario", "validate").returncode == 0
+    done = cli("scenario", "validate", "--strict")
+    assert done.returncode == 2
+    place = "scenarios/demo/plan.yaml:9: stages[0].task_graph.tasks[0].params.seconds"
+    assert done.stderr == f"error: {place}: unknown key (allowed: duration_ms)\n"
+
+
 CONFTEST = """
 from pytest_execgo.chaos.action import PlanAction
 

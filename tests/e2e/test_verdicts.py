@@ -89,7 +89,7 @@ def hoard(plan: dict[str, Any]) -> None:
 
 
 def confuse(plan: dict[str, Any]) -> None:
-    greet(plan)["input"] = ["not", "an", "object"]
+    greet(plan)["input"]["sandbox"] = {"workspace_subdir": "../elsewhere"}
 
 
 def ask_for_the_unknown(plan: dict[str, Any]) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from pytest_execgo.errors import UsageError
 from pytest_execgo.models.cause import ExpectedCause, Layer
+from pytest_execgo.models.messages import Source
 from pytest_execgo.scenario.findings import load_findings
 from pytest_execgo.verdict.codes import check_causes, known_codes
 from tests.codes_page import PAGE, updated
@@ -26,7 +27,7 @@ def test_every_layer_has_codes() -> None:
         (
             "engine",
             "proces_exited",
-            "no rule names engine/proces_exited .*did you mean 'process_exited'",
+            "no rule names engine/proces_exited; did you mean 'process_exited'",
         ),
         ("fixture", "whatever", r"no rule names fixture/whatever \(allowed: altered, .*\)$"),
         ("task", "exit_nonzero", "did you mean 'exit_non_zero'"),
@@ -35,7 +36,9 @@ def test_every_layer_has_codes() -> None:
 )
 def test_a_code_that_no_rule_names_is_refused(layer: Layer, code: str, message: str) -> None:
     with pytest.raises(UsageError, match=f"^p.yaml: expected_cause: .*{message}"):
-        check_causes([ExpectedCause(layer=layer, code=code)], "p.yaml: expected_cause")
+        check_causes(
+            [ExpectedCause(layer=layer, code=code)], Source("p.yaml").part("expected_cause")
+        )
 
 
 @pytest.mark.parametrize(
@@ -48,9 +51,9 @@ def test_a_code_that_no_rule_names_is_refused(layer: Layer, code: str, message: 
     ],
 )
 def test_codes_of_others_and_families_are_accepted(layer: Layer, code: str | None) -> None:
-    check_causes([ExpectedCause(layer=layer, code=code)], "p.yaml: expected_cause")
+    check_causes([ExpectedCause(layer=layer, code=code)], Source("p.yaml").part("expected_cause"))
 
 
 def test_findings_of_the_package_expect_codes_that_exist() -> None:
     for finding in load_findings().values():
-        check_causes(finding.causes, finding.id)
+        check_causes(finding.causes, Source(finding.id))

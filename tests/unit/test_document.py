@@ -34,7 +34,10 @@ def complaint(tmp_path: Path, text: str, model: type = ScenarioManifest) -> str:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        (SCENARIO + "sead: 3\n", ":5: sead: unknown key (allowed: schema_version, id, "),
+        (
+            SCENARIO + "sead: 3\n",
+            ":5: sead: unknown key; did you mean 'seed'? (allowed: schema_version, id, ",
+        ),
         (SCENARIO + "sead: 3\n", "did you mean 'seed'?"),
         (SCENARIO.replace("checks:", "chekcs:"), ":3: chekcs: unknown key"),
         (SCENARIO.replace("checks:", "chekcs:"), "did you mean 'checks'?"),

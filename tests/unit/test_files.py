@@ -46,7 +46,7 @@ def test_a_broken_json_file_is_one_line(tmp_path: Path, content: bytes, expected
 def test_a_date_in_a_golden_file_is_named(tmp_path: Path) -> None:
     path = tmp_path / "data.yaml"
     path.write_text("a: [2026-01-01]")
-    assert complaint(path).startswith(": a[0]: datetime.date(2026, 1, 1) is not a JSON value")
+    assert complaint(path).startswith(":1: a[0]: datetime.date(2026, 1, 1) is not a JSON value")
 
 
 def test_a_byte_order_mark_is_no_part_of_the_text(tmp_path: Path) -> None:

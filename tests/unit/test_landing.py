@@ -197,7 +197,7 @@ def one_task(stage: str, task: str, **more: Any) -> StandardPlan:
     work = {
         "id": task,
         "type": "runtime",
-        "input": {"script": "x", "args": {"b": 1, "a": 2}},
+        "input": {"execution": {"kind": "script", "script": "x", "env": {"b": "1", "a": "2"}}},
         **more,
     }
     plan = land({"stages": [{"stage_id": stage, "task_graph": {"tasks": [work]}}]}, context()).plan
@@ -211,7 +211,7 @@ def test_names_that_are_keywords_of_the_dsl_do_not_change_the_shape(stage: str, 
 
 
 def test_the_order_of_keys_does_not_change_the_shape() -> None:
-    other = {"script": "x", "args": {"a": 2, "b": 1}}
+    other = {"execution": {"env": {"a": "2", "b": "1"}, "script": "x", "kind": "script"}}
     assert plan_shape(one_task("s", "t", input=other)) == plan_shape(one_task("s", "t"))
 
 

@@ -55,6 +55,11 @@ def test_no_round_while_stuck_tasks_keep_all_places() -> None:
     assert after_round(THREE, 0, now=0, deadline=60, queued=("a", "b")) == declined
 
 
+def test_no_round_for_a_payload_that_was_refused() -> None:
+    declined = Decline("the payload of a is invalid, so it would be refused again")
+    assert after_round(THREE, 0, now=0, deadline=60, refused=("a",)) == declined
+
+
 def test_ready_services_allow_a_resubmission_even_at_the_deadline() -> None:
     assert after_wait({}, now=60, deadline=60) == Resubmit()
 

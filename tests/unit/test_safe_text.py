@@ -29,7 +29,7 @@ from pytest_execgo.models.benchmark import (
 )
 from pytest_execgo.models.document import Document
 from pytest_execgo.models.finding import AcceptedFinding
-from pytest_execgo.models.messages import explain
+from pytest_execgo.models.messages import Source, explain
 from pytest_execgo.models.safe_text import (
     for_ci_log,
     for_html,
@@ -265,7 +265,7 @@ def test_a_message_about_a_document_is_one_line(text: str) -> None:
     for data in ({text: 1}, {"name": text}):
         with pytest.raises(ValidationError) as caught:
             Strict.model_validate(data)
-        message = explain(caught.value, Strict, data, "file.yaml")
+        message = explain(caught.value, Strict, Source("file.yaml"))
         assert len(message.splitlines()) == 1
         assert_safe_to_show(f"error: {for_ci_log(message)}")
 

@@ -22,6 +22,7 @@ from pytest_execgo.chaos.search import (
 from pytest_execgo.errors import UsageError
 from pytest_execgo.extensions.registry import Registry
 from pytest_execgo.models.chaos import ChaosProfile, Fault, When
+from pytest_execgo.models.messages import Source
 from pytest_execgo.models.plan import StandardPlan
 
 REGISTRY = Registry.build()
@@ -73,7 +74,7 @@ def both(schedule: Schedule, tries: int) -> bool:
 
 def test_every_proposed_fault_heals_and_can_be_loaded() -> None:
     profile = ChaosProfile(id="x", expectation="should_recover", faults=tuple(FAULTS))
-    loaded = REGISTRY.loaded(profile, "x").faults
+    loaded = REGISTRY.loaded(profile, Source("x")).faults
     assert {one.action.name for one in loaded} == {
         "kill", "pause", "restart", "network", "limit", "error", "latency",
     }  # fmt: skip

@@ -57,6 +57,14 @@ def finished(world: RunnerWorld) -> dict[str, Any]:
     return event.model_dump(exclude={"event_id", "at_ms", "wall_time", "event_type"})
 
 
+def test_invalid_payload_is_not_submitted_again(world: RunnerWorld) -> None:
+    error = {"code": "invalid_input", "message": "m"}
+    world.engine.script("a", {"status": "failed", "runtime": {"error": error}})
+    assert world.run_stage(stage_of("a", max_resubmits=3)) == "failed"
+    reason = "the payload of a is invalid, so it would be refused again"
+    assert world.recorder.the(ResubmitDeclined).reason == reason
+
+
 # -- a hostile ExecGo
 
 
