@@ -14,6 +14,7 @@ from pytest_execgo.benchmark.intervals import (
     pass_hat_k,
     wilson,
 )
+from pytest_execgo.benchmark.named_causes import first_named, judged
 from pytest_execgo.models.benchmark import (
     Attribution,
     AttributionScore,
@@ -226,9 +227,8 @@ def attribution_score(trials: Sequence[TrialResult]) -> AttributionScore:
 
     Clean trials count in ``clean``, ``false_causes``, ``mitigated`` and the confusion matrix.
     """
-    # In a trial with a known finding, the injected fault is not the only thing that went wrong.
-    judged = [t for t in trials if t.verdict.cause_named is not None and not t.known_finding]
-    correct = sum(t.verdict.cause_named is True for t in judged)
+    compared = judged(trials)
+    correct = sum(t.verdict.cause_named is True for t in compared)
     fired = {t.trial_id for t in trials if any(fault.status == "fired" for fault in t.faults)}
     passed = [t for t in trials if t.trial_id not in fired and t.verdict.status == "passed"]
     # A cause that is a known defect of a service is there, although no fault caused it.
@@ -237,31 +237,19 @@ def attribution_score(trials: Sequence[TrialResult]) -> AttributionScore:
     for trial in trials:
         injected = "none" if trial.trial_id not in fired else trial.verdict.expected_cause
         if injected is not None:
-            confusion[injected][_first_named(trial)] += 1
+            confusion[injected][first_named(trial)] += 1
     return AttributionScore(
-        trials=len(judged),
+        trials=len(compared),
         correct=correct,
-        abstained=sum(_first_named(t).startswith(("unknown/", "none/")) for t in judged),
-        wrong_and_certain=sum(_wrong_and_certain(t) for t in (*judged, *clean) if not t.findings),
+        abstained=sum(first_named(t).startswith(("unknown/", "none/")) for t in compared),
+        wrong_and_certain=sum(_wrong_and_certain(t) for t in (*compared, *clean) if not t.findings),
         clean=len(clean),
         false_causes=sum(any(_blames(c) for c in t.verdict.attribution) for t in clean),
         mitigated=sum(any(c.mitigated for c in t.verdict.attribution) for t in clean),
-        accuracy=correct / len(judged) if judged else None,
-        lower_95=_bound(correct, len(judged)) if judged else None,
+        accuracy=correct / len(compared) if compared else None,
+        lower_95=_bound(correct, len(compared)) if compared else None,
         confusion={key: dict(sorted(row.items())) for key, row in sorted(confusion.items())},
     )
-
-
-def _first_named(trial: TrialResult) -> str:
-    """The first blamed cause; without one, the first mitigated cause in an injected layer."""
-    causes = trial.verdict.attribution
-    blamed = [cause for cause in causes if cause.layer != "none" and not cause.mitigated]
-    injected = (trial.verdict.expected_cause or "").split(" + ")
-    layers = {one.partition("/")[0] for one in injected}
-    met = [cause for cause in causes if cause.mitigated and cause.layer in layers]
-    no_failure = [cause for cause in causes if cause.layer == "none"]
-    first = next(iter([*blamed, *met, *no_failure]), None)
-    return f"{first.layer}/{first.code}" if first else "none/no_failure"
 
 
 def _wrong_and_certain(trial: TrialResult) -> bool:

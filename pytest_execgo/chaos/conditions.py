@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 from pytest_execgo.chaos.action import PlanScope
+from pytest_execgo.errors import choice
 from pytest_execgo.models.chaos import After, Phase, When
 from pytest_execgo.models.events import (
     ChecksStarted,
@@ -14,6 +16,7 @@ from pytest_execgo.models.events import (
     SubmissionStarted,
     TaskChanged,
 )
+from pytest_execgo.models.plan import PlanStage
 from pytest_execgo.models.task import TERMINAL
 
 
@@ -53,6 +56,22 @@ def is_met(when: When, moment: Moment) -> bool:
     if (when.phase, when.after) != (moment.phase, moment.after):
         return False
     return moment.stage_id is None or scope_of(when).matches(moment.stage_id, moment.task_id)
+
+
+def unmet_in(when: When, stages: Iterable[PlanStage]) -> str | None:
+    """Why the condition can never be met in these stages: there is "no stage" or "no task" that it
+    names. ``None`` if it can be met."""
+    if when.phase == "verify":
+        return None
+    found = {stage.stage_id: stage for stage in stages}
+    matching = [stage for name, stage in found.items() if fnmatchcase(name, when.stage)]
+    if not matching:
+        return f"no stage {when.stage!r}{choice(when.stage, found)}"
+    tasks = [task.id for stage in matching for task in stage.task_graph.tasks]
+    if not any(fnmatchcase(name, when.task) for name in tasks):
+        place = "" if when.stage == "*" else f" in stage {when.stage!r}"
+        return f"no task {when.task!r}{place}{choice(when.task, dict.fromkeys(tasks))}"
+    return None
 
 
 def in_words(when: When) -> str:

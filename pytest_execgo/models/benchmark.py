@@ -25,6 +25,9 @@ ConfirmationStatus = Literal[
 UnfinishedState = Literal["error", "skipped", "not_run"]
 
 
+SHARD = "^[0-9]+/[0-9]+$"
+
+
 class BenchmarkRunRequest(VersionedDocument):
     """The request of a run. Empty lists mean all scenarios and all installed frameworks.
 
@@ -32,7 +35,10 @@ class BenchmarkRunRequest(VersionedDocument):
     ``harness`` and ``services`` name launchers, ``KIND`` or ``KIND:TARGET``. ``service_args`` are
     further arguments for services that are launched as binaries. ``python_image`` is the
     base image for the images of our own services (null: the default). ``model`` is the model of live
-    trials, ``budget`` the limit for each of their plans.
+    trials, ``budget`` the limit for each of their plans. ``shard``: run part i of n of the trials
+    (``i/n``).
+
+    ``request.json`` of a run names the scenarios, frameworks, profiles and seed that were used.
     """
 
     scenarios: tuple[str, ...] = ()
@@ -41,6 +47,7 @@ class BenchmarkRunRequest(VersionedDocument):
     chaos: tuple[str, ...] = Field(default=("none",), min_length=1)
     repetitions: int = Field(default=1, ge=1, strict=True)
     seed: int | None = Field(default=None, ge=0, strict=True)
+    shard: str | None = Field(default=None, pattern=SHARD)
     confirm: int = Field(default=0, ge=0, le=MOST_CONFIRMATIONS, strict=True)
     harness: str = "embedded"
     services: dict[str, str] = {}

@@ -98,7 +98,7 @@ class ChaosProfile(VersionedDocument):
             )
         if not self.faults and self.expectation != "not_applicable":
             raise ValueError("a profile without faults has the expectation not_applicable")
-        if len(self.causes) > 1 and len(self.causes) != len(self.faults):
+        if isinstance(self.expected_cause, tuple) and len(self.causes) != len(self.faults):
             raise ValueError(
                 f"expected_cause is a list of {len(self.causes)}, faults of {len(self.faults)}: "
                 "give one cause per fault, in their order"

@@ -46,6 +46,7 @@ _WORDS = {
 _PATTERNS = {
     "^[a-z0-9_]+$": "may only have lower-case letters, digits and '_'",
     "^[a-z0-9]+(-[a-z0-9]+)*$": "may only have lower-case letters and digits, in words joined by '-'",
+    "^[0-9]+/[0-9]+$": "must be i/n, such as 2/4",
     "^[0-9a-f]{64}$": "must be a SHA-256 digest, 64 hexadecimal digits in lower case",
     r"^[A-Za-z_]\w*:[A-Za-z_]\w*$": "must be module:function, such as checks:greets_everybody",
     "^[A-Za-z_][A-Za-z0-9_]*$": "must be the name of a variable: letters, digits and '_'",

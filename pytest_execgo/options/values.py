@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import shlex
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ from urllib.parse import urlsplit
 from pytest_execgo.errors import UsageError
 
 DAY_SECONDS = 86400.0
+_RUN_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,79}")
 _ARGUMENTS_EXAMPLE = "runtime='--max-running-tasks 1'"
 
 
@@ -36,6 +38,18 @@ class Text(Value):
 
 class Name(Value):
     """A name, path or expression. The code that knows the allowed ones checks it later."""
+
+
+class RunId(Value):
+    """The name of a run: of a folder, and a part of the ids of its tasks."""
+
+    def read(self, flag: str, text: str) -> str:
+        if not _RUN_ID.fullmatch(text) or text == "latest":
+            raise UsageError(
+                f"{flag} {text!r}: expected at most 80 letters, digits, '.', '_' and '-', not "
+                "beginning with '.' or '-', and not latest"
+            )
+        return text
 
 
 @dataclass(frozen=True)

@@ -102,6 +102,8 @@ def _check(config: pytest.Config) -> None:
     try:
         options.refuse_empty(config)
         options.refuse_without_matrix(config)
+        if options.value(config, "run_id"):
+            options.run_id(config)
         if any(options.value(config, name) for name in ("fail_if", "resume", "replay")):
             from pytest_execgo.plugin.state import PluginState
 
@@ -148,7 +150,10 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, None, None]
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    """Show the table of cells."""
+    """Show the table of cells, or why there is none."""
+    hint = places.unused_scenarios(config) if not options.matrix_wanted(config) else ""
+    if hint and not terminalreporter.stats:
+        terminalreporter.write_line(f"execgo: {hint}", yellow=True)
     state = _used_state(config)
     if state is not None:
         from pytest_execgo.plugin.summary import show

@@ -20,6 +20,7 @@ from pytest_execgo.models.safe_text import for_terminal
 from pytest_execgo.plugin import options
 from pytest_execgo.plugin.collection import ScenarioFile, TrialItem, find_argument
 from pytest_execgo.plugin.events import EventsOut, EventStream
+from pytest_execgo.plugin.naming import manifests
 from pytest_execgo.plugin.places import places
 from pytest_execgo.plugin.progress import RunProgress, close_earlier, reason_of
 from pytest_execgo.plugin.safe_errors import printable, usage_error
@@ -51,7 +52,7 @@ class MatrixPlugin:
     def _prepare(self, config: pytest.Config) -> None:
         state = self._state
         matrix = state.matrix
-        matrix.profiles()
+        matrix.check_stages()
         _ = state.shard, state.gates
         if config.getoption("dist", "no") == "each":
             raise UsageError("--dist each would run every trial twice into one folder; use -n N")
@@ -223,11 +224,12 @@ class MatrixPlugin:
             return
         run = self._state.run
         try:
-            renamed = run.open()
+            renamed = run.open(self._state.matrix.used_request(run.seed))
             self._events = EventStream(run.folder / "events.ndjson", _events_out(config))
         except HarnessError as error:
             # One line, before the first trial: without a folder, nothing can be recorded.
-            raise usage_error(error) from None
+            hint = "choose another folder with --execgo-reports DIR"
+            raise usage_error(UsageError(f"{error}; {hint}")) from None
         if renamed is not None:
             self._state.progress(
                 f"{run.reports / 'latest'} was a folder, not a link to the newest run; "
@@ -299,6 +301,22 @@ class MatrixPlugin:
             self._state.progress(self._empty_shard())
         if self._events and self._events.problem:
             report_failed(session, self._state, self._events.problem)
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Say that the arguments of pytest name no scenario, so that there is no trial."""
+        config = self._state.config
+        given = config.args_source == pytest.Config.ArgsSource.ARGS
+        if given and not self._state.planned and not self._scenario_files():
+            words = " ".join(config.args)
+            terminalreporter.write_line(
+                f"execgo: no trial ran, because no scenario is in: {for_terminal(words)}",
+                yellow=True,
+            )
+
+    def _scenario_files(self) -> list[Path]:
+        """The manifests in what pytest was asked to collect."""
+        config = self._state.config
+        return list(manifests(config.args, places(config).called, config.getini("norecursedirs")))
 
     def _empty_shard(self) -> str:
         """What to say about a shard without trials; empty if it has some, or there is no shard."""

@@ -10,8 +10,13 @@ from typing import Any
 import pytest
 
 from pytest_execgo.errors import UsageError
-from pytest_execgo.options.table import BY_NAME, OPTIONS, Option
-from pytest_execgo.plugin.places import is_manifest, option_path, reports_folder
+from pytest_execgo.options.table import BY_NAME, NAME, OPTIONS, Option
+from pytest_execgo.plugin.places import (
+    called_folder,
+    names_scenario,
+    option_path,
+    reports_folder,
+)
 
 RUN_ID: pytest.StashKey[str] = pytest.StashKey()
 IMAGES: pytest.StashKey[dict[str, str]] = pytest.StashKey()
@@ -48,16 +53,18 @@ def _add_to_ini(parser: pytest.Parser, option: Option) -> None:
     if option.kind == "flag":
         parser.addini(option.key, text, type="bool", default=False)
     elif option.kind == "many":
-        parser.addini(option.key, text, type="args", default=[])
+        parser.addini(option.key, text, type="linelist", default=[])
     else:
         parser.addini(option.key, text, type="string", default="")
 
 
 def matrix_wanted(config: pytest.Config) -> bool:
-    """Whether to collect the matrix: for the option, for a replay, or for the file of a scenario."""
+    """Whether to collect the matrix: for the option, for a replay, or for the folder or the file of a
+    scenario."""
     if config.getoption("execgo_matrix") or config.getoption("execgo_replay"):
         return True
-    return any(is_manifest(argument) for argument in config.args)
+    called = called_folder(config)
+    return any(names_scenario(argument, called) for argument in config.args)
 
 
 def given(config: pytest.Config, name: str) -> Any:
@@ -87,11 +94,22 @@ def refuse_without_matrix(config: pytest.Config) -> None:
 def value(config: pytest.Config, name: str) -> Any:
     """The value on the command line, else in the ini file; ``None`` if in neither."""
     found = given(config, name)
-    return config.getini(BY_NAME[name].key) or None if found is None else found
+    return _in_ini(config, BY_NAME[name]) if found is None else found
+
+
+def _in_ini(config: pytest.Config, option: Option) -> Any:
+    found = config.getini(option.key) or None
+    for text in found or () if option.kind == "many" else ():
+        if len(text) > 1 and text[0] in "'\"" and text[-1] == text[0]:
+            raise UsageError(f"{option.key}: {text}: write it without the quotes around it")
+        if option.value is NAME and " " in text:
+            raise UsageError(f"{option.key}: {text!r}: write each name on a line of its own")
+    return found
 
 
 def run_id(config: pytest.Config) -> str:
-    """The name of this run, ``YYYYmmdd-HHMMSS-xxxx`` in local time; the same on all xdist workers."""
+    """The name of this run, the same on all xdist workers: the one that the user gives, else
+    ``YYYYmmdd-HHMMSS-xxxx`` in local time."""
     if RUN_ID not in config.stash:
         worker = getattr(config, "workerinput", None)
         resumed = value(config, "resume")
@@ -99,6 +117,8 @@ def run_id(config: pytest.Config) -> str:
             name = worker["execgo_run_id"]
         elif resumed:
             name = _resumed(reports_folder(config), resumed)
+        elif value(config, "run_id"):
+            name = _new(reports_folder(config), value(config, "run_id"))
         else:
             # Two runs may begin in the same second.
             from pytest_execgo.system import clock
@@ -106,6 +126,17 @@ def run_id(config: pytest.Config) -> str:
             name = f"{clock.now().astimezone():%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
         config.stash[RUN_ID] = name
     return config.stash[RUN_ID]
+
+
+def _new(reports: Path, text: str) -> str:
+    """The name that ``--execgo-run-id`` gives; refused if a run has it already."""
+    name: str = BY_NAME["run_id"].read(text)
+    if (reports / name).exists():
+        raise UsageError(
+            f"--execgo-run-id {name}: {reports / name} exists already; choose another id, or "
+            f"continue that run with --execgo-resume {name}"
+        )
+    return name
 
 
 def _resumed(reports: Path, name: str) -> str:

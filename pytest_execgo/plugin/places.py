@@ -191,6 +191,18 @@ def is_report(path: Path, reports: Path) -> bool:
     )
 
 
-def is_manifest(argument: str) -> bool:
-    """Whether an argument of pytest names a manifest or a trial in it."""
-    return Path(argument.partition("::")[0]).name == _MANIFEST
+def names_scenario(argument: str, called: Path) -> bool:
+    """Whether an argument of pytest names a scenario: its folder, its manifest, or a trial in it."""
+    path = Path(argument.partition("::")[0])
+    return path.name == _MANIFEST or (called / path / _MANIFEST).is_file()
+
+
+def unused_scenarios(config: pytest.Config) -> str:
+    """What to say of an argument of pytest that is a folder of scenarios, in a run without the matrix;
+    empty without one."""
+    called = called_folder(config)
+    for argument in config.args:
+        folder = called / argument.partition("::")[0]
+        if folder.is_dir() and any(folder.glob(f"*/{_MANIFEST}")):
+            return f"{argument} is a folder of scenarios; add --execgo-matrix to run them"
+    return ""

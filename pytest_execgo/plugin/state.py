@@ -208,7 +208,7 @@ class PluginState:
     @cached_property
     def shard(self) -> Shard | None:
         """The part of the trials that belongs to this run; ``None`` for all."""
-        text = options.value(self.config, "shard")
+        text = self.request.shard
         return Shard.parse(text) if text else None
 
     @cached_property

@@ -10,6 +10,7 @@ import pytest
 
 from pytest_execgo.benchmark.aggregate import RunFacts, aggregate
 from pytest_execgo.benchmark.collect import collect, unfinished
+from pytest_execgo.benchmark.named_causes import misnamed_lines
 from pytest_execgo.benchmark.replay import differences
 from pytest_execgo.benchmark.reports.table import (
     cause_lines,
@@ -115,9 +116,14 @@ def _judge_whole_run(session: pytest.Session, result: BenchmarkResult) -> None:
 
 
 def _not_applicable(state: PluginState) -> list[NotApplicable]:
-    """The pairs of scenario and profile that make no trial, for the scenarios of the planned trials."""
+    """The pairs of scenario and profile that make no trial, for the scenarios that were asked for."""
     chosen = {Cell.of_trial(name).scenario for name in state.planned.values()}
     found = state.matrix.not_applicable()
+    option = state.config.option
+    if not (option.keyword or option.markexpr):
+        # A scenario without any trial is not among the planned ones, although it was asked for.
+        paths = state.matrix.library.scenario_paths
+        chosen |= {name for name, path in paths.items() if str(path) in state.config.args}
     return [pair for pair in found if not chosen or pair.scenario in chosen]
 
 
@@ -186,6 +192,8 @@ def show(reporter: pytest.TerminalReporter, state: PluginState) -> None:
         if left:
             reporter.write_line(for_terminal(left, limit=LONGEST_TEXT), yellow=True)
         for text in finding_lines(result):
+            reporter.write_line(for_terminal(text), yellow=True)
+        for text in misnamed_lines(result.trials):
             reporter.write_line(for_terminal(text), yellow=True)
         for trial in result.trials:
             if trial.left_behind:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pytest_execgo.adapter.base import Adapter
+from pytest_execgo.chaos.conditions import unmet_in
 from pytest_execgo.chaos.draws import all_left_out
 from pytest_execgo.chaos.loaded_profile import LoadedProfile
 from pytest_execgo.errors import ExecgoError
@@ -112,6 +113,17 @@ def _fault_without_effect_on_plan(cell: CellSubject) -> str | None:
         reason = loaded.action.not_applicable(cell.scenario.plan, loaded.fault.target)
         if reason:
             return reason
+    return None
+
+
+def _fault_without_its_stage(cell: CellSubject) -> str | None:
+    # A model chooses the names of stages and tasks itself.
+    if cell.scenario.plan is None or cell.adapter.asks_model:
+        return None
+    for fault in cell.profile.profile.faults:
+        reason = unmet_in(fault.when, cell.scenario.plan.stages)
+        if reason:
+            return f"the plan has {reason}"
     return None
 
 
@@ -222,6 +234,7 @@ CHECKS: tuple[ApplicabilityCheck, ...] = (
     ApplicabilityCheck("cell", _model_fault_outside_live_mode),
     ApplicabilityCheck("cell", _model_fault_without_model),
     ApplicabilityCheck("cell", _fault_without_effect_on_plan),
+    ApplicabilityCheck("cell", _fault_without_its_stage),
     ApplicabilityCheck("trial", _framework_not_installed),
     ApplicabilityCheck("trial", _no_reference_plan),
     ApplicabilityCheck("trial", _variable_not_set),

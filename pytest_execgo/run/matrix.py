@@ -7,11 +7,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import get_args
 
+from pytest_execgo.chaos.conditions import unmet_in
 from pytest_execgo.chaos.loaded_profile import LoadedProfile
 from pytest_execgo.errors import UsageError, unknown_name
 from pytest_execgo.extensions.registry import Registry
 from pytest_execgo.models.benchmark import BenchmarkRunRequest, NotApplicable
-from pytest_execgo.models.document import shown
+from pytest_execgo.models.document import read_source, shown
 from pytest_execgo.models.messages import Source
 from pytest_execgo.models.plan import Mode
 from pytest_execgo.models.trial import Cell, Shard, Trial, trials_of
@@ -54,6 +55,17 @@ class Matrix:
             )
         check_accepted(request.known_findings, library.findings, "known_findings")
 
+    def used_request(self, seed: int) -> BenchmarkRunRequest:
+        """The request with the scenarios, frameworks and profiles that it stands for here and now."""
+        return self.request.model_copy(
+            update={
+                "scenarios": tuple(path.parent.name for path in self.scenario_paths()),
+                "frameworks": tuple(dict.fromkeys(name for name, _ in self.framework_modes)),
+                "chaos": self.profile_names,
+                "seed": seed,
+            }
+        )
+
     def scenario_paths(self) -> list[Path]:
         """The manifests of the request's scenarios, unread; all of the library if it names none."""
         chosen = self.request.scenarios or tuple(self.library.scenario_paths)
@@ -85,6 +97,26 @@ class Matrix:
     def profiles(self) -> list[LoadedProfile]:
         """The chaos profiles of the request."""
         return [self.profile(name) for name in self.profile_names]
+
+    def check_stages(self) -> None:
+        """Raise :class:`UsageError` for a fault in a stage or task that no scenario has. Scenarios that
+        cannot be read, plans of a model, and scenarios without a reference plan may have it."""
+        if any(self.registry.adapters[name].asks_model for name, _ in self.framework_modes):
+            return
+        plans = []
+        for path in self.library.scenario_paths.values():
+            with suppress(UsageError):
+                plans.append(self.library.scenario(path).plan)
+        stages = [stage for plan in plans if plan is not None for stage in plan.stages]
+        if None in plans or len(plans) < len(self.library.scenario_paths):
+            return
+        for profile in (loaded.profile for loaded in self.profiles()):
+            for index, fault in enumerate(profile.faults):
+                reason = unmet_in(fault.when, stages)
+                if reason:
+                    source = read_source(self.library.profile_path(profile.id))
+                    message = f"the scenarios have {reason}"
+                    raise source.mistake(message, ["faults", index, "when"])
 
     def links(self) -> frozenset[str]:
         """The services that a profile of the request needs a fault proxy for."""

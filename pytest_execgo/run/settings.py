@@ -72,9 +72,9 @@ class Run:
         """Machine, versions and services, for ``environment.json``."""
         return describe_environment(self.root, self.seed, self.workers, services)
 
-    def open(self) -> Path | None:
-        """Make the run's folder with its ``request.json``, and point ``reports/latest`` to it. Calling
-        it twice is harmless; raises :class:`HarnessError`.
+    def open(self, used: BenchmarkRunRequest | None = None) -> Path | None:
+        """Make the run's folder with its ``request.json`` (``used``, or the request of the run), and
+        point ``reports/latest`` to it. Calling it twice is harmless; raises :class:`HarnessError`.
 
         Returns the new path of a real folder ``reports/latest`` that had to be renamed.
         """
@@ -84,5 +84,5 @@ class Run:
             # the user shares them.
             self.folder.mkdir(mode=0o777 if self.share else 0o700, exist_ok=True)
         if not (self.folder / "request.json").exists():
-            write_model(self.folder / "request.json", self.request)
+            write_model(self.folder / "request.json", used or self.request)
         return point_latest(self.reports, self.run_id)

@@ -98,8 +98,8 @@ def test_paths_of_the_ini_file_are_relative_to_the_root_folder(
     project("demo")
     containers.write_tiny_engine(pytester.path / "engine")
     pytester.makeini(
-        "[pytest]\nexecgo_service = execgo=container:build:engine fixtures=embedded\n"
-        "                 runtime=embedded\n"
+        "[pytest]\nexecgo_service =\n  execgo=container:build:engine\n  fixtures=embedded\n"
+        "  runtime=embedded\n"
     )
     pytester.makepyfile(
         """

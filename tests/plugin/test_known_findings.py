@@ -80,7 +80,7 @@ def test_an_accepted_finding_that_is_not_seen_is_listed(
     project: ScenarioMaker, pytester: pytest.Pytester
 ) -> None:
     project("demo")
-    pytester.makeini("[pytest]\nexecgo_known_findings = 'runtime-tasks-stay-running=seen'\n")
+    pytester.makeini("[pytest]\nexecgo_known_findings = runtime-tasks-stay-running=seen\n")
     result = pytester.runpytest("--execgo-matrix")
     result.assert_outcomes(passed=1)
     result.stdout.fnmatch_lines(["engine finding runtime-tasks-stay-running: not seen*"])

@@ -7,6 +7,7 @@ import shlex
 import sys
 from collections.abc import Callable
 from fnmatch import fnmatch
+from typing import Any
 
 import pytest
 
@@ -184,6 +185,9 @@ def test_a_provider_on_the_command_line_discards_the_model_of_files_but_not_its_
         ("known-findings=runtime-tasks-stay-running", "expected ID=REASON"),
         ("known-findings=runtime-task-stays=x", "did you mean 'runtime-tasks-stay-running'?"),
         ("reports=taken", "is not a writable directory"),
+        ("run-id=../up", "--execgo-run-id '../up': expected at most 80 letters"),
+        ("run-id=latest", "and not latest"),
+        ("run-id=-x", "not beginning with '.' or '-'"),
     ],
 )
 def test_a_wrong_value_is_one_line_and_exit_4(
@@ -200,7 +204,7 @@ def test_a_wrong_value_is_one_line_and_exit_4(
 @pytest.mark.parametrize(
     ("ini", "items"),
     [
-        ("execgo_chaos = none runtime_kill", 2),
+        ("execgo_chaos =\n  none\n  runtime_kill", 2),
         ("execgo_repetitions = 3", 3),
         ("execgo_scenario = demo", 1),
         ("execgo_framework = reference", 1),
@@ -224,8 +228,8 @@ def test_an_ini_file_sets_options(
 
 @options(lambda o: True)
 def test_every_option_has_an_ini_twin(pytester: pytest.Pytester, option: Option) -> None:
-    value = {"flag": "true", "one": "some-text", "many": "'some text'"}[option.kind]
-    read = {"flag": True, "one": "some-text", "many": ["some text"]}[option.kind]
+    value = {"flag": "true", "one": "some-text", "many": "\n  some-text\n  other"}[option.kind]
+    read = {"flag": True, "one": "some-text", "many": ["some-text", "other"]}[option.kind]
     pytester.makeini(f"[pytest]\n{option.key} = {value}\n")
     config = pytester.parseconfig("--strict-config")
     assert config.getini(option.key) == read
@@ -246,7 +250,7 @@ def test_the_command_line_wins_over_the_request_file_which_wins_over_the_ini_fil
     pytester: pytest.Pytester, project: ScenarioMaker
 ) -> None:
     project("demo")
-    pytester.makeini("[pytest]\nexecgo_repetitions = 5\nexecgo_chaos = none runtime_kill\n")
+    pytester.makeini("[pytest]\nexecgo_repetitions = 5\nexecgo_chaos =\n none\n runtime_kill\n")
     request = {"schema_version": "1", "repetitions": 3}
     (pytester.path / "request.json").write_text(json.dumps(request))
     assert count(pytester.runpytest(*COLLECT)) == 10
@@ -255,6 +259,107 @@ def test_the_command_line_wins_over_the_request_file_which_wins_over_the_ini_fil
         *COLLECT, "--execgo-request=request.json", "--execgo-repetitions=1", "--execgo-chaos=none"
     )
     assert count(chosen) == 1
+
+
+@pytest.mark.parametrize(
+    ("ini", "complaint"),
+    [
+        ("execgo_chaos = none runtime_kill", "'none runtime_kill': write each name on a line of"),
+        ("execgo_service = 'runtime=embedded'", "'runtime=embedded': write it without the quotes"),
+    ],
+    ids=["two names", "quotes"],
+)
+def test_an_entry_of_an_ini_list_is_a_line(
+    pytester: pytest.Pytester, project: ScenarioMaker, ini: str, complaint: str
+) -> None:
+    project("demo")
+    pytester.makeini(f"[pytest]\n{ini}\n")
+    result = pytester.runpytest(*COLLECT)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert f"{ini.partition(' ')[0]}: {complaint}" in complaint_of(result)
+
+
+def test_the_folder_of_a_scenario_runs_it(
+    pytester: pytest.Pytester, project: ScenarioMaker
+) -> None:
+    project("demo")
+    project("other")
+    result = pytester.runpytest("scenarios/demo")
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["scenarios/demo/scenario.yaml .*"])
+
+
+def test_a_folder_of_scenarios_without_the_matrix_is_explained(
+    pytester: pytest.Pytester, project: ScenarioMaker
+) -> None:
+    project("demo")
+    result = pytester.runpytest("scenarios")
+    assert result.ret == pytest.ExitCode.NO_TESTS_COLLECTED
+    hint = "execgo: scenarios is a folder of scenarios; add --execgo-matrix to run them"
+    result.stdout.fnmatch_lines([hint])
+
+
+def test_a_matrix_run_of_a_folder_without_scenarios_says_so(
+    pytester: pytest.Pytester, project: ScenarioMaker
+) -> None:
+    project("demo")
+    pytester.makepyfile("def test_a(): pass")
+    (pytester.path / "tests").mkdir()
+    (pytester.path / "tests/test_b.py").write_text("def test_b(): pass")
+    result = pytester.runpytest("--execgo-matrix", "tests")
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["execgo: no trial ran, because no scenario is in: tests"])
+
+
+def test_reports_that_cannot_be_written_are_one_line(
+    pytester: pytest.Pytester, project: ScenarioMaker
+) -> None:
+    project("demo")
+    result = pytester.runpytest("--execgo-matrix", "--execgo-reports=/proc/nothing")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "/proc/nothing" in complaint_of(result)
+    assert complaint_of(result).endswith("choose another folder with --execgo-reports DIR")
+
+
+def test_the_name_of_a_run_can_be_chosen(pytester: pytest.Pytester, project: ScenarioMaker) -> None:
+    project("demo")
+    pytester.runpytest("--execgo-matrix", "--execgo-run-id=nightly-1").assert_outcomes(passed=1)
+    assert (pytester.path / "reports/nightly-1/benchmark.json").is_file()
+    again = pytester.runpytest("--execgo-matrix", "--execgo-run-id=nightly-1")
+    assert again.ret == pytest.ExitCode.USAGE_ERROR
+    assert complaint_of(again).endswith(
+        "reports/nightly-1 exists already; choose another id, or continue that run with "
+        "--execgo-resume nightly-1"
+    )
+
+
+def test_the_request_of_a_run_names_what_was_used(
+    pytester: pytest.Pytester, project: ScenarioMaker
+) -> None:
+    project("demo")
+    pytester.runpytest(
+        "--execgo-matrix", "--execgo-chaos=runtime_k*", "--execgo-shard=1/1",
+        "--execgo-framework=reference",
+    )  # fmt: skip
+    used = json.loads((pytester.path / "reports/latest/request.json").read_text())
+    chosen = {name: used[name] for name in ("scenarios", "frameworks", "chaos", "seed", "shard")}
+    assert chosen == {
+        "scenarios": ["demo"], "frameworks": ["reference"], "chaos": ["runtime_kill"], "seed": 7,
+        "shard": "1/1",
+    }  # fmt: skip
+
+
+def test_a_resumed_shard_runs_only_its_own_trials(
+    pytester: pytest.Pytester, project: ScenarioMaker
+) -> None:
+    project("demo")
+    project("other")
+    pytester.runpytest("--execgo-matrix", "--execgo-shard=1/2").assert_outcomes(passed=1)
+    again = pytester.runpytest("--execgo-matrix", "--execgo-resume=latest")
+    again.assert_outcomes(deselected=1)
+    both = pytester.runpytest("--execgo-matrix", "--execgo-resume=latest", "--execgo-shard=2/2")
+    assert both.ret == pytest.ExitCode.USAGE_ERROR
+    assert "--execgo-resume takes the request of the run it resumes" in complaint_of(both)
 
 
 def test_the_reports_folder_and_the_seed_can_be_chosen(
@@ -337,6 +442,15 @@ def test_a_wrong_scenario_is_one_line_without_a_traceback(
         ({"target": "fixture"}, "unknown target of kill 'fixture'*did you mean 'fixtures'?"),
         ({"when": {"phase": "plan"}}, "unknown when.phase of kill 'plan'"),
         ({"probability": 3}, "faults[[]0[]].probability"),
+        (
+            {"when": {"phase": "runtime", "stage": "gret"}},
+            ":*: faults[[]0[]].when: the scenarios have no stage 'gret'; did you mean "
+            "'greet'? (allowed: greet, count)",
+        ),
+        (
+            {"when": {"phase": "runtime", "stage": "greet", "task": "count"}},
+            "the scenarios have no task 'count' in stage 'greet' (allowed: greet)",
+        ),
     ],
     ids=readable,
 )
@@ -349,6 +463,24 @@ def test_a_wrong_profile_is_found_before_any_trial_runs(
     result = pytester.runpytest("--execgo-matrix", "--execgo-chaos=mine")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines([f"ERROR: execgo: *mine.yaml*{complaint}*"])
+
+
+def test_a_profile_for_a_stage_of_another_scenario_is_not_applicable(
+    pytester: pytest.Pytester, project: ScenarioMaker
+) -> None:
+    def rename(plan: dict[str, Any]) -> None:
+        plan["stages"][0]["stage_id"] = "welcome"
+
+    project("demo")
+    project("other", plan=rename)
+    when = {"phase": "runtime", "stage": "greet"}
+    params = {"heal_after_ms": 100}
+    fault = {"action": "kill", "target": "runtime", "params": params, "when": when}
+    project.chaos("mine", expectation="should_recover", faults=[fault])
+    result = pytester.runpytest("--execgo-matrix", "--execgo-chaos=mine")
+    result.assert_outcomes(passed=1)
+    reason = "the plan has no stage 'greet' (allowed: welcome, count)"
+    result.stdout.fnmatch_lines([f"not applicable: 1 pair of scenario and profile: {reason}"])
 
 
 RUNTIME = """\
@@ -371,7 +503,7 @@ def test_arguments_for_a_binary_come_from_every_source_and_are_recorded(
     if source == "command line":
         given = [f"--execgo-service={service}", "--execgo-service-args", arguments]
     elif source == "ini":
-        ini = f'[pytest]\nexecgo_service = "{service}"\nexecgo_service_args = "{arguments}"\n'
+        ini = f"[pytest]\nexecgo_service = {service}\nexecgo_service_args = {arguments}\n"
         pytester.makeini(ini)
     else:
         words = ["--max-running-tasks", "2"]

@@ -121,6 +121,13 @@ def test_a_profile_must_make_sense(
     assert expected in complaint(tmp_path, text, ChaosProfile)
 
 
+def test_a_list_of_causes_has_one_for_each_fault(tmp_path: Path) -> None:
+    faults = f"[{FAULT[1:-1]}, {FAULT[1:-1]}]"
+    text = PROFILE.format("measure", faults) + "expected_cause: [{layer: runtime}]\n"
+    complained = complaint(tmp_path, text, ChaosProfile)
+    assert "expected_cause is a list of 1, faults of 2: give one cause per fault" in complained
+
+
 @pytest.mark.parametrize(
     "when",
     [

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from pytest_execgo.benchmark.named_causes import misnamed_lines
 from pytest_execgo.benchmark.reports.json_report import JsonReport
 from pytest_execgo.benchmark.reports.markdown import MarkdownReport
 from pytest_execgo.benchmark.reports.table import (
@@ -314,6 +315,18 @@ def test_pairs_without_a_trial_are_grouped_by_reason() -> None:
     lines = markdown(result([trial(0)], [], not_applicable=pairs))
     assert "- p is not applicable to s1, s2: no task" in lines
     assert "- q with f in mode live is not applicable to s1: r" in lines
+
+
+def test_trials_that_name_another_cause_are_listed() -> None:
+    other = trial(1, attribution=[cause("engine")], cause_named=False, expected_cause="runtime")
+    right = trial(2, attribution=[cause("runtime")], cause_named=True, expected_cause="runtime")
+    faulty = [one.model_copy(update={"faults": (FAULT,)}) for one in (other, right)]
+    lines = markdown(result(faulty, []))
+    line = f"{other.trial_id} names engine/x; expected runtime"
+    assert [one for one in lines if "names" in one] == [f"- {line}"]
+    assert misnamed_lines(faulty) == [line]
+    many = [other] * 7
+    assert misnamed_lines(many)[5:] == ["2 more trials name another cause than expected"]
 
 
 def test_the_scoreboard_shows_causes_and_clean_trials() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from tabulate import tabulate
 
+from pytest_execgo.benchmark.named_causes import misnamed_lines
 from pytest_execgo.benchmark.reports.table import duration, markdown_table
 from pytest_execgo.models.benchmark import BenchmarkResult, FaultRecord, TrialResult
 from pytest_execgo.models.safe_text import for_html, for_markdown, for_markdown_code
@@ -117,6 +118,10 @@ def _scoreboard(result: BenchmarkResult) -> Iterator[str]:
         f"falsely{mitigated}."
     )
     yield ""
+    lines = misnamed_lines(result.trials, most=len(result.trials))
+    yield from (f"- {for_markdown(line)}" for line in lines)
+    if lines:
+        yield ""
     rows = [
         [injected, named, count]
         for injected, row in score.confusion.items()

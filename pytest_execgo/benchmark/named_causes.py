@@ -1,0 +1,37 @@
+"""Which causes a trial names, compared with the ones that were injected."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pytest_execgo.models.benchmark import TrialResult
+
+
+def judged(trials: Sequence[TrialResult]) -> list[TrialResult]:
+    """The trials whose named cause can be right or wrong: a fault fired, and nothing else is known to
+    have gone wrong."""
+    # In a trial with a known finding, the injected fault is not the only thing that went wrong.
+    return [t for t in trials if t.verdict.cause_named is not None and not t.known_finding]
+
+
+def first_named(trial: TrialResult) -> str:
+    """The first blamed cause; without one, the first mitigated cause in an injected layer."""
+    causes = trial.verdict.attribution
+    blamed = [cause for cause in causes if cause.layer != "none" and not cause.mitigated]
+    injected = (trial.verdict.expected_cause or "").split(" + ")
+    layers = {one.partition("/")[0] for one in injected}
+    met = [cause for cause in causes if cause.mitigated and cause.layer in layers]
+    no_failure = [cause for cause in causes if cause.layer == "none"]
+    first = next(iter([*blamed, *met, *no_failure]), None)
+    return f"{first.layer}/{first.code}" if first else "none/no_failure"
+
+
+def misnamed_lines(trials: Sequence[TrialResult], most: int = 5) -> list[str]:
+    """One line for each trial that does not name the injected cause: what is expected, what is named."""
+    wrong = [trial for trial in judged(trials) if not trial.verdict.cause_named]
+    lines = [
+        f"{trial.trial_id} names {first_named(trial)}; expected {trial.verdict.expected_cause}"
+        for trial in wrong[:most]
+    ]
+    left = len(wrong) - most
+    return [*lines, f"{left} more trials name another cause than expected"] if left > 0 else lines
