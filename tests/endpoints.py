@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 
 from pytest_execgo.emulators.httpd import Request, Response, Server
 
@@ -19,6 +20,22 @@ def serving(handle: Callable[[Request], Response]) -> Iterator[str]:
     finally:
         server.shutdown()
         server.server_close()
+
+
+@contextmanager
+def hanging_up() -> Iterator[str]:
+    """An endpoint that accepts connections and closes them at once; yields the URL."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def accept() -> None:
+            with suppress(OSError):
+                while True:
+                    listener.accept()[0].close()
+
+        threading.Thread(target=accept, daemon=True).start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        # Ends the thread: closing the socket alone does not wake it.
+        listener.shutdown(socket.SHUT_RDWR)
 
 
 class Document:

@@ -27,6 +27,7 @@ from pytest_execgo.plugin.safe_errors import printable, usage_error
 from pytest_execgo.plugin.state import PluginState
 from pytest_execgo.plugin.summary import report_failed
 from pytest_execgo.scenario.manifest import MANIFEST
+from pytest_execgo.transport.preflight import refusal
 
 
 def _events_out(config: pytest.Config) -> TextIO | None:
@@ -216,7 +217,22 @@ class MatrixPlugin:
         option = session.config.option
         broken = session.testsfailed and not option.continue_on_collection_errors
         if not (self._state.is_worker or broken):
+            self._check_endpoint(session.config)
             self._open_run(session.config)
+
+    def _check_endpoint(self, config: pytest.Config) -> None:
+        """Refuse a run in which every trial would ask an endpoint that accepts no connection."""
+        request = self._state.request
+        base_url = request.model.base_url if request.model else None
+        if base_url is None or request.modes != ("live",) or options.only_shows(config):
+            return
+        reason = refusal(base_url)
+        if reason is not None:
+            message = (
+                f"the model's endpoint {base_url} does not answer: {reason}; start it, or give "
+                "another one with --execgo-base-url"
+            )
+            raise usage_error(UsageError(message))
 
     def _open_run(self, config: pytest.Config) -> None:
         """Make the run's folder, once, as soon as a trial is planned."""

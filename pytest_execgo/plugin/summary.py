@@ -28,6 +28,7 @@ from pytest_execgo.models.benchmark import (
     NotApplicable,
     ReplayRecord,
     TrialResult,
+    UnfinishedTrial,
 )
 from pytest_execgo.models.safe_text import LONGEST_TEXT, for_terminal
 from pytest_execgo.models.trial import Cell
@@ -66,7 +67,7 @@ def finish(session: pytest.Session, state: PluginState) -> None:
                 not_applicable=_not_applicable(state),
                 findings=_findings(state),
                 controls=record.controls,
-                replays=_replays(state, record.trials),
+                replays=_replays(state, record.trials, missing),
                 faults=_faults(state),
                 attempts=record.attempts,
             )
@@ -135,8 +136,12 @@ def _findings(state: PluginState) -> dict[str, tuple[str, str]]:
     return {name: (reason, findings[name].summary) for name, reason in accepted.items()}
 
 
-def _replays(state: PluginState, results: Sequence[TrialResult]) -> list[ReplayRecord]:
+def _replays(
+    state: PluginState, results: Sequence[TrialResult], missing: Sequence[UnfinishedTrial]
+) -> list[ReplayRecord]:
     repeated = {result.trial_id: result for result in results}
+    reasons = {one.trial_id: one.reason for one in missing}
+    impossible = {(p.scenario, p.chaos): p.reason for p in state.matrix.not_applicable()}
     option = state.config.option
     chosen = set(state.planned.values()) if option.keyword or option.markexpr else None
     records = []
@@ -148,7 +153,11 @@ def _replays(state: PluginState, results: Sequence[TrialResult]) -> list[ReplayR
             # A replay asks no model, so this trial was skipped and is listed as skipped.
             continue
         after = repeated.get(trial_id)
-        found = ("it was not repeated",) if after is None else differences(before, after)
+        if after is None:
+            reason = reasons.get(trial_id) or impossible.get((before.scenario, before.chaos))
+            found: tuple[str, ...] = (f"it was not repeated{f': {reason}' if reason else ''}",)
+        else:
+            found = differences(before, after)
         records.append(ReplayRecord(trial_id=trial_id, of=str(folder), differences=found))
     return records
 

@@ -146,7 +146,8 @@ def test_a_recorded_trial_that_is_not_repeated_fails_the_replay(
     manifest.write_text(text.replace('allowed_chaos: ["*"]', "allowed_chaos: [none]"))
     result = pytester.runpytest("--execgo-replay", "reports/latest")
     assert result.ret == 1
-    result.stdout.fnmatch_lines(["replay of *: it was not repeated"])
+    reason = "allowed_chaos of the scenario excludes self_dependency"
+    result.stdout.fnmatch_lines([f"replay of *: it was not repeated: {reason}"])
 
 
 def test_a_resumed_run_repeats_a_control_that_could_not_run(

@@ -17,7 +17,7 @@ import yaml
 
 from pytest_execgo.emulators.httpd import Request, Response, json_response
 from tests.conftest import ScenarioMaker
-from tests.endpoints import serving
+from tests.endpoints import hanging_up, serving
 from tests.ids import readable
 from tests.plugin.conftest import FRAMEWORK, KEY, LIVE, SCRIPTED, latest, script, trial
 from tests.results import METRICS_OF_MODELS
@@ -100,8 +100,9 @@ def test_every_metric_of_models_varies(pytester: pytest.Pytester, tiny: Path) ->
 def test_an_unreachable_endpoint_gives_no_landing_rate(
     pytester: pytest.Pytester, tiny: Path
 ) -> None:
-    words = (*LIVE, "--execgo-model=m", "--execgo-base-url=http://127.0.0.1:9/v1")
-    pytester.runpytest_subprocess(*words).assert_outcomes(failed=1)
+    with hanging_up() as url:
+        words = (*LIVE, "--execgo-model=m", f"--execgo-base-url={url}/v1")
+        pytester.runpytest_subprocess(*words).assert_outcomes(failed=1)
     assert trial(pytester)["metrics"]["landed"] is None
     assert latest(pytester.path)["cells"][0]["rates"]["landing"] is None
 
@@ -437,9 +438,34 @@ def test_a_wrong_option_is_reported_in_one_line(
     assert expected in result.stderr.str()
 
 
+def test_a_replay_without_the_framework_says_what_to_install(
+    pytester: pytest.Pytester, tiny: Path
+) -> None:
+    pytester.runpytest_subprocess(*SCRIPTED).assert_outcomes(passed=1)
+    conftest = pytester.path / "conftest.py"
+    conftest.write_text(conftest.read_text().replace('("requests",)', '("nothing_like_it",)'))
+    result = pytester.runpytest_subprocess("--execgo-replay=reports/latest")
+    assert result.ret == 1
+    reason = "tiny is not installed; install it with: *"
+    result.stdout.fnmatch_lines([f"replay of *: it was not repeated: {reason}"])
+
+
+def test_a_dead_endpoint_is_one_line_and_not_one_failure_per_trial(
+    pytester: pytest.Pytester, tiny: Path
+) -> None:
+    words = (*LIVE, "--execgo-model=m", "--execgo-base-url=http://127.0.0.1:9/v1")
+    result = pytester.runpytest_subprocess(*words, "--execgo-repetitions=10")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert result.errlines == [
+        "ERROR: execgo: the model's endpoint http://127.0.0.1:9/v1 does not answer: Connection "
+        "refused; start it, or give another one with --execgo-base-url",
+        "",
+    ]
+    assert not (pytester.path / "reports").exists()
+
+
 @pytest.mark.parametrize(
-    ("url", "code"),
-    [("http://127.0.0.1:9/v1", "model_unreachable"), ("FIXTURES", "model_unknown")],
+    ("url", "code"), [("HANGING UP", "model_unreachable"), ("FIXTURES", "model_unknown")]
 )
 def test_a_failing_endpoint_is_the_cause_and_not_the_exception_of_the_framework(
     pytester: pytest.Pytester, tiny: Path, url: str, code: str
@@ -447,9 +473,11 @@ def test_a_failing_endpoint_is_the_cause_and_not_the_exception_of_the_framework(
     from pytest_execgo.extensions.registry import Registry
     from pytest_execgo.harness.fleet import Fleet, FleetSpec
 
-    with Fleet(FleetSpec(), Registry.build().launchers) as fleet:
+    with Fleet(FleetSpec(), Registry.build().launchers) as fleet, hanging_up() as dead:
         # The fixtures server answers, but has no such model.
-        base = url.replace("FIXTURES", f"{fleet.url('fixtures')}/t/x/model/v1")
+        base = {"HANGING UP": f"{dead}/v1", "FIXTURES": f"{fleet.url('fixtures')}/t/x/model/v1"}[
+            url
+        ]
         result = pytester.runpytest_subprocess(
             *LIVE, "--execgo-model=gpt", f"--execgo-base-url={base}"
         )
