@@ -41,6 +41,22 @@ class PathError(ValueError):
     """A path that does not compile, or that cannot be applied to a document; the text says why."""
 
 
+class NoJson(PathError):
+    """``from_json`` was applied to a text that is not JSON. ``text`` is that text."""
+
+    def __init__(self, message: str, text: str) -> None:
+        super().__init__(message)
+        self.text = text
+
+    def of_task(self, task: str, path: str) -> str:
+        """The same, about what a task printed if ``path`` reads that."""
+        if "stdout" not in path and "stderr" not in path:
+            return f"task {task}: {path}: {self}"
+        if not self.text.strip():
+            return f"task {task} printed nothing; expected JSON"
+        return f"task {task} printed no JSON: {self}"
+
+
 class _Functions(functions.Functions):
     @functions.signature({"types": ["string", "null"]})
     def _func_from_json(self, text: str | None) -> Any:
@@ -50,7 +66,7 @@ class _Functions(functions.Functions):
             return decode_json(text)
         except JsonProblem as problem:
             shown = text if len(text) <= 60 else text[:57] + "..."
-            raise PathError(f"from_json: {problem}: {shown!r}") from None
+            raise NoJson(f"from_json: {problem}: {shown!r}", text) from None
 
 
 _FUNCTIONS = _Functions()
@@ -173,14 +189,16 @@ def search(path: str, document: Any) -> Any:
     compiled = _compiled(path)
     try:
         return _Bounded(document).visit(compiled.parsed, document)
+    except exceptions.JMESPathTypeError as error:
+        wanted = " or ".join(error.expected_types)
+        got = f"{error.function_name}() takes {wanted}, got {error.actual_type}"
+        raise PathError(f"{path}: {got}") from None
     except exceptions.JMESPathError as error:
         raise PathError(f"{path}: {' '.join(str(error).split())}") from None
+    except NoJson:
+        raise
     except PathError as error:
-        # from_json explains itself.
-        message = str(error)
-        raise PathError(
-            message if message.startswith("from_json") else f"{path}: {message}"
-        ) from None
+        raise PathError(f"{path}: {error}") from None
     except (ValueError, TypeError, ArithmeticError, RecursionError) as error:
         # Functions of JMESPath do not check every value, such as a step of 0 in a slice.
         raise PathError(f"{path}: {type(error).__name__}: {error}") from None

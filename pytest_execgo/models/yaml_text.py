@@ -176,6 +176,9 @@ def _as_problem(error: yaml.YAMLError, text: str) -> YamlProblem:
         code = error.character if isinstance(error.character, int) else ord(error.character)
         return YamlProblem(f"the character #x{code:04x} is not allowed", line)
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
+        lines = text.split("\n")[error.problem_mark.line : error.problem_mark.line + 1]
+        if lines and lines[0][error.problem_mark.column :].startswith("\t"):
+            return _at(error.problem_mark, "a tab; YAML indents with spaces")
         return _at(error.problem_mark, error.problem or "cannot be read")
     return YamlProblem(" ".join(str(error).split()))
 

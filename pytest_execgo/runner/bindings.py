@@ -11,7 +11,7 @@ from typing import Any
 
 from pytest_execgo.models.events import BindingMissing, BindingProblem, BindingResolved
 from pytest_execgo.models.events.base import few
-from pytest_execgo.models.path import PathError, search
+from pytest_execgo.models.path import NoJson, PathError, search
 from pytest_execgo.models.plan import Binding, PlanStage
 from pytest_execgo.models.task import Task, TaskGraph
 
@@ -96,6 +96,8 @@ def _value(binding: Binding, results: Mapping[str, Mapping[str, Any]]) -> Any:
         raise _NoValue("source_failed", f"task {name!r} ended as {source.get('status')!r}")
     try:
         value = search(binding.source_path, source)
+    except NoJson as error:
+        raise _NoValue("unreadable", error.of_task(name, binding.source_path)) from None
     except PathError as error:
         raise _NoValue("unreadable", str(error)) from None
     if value is None:

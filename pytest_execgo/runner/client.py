@@ -14,6 +14,7 @@ from urllib.parse import quote
 from pydantic import ValidationError
 
 from pytest_execgo.errors import ExecgoError
+from pytest_execgo.models.messages import Source, explain
 from pytest_execgo.models.task import EngineTask, TaskGraph
 from pytest_execgo.transport.bounded import (
     BadAnswer,
@@ -183,9 +184,8 @@ class ExecgoClient:
         try:
             return SeenTask(EngineTask.model_validate(raw), raw, len(reply.body))
         except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            member = ".".join(str(part) for part in first["loc"])
-            raise ProtocolError(f"{reply.request}: {member}: {first['msg']}") from None
+            message = explain(error, EngineTask, Source(reply.request))
+            raise ProtocolError(message) from None
 
     def delete(self, task_id: str, *, timeout: float | None = None) -> bool:
         """``DELETE /tasks/{id}``: remove the record; whether there was one. Running work continues."""

@@ -15,6 +15,7 @@ from pytest_execgo.models.events import (
 from pytest_execgo.models.plan import PlanStage
 from pytest_execgo.models.plan_rules import graph_rules
 from pytest_execgo.models.task import Task, TaskGraph
+from pytest_execgo.runner.watchdog import own_limit_ms
 
 _SERVICES = {"fixtures_url": "fixtures"}
 """Placeholders that hold the URL of a service."""
@@ -50,6 +51,7 @@ def _inputs(task: Task, sources: Sequence[str], placeholders: Mapping[str, str])
         tasks=tuple(dict.fromkeys(sources)),
         workspace=workspace is not None and workspace in text,
         memory_limit='"memory_bytes":' in text,
+        limit_ms=own_limit_ms(task),
         payload=_payload(task, placeholders),
     )
 

@@ -19,7 +19,7 @@ from pytest_execgo.files.reading import FileProblem, read_bounded
 from pytest_execgo.files.workspace import LARGEST_FILE, sha256_inside
 from pytest_execgo.models.document import read_data
 from pytest_execgo.models.events import CheckEvaluated
-from pytest_execgo.models.path import PathError, search
+from pytest_execgo.models.path import NoJson, PathError, search
 from pytest_execgo.models.plan import StandardPlan
 from pytest_execgo.models.shorten import shortened
 from pytest_execgo.scenario.conformity import SchemaFailure, nonconformity
@@ -84,7 +84,8 @@ def evaluate(scenario: Scenario, view: TrialView) -> Iterator[CheckEvaluated]:
         try:
             finding = _EVALUATORS[type(check)](check, scenario, view)
         except PathError as error:
-            finding = _Finding(False, str(error))
+            assert isinstance(check, (ValueCheck, JsonSchemaCheck, PythonCheck))
+            finding = _Finding(False, _no_value(check, view, error))
         except MatchProblem as error:
             assert isinstance(check, (ValueCheck, JsonSchemaCheck))
             finding = _Finding(False, f"task {check.task}: {check.path}: {error}")
@@ -93,7 +94,8 @@ def evaluate(scenario: Scenario, view: TrialView) -> Iterator[CheckEvaluated]:
         except BaseException as error:
             # A check of the user may raise anything, also SystemExit and pytest.skip(), which do not
             # derive from Exception. The record of the trial must survive it.
-            finding = _Finding(False, f"raised {_described(error)}", raised=True)
+            where = _line_in(scenario.folder, error)
+            finding = _Finding(False, f"raised {_described(error)}{where}", raised=True)
         yield CheckEvaluated(
             index=index,
             kind=check.kind,
@@ -104,6 +106,27 @@ def evaluate(scenario: Scenario, view: TrialView) -> Iterator[CheckEvaluated]:
             task=getattr(check, "task", None),
             raised=finding.raised,
         )
+
+
+def _no_value(
+    check: ValueCheck | JsonSchemaCheck | PythonCheck, view: TrialView, error: PathError
+) -> str:
+    """Why a check has no value to look at."""
+    if isinstance(check, PythonCheck):
+        return f"{check.callable}: {error}"
+    status = view.tasks[check.task].get("status")
+    if status != "success":
+        return f"task {check.task} has no output: it ended as {status}"
+    if isinstance(error, NoJson):
+        return error.of_task(check.task, check.path)
+    return f"task {check.task}: {error}"
+
+
+def _line_in(folder: Path, error: BaseException) -> str:
+    """Where in the user's files an exception was raised, as `` (checks.py:4)``; empty if elsewhere."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if Path(frame.filename).is_relative_to(folder)]
+    return f" ({Path(own[-1].filename).name}:{own[-1].lineno})" if own else ""
 
 
 def _task(check: TaskCheck, scenario: Scenario, view: TrialView) -> _Finding:
@@ -217,10 +240,8 @@ def _python(check: PythonCheck, scenario: Scenario, view: TrialView) -> _Finding
         # A copy, so that a check cannot change the tasks for the next check.
         answer = function(replace(view, tasks=copy.deepcopy(dict(view.tasks))))
     except AssertionError as error:
-        frames = traceback.extract_tb(error.__traceback__)
-        lines = [frame.lineno for frame in frames if frame.filename == str(file)]
-        where = f"{file.name}:{lines[-1]}" if lines else file.name
-        return _Finding(False, f"{check.callable}: {error or 'assertion failed'} ({where})")
+        where = _line_in(scenario.folder, error)
+        return _Finding(False, f"{check.callable}: {error or 'assertion failed'}{where}")
     if inspect.isgenerator(answer) or inspect.iscoroutine(answer):
         raise TypeError(f"{check.callable} is a generator or coroutine, so its code did not run")
     if answer is False:

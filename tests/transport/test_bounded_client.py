@@ -308,7 +308,7 @@ def test_every_broken_answer_is_on_record(tmp_path: Path) -> None:
         StageRun(stage, tools, TrialTasks("run"), RestartWatch(fleet, clock)).run(stage.task_graph)
     (problem,) = [one for one in recorder.events() if isinstance(one, EngineProtocolError)]
     recorder.close()
-    text = "GET /tasks/run.s.a: updated_at: Input should have timezone info"
+    text = "GET /tasks/run.s.a: updated_at: needs a time zone, got '2026-01-01'"
     assert problem.message == text
 
 

@@ -106,8 +106,8 @@ def test_carried_value_is_recorded_by_its_digest() -> None:
         ("bad", "result", "input.x", "source_failed", "task 'bad' ended as 'failed'"),
         ("empty", "result", "input.x", "source_failed", "task 'empty' ended as None"),
         ("ok", "result.no", "input.x", "absent", "result.no is not in the result of 'ok'"),
-        ("ok", "from_json(status)", "input.x", "unreadable", "from_json: not JSON (Expecting value "
-         "at character 0): 'success'"),
+        ("ok", "from_json(status)", "input.x", "unreadable", "task ok: from_json(status): from_json: "
+         "not JSON (Expecting value at character 0): 'success'"),
         ("ok", "result.list", "input.args.7", "bad_target", "input.args.7: no index '7' in a list of 2"),
         ("ok", "result.list", "input.text.y", "bad_target", "input.text.y: 'y' leads into str, not a "
          "mapping or list"),

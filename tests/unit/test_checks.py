@@ -17,7 +17,16 @@ from tests.ids import readable
 TASKS: dict[str, dict[str, Any]] = {
     "a": {
         "status": "success",
-        "result": {"n": 3, "flag": True, "text": "hello", "list": [1, 2], "json": '{"x": 1}'},
+        "result": {
+            "n": 3,
+            "flag": True,
+            "text": "hello",
+            "list": [1, 2],
+            "json": '{"x": 1}',
+            "stdout": "",
+            "stderr": "oops",
+            "none": None,
+        },
     },
     "b": {"status": "failed"},
 }
@@ -90,7 +99,24 @@ def test_a_check_passes(tmp_path: Path, check: dict[str, Any]) -> None:
         (value(path="result.nothing", at_least=0), "got None"),
         (value(path="result.list", contains=9), "expected to contain 9"),
         (value(path="result.text", matches="^x"), "expected to match '^x'"),
-        (value(path="from_json(result.text)", equals=1), "not JSON"),
+        (
+            value(path="from_json(result.text)", equals=1),
+            "task a: from_json(result.text): from_json: not JSON (Expecting value at character 0): "
+            "'hello'",
+        ),
+        (value(path="from_json(result.stdout)", equals=1), "task a printed nothing; expected JSON"),
+        (
+            value(path="from_json(result.stderr)", equals=1),
+            "task a printed no JSON: from_json: not JSON (Expecting value at character 0): 'oops'",
+        ),
+        (
+            value(path="length(result.none)", equals=1),
+            "task a: length(result.none): length() takes string or array or object, got null",
+        ),
+        (
+            value(task="b", path="length(result.none)", equals=1),
+            "task b has no output: it ended as failed",
+        ),
         (value(task="z", equals=1), "it was never submitted"),
         (
             {
@@ -128,3 +154,4 @@ def test_an_exception_in_a_check_is_an_error_and_not_a_failed_check(tmp_path: Pa
     event = run(tmp_path, {"kind": "python", "callable": "checks:breaks"})
     assert event.raised
     assert "AttributeError" in event.message
+    assert event.message.endswith("(checks.py:8)")

@@ -183,8 +183,12 @@ def test_unknown_task_is_none(client: ExecgoClient, script: ScriptedServer) -> N
     [
         (500, "oops", "GET /tasks/a: status 500: 'oops'"),
         (200, "oops", f"GET /tasks/a: status 200: {NOT_JSON}: 'oops'"),
-        (200, {"id": "a", "type": "noop"}, "GET /tasks/a: status: Field required"),
-        (200, TASK | {"runtime": {"error": 1}}, "GET /tasks/a: runtime.error: Input should be"),
+        (200, {"id": "a", "type": "noop"}, "GET /tasks/a: status: this key is required"),
+        (
+            200,
+            TASK | {"runtime": {"error": 1}},
+            "GET /tasks/a: runtime.error: must be a mapping, got 1",
+        ),
     ],
     ids=["status", "no_json", "member_missing", "nested_member"],
 )

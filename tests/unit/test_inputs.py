@@ -28,7 +28,7 @@ def test_a_task_shows_where_it_gets_data_from() -> None:
         {"id": "a", "input": {"args": [f"{URL}/x"]}},
         {"id": "b", "input": {"args": [f"{WORK}/x"]}, "depends_on": ["a"]},
         {"id": "c", "input": {"limits": {"memory_bytes": 9}}},
-        {"id": "d", "params": {"command": "true"}},
+        {"id": "d", "params": {"command": "true"}, "timeout": 500},
     )
     shown = {name: one.model_dump(exclude={"payload"}) for name, one in found.items()}
     nothing = TaskInputs().model_dump(exclude={"payload"})
@@ -36,7 +36,7 @@ def test_a_task_shows_where_it_gets_data_from() -> None:
         "a": {**nothing, "services": ("fixtures",)},
         "b": {**nothing, "tasks": ("a", "before"), "workspace": True},
         "c": {**nothing, "memory_limit": True},
-        "d": nothing,
+        "d": {**nothing, "limit_ms": 500},
     }
 
 

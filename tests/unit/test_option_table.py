@@ -18,6 +18,7 @@ from pytest_execgo.options.values import (
     Decimal,
     KnownFinding,
     Name,
+    RunId,
     Seconds,
     ServiceArguments,
     ServiceLauncher,
@@ -38,6 +39,7 @@ WRONG = {
     ServiceLauncher: ["execgo", "execgo=", "=embedded"],
     ServiceArguments: ["runtime", "runtime=", "runtime= ", "=-v", "runtime='-v", "runtime=-v \\"],
     KnownFinding: ["id", "id= ", "=reason"],
+    RunId: ["latest", "../up", ".hidden", "-x", "a b", "x" * 81],
 }
 OTHER = {
     Whole: ["3"],
@@ -47,6 +49,7 @@ OTHER = {
     ServiceLauncher: ["execgo=binary:a=b", "runtime=embedded"],
     ServiceArguments: ["runtime=--a=b 'c d' \"\"", "runtime=-e", "execgo=-max-concurrency 20"],
     KnownFinding: ["some-finding=reported = #7"],
+    RunId: ["nightly-2.1"],
     Name: ["replay"],
     Text: ["some text"],
 }

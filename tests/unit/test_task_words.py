@@ -197,6 +197,15 @@ def test_a_task_that_ran_out_of_time_may_have_waited_for_a_service() -> None:
     assert names(FETCHES, failed(late)) == ["unknown/timeout/possible", "task/timeout/possible"]
 
 
+def test_the_limit_of_a_task_and_its_time_are_in_the_message() -> None:
+    late = t.TaskError(code="timeout", message="task exceeded wall_time_ms")
+    event = failed(late).model_copy(update={"duration_ms": 512})
+    (cause,) = attribute([submitted(limit_ms=500), event])
+    assert cause.message == "task a: task exceeded wall_time_ms (limit 500 ms; it ran 512 ms)"
+    first, _ = attribute([submitted(limit_ms=500, services=("fixtures",)), failed(late)])
+    assert first.message.startswith("task a: it ran out of time (limit 500 ms); it may have waited")
+
+
 def test_memory_is_the_tasks_fault_within_the_limit_of_the_plan() -> None:
     words = wrote("MemoryError")
     assert names(submitted(), failed(EXIT), words) == ["unknown/out_of_memory/possible"]

@@ -63,7 +63,7 @@ def test_values_are_those_of_json(text: str, value: Any) -> None:
         ("<<: 5", 1, "expected a mapping"),
         ("--- 1\n--- 2", 2, "a second document begins here"),
         ("a: 1\nb\x00", 2, "the character #x0000 is not allowed"),
-        ("\t- a", 1, "cannot start any token"),
+        ("\t- a", 1, "a tab; YAML indents with spaces"),
         ("[[[", 2, "did not find"),
         ("- " * (MAX_DEPTH + 1) + "a", 1, f"more than {MAX_DEPTH} levels"),
         ("[" * (MAX_DEPTH + 1), 1, f"more than {MAX_DEPTH} levels"),

@@ -59,7 +59,8 @@ class TaskInputs(Document):
 
     ``services``: those whose URL it holds. ``tasks``: those whose output a binding carries over, or that
     it depends on. ``workspace``: whether it holds the path of the workspace. ``memory_limit``: whether
-    the plan limits its memory. ``payload``: the sha256 of the task as it is submitted, with names in
+    the plan limits its memory. ``limit_ms``: how long it may run by the plan, with all its attempts;
+    null without a limit. ``payload``: the sha256 of the task as it is submitted, with names in
     place of the values of placeholders, so that it is the same in each trial of a plan.
     """
 
@@ -67,6 +68,7 @@ class TaskInputs(Document):
     tasks: tuple[str, ...] = ()
     workspace: bool = False
     memory_limit: bool = False
+    limit_ms: float | None = None
     payload: str = ""
 
 

@@ -103,7 +103,7 @@ class _End:
             yield self._suspicion("task", "timeout", "likely")
             return
         services = ", ".join(self._inputs.services)
-        why = f"it ran out of time; it may have waited for {services or 'the machine'}"
+        why = f"it ran out of time{self._limit}; it may have waited for {services or 'the machine'}"
         yield self._suspicion("unknown", "timeout", "possible", why)
         yield from self._unless_proven()
 
@@ -226,7 +226,16 @@ class _End:
     @property
     def _own_message(self) -> str:
         message = self.evidence.message(self.failed)
+        message += self._limit if self.code == "timeout" else ""
         return f"{message}: {self._last_line}" if self._stderr else message
+
+    @property
+    def _limit(self) -> str:
+        """How long the task was allowed to run, and how long it ran; empty if the plan has no limit."""
+        limit, ran = self._inputs.limit_ms, self.failed.duration_ms
+        if limit is None:
+            return ""
+        return f" (limit {limit:.0f} ms{f'; it ran {ran} ms' if ran else ''})"
 
 
 RULE = Rule(
