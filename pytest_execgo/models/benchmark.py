@@ -129,11 +129,14 @@ class FaultRecord(Document):
 
 
 class CheckRecord(Document):
+    """One check of a trial. ``diff``: the lines that differ, as a unified diff."""
+
     kind: str
     ok: bool
     message: str
     expected: Any = None
     got: Any = None
+    diff: tuple[str, ...] = ()
 
 
 class FailureCounts(Document):

@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from pytest_execgo.files.reading import FileProblem, read_bounded
-from pytest_execgo.files.workspace import LARGEST_FILE, sha256_inside
+from pytest_execgo.files.workspace import LARGEST_FILE, open_inside, sha256_inside
 from pytest_execgo.models.document import read_data
 from pytest_execgo.models.events import CheckEvaluated
 from pytest_execgo.models.path import NoJson, PathError, search
 from pytest_execgo.models.plan import StandardPlan
 from pytest_execgo.models.shorten import shortened
+from pytest_execgo.scenario import differences
 from pytest_execgo.scenario.conformity import SchemaFailure, nonconformity
 from pytest_execgo.scenario.manifest import (
     FileCheck,
@@ -76,6 +77,7 @@ class _Finding:
     expected: Any = None
     got: Any = None
     raised: bool = False
+    diff: tuple[str, ...] = ()
 
 
 def evaluate(scenario: Scenario, view: TrialView) -> Iterator[CheckEvaluated]:
@@ -105,6 +107,7 @@ def evaluate(scenario: Scenario, view: TrialView) -> Iterator[CheckEvaluated]:
             got=shortened(finding.got, _LONGEST_VALUE),
             task=getattr(check, "task", None),
             raised=finding.raised,
+            diff=finding.diff,
         )
 
 
@@ -147,7 +150,12 @@ def _value(check: ValueCheck, scenario: Scenario, view: TrialView) -> _Finding:
         if not _COMPARE[name](got, expected):
             where = f"task {check.task}: {check.path}"
             message = f"{where}: expected {_WORDS[name]}{_short(expected)}, got {_short(got)}"
-            return _Finding(False, message, expected, got)
+            equal = _COMPARE[name] is _same
+            diff = differences.of_values(expected, got) if equal else ()
+            if diff:
+                source = check.equals_file if name == "equals_file" else "the expected value"
+                message = f"{where} differs from {source}"
+            return _Finding(False, message, expected, got, diff=diff)
     return _Finding(True, f"task {check.task}: {check.path} is as expected", got=got)
 
 
@@ -226,6 +234,12 @@ def _file(check: FileCheck, scenario: Scenario, view: TrialView) -> _Finding:
     if check.equals_file:
         golden = read_bounded(scenario.folder / check.equals_file, LARGEST_FILE)
         expected = hashlib.sha256(golden).hexdigest()
+        if got != expected:
+            with open_inside(view.workspace, check.path) as file:
+                size = os.fstat(file.fileno()).st_size
+                diff = differences.of_files(golden, file.read(differences.LARGEST_TEXT), size)
+            message = f"{check.path} differs from {check.equals_file}"
+            return _Finding(False, message, expected, got, diff=diff)
     if expected is not None and got != expected:
         message = f"{check.path}: expected sha256 {expected[:12]}…, got {got[:12]}…"
         return _Finding(False, message, expected, got)

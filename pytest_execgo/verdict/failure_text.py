@@ -36,6 +36,10 @@ def failure_text(result: TrialResult, folder: str) -> str:
     if verdict.failed_task:
         lines.append(f"{'stderr':12} of task {for_terminal(verdict.failed_task.task_id)}:")
         lines += (f"{'':15}{indented(line)}" for line in verdict.failed_task.stderr)
+    for check in verdict.checks:
+        if check.diff:
+            lines.append(f"{'difference':12} {for_terminal(check.message)}")
+            lines += (f"{'':15}{indented(line)}" for line in check.diff)
     if result.confirmation:
         lines.append(f"{'repeated':12} {for_terminal(result.confirmation.text)}")
         lines += (f"{'':12} {for_terminal(line)}" for line in _arms(result.confirmation))

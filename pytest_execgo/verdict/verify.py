@@ -69,7 +69,9 @@ def judge(
     facts = evidence(list(events))
     causes = attribute(facts, rules)
     checks = tuple(
-        CheckRecord(kind=c.kind, ok=c.ok, message=c.message, expected=c.expected, got=c.got)
+        CheckRecord(
+            kind=c.kind, ok=c.ok, message=c.message, expected=c.expected, got=c.got, diff=c.diff
+        )
         for c in sorted(_of(facts), key=lambda c: c.index)
     )
     faults = fault_records(profile, events)

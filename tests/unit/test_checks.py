@@ -40,6 +40,7 @@ def run(tmp_path: Path, check: dict[str, Any]) -> Any:
     (folder / "three.json").write_text("3")
     (folder / "number.schema.json").write_text('{"type": "integer", "minimum": 2}')
     (folder / "golden.txt").write_text("text\n")
+    (folder / "list.json").write_text("[1, 3]")
     (folder / "checks.py").write_text(
         "def holds(trial):\n    assert trial.value('a', 'result.n') == 3\n"
         "def fails(trial):\n    assert False, 'three is too many'\n"
@@ -127,6 +128,12 @@ def test_a_check_passes(tmp_path: Path, check: dict[str, Any]) -> None:
             },
             "is not of type 'integer'",
         ),
+        (value(path="result.list", equals=[1, 3]), "result.list differs from the expected value"),
+        (value(path="result.list", equals_file="list.json"), "result.list differs from list.json"),
+        (
+            {"kind": "file", "path": "out.txt", "equals_file": "three.json"},
+            "out.txt differs from three.json",
+        ),
         ({"kind": "file", "path": "gone.txt"}, "no such file in the workspace"),
         ({"kind": "file", "path": "out.txt", "absent": True}, "expected to be absent"),
         ({"kind": "file", "path": "out.txt", "sha256": "0" * 64}, "expected sha256 000000000000…"),
@@ -142,6 +149,18 @@ def test_a_failed_check_shows_expected_and_actual_value(
     assert not event.ok
     assert not event.raised
     assert message in event.message
+
+
+def test_a_value_that_differs_has_a_difference(tmp_path: Path) -> None:
+    event = run(tmp_path, value(path="result.list", equals=[1, 3]))
+    head = ("--- expected", "+++ got", "@@ line 1 @@")
+    assert event.diff == (*head, " [", "   1,", "-  3", "+  2", " ]")
+
+
+def test_a_file_that_differs_has_a_difference(tmp_path: Path) -> None:
+    event = run(tmp_path, {"kind": "file", "path": "out.txt", "equals_file": "list.json"})
+    head = ("--- expected", "+++ got", "@@ line 1 @@")
+    assert event.diff == (*head, "-[1, 3]  (no line end)", "+text")
 
 
 def test_a_check_that_is_a_generator_is_an_error(tmp_path: Path) -> None:

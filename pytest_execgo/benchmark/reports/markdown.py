@@ -153,6 +153,10 @@ def _trial(trial: TrialResult) -> Iterator[str]:
     for check in verdict.checks:
         if not check.ok:
             yield f"- check {check.kind}: {for_markdown(check.message)}"
+        if check.diff:
+            yield ""
+            yield from (f"      {indented(line)}" for line in check.diff)
+            yield ""
     yield f"- record: `trials/{trial.trial_id}`"
     yield f"- rerun: `{for_markdown_code(trial.rerun, LONGEST_TEXT)}`"
     yield ""

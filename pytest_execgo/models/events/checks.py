@@ -26,7 +26,7 @@ class ArtifactSeen(Event):
 
 class CheckEvaluated(Event):
     """One check. ``raised`` means that the check's own code raised an error, which says nothing about
-    the system."""
+    the system. ``diff``: the lines that differ, as a unified diff."""
 
     event_type: Literal["check_evaluated"] = "check_evaluated"
     index: int
@@ -37,6 +37,7 @@ class CheckEvaluated(Event):
     got: Any = None
     task: str | None = None
     raised: bool = False
+    diff: tuple[str, ...] = ()
 
     def sentence(self) -> str | None:
         return None if self.ok else f"check {self.kind} failed: {self.message}"
