@@ -52,12 +52,16 @@ def make_new_folder(path: Path) -> bool:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Replace ``path`` by a file with ``text`` (UTF-8; lone surrogates become U+FFFD).
+    """:func:`write_bytes` for ``text`` in UTF-8; lone surrogates become U+FFFD."""
+    write_bytes(path, text.encode("utf-8", "surrogatepass").decode("utf-8", "replace").encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Replace ``path`` by a file with ``content``.
 
     Raises :class:`HarnessError`. The old file is then as before, and no temporary file is left.
     """
     temporary = path.with_name(f".{path.name[:100]}.{os.getpid()}.tmp")
-    content = text.encode("utf-8", "surrogatepass").decode("utf-8", "replace").encode()
     with writing(path):
         try:
             temporary.write_bytes(content)

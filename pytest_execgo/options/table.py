@@ -360,6 +360,22 @@ OPTIONS = (
         replay="allow",
     ),
     Option(
+        "update_expected",
+        "flag",
+        "rewrite the files that `equals_file` names with what the trials produced, after asking",
+        default="off",
+        notes="[how](scenarios.md#expected-files); trials with faults do not count",
+        resume="allow",
+    ),
+    Option(
+        "yes",
+        "flag",
+        "answer the question of --execgo-update-expected with yes",
+        default="off",
+        resume="allow",
+        replay="allow",
+    ),
+    Option(
         "known_findings",
         "many",
         "accept a finding about an engine as known: its failures are counted apart",

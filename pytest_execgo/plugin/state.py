@@ -100,6 +100,7 @@ class PluginState:
             repeats=bool(self.recorded),
             record=bool(options.value(self.config, "record")),
             share=bool(options.value(self.config, "share_reports")),
+            update_expected=bool(options.value(self.config, "update_expected")),
             # No file, trace or framework gets it.
             api_key=user_key(),
             plans={

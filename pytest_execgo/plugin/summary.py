@@ -34,6 +34,7 @@ from pytest_execgo.models.safe_text import LONGEST_TEXT, for_terminal
 from pytest_execgo.models.trial import Cell
 from pytest_execgo.options.table import BY_NAME
 from pytest_execgo.plugin import options
+from pytest_execgo.plugin.golden import update_expected
 from pytest_execgo.plugin.places import called_folder
 from pytest_execgo.plugin.state import PluginState
 
@@ -219,6 +220,8 @@ def show(reporter: pytest.TerminalReporter, state: PluginState) -> None:
             reporter.write_line(f"the built-in scenarios ran: {why}", yellow=True)
         line = summary_line(result)
         reporter.write_line((f"{line} · " if line else "") + for_terminal(_shown(state)))
+    if result is not None and state.run.update_expected:
+        update_expected(reporter, state)
     for text in state.report_failures:
         reporter.write_line(f"report failed: {for_terminal(text)}", red=True)
 

@@ -28,6 +28,7 @@ class Run:
     scenario. ``share``: other users may read the run's folder, as the umask allows. ``repeats``:
     recorded trials are repeated, and no model is asked; ``plans`` maps their
     trial ids to the recorded plans, which are submitted instead of asking an adapter.
+    ``update_expected``: keep what the checks with ``equals_file`` would accept.
     """
 
     request: BenchmarkRunRequest
@@ -42,6 +43,7 @@ class Run:
     live_options: tuple[str, ...] = ()
     record: bool = False
     share: bool = False
+    update_expected: bool = False
     repeats: bool = False
     plans: Mapping[str, Path] = field(default_factory=dict)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_execgo.benchmark.attempts import RESULT
+from pytest_execgo.benchmark.golden import write_golden
 from pytest_execgo.benchmark.metrics import outcome_digest, plan_facts, trial_metrics
 from pytest_execgo.chaos.controller import ChaosController
 from pytest_execgo.chaos.model_proxy import ModelProxy
@@ -50,6 +51,7 @@ from pytest_execgo.run.planning import Planning
 from pytest_execgo.runner.client import EngineError, ExecgoClient
 from pytest_execgo.runner.trial import TrialIdentity, TrialRunner
 from pytest_execgo.scenario.checks import TrialView, evaluate
+from pytest_execgo.scenario.golden import new_content
 from pytest_execgo.system import tree
 from pytest_execgo.verdict.failure_counts import failure_counts
 from pytest_execgo.verdict.failure_text import trial_summary
@@ -247,6 +249,21 @@ def _check(
     view = TrialView(plan, results, workspace, context.scenario.manifest.input)
     for event in evaluate(context.scenario, view):
         recorder.add(event)
+    if context.run.update_expected and not context.profile.faults:
+        _keep_expected(context, view)
+
+
+def _keep_expected(context: TrialContext, view: TrialView) -> None:
+    """Keep the new content of the expected files, except one that holds the user's key."""
+    found = new_content(context.scenario, view)
+    folder = context.scenario.folder
+    has_key = context.run.hide.is_in
+    kept = [
+        (folder / one.file, one.content)
+        for one in found
+        if not has_key(one.content.decode("utf-8", "replace"))
+    ]
+    write_golden(context.folder, kept)
 
 
 def _digest(workspace: Path, path: str) -> str | None:
