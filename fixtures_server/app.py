@@ -12,6 +12,7 @@ from urllib.parse import parse_qs
 from fixtures_server import VERSION, scripted_model
 from fixtures_server.access import AccessLog
 from fixtures_server.faults import FaultBook
+from fixtures_server.routes import RouteBook
 from fixtures_server.scripted_model import ScriptBook
 from pytest_execgo.emulators.httpd import Request, Response, json_response
 
@@ -30,6 +31,7 @@ class App:
         self._faults = FaultBook(data_dir / "faults.json" if data_dir else None)
         self._access = AccessLog(data_dir / "access.jsonl" if data_dir else None)
         self._scripts = ScriptBook()
+        self._routes = RouteBook(data_dir / "routes" if data_dir else None)
 
     def handle(self, request: Request) -> Response:
         """Route one request."""
@@ -45,16 +47,19 @@ class App:
     def _content(self, request: Request, scope: str, rest: list[str]) -> Response:
         began = time.time()
         path = "/" + "/".join(rest)
-        good = self._page(request, scope, rest)
+        own = self._routes.find(scope, request.method, path)
+        good, delay_ms = own or (self._page(request, scope, rest), 0)
         asked = {
             "at": began,
             "method": request.method,
             "path": path,
             "reference_sha256": hashlib.sha256(good.body).hexdigest(),
+            "delay_ms": delay_ms,
         }
         token = self._access.begin(scope, asked)
         served = None
         try:
+            time.sleep(delay_ms / 1000)
             served = self._faults.apply(scope, path, good, began)
         finally:
             answer = {} if served is None else _answer(served)
@@ -96,6 +101,15 @@ class App:
                     self._scripts.set(json.loads(request.body))
                 except ValueError as error:
                     return json_response({"error": str(error)}, 400)
+                return Response(204)
+            case ("POST", "routes"):
+                try:
+                    self._routes.set(json.loads(request.body))
+                except ValueError as error:
+                    return json_response({"error": str(error)}, 400)
+                return Response(204)
+            case ("DELETE", "routes"):
+                self._routes.forget(parse_qs(request.query).get("scope", [""])[0])
                 return Response(204)
             case ("GET", "access"):
                 scope = parse_qs(request.query).get("scope", [""])[0]

@@ -33,12 +33,17 @@ def garbage(response: Response, params: dict[str, Any]) -> Response:
 
 
 def wrong_value(response: Response, params: dict[str, Any]) -> Response:
-    """Change every text and number, in the same shape. A body without JSON stays unchanged."""
+    """Change every text and number, in the same shape. A body without JSON is changed as one text, or
+    byte by byte if it is no text."""
     try:
-        content = json.loads(response.body)
+        text = response.body.decode()
+    except UnicodeDecodeError:
+        return replace(response, body=bytes(byte ^ 1 for byte in response.body))
+    try:
+        false = json.dumps(_falsified(json.loads(text)))
     except ValueError:
-        return response
-    return replace(response, body=json.dumps(_falsified(content)).encode())
+        false = _falsified(text)
+    return replace(response, body=false.encode())
 
 
 def _falsified(value: Any) -> Any:

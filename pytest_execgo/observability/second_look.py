@@ -17,12 +17,17 @@ _MOST_REQUESTS = 5
 _TIMEOUT_SECONDS = 0.5
 
 
+def scope_of(trial_id: str) -> str:
+    """The scope of the requests that are sent again."""
+    return f"{trial_id}.second-look"
+
+
 def look_again(
     fixtures_url: str, headers: Mapping[str, str], trial_id: str, recorder: TimelineRecorder
 ) -> None:
     """Record each answer that differs from the fixture's own. ``fixtures_url`` is the base URL of its
     clients. The requests have a scope of their own, so that no fault of the trial affects them."""
-    scope = f"{trial_id}.second-look"
+    scope = scope_of(trial_id)
     for path, reference in _requested(recorder).items():
         try:
             url = f"{fixtures_url}/t/{scope}{path}"

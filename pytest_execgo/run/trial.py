@@ -44,6 +44,7 @@ from pytest_execgo.observability.recorder import TimelineRecorder
 from pytest_execgo.observability.second_look import look_again
 from pytest_execgo.observability.witnesses import compare_witnesses
 from pytest_execgo.ports import Target
+from pytest_execgo.run import own_fixtures
 from pytest_execgo.run.baseline import baseline_of
 from pytest_execgo.run.context import TrialContext
 from pytest_execgo.run.fleet_view import TrialFleet
@@ -154,6 +155,7 @@ def _execute(
         rng_key=trial.rng_key,
         seed=context.run.chaos_seed(context.profile.profile),
     )
+    own_fixtures.serve(context)
     chaos.arm()
     identity = TrialIdentity(
         context.prefix, trial.trial_id, trial.cell.cell_id, context.run.seed, context.addresses()
@@ -194,6 +196,7 @@ def _execute(
         recorder.add(HarnessProblem(message="the access log of fixtures cannot be read"))
     elif not _succeeded(recorder):
         look_again(context.fleet.url("fixtures"), headers, trial.trial_id, recorder)
+    own_fixtures.forget(context)
     return clean and not chaos.heal_failed
 
 

@@ -29,6 +29,7 @@ from pytest_execgo.models.messages import Keys, Source, show, split_path
 from pytest_execgo.models.path import check_path
 from pytest_execgo.models.plan import StandardPlan, inside_workspace
 from pytest_execgo.models.plan_rules import Problem, plan_problems
+from pytest_execgo.scenario.own_fixtures import OwnFixtures, load_fixtures
 
 MANIFEST = "scenario.yaml"
 
@@ -162,6 +163,7 @@ class Scenario:
     path: Path
     prompts: PromptPack
     plan: StandardPlan | None
+    fixtures: OwnFixtures | None = None
 
     @property
     def id(self) -> str:
@@ -216,7 +218,8 @@ def load_scenario(
         plan = load_plan(file, manifest.id, rules)
     for index, check in enumerate(manifest.checks):
         _inspect(_Files(path.parent, source.part("checks", index)), check, plan)
-    return Scenario(manifest, path, _prompts(files, manifest.prompts), plan)
+    prompts = _prompts(files, manifest.prompts)
+    return Scenario(manifest, path, prompts, plan, load_fixtures(path.parent))
 
 
 def load_plan(

@@ -117,7 +117,7 @@ MISTAKES: dict[str, list[tuple[str, str, str]]] = {
             "class Echo(Adapter):\n    name, modes = 'echo', {'repaly'}\n"
             "    def plan(self, c, t, r): ...",
             "[Echo()]",
-            "adapter Echo: its modes has 'repaly' (allowed: live, replay); did you mean 'replay'?",
+            "adapter Echo: its modes has 'repaly'; did you mean 'replay'? (allowed: live, replay)",
         ),
         (
             "class Echo(Adapter):\n    name = 'echo'\n    def plan(self, context): ...",
@@ -150,15 +150,15 @@ MISTAKES: dict[str, list[tuple[str, str, str]]] = {
             "class Drop(ServiceAction[Killable]):\n    name = 'drop'\n"
             "    targets = frozenset({'runtme'})\n    def inject(self, t, i, r): ...",
             "[Drop]",
-            "chaos action Drop: its targets has 'runtme' "
-            "(allowed: execgo, fixtures, model, plan, runtime); did you mean 'runtime'?",
+            "chaos action Drop: its targets has 'runtme'; did you mean 'runtime'? "
+            "(allowed: execgo, fixtures, model, plan, runtime)",
         ),
         (
             "class Drop(PlanAction):\n    name = 'drop'\n    phases = frozenset({'planing'})\n"
             "    def change(self, p, s, r): ...",
             "[Drop]",
-            "chaos action Drop: its phases has 'planing' "
-            "(allowed: plan, poll, runtime, submit, verify); did you mean 'plan'?",
+            "chaos action Drop: its phases has 'planing'; did you mean 'plan'? "
+            "(allowed: plan, poll, runtime, submit, verify)",
         ),
         (
             "class Drop(PlanAction):\n    name = 'drop'\n    def change(self, plan): ...",
@@ -190,7 +190,8 @@ MISTAKES: dict[str, list[tuple[str, str, str]]] = {
         (
             "class Mine(EmbeddedLauncher):\n    kind, services = 'mine', {'execgo', 'runtim'}",
             "[Mine()]",
-            "launcher Mine: its services has 'runtim' (allowed: execgo, fixtures, runtime)",
+            "launcher Mine: its services has 'runtim'; did you mean 'runtime'? "
+            "(allowed: execgo, fixtures, runtime)",
         ),
         (
             "class Mine(Launcher):\n    kind = 'mine'\n    def launch(self): ...",
@@ -225,9 +226,9 @@ MISTAKES: dict[str, list[tuple[str, str, str]]] = {
         (
             "r = Rule('mine', {'tsk': ('x',)}, lambda evidence: ())",
             "[r]",
-            "attribution rule Rule: its codes have the layer 'tsk' (allowed: adapter, plan, dsl, "
-            "binding, engine, runtime, task, fixture, verifier, harness, none, unknown); "
-            "did you mean 'task'?",
+            "attribution rule Rule: its codes have the layer 'tsk'; did you mean 'task'? "
+            "(allowed: adapter, plan, dsl, binding, engine, runtime, task, fixture, verifier, "
+            "harness, none, unknown)",
         ),
         ("r = Rule('mine', {}, lambda evidence: ())", "[r]", "its codes are {}; give a dictionary"),
         (

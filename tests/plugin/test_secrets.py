@@ -40,7 +40,11 @@ from pathlib import Path
 
 def children(pid):
     for task in Path(f"/proc/{pid}/task").iterdir():
-        for child in (task / "children").read_text().split():
+        try:
+            text = (task / "children").read_text()
+        except FileNotFoundError:  # The thread has ended meanwhile.
+            continue
+        for child in text.split():
             yield int(child)
             yield from children(int(child))
 

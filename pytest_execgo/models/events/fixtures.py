@@ -14,7 +14,7 @@ class FixtureRequest(Event):
 
     ``status`` 0 means that the request was still open when the log was read, ``duration_ms`` after
     it had arrived. ``reference_sha256`` is the digest of the fixture itself, ``sha256`` that of the
-    answer.
+    answer. ``delay_ms``: how long the scenario itself lets the server wait.
     """
 
     event_type: Literal["fixture_request"] = "fixture_request"
@@ -24,6 +24,7 @@ class FixtureRequest(Event):
     duration_ms: float
     sha256: str | None = None
     reference_sha256: str | None = None
+    delay_ms: float = 0
 
     @property
     def wrong(self) -> bool:
@@ -35,7 +36,7 @@ class FixtureRequest(Event):
     @property
     def slow(self) -> bool:
         """Whether the request took longer than the server needs: it answers from memory."""
-        return self.duration_ms > _SLOW_REQUEST_MS
+        return self.duration_ms - self.delay_ms > _SLOW_REQUEST_MS
 
     def sentence(self) -> str | None:
         name = f"fixtures: {self.method} {self.path}"
