@@ -66,7 +66,7 @@ def validate_scenarios(options: argparse.Namespace) -> int:
     """Exit 0 if all scenarios are valid, else 2 with one line for each that is not."""
     folder = _folder(options)
     known = library.list_scenarios(folder)
-    paths = [_find(name, known, "scenario", MANIFEST) for name in options.names]
+    paths = [find_path(name, known, "scenario", MANIFEST) for name in options.names]
     check = partial(load_scenario, rules=strict_problems) if options.strict else load_scenario
     return _validate(paths or list(known.values()), check, options.json)
 
@@ -75,7 +75,7 @@ def validate_profiles(options: argparse.Namespace) -> int:
     """Exit 0 if all chaos profiles are valid, else 2 with one line for each that is not."""
     folder = _folder(options)
     known = library.list_profiles(folder)
-    paths = [_find(name, known, "chaos profile", None) for name in options.names]
+    paths = [find_path(name, known, "chaos profile", None) for name in options.names]
     registry = project_registry()
     return _validate(paths or list(known.values()), registry.load_profile, options.json)
 
@@ -84,7 +84,8 @@ def _folder(options: argparse.Namespace) -> Path:
     return project_scenarios(options.scenarios)
 
 
-def _find(name: str, known: dict[str, Path], kind: str, inside: str | None) -> Path:
+def find_path(name: str, known: dict[str, Path], kind: str, inside: str | None) -> Path:
+    """The file of a name, or of a path to it or to its folder; raises :class:`UsageError`."""
     if name in known:
         return known[name]
     path = Path(name)

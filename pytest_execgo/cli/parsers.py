@@ -92,8 +92,11 @@ def _replay(add: Commands) -> None:
 
 
 def _scenario(add: Commands) -> None:
-    action = _actions(add, "scenario", "list, validate or make scenarios")
+    action = _actions(add, "scenario", "list, show, validate or make scenarios")
     listing = _command(action, "list", "listings:list_scenarios", "list scenarios")
+    text = "show stages, bindings, checks and fixtures of a scenario"
+    show = _command(action, "show", "show:show_scenario", text)
+    show.add_argument("name", metavar="NAME_OR_PATH")
     text = "check manifests, plans and the files they name"
     validate = _command(action, "validate", "listings:validate_scenarios", text)
     validate.add_argument("names", nargs="*", metavar="NAME_OR_PATH")
@@ -102,15 +105,20 @@ def _scenario(add: Commands) -> None:
     )
     new = _command(action, "new", "scaffold:new_scenario", "make a small scenario that passes")
     new.add_argument("name", metavar="NAME")
-    _of_scenarios(listing, validate, new)
+    _of_scenarios(listing, show, validate, new)
 
 
 def _chaos(add: Commands) -> None:
-    action = _actions(add, "chaos", "list, validate or search chaos profiles")
+    action = _actions(add, "chaos", "list, show, validate, make or search chaos profiles")
     listing = _command(action, "list", "listings:list_profiles", "list profiles")
+    text = "show the faults of a profile, and the scenarios that it is applicable to"
+    show = _command(action, "show", "show:show_profile", text)
+    show.add_argument("name", metavar="NAME_OR_PATH")
     validate = _command(action, "validate", "listings:validate_profiles", "check profiles")
     validate.add_argument("names", nargs="*", metavar="NAME_OR_PATH")
-    _of_scenarios(listing, validate, _chaos_search(action))
+    new = _command(action, "new", "scaffold:new_profile", "make a profile with comments")
+    new.add_argument("name", metavar="NAME")
+    _of_scenarios(listing, show, validate, new, _chaos_search(action))
 
 
 def _chaos_search(action: Commands) -> CommandParser:

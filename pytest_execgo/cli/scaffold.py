@@ -1,4 +1,5 @@
-"""``scenario new NAME``: writes a small scenario that passes, as a start for your own."""
+"""``scenario new NAME`` and ``chaos new NAME``: write a small scenario that passes and a profile with
+comments, as a start for your own."""
 
 from __future__ import annotations
 
@@ -7,11 +8,20 @@ import re
 import shlex
 from pathlib import Path
 
+from pytest_execgo.cli.schema import write_for_editors
 from pytest_execgo.errors import UsageError
+from pytest_execgo.files.writing import make_folder, write_text
 from pytest_execgo.models.document import RESERVED
+from pytest_execgo.scenario.library import CHAOS_FOLDER
 
+SCHEMAS = ".schemas"
+"""In the folder of scenarios: the JSON Schemas for editors, which the first line of each file names."""
+_LINE = "# yaml-language-server: $schema="
 _FILES = {
-    "scenario.yaml": """\
+    "scenario.yaml": f"""\
+{_LINE}../{SCHEMAS}/scenario.schema.json
+"""
+    """\
 schema_version: "1"
 id: {name}
 description: Greet everybody in a list, then count the greetings.
@@ -26,7 +36,10 @@ checks:                          # all must hold
   - {{ kind: value, task: count, path: "from_json(runtime.output.stdout).greetings", equals: 3 }}
   - {{ kind: file, path: greetings.txt, equals_file: expected/greetings.txt }}
 """,
-    "plan.yaml": """\
+    "plan.yaml": f"""\
+{_LINE}../{SCHEMAS}/standard_plan.schema.json
+"""
+    """\
 schema_version: "1"
 plan_id: {name}-reference
 scenario_id: {name}
@@ -78,7 +91,36 @@ print(json.dumps({{"names": names}}))
     "expected/greetings.txt": "Hello, Ada!\nHello, Grace!\nHello, Edsger!\n",
 }
 
+_PROFILE = (
+    f"{_LINE}../{SCHEMAS}/chaos_profile.schema.json\n"
+    """\
+schema_version: "1"
+id: {name}                         # the name of this file
+description: The runtime dies while a task runs, and comes back half a second later.
+seed: 1                            # of the random draws, such as probability
 
+# should_recover: all checks hold in the end.   expected_failure: the trial fails, for expected_cause.
+# measure: whatever happens is recorded and passes.
+expectation: should_recover
+
+# The cause that attribution must name: a layer, and if you like a code.
+# Several faults need a list, with one cause for each fault.
+expected_cause: {{ layer: runtime }}
+
+faults:
+  - action: kill                   # kill, pause, restart, limit, network; error, latency, … of fixtures
+    target: runtime                # execgo, runtime, fixtures, plan or model
+    params: {{ heal_after_ms: 500 }}   # each action has its own
+    when:
+      phase: runtime               # plan, submit, runtime, poll or verify
+      stage: "*"                   # shell patterns over the ids of the plan
+      task: "*"
+      after: task_running          # phase_start, task_running or task_ended
+      delay_ms: 20                 # between that and the injection
+      times: 1                     # how often it is injected
+    probability: 1.0               # below 1, a random draw decides
+"""
+)
 _INI_FILES = ("pytest.ini", ".pytest.ini", "pyproject.toml", "tox.ini", "setup.cfg")
 
 
@@ -90,6 +132,26 @@ def _below_a_project() -> bool:
         for folders in ([here], list(here.parents))
     )
     return above and not own
+
+
+def new_profile(options: argparse.Namespace) -> int:
+    """Write a profile with one fault, in which a comment explains each key."""
+    name = options.name
+    if name in RESERVED or not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+        raise UsageError(
+            f"profile name {name!r}: expected lower-case letters, digits and '_', as in my_fault, and "
+            "no marker of pytest"
+        )
+    folder = Path(options.scenarios or "scenarios")
+    path = folder / CHAOS_FOLDER / f"{name}.yaml"
+    if path.exists():
+        raise UsageError(f"{path} exists already; choose another name or remove it")
+    make_folder(path.parent)
+    write_text(path, _PROFILE.format(name=name))
+    write_for_editors(folder / SCHEMAS)
+    print(f"made {path}; run it with: pytest --execgo-matrix --execgo-chaos {name}")
+    print(f"what it does: python -m pytest_execgo chaos show {name}")
+    return 0
 
 
 def new_scenario(options: argparse.Namespace) -> int:
@@ -113,6 +175,7 @@ def new_scenario(options: argparse.Namespace) -> int:
         path = folder / file
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text.format(name=name), encoding="utf-8")
+    write_for_editors(folder.parent / SCHEMAS)
     # With "=", because pytest takes a separate word for a place of tests.
     where = (
         f" --execgo-scenarios={shlex.quote(str(base))}"

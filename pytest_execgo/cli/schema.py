@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
@@ -17,6 +18,7 @@ from pytest_execgo.models.benchmark import (
 from pytest_execgo.models.chaos import ChaosProfile
 from pytest_execgo.models.events import EVENT
 from pytest_execgo.models.finding import FindingsBook
+from pytest_execgo.models.fixture_routes import FixtureRoutes
 from pytest_execgo.models.plan import StandardPlan
 from pytest_execgo.scenario.manifest import ScenarioManifest
 
@@ -26,6 +28,7 @@ _READ: dict[str, type[BaseModel]] = {
     "chaos_profile": ChaosProfile,
     "benchmark_run_request": BenchmarkRunRequest,
     "findings": FindingsBook,
+    "fixture_routes": FixtureRoutes,
 }
 _WRITTEN: dict[str, type[BaseModel]] = {
     "benchmark_result": BenchmarkResult,
@@ -43,6 +46,14 @@ def schemas() -> dict[str, dict[str, Any]]:
     found["timeline_event"] = EVENT.json_schema(mode="validation")
     dialect = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
     return {f"{name}.schema.json": dialect | schema for name, schema in sorted(found.items())}
+
+
+def write_for_editors(folder: Path) -> None:
+    """Write the schemas of the documents that people write; raises :class:`HarnessError`."""
+    make_folder(folder)
+    for name, schema in schemas().items():
+        if name.partition(".")[0] in _READ:
+            write_json(folder / name, schema)
 
 
 def export(options: argparse.Namespace) -> int:

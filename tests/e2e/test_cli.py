@@ -9,7 +9,9 @@ import sys
 from pathlib import Path
 from typing import Protocol
 
+import jsonschema
 import pytest
+import yaml
 
 Run = subprocess.CompletedProcess[str]
 
@@ -99,8 +101,78 @@ def test_validation_names_file_line_and_key(cli: Cli, tmp_path: Path) -> None:
     manifest.write_text(manifest.read_text().replace("seed:", "sead:"))
     done = cli("scenario", "validate", "demo")
     assert done.returncode == 2
-    assert done.stderr.startswith("error: scenarios/demo/scenario.yaml:4: sead: unknown key")
+    assert done.stderr.startswith("error: scenarios/demo/scenario.yaml:5: sead: unknown key")
     assert "Traceback" not in done.stderr
+
+
+def test_a_scenario_is_shown_as_a_tree(cli: Cli, tmp_path: Path) -> None:
+    cli("scenario", "new", "demo")
+    (tmp_path / "scenarios/demo/fixtures").mkdir()
+    (tmp_path / "scenarios/demo/fixtures/rates.json").write_text("{}")
+    shown = cli("scenario", "show", "demo").stdout
+    bound = (
+        "input.execution.env.NAMES ← greet: from_json(runtime.output.stdout).names | to_string(@)"
+    )
+    assert shown.splitlines() == [
+        "demo: Greet everybody in a list, then count the greetings.",
+        "├── stage greet, at most 2 resubmissions",
+        "│   └── greet (runtime command)",
+        "├── stage count, at most 2 resubmissions",
+        "│   └── count (runtime script)",
+        f"│       └── {bound}",
+        "├── checks",
+        "│   ├── task task='greet' status='success'",
+        "│   ├── value task='count' path='from_json(runtime.output.stdout).greetings' equals=3",
+        "│   └── file path='greetings.txt' equals_file='expected/greetings.txt'",
+        "└── fixtures",
+        "    └── GET /rates.json",
+    ]
+    document = json.loads(cli("scenario", "show", "demo", "--json").stdout)
+    assert document["manifest"]["id"] == "demo"
+    assert len(document["plan"]["stages"]) == 2
+    unknown = cli("scenario", "show", "dmo")
+    assert unknown.returncode == 2
+    assert unknown.stderr.startswith("error: unknown scenario 'dmo'; did you mean 'demo'?")
+
+
+def test_a_new_profile_is_valid_and_is_shown_in_words(cli: Cli, tmp_path: Path) -> None:
+    cli("scenario", "new", "demo")
+    made = cli("chaos", "new", "mine")
+    assert made.stdout.splitlines() == [
+        "made scenarios/chaos/mine.yaml; run it with: pytest --execgo-matrix --execgo-chaos mine",
+        "what it does: python -m pytest_execgo chaos show mine",
+    ]
+    assert cli("chaos", "validate", "mine").returncode == 0
+    assert cli("chaos", "show", "mine").stdout.splitlines()[1:] == [
+        "├── expects: should recover, cause runtime",
+        "├── kill runtime (heal_after_ms: 500) when a task of a stage runs, 20 ms later",
+        "└── applicable to: demo",
+    ]
+    again = cli("chaos", "new", "mine")
+    assert (again.returncode, again.stderr) == (
+        2, "error: scenarios/chaos/mine.yaml exists already; choose another name or remove it\n",
+    )  # fmt: skip
+    wrong = cli("chaos", "new", "Mine")
+    assert wrong.stderr.startswith("error: profile name 'Mine': expected lower-case letters")
+
+
+def test_a_profile_says_where_it_is_not_applicable(cli: Cli) -> None:
+    cli("scenario", "new", "demo")
+    shown = cli("chaos", "show", "fixture_error").stdout
+    assert "├── applicable to: no scenario here" in shown
+    assert "    └── demo: the plan does not use ${fixtures_url}" in shown
+    document = json.loads(cli("chaos", "show", "fixture_error", "--json").stdout)
+    assert document["profile"]["faults"][0]["params"]["path_prefix"] == "/"
+
+
+def test_editors_find_the_schema_of_each_file_that_is_made(cli: Cli, tmp_path: Path) -> None:
+    cli("scenario", "new", "demo")
+    cli("chaos", "new", "mine")
+    for name in ("demo/scenario.yaml", "demo/plan.yaml", "chaos/mine.yaml"):
+        file = tmp_path / "scenarios" / name
+        first = file.read_text().splitlines()[0]
+        schema = file.parent / first.removeprefix("# yaml-language-server: $schema=")
+        jsonschema.validate(yaml.safe_load(file.read_text()), json.loads(schema.read_text()))
 
 
 PLAN = """

@@ -60,7 +60,7 @@ def test_texts_of_several_lines_are_compared_by_line() -> None:
     assert of_values("a\nb\n", "a\nc\n") == (*HEAD, "@@ line 1 @@", " a", "-b", "+c")
 
 
-def test_files_that_are_no_text_differ_at_a_byte() -> None:
+def test_files_without_text_differ_at_a_byte() -> None:
     expected = "expected 3 bytes, got 9; the first difference is at byte 1"
     assert of_files(b"\xff\x01\x02", b"\xff\x02", 9) == (expected,)
     large = b"a" * (differences.LARGEST_TEXT + 1)

@@ -6,7 +6,7 @@ from pytest_execgo.chaos.fixture_fault import FixtureAction
 
 
 class FixtureWrongValue(FixtureAction):
-    """Stale or poisoned data: each text and number of the JSON is replaced, its shape is kept."""
+    """Stale or poisoned data: each text and number is replaced, the shape of JSON is kept."""
 
     name = effect = "wrong_value"
 
