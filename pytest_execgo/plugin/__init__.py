@@ -24,6 +24,9 @@ from pytest_execgo.plugin.fixtures import (
 )
 from pytest_execgo.plugin.places import reports_folder
 
+# It must be imported before pytest begins to capture standard output.
+from pytest_execgo.plugin.terminal import NAME as TERMINAL  # noqa: F401
+
 if TYPE_CHECKING:
     from pytest_execgo.plugin.state import PluginState
 

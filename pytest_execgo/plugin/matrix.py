@@ -17,9 +17,12 @@ from pytest_execgo.errors import HarnessError, ScenarioFailure, UsageError
 from pytest_execgo.harness.containers.persistent_launcher import KIND as PERSISTENT_KIND
 from pytest_execgo.models.document import shown
 from pytest_execgo.models.safe_text import for_terminal
-from pytest_execgo.plugin import options
+from pytest_execgo.models.trial import Cell
+from pytest_execgo.plugin import options, terminal
 from pytest_execgo.plugin.collection import ScenarioFile, TrialItem, find_argument
+from pytest_execgo.plugin.colours import colour_failures
 from pytest_execgo.plugin.events import EventsOut, EventStream
+from pytest_execgo.plugin.live_line import BottomLine, LiveLine
 from pytest_execgo.plugin.naming import manifests
 from pytest_execgo.plugin.places import places
 from pytest_execgo.plugin.progress import RunProgress, close_earlier, reason_of
@@ -44,6 +47,7 @@ class MatrixPlugin:
     def __init__(self, config: pytest.Config) -> None:
         self._state = PluginState.of(config)
         self._events: EventStream | None = None
+        self._live: LiveLine | None = None
         self._taken: list[str] = []
         try:
             self._prepare(config)
@@ -253,11 +257,29 @@ class MatrixPlugin:
             )
         self._state.trials = RunProgress(run.folder, self._events, self._state.outcomes)
         self._events.add("run_started", run_id=run.run_id, seed=run.seed)
+        if terminal.NAME and config.option.verbose >= 0:
+            with suppress(OSError):
+                line = BottomLine(terminal.NAME)
+                trials = len(set(self._state.planned.values()))
+                self._live = LiveLine(line, trials, run.folder / "trials")
+
+    def _close_live_line(self) -> None:
+        if self._live is not None:
+            self._live.close()
+            self._live = None
+
+    def pytest_enter_pdb(self) -> None:
+        """Give the whole terminal to the debugger."""
+        self._close_live_line()
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         """Write an event for a trial that begins."""
         if self._state.trials and nodeid in self._state.planned:
-            self._state.trials.start(self._state.planned[nodeid], nodeid)
+            trial_id = self._state.planned[nodeid]
+            self._state.trials.start(trial_id, nodeid)
+            if self._live is not None:
+                cell = Cell.of_trial(trial_id)
+                self._live.started(trial_id, f"{cell.scenario} × {cell.chaos}")
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
@@ -301,7 +323,10 @@ class MatrixPlugin:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Keep errors and skips, and write an event for a trial that ends."""
         if self._state.trials and report.nodeid in self._state.planned:
-            self._state.trials.follow(self._state.planned[report.nodeid], report)
+            trial_id = self._state.planned[report.nodeid]
+            self._state.trials.follow(trial_id, report)
+            if self._live is not None and report.when not in ("setup", "call"):
+                self._live.ended(trial_id)
 
     @pytest.hookimpl(tryfirst=True, optionalhook=True)
     def pytest_handlecrashitem(self, crashitem: str, report: pytest.TestReport) -> None:
@@ -309,17 +334,25 @@ class MatrixPlugin:
         if self._state.trials and crashitem in self._state.planned:
             self._state.trials.crash(self._state.planned[crashitem], report)
 
+    @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Report events that could not be written. Exit with 0 for an empty shard, because there may be
         more CI jobs than trials."""
+        self._close_live_line()
         if session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and self._empty_shard():
             session.exitstatus = pytest.ExitCode.OK
             self._state.progress(self._empty_shard())
         if self._events and self._events.problem:
             report_failed(session, self._state, self._events.problem)
 
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Say that the arguments of pytest name no scenario, so that there is no trial."""
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_terminal_summary(
+        self, terminalreporter: pytest.TerminalReporter
+    ) -> Generator[None, None, None]:
+        """Colour what pytest prints next. At the end, say that the arguments of pytest name no scenario,
+        so that there is no trial."""
+        colour_failures(terminalreporter)
+        yield
         config = self._state.config
         given = config.args_source == pytest.Config.ArgsSource.ARGS
         if given and not self._state.planned and not self._scenario_files():
@@ -345,6 +378,7 @@ class MatrixPlugin:
 
     def pytest_unconfigure(self) -> None:
         """Write the last event."""
+        self._close_live_line()
         if self._events:
             result = self._state.result
             passed = None if result is None else sum(c.passed for c in result.cells)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from types import SimpleNamespace
 
 import pytest
@@ -14,13 +14,13 @@ from pytest_execgo.benchmark.named_causes import misnamed_lines
 from pytest_execgo.benchmark.replay import differences
 from pytest_execgo.benchmark.reports.table import (
     cause_lines,
-    cell_table,
     controls_failed,
     distrust,
     finding_lines,
     not_run_line,
     summary_line,
 )
+from pytest_execgo.benchmark.reports.terminal import terminal_table
 from pytest_execgo.errors import HarnessError, UsageError, checked_return
 from pytest_execgo.files.writing import write_model, write_text
 from pytest_execgo.models.benchmark import (
@@ -182,48 +182,66 @@ def report_failed(session: pytest.Session, state: PluginState, text: str) -> Non
 
 
 def show(reporter: pytest.TerminalReporter, state: PluginState) -> None:
-    """Write the section at the end of pytest's output."""
+    """Write the section at the end of pytest's output; with ``-q``, one line and what is wrong."""
     result = state.result
     if result is None and not state.report_failures:
         return
-    reporter.section("execgo")
+    verbose = state.config.option.verbose
+    if verbose >= 0:
+        reporter.section("execgo")
     if result is not None:
         for text in distrust(result):
             reporter.write_line(f"NOT TRUSTWORTHY: {for_terminal(text)}", red=True, bold=True)
-        if result.cells:
-            reporter.write_line(cell_table(result, "plain"))
-        left_out = {(pair.reason, pair.scenario, pair.chaos) for pair in result.not_applicable}
-        for reason, count in sorted(Counter(reason for reason, *_ in left_out).items()):
-            pairs = f"{count} pair{'s' if count > 1 else ''} of scenario and profile"
-            reporter.write_line(f"not applicable: {pairs}: {for_terminal(reason)}")
-        for text in cause_lines(result):
-            reporter.write_line(for_terminal(text), red=True)
-        left = not_run_line(result, _places(state.config))
-        if left:
-            reporter.write_line(for_terminal(left, limit=LONGEST_TEXT), yellow=True)
-        for text in finding_lines(result):
-            reporter.write_line(for_terminal(text), yellow=True)
-        for text in misnamed_lines(result.trials):
-            reporter.write_line(for_terminal(text), yellow=True)
-        for trial in result.trials:
-            if trial.left_behind:
-                commands = for_terminal("; ".join(trial.left_behind))
-                reporter.write_line(f"{trial.trial_id} left processes: {commands}", yellow=True)
-        for replay in result.replays:
-            found = "; ".join(replay.differences) or "equal: verdict, causes, faults and checks"
-            line = for_terminal(f"replay of {replay.of}: {found}")
-            reporter.write_line(line, red=bool(replay.differences))
+        if verbose >= 0:
+            _show_table(reporter, result, all_rows=verbose > 0)
+            for text, colour in _details(result, state):
+                markup = {colour: True} if colour else {}
+                reporter.write_line(for_terminal(text, limit=LONGEST_TEXT), **markup)
         for text in state.tripped:
             reporter.write_line(f"fail-if {for_terminal(text)}", red=True)
-        if state.builtin_because and result.trials:
-            why = for_terminal(state.builtin_because)
-            reporter.write_line(f"the built-in scenarios ran: {why}", yellow=True)
-        line = summary_line(result)
-        reporter.write_line((f"{line} · " if line else "") + for_terminal(_shown(state)))
+        passed = (
+            f"{sum(cell.passed for cell in result.cells)} of {len(result.trials)} trials passed"
+        )
+        parts = (passed if verbose < 0 else "", summary_line(result), _shown(state))
+        reporter.write_line(for_terminal(" · ".join(filter(None, parts)), limit=LONGEST_TEXT))
     if result is not None and state.run.update_expected:
         update_expected(reporter, state)
     for text in state.report_failures:
         reporter.write_line(f"report failed: {for_terminal(text)}", red=True)
+
+
+def _show_table(
+    reporter: pytest.TerminalReporter, result: BenchmarkResult, *, all_rows: bool
+) -> None:
+    width = reporter.config.get_terminal_writer().fullwidth
+    table = terminal_table(result, width, all_rows=all_rows)
+    if table.caption:
+        reporter.write_line(table.caption)
+    for row in table.rows:
+        markup = {row.state: True} if row.state else {}
+        reporter.write_line(table.text(row), **markup)
+
+
+def _details(result: BenchmarkResult, state: PluginState) -> Iterator[tuple[str, str]]:
+    """The lines below the table, each with its colour; an empty text means no colour."""
+    left_out = {(pair.reason, pair.scenario, pair.chaos) for pair in result.not_applicable}
+    for reason, count in sorted(Counter(reason for reason, *_ in left_out).items()):
+        pairs = f"{count} pair{'s' if count > 1 else ''} of scenario and profile"
+        yield f"not applicable: {pairs}: {reason}", ""
+    yield from ((text, "red") for text in cause_lines(result))
+    left = not_run_line(result, _places(state.config))
+    if left:
+        yield left, "yellow"
+    yield from ((text, "yellow") for text in finding_lines(result))
+    yield from ((text, "yellow") for text in misnamed_lines(result.trials))
+    for trial in result.trials:
+        if trial.left_behind:
+            yield f"{trial.trial_id} left processes: {'; '.join(trial.left_behind)}", "yellow"
+    for replay in result.replays:
+        found = "; ".join(replay.differences) or "equal: verdict, causes, faults and checks"
+        yield f"replay of {replay.of}: {found}", "red" if replay.differences else ""
+    if state.builtin_because and result.trials:
+        yield f"the built-in scenarios ran: {state.builtin_because}", "yellow"
 
 
 def _places(config: pytest.Config) -> list[str]:

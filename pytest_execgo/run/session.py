@@ -200,6 +200,7 @@ class RunSession:
     def _run_controls(self, links: frozenset[str]) -> None:
         """Once per process, on its own fleet, before the first fault; again if a harness error kept a
         control from running."""
+        self._progress(f"{len(CONTROLS)} control trials run before the first fault")
         for control in CONTROLS:
             folder = self.run.folder / "controls" / f"{control.name}-{os.getpid()}"
             try:

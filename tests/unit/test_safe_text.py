@@ -13,7 +13,7 @@ import pytest
 from pydantic import ValidationError
 
 from pytest_execgo.benchmark.reports.markdown import MarkdownReport
-from pytest_execgo.benchmark.reports.table import cell_table
+from pytest_execgo.benchmark.reports.terminal import terminal_table
 from pytest_execgo.cli import output
 from pytest_execgo.cli.conformance import CaseResult, Report
 from pytest_execgo.errors import HarnessError, UsageError
@@ -215,6 +215,8 @@ class Reporter:
 
     def __init__(self) -> None:
         self.lines: list[str] = []
+        writer = SimpleNamespace(fullwidth=80)
+        self.config = SimpleNamespace(get_terminal_writer=lambda: writer)
 
     def section(self, title: str) -> None:
         self.lines.append(title)
@@ -236,12 +238,15 @@ def test_the_summary_on_the_terminal_is_safe(text: str) -> None:
         ),
         config=SimpleNamespace(
             invocation_params=SimpleNamespace(dir=Path("/elsewhere")),
+            option=SimpleNamespace(verbose=1),
             getoption={"execgo_scenarios": text, "execgo_reports": None}.get,
         ),
     )
     show(reporter, state)  # type: ignore[arg-type]
     assert_safe_to_show("\n".join(reporter.lines))
-    assert_safe_to_show(cell_table(hostile_report(text), "plain"))
+    table = terminal_table(hostile_report(text), 80)
+    for line in (table.caption, *map(table.text, table.rows)):
+        assert_safe_to_show(line)
 
 
 @TEXTS

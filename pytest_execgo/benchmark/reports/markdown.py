@@ -35,7 +35,7 @@ def _lines(result: BenchmarkResult) -> Iterator[str]:
     yield ""
     yield _verdict_line(result)
     yield ""
-    yield cell_table(result, "github")
+    yield cell_table(result)
     yield ""
     line = summary_line(result)
     if line:

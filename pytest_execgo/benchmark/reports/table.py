@@ -1,4 +1,4 @@
-"""The table of cells: the same rows on the terminal and in Markdown."""
+"""Tables of Markdown, and the lines about a run that the terminal and Markdown share."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from tabulate import tabulate
 
 from pytest_execgo.models.benchmark import BenchmarkResult, CellResult, TrialResult
-from pytest_execgo.models.safe_text import for_markdown, for_terminal
+from pytest_execgo.models.safe_text import for_markdown
 
 _MOST_CAUSES = 8
 _LONGEST_CAUSE = 160
@@ -26,35 +26,33 @@ HEADERS = (
 )
 
 
-def cell_table(result: BenchmarkResult, tablefmt: str) -> str:
-    """One row per cell; a ``tablefmt`` other than ``github`` is for the terminal, which leaves out cells
-    of which no trial ran."""
-    safe = for_markdown if tablefmt == "github" else for_terminal
-    cells = [c for c in result.cells if tablefmt == "github" or c.trials or c.skipped]
-    rows = [[safe(text) for text in _row(cell)] for cell in cells]
+def cell_table(result: BenchmarkResult) -> str:
+    """One row per cell, in GitHub-flavoured Markdown."""
+    rows = [[for_markdown(text) for text in _row(cell)] for cell in result.cells]
     align = ["left"] * 4 + ["right"] * 5
-    return tabulate(rows, HEADERS, tablefmt=tablefmt, colalign=align, disable_numparse=True)
+    return tabulate(rows, HEADERS, tablefmt="github", colalign=align, disable_numparse=True)
+
+
+def cell_notes(cell: CellResult) -> list[str]:
+    """What happened in a cell besides passed and failed trials, with counts."""
+    counts = {
+        "error": cell.errors,
+        "failed attempt": cell.failed_attempts,
+        "known finding": cell.known_findings,
+    }
+    notes = [f"{n} {word}{'s' if n > 1 else ''}" for word, n in counts.items() if n]
+    return [*notes, f"{cell.skipped} skipped"] if cell.skipped else notes
 
 
 def _row(cell: CellResult) -> list[str]:
-    rates = cell.rates
-    passed = f"{cell.passed}/{cell.trials}"
-    if cell.errors:
-        passed += f" ({cell.errors} error{'s' if cell.errors > 1 else ''})"
-    if cell.failed_attempts:
-        count = cell.failed_attempts
-        passed += f" ({count} failed attempt{'s' if count > 1 else ''} before)"
-    if cell.skipped:
-        passed += f" ({cell.skipped} skipped)"
-    if cell.known_findings:
-        passed += f" ({cell.known_findings} known finding{'s' if cell.known_findings > 1 else ''})"
-    recovery = rates.recovery
+    recovery = cell.rates.recovery
+    notes = "".join(f" ({note})" for note in cell_notes(cell))
     return [
         cell.scenario,
         cell.framework,
         cell.mode,
         cell.chaos,
-        passed,
+        f"{cell.passed}/{cell.trials}{notes}",
         f"{recovery.count}/{recovery.of}" if recovery.of else "–",
         duration(cell.metrics["wall_time_ms"].median),
         duration(cell.metrics["engine_time_ms"].median),
