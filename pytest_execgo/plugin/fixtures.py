@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from os import PathLike, fspath
 from typing import TYPE_CHECKING
 
 import pytest
@@ -114,7 +115,7 @@ def execgo_run(
     default = scenario_of(marker) if marker else None
 
     def run(
-        scenario: str | None = None,
+        scenario: str | PathLike[str] | None = None,
         chaos: str | None = None,
         framework: str = "reference",
         mode: Mode = "replay",
@@ -129,7 +130,7 @@ def execgo_run(
             )
         try:
             result = execgo_session.run_cell(
-                name,
+                fspath(name),
                 framework=framework,
                 chaos=chaos or execgo_chaos,
                 mode=mode,

@@ -53,6 +53,39 @@ def test_fixtures_and_marker_run_trials_in_tests_of_a_project(
     assert len(latest(pytester.path)["trials"]) == 4
 
 
+@pytest.mark.parametrize("words", [[], ["-n2"]], ids=["plain", "n2"])
+def test_execgo_run_takes_paths_and_works_with_parameters_and_reruns(
+    pytester: pytest.Pytester, project: ScenarioMaker, words: list[str]
+) -> None:
+    project("demo")
+    pytester.makepyfile(
+        """
+        from pathlib import Path
+        import pytest
+
+        FOLDER = Path(__file__).parent / "scenarios/demo"
+
+        @pytest.mark.parametrize("scenario", [FOLDER, str(FOLDER), FOLDER / "scenario.yaml"])
+        @pytest.mark.parametrize("chaos", ["none", "invalid_tool"])
+        def test_paths(execgo_run, scenario, chaos):
+            result = execgo_run(scenario=scenario, chaos=chaos)
+            assert (result.scenario, result.chaos) == ("demo", chaos)
+
+        def test_once_more(execgo_run, tmp_path_factory):
+            result = execgo_run(scenario="demo")
+            seen = FOLDER / "seen"
+            first = not seen.exists()
+            seen.touch()
+            assert not first, result.trial_id
+        """
+    )
+    result = pytester.runpytest("--reruns=1", *words)
+    outcomes = result.parseoutcomes()
+    assert (outcomes["passed"], outcomes["rerun"]) == (7, 1)
+    trials = [trial["trial_id"] for trial in latest(pytester.path)["trials"]]
+    assert len(set(trials)) == len(trials) == 8
+
+
 @pytest.mark.parametrize(
     ("call", "complaint"),
     [
