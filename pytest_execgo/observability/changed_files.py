@@ -30,8 +30,8 @@ def note_changed_files(original: Path | None, workspace: Path, recorder: Timelin
 
 
 def _named(text: str, workspace: Path) -> Iterator[str]:
-    """Paths below ``workspace``, relative to it."""
-    pattern = re.escape(str(workspace)) + r"/([^\s'\":,;()]+)"
+    """Paths below ``workspace``, relative to it. The record of a task writes it as the plan does."""
+    pattern = rf"(?:{re.escape(str(workspace))}|\$\{{workspace\}})" + r"/([^\s'\":,;()]+)"
     for found in list(re.finditer(pattern, text))[:_MOST_PATHS]:
         if ".." not in found[1].split("/"):
             yield found[1]

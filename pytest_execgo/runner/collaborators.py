@@ -28,9 +28,11 @@ class TrialTasks:
     ``prefix`` begins each of their engine ids. ``results`` maps plan task ids to tasks as ExecGo last
     returned them. ``submitted`` maps every engine id that was ever sent to the last known state of the
     task, ``None`` if it was never seen. ``sizes`` maps plan task ids to the bytes of their results.
+    ``workspace``: the folder that the record calls ``${workspace}``.
     """
 
     prefix: str
     results: dict[str, dict[str, Any]] = field(default_factory=dict)
     submitted: dict[str, EngineTask | None] = field(default_factory=dict)
     sizes: dict[str, int] = field(default_factory=dict)
+    workspace: str = ""

@@ -363,7 +363,7 @@ class StageRun:
     def _note_output(self, changed: TaskChanged, task: EngineTask) -> None:
         """Record what is known of the process of a task that failed. The runtime is asked only if that
         is not what ExecGo says."""
-        output = task_output(changed, task)
+        output = task_output(changed, task, self._tasks.workspace)
         if (contradicts(output) or changed.error is None) and task.handle_id:
             status = self._fleet.task_status(task.handle_id)
             output = output.model_copy(update={"runtime_status": status})

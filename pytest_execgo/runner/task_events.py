@@ -32,9 +32,10 @@ def task_changed(stage_id: str, round_: int, task_id: str, task: EngineTask) -> 
     )
 
 
-def task_output(event: TaskChanged, task: EngineTask) -> TaskOutput:
+def task_output(event: TaskChanged, task: EngineTask, workspace: str = "") -> TaskOutput:
     """What is known of the process of a task, from the runtime's answer that ExecGo keeps. Members of
-    another type than the runtime's are left out."""
+    another type than the runtime's are left out. The path of the workspace, which is another one in each
+    trial, is written as in the plan."""
     output = task.runtime.output if task.runtime else None
     known: dict[str, Any] = output if isinstance(output, dict) else {}
     stderr, status = known.get("stderr"), known.get("status")
@@ -45,9 +46,15 @@ def task_output(event: TaskChanged, task: EngineTask) -> TaskOutput:
         engine_task_id=event.engine_task_id,
         exit_code=_number(known.get("exit_code")),
         exit_signal=_number(known.get("exit_signal")),
-        stderr=stderr[-LONGEST_STDERR:] if isinstance(stderr, str) else "",
+        stderr=_shown(stderr, workspace) if isinstance(stderr, str) else "",
         reported_status=status[:_LONGEST_CODE] if isinstance(status, str) else None,
     )
+
+
+def _shown(text: str, workspace: str) -> str:
+    """The end of a text. A path that the cut leaves incomplete is not replaced."""
+    end = text[-LONGEST_STDERR:]
+    return end.replace(workspace, "${workspace}") if workspace else end
 
 
 def contradicts(output: TaskOutput) -> bool:

@@ -94,7 +94,8 @@ class TrialRunner:
                 addresses=dict(identity.addresses),
             )
         )
-        tasks = TrialTasks(identity.prefix, submitted=self._submitted)
+        workspace = placeholders.get("workspace", "")
+        tasks = TrialTasks(identity.prefix, submitted=self._submitted, workspace=workspace)
         restarts = RestartWatch(self._tools.fleet, self._tools.clock)
         try:
             plan = self._plan(make_plan)

@@ -45,6 +45,7 @@ def _ending(ordered: Events, text: str) -> Iterator[ExplanationStep]:
 
 def _steps(events: Events) -> Iterator[ExplanationStep]:
     skipped: list[t.TaskChanged] = []
+    shown_words: dict[str, str] = {}
     failed = [e for e in events if isinstance(e, t.CheckEvaluated) and not e.ok]
     unfinished = [
         e.stage_id for e in events if isinstance(e, t.StageFinished) and e.outcome != "succeeded"
@@ -63,6 +64,10 @@ def _steps(events: Events) -> Iterator[ExplanationStep]:
             yield _skips(skipped)
             skipped = []
         text = event.sentence()
+        if isinstance(event, t.TaskOutput):
+            # The same words after each resubmission tell nothing new.
+            text = None if shown_words.get(event.task_id) == text else text
+            shown_words[event.task_id] = text or shown_words.get(event.task_id, "")
         if text:
             yield ExplanationStep(at_ms=event.at_ms, text=text, events=(event.event_id,))
     if skipped:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from pytest_execgo.models.benchmark import Confirmation, TrialResult, VerdictStatus
 from pytest_execgo.models.safe_text import LONGEST_TEXT, for_markdown, for_terminal, indented
+from pytest_execgo.verdict.advice import advice
 
 STATUS_WORDS: dict[VerdictStatus, str] = {
     "passed": "PASSED",
@@ -47,6 +48,9 @@ def failure_text(result: TrialResult, folder: str) -> str:
     for step in verdict.explanation:
         lines.append(f"{label:12} {step.at_ms / 1000:.3f} s  {for_terminal(step.text)}")
         label = ""
+    next_step = advice(result)
+    if next_step:
+        lines.append(f"{'next':12} {next_step}")
     lines.append(f"{'record':12} {for_terminal(folder)}")
     # A command that is cut is useless.
     lines.append(f"{'rerun':12} {for_terminal(result.rerun, limit=LONGEST_TEXT)}")

@@ -60,3 +60,12 @@ def test_a_link_in_place_of_a_file_is_not_followed(
     tool.unlink()
     tool.symlink_to(tmp_path / "nowhere")
     assert changes(tmp_path, f"{tool}: no such file", original) == []
+
+
+def test_the_workspace_may_be_written_as_in_the_plan(
+    tmp_path: Path, folders: tuple[Path, Path]
+) -> None:
+    original, workspace = folders
+    (workspace / "tools/run.sh").unlink()
+    words = "sh: '${workspace}/tools/run.sh': not found"
+    assert changes(tmp_path, words, original) == [("tools/run.sh", "gone")]

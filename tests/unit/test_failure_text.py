@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
 from pytest_execgo.models.benchmark import Confirmation, ConfirmationArm
+from pytest_execgo.verdict.advice import advice
 from pytest_execgo.verdict.failure_text import failure_line, failure_text, trial_summary
 from tests.results import trial
 
@@ -27,9 +30,40 @@ def test_a_failed_trial_shows_outcome_causes_explanation_record_and_rerun() -> N
         "mitigated    task · x (certain): m",
         "chain        0.025 s  first",
         "             1.500 s  second",
+        "next         correct the task, or the files that it reads",
         "record       reports/run/trials/t",
         "rerun        pytest x",
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("task/wrong_output", "correct the plan, or the check if the result is right"),
+        ("task/exit_non_zero", "correct the task, or the files that it reads"),
+        ("binding/binding_missing", "correct the source_path of the binding"),
+        ("runtime/unreachable", "read logs/runtime.log in the record"),
+        ("unknown/killed", "add --execgo-confirm 3"),
+        ("harness/problem", ""),
+    ],
+)
+def test_the_first_cause_decides_the_advice(name: str, text: str) -> None:
+    layer, _, code = name.partition("/")
+    first = {"layer": layer, "code": code, "confidence": "likely", "message": "m", "evidence": []}
+    found = advice(trial(0, "failed", attribution=[first]))
+    assert text in found
+    assert bool(found) is bool(text)
+    assert advice(trial(0)) == ""
+
+
+def test_a_file_that_differs_can_be_rewritten() -> None:
+    wrong = {
+        "layer": "task", "code": "wrong_output", "confidence": "possible", "message": "m",
+        "evidence": [],
+    }  # fmt: skip
+    check = {"kind": "file", "ok": False, "message": "a differs from b", "diff": ["-1", "+2"]}
+    found = advice(trial(0, "failed", attribution=[wrong], checks=[check]))
+    assert found.endswith("; if the new content is right, add --execgo-update-expected")
 
 
 def test_the_status_comes_first() -> None:

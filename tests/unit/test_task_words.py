@@ -10,6 +10,7 @@ import pytest
 from pytest_execgo.models import events as t
 from pytest_execgo.verdict import wording
 from pytest_execgo.verdict.attribute import attribute
+from pytest_execgo.verdict.explain import explain
 from pytest_execgo.verdict.rules import RULES
 from pytest_execgo.verdict.suspicion import Rule, Suspicion
 from tests.event_makers import (
@@ -195,6 +196,16 @@ def test_a_task_that_ran_out_of_time_may_have_waited_for_a_service() -> None:
     late = t.TaskError(code="timeout", message="context deadline exceeded", source="scheduler")
     assert names(submitted(), failed(late)) == ["task/timeout/likely"]
     assert names(FETCHES, failed(late)) == ["unknown/timeout/possible", "task/timeout/possible"]
+
+
+def test_the_same_words_after_a_resubmission_are_one_step() -> None:
+    again = [replace_at(wrote("x"), 3), replace_at(wrote("x"), 5), replace_at(wrote("y"), 7)]
+    texts = [step.text for step in explain(again)]
+    assert texts == ["task a wrote to stderr: x", "task a wrote to stderr: y"]
+
+
+def replace_at(event: t.TaskOutput, at_ms: float) -> t.TaskOutput:
+    return event.model_copy(update={"at_ms": at_ms})
 
 
 def test_the_limit_of_a_task_and_its_time_are_in_the_message() -> None:

@@ -155,8 +155,12 @@ def cause_lines(result: BenchmarkResult) -> list[str]:
 def _cause(trial: TrialResult) -> str:
     cause, words = trial.verdict.attribution[0], trial.verdict.failed_task
     if words is None:
-        return f"{cause.name}: {cause.message}"[:_LONGEST_CAUSE]
-    return f"{cause.name} {words.task_id}: {words.stderr[-1].strip()}"[:_LONGEST_CAUSE]
+        return _shortened(f"{cause.name}: {cause.message}")
+    return _shortened(f"{cause.name} {words.task_id}: {words.stderr[-1].strip()}")
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _LONGEST_CAUSE else f"{text[:_LONGEST_CAUSE]} …"
 
 
 def summary_line(result: BenchmarkResult) -> str:
