@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from pytest_execgo.models.safe_text import for_ci_log
+
 _LABELS: dict[str, dict[str, bool]] = {
     "FAILED": {"red": True, "bold": True},
     "INCONCLUSIVE": {"yellow": True, "bold": True},
@@ -48,10 +50,11 @@ def _wrapped(line: str, width: int) -> list[str]:
         return [line]
     step = _STEP.match(line)
     indent = len(step[0]) if step else 13
-    return wrap(
+    parts = wrap(
         line, width - 1, subsequent_indent=" " * indent, break_long_words=False,
-        break_on_hyphens=False, drop_whitespace=True,
-    ) or [line]  # fmt: skip
+        break_on_hyphens=False,
+    )  # fmt: skip
+    return [for_ci_log(part) for part in parts] or [line]
 
 
 def _markup(line: str) -> dict[str, bool]:

@@ -11,6 +11,7 @@ import json
 import os
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -32,8 +33,8 @@ class BottomLine:
         self._file = os.open(terminal, os.O_WRONLY | os.O_NOCTTY | os.O_CLOEXEC)
         self._rows = 0
 
-    def show(self, text: str) -> None:
-        """Draw ``text``, cut at the width of the terminal."""
+    def show(self, text: Callable[[int], str]) -> None:
+        """Draw what ``text`` gives for the width of the terminal."""
         columns, rows = os.get_terminal_size(self._file)
         if rows < _FEWEST_ROWS:
             return
@@ -41,7 +42,7 @@ class BottomLine:
             # The line break makes room if the cursor is in the last row, and the cursor goes back up.
             self._write(f"\n{_SAVE}\x1b[1;{rows - 1}r{_RESTORE}\x1b[1A")
             self._rows = rows
-        self._write(f"{_SAVE}\x1b[{rows};1H\x1b[2K{text[: columns - 1]}{_RESTORE}")
+        self._write(f"{_SAVE}\x1b[{rows};1H\x1b[2K{text(columns - 1)[: columns - 1]}{_RESTORE}")
 
     def close(self) -> None:
         """Give the whole screen back."""
@@ -65,12 +66,21 @@ class LiveFacts:
     fault: str = ""
     seconds_left: float | None = None
 
-    def text(self) -> str:
-        """``18/95 · vuln_scan × runtime_kill · fault injected 0.4 s ago · about 1 min left``."""
+    def text(self, width: int = 200) -> str:
+        """``18/95 · vuln_scan × runtime_kill · fault injected 0.4 s ago · about 1 min left``, or as much
+        of it as ``width`` has room for."""
+        count = f"{self.done}/{self.total}"
         more = f" and {self.others} more" if self.others else ""
         left = "" if self.seconds_left is None else f"about {_about(self.seconds_left)} left"
-        parts = (f"{self.done}/{self.total}", f"{self.current}{more}", self.fault, left)
-        return for_terminal(" · ".join(part for part in parts if part))
+        found = count
+        for parts in (
+            (count, left), (count, self.current), (count, self.current, left),
+            (count, self.current, self.fault, left),
+            (count, f"{self.current}{more}", self.fault, left),
+        ):  # fmt: skip
+            text = for_terminal(" · ".join(part for part in parts if part))
+            found = text if len(found) <= len(text) <= width else found
+        return found
 
 
 def _about(seconds: float) -> str:
@@ -126,7 +136,7 @@ class LiveLine:
     def _draw(self) -> None:
         with suppress(OSError):
             while not self._stop.is_set():
-                self._line.show(self.facts().text())
+                self._line.show(self.facts().text)
                 self._stop.wait(_EVERY_SECONDS)
 
 

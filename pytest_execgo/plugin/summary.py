@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from textwrap import wrap
 from types import SimpleNamespace
 
 import pytest
@@ -30,7 +31,7 @@ from pytest_execgo.models.benchmark import (
     TrialResult,
     UnfinishedTrial,
 )
-from pytest_execgo.models.safe_text import LONGEST_TEXT, for_terminal
+from pytest_execgo.models.safe_text import LONGEST_TEXT, for_ci_log, for_terminal
 from pytest_execgo.models.trial import Cell
 from pytest_execgo.options.table import BY_NAME
 from pytest_execgo.plugin import options
@@ -196,18 +197,33 @@ def show(reporter: pytest.TerminalReporter, state: PluginState) -> None:
             _show_table(reporter, result, all_rows=verbose > 0)
             for text, colour in _details(result, state):
                 markup = {colour: True} if colour else {}
-                reporter.write_line(for_terminal(text, limit=LONGEST_TEXT), **markup)
+                for line in _wrapped(reporter, for_terminal(text, limit=LONGEST_TEXT)):
+                    reporter.write_line(line, **markup)
         for text in state.tripped:
             reporter.write_line(f"fail-if {for_terminal(text)}", red=True)
         passed = (
             f"{sum(cell.passed for cell in result.cells)} of {len(result.trials)} trials passed"
         )
         parts = (passed if verbose < 0 else "", summary_line(result), _shown(state))
-        reporter.write_line(for_terminal(" · ".join(filter(None, parts)), limit=LONGEST_TEXT))
+        line = for_terminal(" · ".join(filter(None, parts)), limit=LONGEST_TEXT)
+        for part in _wrapped(reporter, line):
+            reporter.write_line(part)
     if result is not None and state.run.update_expected:
         update_expected(reporter, state)
     for text in state.report_failures:
         reporter.write_line(f"report failed: {for_terminal(text)}", red=True)
+
+
+def _wrapped(reporter: pytest.TerminalReporter, line: str) -> list[str]:
+    """The lines of a text that fit the terminal. Elsewhere, and for a command that people copy, it stays
+    one line."""
+    width = reporter.config.get_terminal_writer().fullwidth
+    if not reporter.isatty or len(line) < width or ": pytest " in line:
+        return [line]
+    parts = wrap(
+        line, width - 1, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+    )
+    return [for_ci_log(part) for part in parts]
 
 
 def _show_table(

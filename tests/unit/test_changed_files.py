@@ -68,4 +68,4 @@ def test_the_workspace_may_be_written_as_in_the_plan(
     original, workspace = folders
     (workspace / "tools/run.sh").unlink()
     words = "sh: '${workspace}/tools/run.sh': not found"
-    assert changes(tmp_path, words, original) == [("tools/run.sh", "gone")]
+    assert changes(tmp_path, words, original) == [("tools/run.sh", "removed")]

@@ -34,6 +34,18 @@ def test_the_line_says_how_far_the_run_is(facts: LiveFacts, text: str) -> None:
     assert facts.text() == text
 
 
+def test_a_narrow_line_says_what_matters_most() -> None:
+    facts = LiveFacts(9, 95, "vuln_scan × runtime_kill", 1, "fault healed", 71.0)
+    assert [facts.text(width) for width in (80, 70, 52, 35, 25, 5)] == [
+        "9/95 · vuln_scan × runtime_kill and 1 more · fault healed · about 1 min left",
+        "9/95 · vuln_scan × runtime_kill · fault healed · about 1 min left",
+        "9/95 · vuln_scan × runtime_kill · about 1 min left",
+        "9/95 · vuln_scan × runtime_kill",
+        "9/95 · about 1 min left",
+        "9/95",
+    ]
+
+
 def event(kind: str, second: int = 5) -> str:
     at = datetime(2026, 1, 1, 12, 0, second, tzinfo=UTC).isoformat()
     return json.dumps({"event_type": kind, "wall_time": at}) + "\n"
@@ -72,12 +84,12 @@ def terminal() -> Iterator[tuple[int, str]]:
 def test_the_last_row_does_not_scroll_and_is_given_back(terminal: tuple[int, str]) -> None:
     ours, name = terminal
     line = BottomLine(name)
-    line.show("x" * 100)
+    line.show(lambda width: "x" * 100)
     drawn = os.read(ours, 4096).decode()
     assert "\x1b[1;9r" in drawn, "rows 1 to 9 scroll"
     assert drawn.endswith(f"\x1b[10;1H\x1b[2K{'x' * 39}\x1b8")
-    line.show("again")
-    assert os.read(ours, 4096).decode() == "\x1b7\x1b[10;1H\x1b[2Kagain\x1b8"
+    line.show(lambda width: f"again {width}")
+    assert os.read(ours, 4096).decode() == "\x1b7\x1b[10;1H\x1b[2Kagain 39\x1b8"
     line.close()
     assert os.read(ours, 4096).decode() == "\x1b7\x1b[10;1H\x1b[2K\x1b[r\x1b8"
 

@@ -215,6 +215,7 @@ class Reporter:
 
     def __init__(self) -> None:
         self.lines: list[str] = []
+        self.isatty = True
         writer = SimpleNamespace(fullwidth=80)
         self.config = SimpleNamespace(get_terminal_writer=lambda: writer)
 
