@@ -199,6 +199,14 @@ class Verdict(Document):
     failed_task: TaskWords | None = None
     explanation: tuple[ExplanationStep, ...]
 
+    @property
+    def headline(self) -> str:
+        """The first cause, with the task that failed and the last line that it wrote."""
+        cause = self.attribution[0]
+        if self.failed_task is None:
+            return f"{cause.name}: {cause.message}"
+        return f"{cause.name} {self.failed_task.task_id}: {self.failed_task.stderr[-1].strip()}"
+
 
 class ConfirmationArm(Document):
     """Repetitions of a trial with some of its faults, or with none. ``faults`` holds ``action target``

@@ -34,6 +34,9 @@ def failure_text(result: TrialResult, folder: str) -> str:
         head = "mitigated" if cause.mitigated else "cause"
         name = f"{cause.layer} · {for_terminal(cause.code)} ({cause.confidence})"
         lines.append(f"{head:12} {name}: {for_terminal(cause.message)}{events}")
+    next_step = advice(result)
+    if next_step:
+        lines.append(f"{'next':12} {next_step}")
     if verdict.failed_task:
         lines.append(f"{'stderr':12} of task {for_terminal(verdict.failed_task.task_id)}:")
         lines += (f"{'':15}{indented(line)}" for line in verdict.failed_task.stderr)
@@ -48,9 +51,6 @@ def failure_text(result: TrialResult, folder: str) -> str:
     for step in verdict.explanation:
         lines.append(f"{label:12} {step.at_ms / 1000:.3f} s  {for_terminal(step.text)}")
         label = ""
-    next_step = advice(result)
-    if next_step:
-        lines.append(f"{'next':12} {next_step}")
     lines.append(f"{'record':12} {for_terminal(folder)}")
     # A command that is cut is useless.
     lines.append(f"{'rerun':12} {for_terminal(result.rerun, limit=LONGEST_TEXT)}")
@@ -67,5 +67,4 @@ def _arms(confirmation: Confirmation) -> Iterator[str]:
 
 def failure_line(result: TrialResult) -> str:
     """The first cause of a trial in one line for the terminal."""
-    cause = result.verdict.attribution[0]
-    return for_terminal(f"{cause.layer}/{cause.code} ({cause.confidence}): {cause.message}")
+    return for_terminal(result.verdict.headline)

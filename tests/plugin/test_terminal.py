@@ -2,52 +2,21 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import re
-import struct
-import subprocess
-import sys
-import termios
 
 import pytest
 
 from tests.conftest import ScenarioMaker
+from tests.terminals import SEQUENCE, at_terminal
 
 RUN = ("--execgo-matrix", "--execgo-chaos=none", "--execgo-chaos=runtime_kill")
-UNUSUAL = ("CI", "COLUMNS", "NO_COLOR", "PY_COLORS")
-SEQUENCE = re.compile(r"\x1b(?:\[[0-9;?]*[A-Za-z]|[78])")
-
-
-def at_terminal(pytester: pytest.Pytester, *words: str) -> str:
-    """What pytest writes to a terminal."""
-    ours, theirs = os.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-    environment = {k: v for k, v in os.environ.items() if k not in UNUSUAL}
-    with subprocess.Popen(
-        [sys.executable, "-m", "pytest", *words],
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        cwd=pytester.path,
-        env=environment | {"TERM": "xterm-256color"},
-    ):
-        os.close(theirs)
-        seen = bytearray()
-        while True:
-            try:
-                seen += os.read(ours, 65536)
-            except OSError:  # The last process at the terminal has ended.
-                break
-    os.close(ours)
-    return seen.decode()
 
 
 def test_the_live_line_is_drawn_and_removed(
     pytester: pytest.Pytester, project: ScenarioMaker
 ) -> None:
     project("demo")
-    seen = at_terminal(pytester, *RUN)
+    seen = at_terminal(pytester.path, *RUN)
     assert re.search(r"[01]/2 · demo × none", seen)
     assert re.search(r"1/2 · demo × runtime_kill · fault (injected \d+\.\d s ago|healed)", seen)
     assert seen.rindex("\x1b[r") > seen.rindex("/2 · demo"), "the screen is given back"
@@ -62,7 +31,7 @@ def test_there_is_no_live_line_without_a_reader(
 ) -> None:
     project("demo")
     if words:
-        assert "\x1b[r" not in at_terminal(pytester, *RUN, *words)
+        assert "\x1b[r" not in at_terminal(pytester.path, *RUN, *words)
     else:
         assert "\x1b" not in pytester.runpytest_subprocess(*RUN).stdout.str()
 
@@ -80,7 +49,7 @@ def test_failures_are_coloured_at_a_terminal_only(
 ) -> None:
     folder = project("demo")
     (folder / "expected/greetings.txt").write_text("Bye\n")
-    seen = at_terminal(pytester, "--execgo-matrix")
+    seen = at_terminal(pytester.path, "--execgo-matrix")
     assert re.search(r"\x1b\[31m\x1b\[1mFAILED", seen)
     assert re.search(r"\x1b\[31mcause ", seen)
     assert re.search(r"\x1b\[31m +-Bye", seen)

@@ -28,9 +28,9 @@ def test_a_failed_trial_shows_outcome_causes_explanation_record_and_rerun() -> N
         "FAILED       o",
         "cause        task · x (certain): m [e1, e2]",
         "mitigated    task · x (certain): m",
+        "next         correct the task, or the files that it reads",
         "chain        0.025 s  first",
         "             1.500 s  second",
-        "next         correct the task, or the files that it reads",
         "record       reports/run/trials/t",
         "rerun        pytest x",
     ]
@@ -74,7 +74,10 @@ def test_the_status_comes_first() -> None:
 def test_the_first_cause_is_one_line() -> None:
     cause = {"layer": "task", "code": "x", "confidence": "likely", "evidence": []}
     result = trial(0, "failed", attribution=[{**cause, "message": "first\nsecond"}])
-    assert failure_line(result) == r"task/x (likely): first\nsecond"
+    assert failure_line(result) == r"task/x: first\nsecond"
+    words = {"task_id": "extract", "stderr": ["Traceback", "FileNotFoundError: orders.csv"]}
+    failed = trial(0, "failed", attribution=[{**cause, "message": "m"}], failed_task=words)
+    assert failure_line(failed) == "task/x extract: FileNotFoundError: orders.csv"
 
 
 def test_the_summary_is_the_text_as_indented_markdown() -> None:

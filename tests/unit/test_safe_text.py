@@ -207,7 +207,7 @@ def test_the_text_of_a_failed_trial_is_safe(text: str) -> None:
     shown = failure_text(hostile_trial(text), f"reports/{text}")
     assert_safe_to_show(shown)
     heads = [line[:13].strip() for line in shown.split("\n")]
-    assert heads == ["FAILED", "cause", "chain", "", "", "next", "record", "rerun"]
+    assert heads == ["FAILED", "cause", "next", "chain", "", "", "record", "rerun"]
 
 
 class Reporter:

@@ -136,7 +136,7 @@ def cause_lines(result: BenchmarkResult) -> list[str]:
     """One line for each cause of trials that did not pass, with its count, the most frequent first:
     layer and code, the failed task, and the last line that it wrote."""
     red = [t for t in result.trials if t.verdict.status != "passed" and not t.known_finding]
-    groups = Counter(_cause(trial) for trial in red)
+    groups = Counter(_shortened(trial.verdict.headline) for trial in red)
     lines = [f"{count} × {cause}" for cause, count in groups.most_common(_MOST_CAUSES)]
     left = len(groups) - len(lines)
     if left > 0:
@@ -150,13 +150,6 @@ def cause_lines(result: BenchmarkResult) -> list[str]:
             "trials are of it"
         )
     return lines
-
-
-def _cause(trial: TrialResult) -> str:
-    cause, words = trial.verdict.attribution[0], trial.verdict.failed_task
-    if words is None:
-        return _shortened(f"{cause.name}: {cause.message}")
-    return _shortened(f"{cause.name} {words.task_id}: {words.stderr[-1].strip()}")
 
 
 def _shortened(text: str) -> str:
