@@ -149,12 +149,10 @@ def page(texts: dict[str, str]) -> str:
     lines = [
         "# Failures at a glance",
         "",
-        "What a terminal of 80 columns shows of five red trials. The first lines say what happened, "
-        "where, "
-        "and what to do;",
-        "the chain below says how it came to that. The same text is in `summary.md` of the trial, in "
-        "`benchmark.md`, in JUnit",
-        "XML and in the report of a test that called `execgo_run`.",
+        "What a terminal of 80 columns shows of five red trials. The first lines say what happened,",
+        "where, and what to do; the chain below says how it came to that. The same text is in",
+        "`summary.md` of the trial, in `benchmark.md`, in JUnit XML and in the report of a test that",
+        "called `execgo_run`.",
         "",
         "This page is written by `python -m tests.failure_page`.",
     ]

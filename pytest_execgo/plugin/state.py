@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from contextlib import nullcontext
 from functools import cached_property
 from pathlib import Path
@@ -69,7 +70,14 @@ class PluginState:
         # pytest would take the line for output of the test that is running.
         with capture.global_and_fixture_disabled() if capture else nullcontext():
             reporter.ensure_newline()
-            reporter.write_line(f"execgo: {printable(line)}")
+            text = f"execgo: {printable(line)}"
+            test = os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" ")[0]
+            if test and reporter.showfspath:
+                # The dots of pytest follow the name of their file.
+                reporter.write(text)
+                reporter.write_fspath_result(test, "")
+            else:
+                reporter.write_line(text)
 
     @property
     def is_worker(self) -> bool:

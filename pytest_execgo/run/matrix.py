@@ -99,8 +99,9 @@ class Matrix:
         return [self.profile(name) for name in self.profile_names]
 
     def check_stages(self) -> None:
-        """Raise :class:`UsageError` for a fault in a stage or task that no scenario has. Scenarios that
-        cannot be read, plans of a model, and scenarios without a reference plan may have it."""
+        """Raise :class:`UsageError` for a fault in a stage or task that no scenario has, in a profile of
+        the folder of scenarios. Scenarios that cannot be read, plans of a model, and scenarios without a
+        reference plan may have it; built-in profiles are for other scenarios as well."""
         if any(self.registry.adapters[name].asks_model for name, _ in self.framework_modes):
             return
         plans = []
@@ -111,12 +112,13 @@ class Matrix:
         if None in plans or len(plans) < len(self.library.scenario_paths):
             return
         for profile in (loaded.profile for loaded in self.profiles()):
-            for index, fault in enumerate(profile.faults):
+            path = self.library.profile_path(profile.id)
+            faults = profile.faults if path.is_relative_to(self.library.folder) else ()
+            for index, fault in enumerate(faults):
                 reason = unmet_in(fault.when, stages)
                 if reason:
-                    source = read_source(self.library.profile_path(profile.id))
                     message = f"the scenarios have {reason}"
-                    raise source.mistake(message, ["faults", index, "when"])
+                    raise read_source(path).mistake(message, ["faults", index, "when"])
 
     def links(self) -> frozenset[str]:
         """The services that a profile of the request needs a fault proxy for."""

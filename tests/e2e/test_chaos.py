@@ -96,11 +96,12 @@ def test_a_fault_that_is_never_injected_makes_the_trial_inconclusive(
     make_scenario: ScenarioMaker, make_session: MakeSession
 ) -> None:
     make_scenario()
-    nowhere = {**KILL, "when": {"phase": "runtime", "stage": "nowhere", "after": "task_running"}}
-    make_scenario.chaos("nowhere", expectation="should_recover", faults=[nowhere])
-    result = run(make_session(), "nowhere")
+    when = {"phase": "runtime", "after": "task_running", "delay_ms": 3_600_000}
+    never = {**KILL, "when": when}
+    make_scenario.chaos("never", expectation="should_recover", faults=[never])
+    result = run(make_session(), "never")
     assert result.verdict.status == "inconclusive"
-    assert "stage nowhere" in result.verdict.outcome
+    assert result.verdict.outcome.startswith("armed, but not injected: kill on ")
     assert result.faults[0].status == "not_fired"
 
 

@@ -389,7 +389,7 @@ def test_the_folder_of_scenarios_can_be_chosen(
 @pytest.mark.parametrize(
     ("file", "old", "new", "complaint"),
     [
-        ("scenario.yaml", "seed:", "sead:", "scenario.yaml:4: sead: unknown key*mean 'seed'?"),
+        ("scenario.yaml", "seed:", "sead:", "scenario.yaml:5: sead: unknown key*mean 'seed'?"),
         ("scenario.yaml", "plan.yaml", "plam.yaml", "reference_plan: no such file: plam.yaml"),
         ("scenario.yaml", "kind: file", "kind: fil", "unknown kind 'fil'*did you mean 'file'?"),
         ("scenario.yaml", "id: demo", "id: dmo", "must equal the name of its folder"),

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from tabulate import tabulate
 
-from pytest_execgo.models.benchmark import BenchmarkResult, CellResult, TrialResult
+from pytest_execgo.models.benchmark import BenchmarkResult, CellResult
 from pytest_execgo.models.safe_text import for_markdown
 
 _MOST_CAUSES = 8
