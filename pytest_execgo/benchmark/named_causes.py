@@ -7,11 +7,28 @@ from collections.abc import Sequence
 from pytest_execgo.models.benchmark import TrialResult
 
 
+def broken_without_faults(trials: Sequence[TrialResult]) -> frozenset[tuple[str, str, str]]:
+    """Scenario, framework and mode of plans that failed in a trial without a fault."""
+    red = (t for t in trials if t.verdict.status == "failed" and not t.known_finding)
+    return frozenset(_plan(trial) for trial in red if trial.chaos == "none")
+
+
+def _plan(trial: TrialResult) -> tuple[str, str, str]:
+    return trial.scenario, trial.framework, trial.mode
+
+
 def judged(trials: Sequence[TrialResult]) -> list[TrialResult]:
     """The trials whose named cause can be right or wrong: a fault fired, and nothing else is known to
-    have gone wrong."""
-    # In a trial with a known finding, the injected fault is not the only thing that went wrong.
-    return [t for t in trials if t.verdict.cause_named is not None and not t.known_finding]
+    have gone wrong. With a known finding, or with a plan that fails without a fault, something else
+    has."""
+    broken = broken_without_faults(trials)
+    return [
+        trial
+        for trial in trials
+        if trial.verdict.cause_named is not None
+        and not trial.known_finding
+        and _plan(trial) not in broken
+    ]
 
 
 def first_named(trial: TrialResult) -> str:

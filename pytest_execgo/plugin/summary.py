@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from textwrap import wrap
@@ -256,8 +257,16 @@ def _details(result: BenchmarkResult, state: PluginState) -> Iterator[tuple[str,
     for replay in result.replays:
         found = "; ".join(replay.differences) or "equal: verdict, causes, faults and checks"
         yield f"replay of {replay.of}: {found}", "red" if replay.differences else ""
+    if any(t.verdict.status != "passed" and not t.known_finding for t in result.trials):
+        yield f"run the red trials again: pytest {_again(state.config)}", ""
     if state.builtin_because and result.trials:
         yield f"the built-in scenarios ran: {state.builtin_because}", "yellow"
+
+
+def _again(config: pytest.Config) -> str:
+    """The arguments of this call, for the trials that failed."""
+    words = [str(word) for word in config.invocation_params.args]
+    return shlex.join([*words, *(() if config.getoption("lf", False) else ("--lf",))])
 
 
 def _places(config: pytest.Config) -> list[str]:

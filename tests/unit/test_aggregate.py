@@ -87,6 +87,16 @@ def test_attribution_is_scored_over_trials_whose_fault_fired() -> None:
     assert 0 < (score.attribution.lower_95 or 0) < 0.5
 
 
+def test_attribution_over_a_plan_that_fails_without_faults_is_not_counted() -> None:
+    faulty = trial(1, expected_cause="runtime", cause_named=False)
+    faulty = faulty.model_copy(update={"chaos": "kill"})
+    other = trial(2, expected_cause="runtime", cause_named=True)
+    other = other.model_copy(update={"chaos": "kill", "scenario": "other"})
+    assert result([trial(0), faulty, other], []).attribution.trials == 2
+    score = result([trial(0, "failed"), faulty, other], []).attribution
+    assert (score.trials, score.correct) == (1, 1)
+
+
 def test_distributions() -> None:
     (cell,) = result([trial(k) for k in range(5)], []).cells
     wall = cell.metrics["wall_time_ms"]

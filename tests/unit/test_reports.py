@@ -413,7 +413,8 @@ def test_a_scenario_that_fails_without_a_fault_is_named_first() -> None:
     clean, faulty = red(0, "x"), red(1, "x", chaos="runtime_kill")
     other = red(2, "x", chaos="runtime_kill", scenario="other")
     assert cause_lines(result([clean, faulty, other], []))[-1] == (
-        "s fails without any fault, so fix its plan first: 2 of 3 red trials are of it"
+        "s fails without any fault, so fix its plan first: 2 of 3 red trials are of it, and "
+        "attribution over them is not counted"
     )
     assert len(cause_lines(result([faulty, other], []))) == 1
     assert len(cause_lines(result([clean], []))) == 1

@@ -238,9 +238,9 @@ def test_the_summary_on_the_terminal_is_safe(text: str) -> None:
             folder=Path("/reports") / text.replace("\0", ""), update_expected=False
         ),
         config=SimpleNamespace(
-            invocation_params=SimpleNamespace(dir=Path("/elsewhere")),
+            invocation_params=SimpleNamespace(dir=Path("/elsewhere"), args=(text,)),
             option=SimpleNamespace(verbose=1),
-            getoption={"execgo_scenarios": text, "execgo_reports": None}.get,
+            getoption={"execgo_scenarios": text, "execgo_reports": None, "lf": False}.get,
         ),
     )
     show(reporter, state)  # type: ignore[arg-type]

@@ -147,7 +147,7 @@ def cause_lines(result: BenchmarkResult) -> list[str]:
         names = ", ".join(sorted(broken))
         lines.append(
             f"{names} fails without any fault, so fix its plan first: {len(also)} of {len(red)} red "
-            "trials are of it"
+            "trials are of it, and attribution over them is not counted"
         )
     return lines
 
