@@ -53,7 +53,7 @@ class Failure:
     def shown(self, root: Path) -> str:
         """What the terminal shows from the heading of the failures on, with colours."""
         chaos = [f"--execgo-chaos={self.chaos}"] if self.chaos else []
-        seen = at_terminal(root, f"scenarios/{self.name}", *chaos, "-p", "no:cacheprovider")
+        seen = at_terminal(root, f"scenarios/{self.name}", *chaos)
         text = seen.replace("\r\n", "\n")
         return text[text.index("= FAILURES =") :].partition("\n")[2]
 

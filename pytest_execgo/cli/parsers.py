@@ -37,6 +37,8 @@ def command_line() -> CommandParser:
     add = parser.add_subparsers(required=True, metavar="COMMAND").add_parser
     _run(add)
     _replay(add)
+    _report(add)
+    _merge(add)
     _scenario(add)
     _chaos(add)
     _schema(add)
@@ -88,6 +90,23 @@ def _run(add: Commands) -> None:
 def _replay(add: Commands) -> None:
     parser = _command(add, "replay", "run:replay", "repeat a recorded trial, or all of a run")
     parser.add_argument("folder", metavar="DIR", help="reports/RUN/trials/ID or reports/RUN")
+    _json(parser)
+
+
+def _report(add: Commands) -> None:
+    parser = _command(add, "report", "benchmark:report", "write the reports of runs anew")
+    parser.add_argument("runs", nargs="+", metavar="RUN", help="reports/RUN, or a folder above it")
+    _json(parser)
+
+
+def _merge(add: Commands) -> None:
+    text = "make one run of shards and of parts of interrupted runs"
+    parser = _command(add, "merge", "benchmark:merge_runs", text)
+    parser.add_argument("runs", nargs="+", metavar="RUN", help="reports/RUN, or a folder above it")
+    parser.add_argument(
+        "-o", "--output", required=True, metavar="DIR", help="folder of the new run"
+    )
+    parser.add_argument("--partial", action="store_true", help="shards may be missing")
     _json(parser)
 
 

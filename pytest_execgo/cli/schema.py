@@ -13,6 +13,7 @@ from pytest_execgo.models.benchmark import (
     BenchmarkResult,
     BenchmarkRunRequest,
     Environment,
+    RunRecord,
     TrialResult,
 )
 from pytest_execgo.models.chaos import ChaosProfile
@@ -34,6 +35,7 @@ _WRITTEN: dict[str, type[BaseModel]] = {
     "benchmark_result": BenchmarkResult,
     "trial_result": TrialResult,
     "environment": Environment,
+    "run_record": RunRecord,
 }
 
 

@@ -424,6 +424,27 @@ class TrialProblem(VersionedDocument):
     reason: str
 
 
+class TrialEnd(Document):
+    """How a trial ended without a result that counts; ``reason`` is one line."""
+
+    state: UnfinishedState
+    reason: str
+
+
+class AcceptedFindingText(Document):
+    """Why a run accepts a finding as known, and what the finding is about."""
+
+    reason: str
+    summary: str
+
+
+class FaultPlace(Document):
+    """One fault of a chaos profile: ``action target`` and its phase."""
+
+    fault: str
+    phase: str
+
+
 class EarlierAttempt(Document):
     """An attempt that was followed by another one of the same trial, in a rerun or a resumed run.
 
@@ -503,6 +524,23 @@ class Environment(VersionedDocument):
     workers: int
     services: dict[str, ServiceInfo]
     packages: dict[str, str]
+
+
+class RunRecord(VersionedDocument):
+    """``run.json``: what the reports of a run need besides the folders of its trials.
+
+    ``planned``: ids of the trials. ``shards``: the parts ``i/n`` of the matrix that the folder holds;
+    empty for the whole. ``ends``: trials that ended without a result. ``findings`` by id, ``faults`` by
+    chaos profile: those of a trial without a result count as not exercised.
+    """
+
+    planned: tuple[str, ...] = ()
+    shards: tuple[str, ...] = ()
+    ends: dict[str, TrialEnd] = {}
+    not_applicable: tuple[NotApplicable, ...] = ()
+    findings: dict[str, AcceptedFindingText] = {}
+    faults: dict[str, tuple[FaultPlace, ...]] = {}
+    replays: tuple[ReplayRecord, ...] = ()
 
 
 class BenchmarkResult(VersionedDocument):

@@ -13,6 +13,7 @@ import pytest
 
 from pytest_execgo.benchmark.attempts import note_problem
 from pytest_execgo.benchmark.collect import read_results
+from pytest_execgo.benchmark.rebuild import write_run_record
 from pytest_execgo.errors import HarnessError, ScenarioFailure, UsageError
 from pytest_execgo.harness.containers.persistent_launcher import KIND as PERSISTENT_KIND
 from pytest_execgo.models.document import shown
@@ -26,6 +27,7 @@ from pytest_execgo.plugin.live_line import BottomLine, LiveLine
 from pytest_execgo.plugin.naming import manifests
 from pytest_execgo.plugin.places import places
 from pytest_execgo.plugin.progress import RunProgress, close_earlier, reason_of
+from pytest_execgo.plugin.run_record import run_record
 from pytest_execgo.plugin.safe_errors import printable, usage_error
 from pytest_execgo.plugin.state import PluginState
 from pytest_execgo.plugin.summary import report_failed
@@ -245,8 +247,9 @@ class MatrixPlugin:
         run = self._state.run
         try:
             renamed = run.open(self._state.matrix.used_request(run.seed))
+            write_run_record(run.folder, run_record(self._state))
             self._events = EventStream(run.folder / "events.ndjson", _events_out(config))
-        except HarnessError as error:
+        except (HarnessError, UsageError) as error:
             # One line, before the first trial: without a folder, nothing can be recorded.
             hint = "choose another folder with --execgo-reports DIR"
             raise usage_error(UsageError(f"{error}; {hint}")) from None

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from textwrap import wrap
 from types import SimpleNamespace
 
 import pytest
 
-from pytest_execgo.benchmark.aggregate import RunFacts, aggregate
-from pytest_execgo.benchmark.collect import collect, unfinished
 from pytest_execgo.benchmark.named_causes import misnamed_lines
-from pytest_execgo.benchmark.replay import differences
+from pytest_execgo.benchmark.rebuild import RebuiltRun, rebuild, write_run_record
 from pytest_execgo.benchmark.reports.table import (
     cause_lines,
     controls_failed,
@@ -25,19 +23,13 @@ from pytest_execgo.benchmark.reports.table import (
 from pytest_execgo.benchmark.reports.terminal import terminal_table
 from pytest_execgo.errors import HarnessError, UsageError, checked_return
 from pytest_execgo.files.writing import write_model, write_text
-from pytest_execgo.models.benchmark import (
-    BenchmarkResult,
-    NotApplicable,
-    ReplayRecord,
-    TrialResult,
-    UnfinishedTrial,
-)
+from pytest_execgo.models.benchmark import BenchmarkResult
 from pytest_execgo.models.safe_text import LONGEST_TEXT, for_ci_log, for_terminal
-from pytest_execgo.models.trial import Cell
 from pytest_execgo.options.table import BY_NAME
 from pytest_execgo.plugin import options
 from pytest_execgo.plugin.golden import update_expected
 from pytest_execgo.plugin.places import called_folder
+from pytest_execgo.plugin.run_record import replays, run_record
 from pytest_execgo.plugin.state import PluginState
 
 CONTROL_FAILED = 10
@@ -57,30 +49,14 @@ def finish(session: pytest.Session, state: PluginState) -> None:
         if not path.exists():
             # No fleet started: the report names no service.
             write_model(path, state.run.environment({}))
-        record = collect(folder)
-        missing = unfinished(folder, state.planned.values(), state.outcomes, record.damaged)
-        without = {trial.trial_id for trial in missing}
-        state.result = aggregate(
-            RunFacts(
-                run_id=record.run_id,
-                request=record.request,
-                environment=record.environment,
-                trials=[trial for trial in record.trials if trial.trial_id not in without],
-                unfinished=missing,
-                not_applicable=_not_applicable(state),
-                findings=_findings(state),
-                controls=record.controls,
-                replays=_replays(state, record.trials, missing),
-                faults=_faults(state),
-                attempts=record.attempts,
-            )
-        )
+        rebuilt = _rebuilt(state)
+        state.result = rebuilt.result
     except (UsageError, HarnessError) as error:
         report_failed(session, state, f"benchmark: {error}")
         return
     if options.value(state.config, "resume"):
         _judge_whole_run(session, state.result)
-    for line in record.damaged.values():
+    for line in rebuilt.damaged:
         report_failed(session, state, line)
     state.tripped = [why for gate in state.gates if (why := gate.tripped(state.result))]
     differ = any(replay.differences for replay in state.result.replays)
@@ -101,6 +77,18 @@ def finish(session: pytest.Session, state: PluginState) -> None:
             report_failed(session, state, f"{name}: {type(error).__name__}: {error}")
 
 
+def _rebuilt(state: PluginState) -> RebuiltRun:
+    """The result of the run as ``report`` would build it from the folder."""
+    folder, record = state.run.folder, run_record(state)
+    write_run_record(folder, record)
+    rebuilt = rebuild(folder)
+    repeated = replays(state, rebuilt.result.trials, rebuilt.result.unfinished)
+    if repeated:
+        write_run_record(folder, record.model_copy(update={"replays": tuple(repeated)}))
+        rebuilt = rebuild(folder)
+    return rebuilt
+
+
 def _count_tripped(session: pytest.Session, state: PluginState) -> None:
     """Let the last line of pytest's output count the gates that failed the run."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
@@ -117,63 +105,6 @@ def _judge_whole_run(session: pytest.Session, result: BenchmarkResult) -> None:
     nothing_new = (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
     if session.exitstatus in nothing_new:
         session.exitstatus = pytest.ExitCode.OK if green else pytest.ExitCode.TESTS_FAILED
-
-
-def _not_applicable(state: PluginState) -> list[NotApplicable]:
-    """The pairs of scenario and profile that make no trial, for the scenarios that were asked for."""
-    chosen = {Cell.of_trial(name).scenario for name in state.planned.values()}
-    found = state.matrix.not_applicable()
-    option = state.config.option
-    if not (option.keyword or option.markexpr):
-        # A scenario without any trial is not among the planned ones, although it was asked for.
-        paths = state.matrix.library.scenario_paths
-        chosen |= {name for name, path in paths.items() if str(path) in state.config.args}
-    return [pair for pair in found if not chosen or pair.scenario in chosen]
-
-
-def _findings(state: PluginState) -> dict[str, tuple[str, str]]:
-    """Reason and summary of each finding that this run accepts as known."""
-    matrix = state.matrix
-    accepted = matrix.accepted_findings(*matrix.profiles())
-    findings = matrix.library.findings
-    return {name: (reason, findings[name].summary) for name, reason in accepted.items()}
-
-
-def _replays(
-    state: PluginState, results: Sequence[TrialResult], missing: Sequence[UnfinishedTrial]
-) -> list[ReplayRecord]:
-    repeated = {result.trial_id: result for result in results}
-    reasons = {one.trial_id: one.reason for one in missing}
-    impossible = {(p.scenario, p.chaos): p.reason for p in state.matrix.not_applicable()}
-    option = state.config.option
-    chosen = set(state.planned.values()) if option.keyword or option.markexpr else None
-    records = []
-    for trial_id, (folder, before) in state.recorded.items():
-        if chosen is not None and trial_id not in chosen:
-            continue
-        before_profile = state.matrix.profile(before.chaos)
-        if before_profile.targets_model:
-            # A replay asks no model, so this trial was skipped and is listed as skipped.
-            continue
-        after = repeated.get(trial_id)
-        if after is None:
-            reason = reasons.get(trial_id) or impossible.get((before.scenario, before.chaos))
-            found: tuple[str, ...] = (f"it was not repeated{f': {reason}' if reason else ''}",)
-        else:
-            found = differences(before, after)
-        records.append(ReplayRecord(trial_id=trial_id, of=str(folder), differences=found))
-    return records
-
-
-def _faults(state: PluginState) -> dict[str, list[tuple[str, str]]]:
-    """The faults of each profile, as ``action target`` and phase, for the coverage table."""
-    return {
-        profile.profile.id: [
-            (f"{loaded.fault.action} {loaded.fault.target}", loaded.fault.when.phase)
-            for loaded in profile.faults
-        ]
-        for profile in state.matrix.profiles()
-    }
 
 
 def report_failed(session: pytest.Session, state: PluginState, text: str) -> None:
@@ -257,7 +188,8 @@ def _details(result: BenchmarkResult, state: PluginState) -> Iterator[tuple[str,
     for replay in result.replays:
         found = "; ".join(replay.differences) or "equal: verdict, causes, faults and checks"
         yield f"replay of {replay.of}: {found}", "red" if replay.differences else ""
-    if any(t.verdict.status != "passed" and not t.known_finding for t in result.trials):
+    red = any(t.verdict.status != "passed" and not t.known_finding for t in result.trials)
+    if red and state.config.pluginmanager.get_plugin("lfplugin") is not None:
         yield f"run the red trials again: pytest {_again(state.config)}", ""
     if state.builtin_because and result.trials:
         yield f"the built-in scenarios ran: {state.builtin_because}", "yellow"

@@ -240,6 +240,7 @@ def test_the_summary_on_the_terminal_is_safe(text: str) -> None:
         config=SimpleNamespace(
             invocation_params=SimpleNamespace(dir=Path("/elsewhere"), args=(text,)),
             option=SimpleNamespace(verbose=1),
+            pluginmanager=SimpleNamespace(get_plugin=str),
             getoption={"execgo_scenarios": text, "execgo_reports": None, "lf": False}.get,
         ),
     )

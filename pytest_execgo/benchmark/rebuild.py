@@ -1,0 +1,59 @@
+"""The result of a run from its folder alone: for the plugin, ``report`` and ``merge``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pytest_execgo.benchmark.aggregate import RunFacts, aggregate
+from pytest_execgo.benchmark.collect import collect, unfinished
+from pytest_execgo.files.writing import write_model
+from pytest_execgo.models.benchmark import BenchmarkResult, RunRecord
+from pytest_execgo.models.document import load
+
+RUN_RECORD = "run.json"
+
+
+@dataclass(frozen=True)
+class RebuiltRun:
+    """The result of a run. ``damaged``: one line for each result of a trial that cannot be used."""
+
+    result: BenchmarkResult
+    damaged: tuple[str, ...]
+
+
+def rebuild(folder: Path) -> RebuiltRun:
+    """Read a folder ``reports/<run_id>``; raises :class:`UsageError` with one line for a document that
+    is missing or not valid, other than a result of a trial."""
+    run = read_run_record(folder)
+    found = collect(folder)
+    ends = {name: (end.state, end.reason) for name, end in run.ends.items()}
+    missing = unfinished(folder, run.planned, ends, found.damaged)
+    without = {trial.trial_id for trial in missing}
+    facts = RunFacts(
+        run_id=found.run_id,
+        request=found.request,
+        environment=found.environment,
+        trials=[trial for trial in found.trials if trial.trial_id not in without],
+        unfinished=missing,
+        not_applicable=run.not_applicable,
+        findings={name: (one.reason, one.summary) for name, one in run.findings.items()},
+        controls=found.controls,
+        replays=run.replays,
+        faults={
+            name: [(one.fault, one.phase) for one in places] for name, places in run.faults.items()
+        },
+        attempts=found.attempts,
+    )
+    return RebuiltRun(aggregate(facts), tuple(found.damaged.values()))
+
+
+def read_run_record(folder: Path) -> RunRecord:
+    """The ``run.json`` of a run; an empty one for a run without it."""
+    path = folder / RUN_RECORD
+    return load(RunRecord, path) if path.exists() else RunRecord()
+
+
+def write_run_record(folder: Path, record: RunRecord) -> None:
+    """Write ``run.json``; raises :class:`HarnessError`."""
+    write_model(folder / RUN_RECORD, record)

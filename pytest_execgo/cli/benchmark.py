@@ -1,0 +1,97 @@
+"""``report`` and ``merge``: reports from the folders of runs, without pytest."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from pytest_execgo.benchmark.merge import RunPart, find_runs, merge
+from pytest_execgo.benchmark.rebuild import RebuiltRun, rebuild
+from pytest_execgo.cli.output import print_error, print_json, print_line
+from pytest_execgo.errors import HarnessError, UsageError, checked_return
+from pytest_execgo.extensions.registry import Registry
+from pytest_execgo.files.writing import write_text
+from pytest_execgo.plugin.project import project_registry
+
+
+def report(options: argparse.Namespace) -> int:
+    """Write the reports of each run anew. Exit 2 if a run or a result of a trial cannot be read; the
+    others are written."""
+    registry, written, status = project_registry(), [], 0
+    for folder in find_runs(map(Path, options.runs)):
+        try:
+            rebuilt = rebuild(folder)
+        except UsageError as error:
+            print_error(error)
+            status = 2
+            continue
+        if not _write(folder, rebuilt, registry):
+            status = 2
+        written.append(_facts(folder, rebuilt))
+    _show(written, options.json)
+    return status
+
+
+def merge_runs(options: argparse.Namespace) -> int:
+    """Make one run of several. Exit 2 if they do not belong together, or if a result cannot be read."""
+    target = Path(options.output)
+    parts, status = [], 0
+    for folder in find_runs(map(Path, options.runs)):
+        try:
+            parts.append(RunPart.read(folder))
+        except UsageError as error:
+            print_error(error)
+            status = 2
+    if not parts:
+        return 2
+    merge(parts, target, partial=options.partial)
+    for line in sorted({line for part in parts for line in part.damaged}):
+        print_error(line)
+        status = 2
+    rebuilt = rebuild(target)
+    if not _write(target, rebuilt, project_registry()):
+        status = 2
+    _show([_facts(target, rebuilt)], options.json)
+    return status
+
+
+def _write(folder: Path, rebuilt: RebuiltRun, registry: Registry) -> bool:
+    """Write every format; whether all could be written and every result could be read."""
+    whole = not rebuilt.damaged
+    for line in rebuilt.damaged:
+        print_error(line)
+    for name, format_ in registry.report_formats.items():
+        try:
+            text = checked_return(format_.render(rebuilt.result), str, "render()")
+            write_text(folder / name, text)
+        except HarnessError as error:
+            print_error(error)
+            whole = False
+        except Exception as error:
+            # A format may be an extension's code and raise anything.
+            print_error(f"{name}: {type(error).__name__}: {error}")
+            whole = False
+    return whole
+
+
+def _facts(folder: Path, rebuilt: RebuiltRun) -> dict[str, object]:
+    result = rebuilt.result
+    return {
+        "folder": str(folder),
+        "trials": len(result.trials),
+        "passed": sum(cell.passed for cell in result.cells),
+        "unfinished": len(result.unfinished),
+        "trustworthy": result.trustworthy,
+    }
+
+
+def _show(runs: list[dict[str, object]], as_json: bool) -> None:
+    if as_json:
+        print_json(runs)
+        return
+    for run in runs:
+        left = f", {run['unfinished']} without a result" if run["unfinished"] else ""
+        trust = "" if run["trustworthy"] else "; NOT TRUSTWORTHY, see benchmark.md"
+        print_line(
+            f"{run['folder']}: {run['passed']} of {run['trials']} trials passed{left}{trust}"
+        )

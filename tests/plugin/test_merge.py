@@ -1,0 +1,135 @@
+"""Real runs: rebuilt from their folders, merged from shards, and put together after a kill."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import ScenarioMaker
+
+MATRIX = (
+    "--execgo-matrix", "--execgo-chaos=none", "--execgo-chaos=invalid_tool",
+    "--execgo-chaos=self_dependency", "--execgo-repetitions=2",
+)  # fmt: skip
+
+
+def cli(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "pytest_execgo", *words]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+def document(run: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((run / "benchmark.json").read_text())
+    return found
+
+
+def comparable(run: Path) -> dict[str, Any]:
+    """What two runs of the same request have in common: everything but times, ids of processes and
+    events, and what follows from them."""
+    found = document(run)
+    # An attempt that was killed stays on record.
+    other = ("metrics", "failed_attempts")
+    cells = [
+        {name: value for name, value in cell.items() if name not in other}
+        for cell in found["cells"]
+    ]
+    request = {**found["request"], "shard": None}
+    trials = [
+        (
+            one["trial_id"], one["verdict"]["status"], one["outcome_digest"], one["rng_key"],
+            [(cause["layer"], cause["code"]) for cause in one["verdict"]["attribution"]],
+            [(fault["action"], fault["status"]) for fault in one["faults"]],
+        )
+        for one in found["trials"]
+    ]  # fmt: skip
+    same = ("coverage", "attribution", "not_applicable", "unfinished", "trustworthy")
+    controls = sorted({control["name"] for control in found["controls"]})
+    return {
+        "cells": cells, "request": request, "trials": trials, "controls": controls,
+        **{name: found[name] for name in same},
+    }  # fmt: skip
+
+
+def test_a_report_is_rebuilt_from_its_folder(
+    pytester: pytest.Pytester, project: ScenarioMaker
+) -> None:
+    project("demo")
+    pytester.runpytest(*MATRIX, "--execgo-run-id=one").assert_outcomes(passed=6)
+    run = pytester.path / "reports/one"
+    before = {name: (run / name).read_bytes() for name in ("benchmark.json", "benchmark.md")}
+    for name in before:
+        (run / name).unlink()
+    done = cli(pytester.path, "report", "reports")
+    assert (done.returncode, done.stdout) == (0, "reports/one: 6 of 6 trials passed\n")
+    assert {name: (run / name).read_bytes() for name in before} == before
+
+
+def test_shards_workers_and_one_process_give_the_same_run(
+    pytester: pytest.Pytester, project: ScenarioMaker
+) -> None:
+    project("demo")
+    pytester.runpytest(*MATRIX, "--execgo-run-id=whole").assert_outcomes(passed=6)
+    pytester.runpytest_subprocess(*MATRIX, "--execgo-run-id=two", "-n2").assert_outcomes(passed=6)
+    for number in (1, 2, 3):
+        words = (f"--execgo-shard={number}/3", f"--execgo-run-id=part{number}")
+        pytester.runpytest(*MATRIX, *words).assert_outcomes(passed=2)
+    parts = [f"reports/part{number}" for number in (3, 1, 2)]
+    done = cli(pytester.path, "merge", *parts, "-o", "reports/merged", "--json")
+    assert done.returncode == 0, done.stderr
+    (facts,) = json.loads(done.stdout)
+    assert (facts["trials"], facts["passed"], facts["trustworthy"]) == (6, 6, True)
+    reports = pytester.path / "reports"
+    expected = comparable(reports / "whole")
+    assert comparable(reports / "merged") == expected
+    assert comparable(reports / "two") == expected
+    replay = pytester.runpytest("--execgo-replay=reports/merged")
+    replay.assert_outcomes(passed=6)
+    lacking = cli(pytester.path, "merge", *parts[:2], "-o", "reports/other")
+    assert lacking.returncode == 2
+    assert lacking.stderr.startswith("error: shard 2/3 is missing (given: 1/3, 3/3)")
+
+
+def test_a_killed_and_resumed_run_is_the_same_run(
+    pytester: pytest.Pytester, project: ScenarioMaker
+) -> None:
+    project("demo")
+    pytester.runpytest(*MATRIX, "--execgo-run-id=whole").assert_outcomes(passed=6)
+    command = [sys.executable, "-m", "pytest", *MATRIX, "--execgo-run-id=killed"]
+    events = pytester.path / "reports/killed/events.ndjson"
+    with subprocess.Popen(command, cwd=pytester.path, stdout=subprocess.DEVNULL) as process:
+        while not events.exists() or events.read_text().count('"trial_finished"') < 2:
+            assert process.poll() is None
+        os.kill(process.pid, signal.SIGKILL)
+    rebuilt = cli(pytester.path, "report", "reports/killed")
+    assert "without a result; NOT TRUSTWORTHY" in rebuilt.stdout
+    pytester.runpytest("--execgo-matrix", "--execgo-resume=killed")
+    reports = pytester.path / "reports"
+    assert comparable(reports / "killed") == comparable(reports / "whole")
+
+
+def test_damaged_runs_are_named_and_the_others_are_used(
+    pytester: pytest.Pytester, project: ScenarioMaker
+) -> None:
+    project("demo")
+    for name in ("one", "two"):
+        pytester.runpytest(*MATRIX, f"--execgo-run-id={name}", "-k", "none")
+    (pytester.path / "reports/two/request.json").write_text('{"schema_version": "9"}')
+    done = cli(pytester.path, "report", "reports")
+    assert done.returncode == 2
+    assert done.stdout == "reports/one: 2 of 2 trials passed\n"
+    assert done.stderr.startswith("error: reports/two/request.json: schema_version '9' is newer")
+    result = next((pytester.path / "reports/one/trials").glob("*r0/result.json"))
+    result.write_text(result.read_text()[:100])
+    again = cli(pytester.path, "merge", "reports/one", "-o", "out/run")
+    assert again.returncode == 2
+    assert "result.json" in again.stderr
+    assert again.stdout.startswith("out/run: 1 of 1 trials passed, 1 without a result")
+    nothing = cli(pytester.path, "merge", "scenarios", "-o", "out/more")
+    assert nothing.stderr.startswith("error: scenarios: no run there; give folders reports/RUN")
