@@ -7,10 +7,10 @@ from pathlib import Path
 
 from pytest_execgo.benchmark.merge import RunPart, find_runs, merge
 from pytest_execgo.benchmark.rebuild import RebuiltRun, rebuild
+from pytest_execgo.benchmark.reports.writing import write_reports
 from pytest_execgo.cli.output import print_error, print_json, print_line
-from pytest_execgo.errors import HarnessError, UsageError, checked_return
+from pytest_execgo.errors import UsageError
 from pytest_execgo.extensions.registry import Registry
-from pytest_execgo.files.writing import write_text
 from pytest_execgo.plugin.project import project_registry
 
 
@@ -57,21 +57,13 @@ def merge_runs(options: argparse.Namespace) -> int:
 
 def _write(folder: Path, rebuilt: RebuiltRun, registry: Registry) -> bool:
     """Write every format; whether all could be written and every result could be read."""
-    whole = not rebuilt.damaged
-    for line in rebuilt.damaged:
+    problems = [
+        *rebuilt.damaged,
+        *write_reports(folder, rebuilt.result, registry.report_formats),
+    ]
+    for line in problems:
         print_error(line)
-    for name, format_ in registry.report_formats.items():
-        try:
-            text = checked_return(format_.render(rebuilt.result), str, "render()")
-            write_text(folder / name, text)
-        except HarnessError as error:
-            print_error(error)
-            whole = False
-        except Exception as error:
-            # A format may be an extension's code and raise anything.
-            print_error(f"{name}: {type(error).__name__}: {error}")
-            whole = False
-    return whole
+    return not problems
 
 
 def _facts(folder: Path, rebuilt: RebuiltRun) -> dict[str, object]:

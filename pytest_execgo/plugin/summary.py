@@ -21,8 +21,9 @@ from pytest_execgo.benchmark.reports.table import (
     summary_line,
 )
 from pytest_execgo.benchmark.reports.terminal import terminal_table
-from pytest_execgo.errors import HarnessError, UsageError, checked_return
-from pytest_execgo.files.writing import write_model, write_text
+from pytest_execgo.benchmark.reports.writing import write_reports
+from pytest_execgo.errors import HarnessError, UsageError
+from pytest_execgo.files.writing import write_model
 from pytest_execgo.models.benchmark import BenchmarkResult
 from pytest_execgo.models.safe_text import LONGEST_TEXT, for_ci_log, for_terminal
 from pytest_execgo.options.table import BY_NAME
@@ -66,15 +67,8 @@ def finish(session: pytest.Session, state: PluginState) -> None:
     judged = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
     if controls_failed(state.result) and session.exitstatus in judged:
         session.exitstatus = CONTROL_FAILED
-    for name, format_ in state.registry.report_formats.items():
-        try:
-            text = checked_return(format_.render(state.result), str, "render()")
-            write_text(folder / name, text)
-        except HarnessError as error:
-            report_failed(session, state, str(error))
-        except Exception as error:
-            # A format may be an extension's code and raise anything.
-            report_failed(session, state, f"{name}: {type(error).__name__}: {error}")
+    for line in write_reports(folder, state.result, state.registry.report_formats):
+        report_failed(session, state, line)
 
 
 def _rebuilt(state: PluginState) -> RebuiltRun:

@@ -1,0 +1,29 @@
+"""Writes the reports of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from pytest_execgo.benchmark.reports.base import ReportFormat
+from pytest_execgo.errors import HarnessError, checked_return
+from pytest_execgo.files.writing import write_text
+from pytest_execgo.models.benchmark import BenchmarkResult
+
+
+def write_reports(
+    folder: Path, result: BenchmarkResult, formats: Mapping[str, ReportFormat]
+) -> list[str]:
+    """Write every format; returns one line for each that failed. A format that fails does not stop the
+    others."""
+    failures = []
+    for name, format_ in formats.items():
+        try:
+            text = checked_return(format_.render(result), str, "render()")
+            write_text(folder / name, text)
+        except HarnessError as error:
+            failures.append(str(error))
+        except Exception as error:
+            # A format may be an extension's code and raise anything.
+            failures.append(f"{name}: {type(error).__name__}: {error}")
+    return failures
