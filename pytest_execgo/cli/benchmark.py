@@ -13,6 +13,9 @@ from pytest_execgo.errors import UsageError
 from pytest_execgo.extensions.registry import Registry
 from pytest_execgo.plugin.project import project_registry
 
+_MOST_SHARDS = 256
+"""As many jobs as a matrix of GitHub may have."""
+
 
 def report(options: argparse.Namespace) -> int:
     """Write the reports of each run anew. Exit 2 if a run or a result of a trial cannot be read; the
@@ -53,6 +56,18 @@ def merge_runs(options: argparse.Namespace) -> int:
         status = 2
     _show([_facts(target, rebuilt)], options.json)
     return status
+
+
+def ci_matrix(options: argparse.Namespace) -> int:
+    """Print the shards as the matrix of a CI system: for GitHub an object with ``include``, else a
+    list."""
+    text = options.shards
+    count = int(text) if text.isascii() and text.isdecimal() else 0
+    if not 1 <= count <= _MOST_SHARDS:
+        raise UsageError(f"--shards {text!r}: expected a whole number from 1 to {_MOST_SHARDS}")
+    shards = [{"shard": f"{k}/{count}"} for k in range(1, count + 1)]
+    print_json({"include": shards} if options.format == "github" else shards)
+    return 0
 
 
 def _write(folder: Path, rebuilt: RebuiltRun, registry: Registry) -> bool:

@@ -39,6 +39,7 @@ def command_line() -> CommandParser:
     _replay(add)
     _report(add)
     _merge(add)
+    _matrix(add)
     _scenario(add)
     _chaos(add)
     _schema(add)
@@ -97,6 +98,15 @@ def _report(add: Commands) -> None:
     parser = _command(add, "report", "benchmark:report", "write the reports of runs anew")
     parser.add_argument("runs", nargs="+", metavar="RUN", help="reports/RUN, or a folder above it")
     _json(parser)
+
+
+def _matrix(add: Commands) -> None:
+    text = "print what a CI matrix needs to run the trials in shards"
+    parser = _command(add, "matrix", "benchmark:ci_matrix", text)
+    parser.add_argument("--shards", required=True, metavar="N", help="number of CI jobs")
+    parser.add_argument(
+        "--format", choices=["github", "json"], default="github", help="default: github"
+    )
 
 
 def _merge(add: Commands) -> None:

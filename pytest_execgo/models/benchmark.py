@@ -36,7 +36,7 @@ class BenchmarkRunRequest(VersionedDocument):
     further arguments for services that are launched as binaries. ``python_image`` is the
     base image for the images of our own services (null: the default). ``model`` is the model of live
     trials, ``budget`` the limit for each of their plans. ``shard``: run part i of n of the trials
-    (``i/n``).
+    (``i/n``), divided by the times with the digest ``shard_weights`` if there is one.
 
     ``request.json`` of a run names the scenarios, frameworks, profiles and seed that were used.
     """
@@ -48,6 +48,7 @@ class BenchmarkRunRequest(VersionedDocument):
     repetitions: int = Field(default=1, ge=1, strict=True)
     seed: int | None = Field(default=None, ge=0, strict=True)
     shard: str | None = Field(default=None, pattern=SHARD)
+    shard_weights: str | None = None
     confirm: int = Field(default=0, ge=0, le=MOST_CONFIRMATIONS, strict=True)
     harness: str = "embedded"
     services: dict[str, str] = {}

@@ -407,9 +407,19 @@ OPTIONS = (
     Option(
         "shard",
         "one",
-        "run part i of n of the trials: every n-th, beginning with the i-th",
-        "i/n",
+        "run part i of n of the trials: every n-th, beginning with the i-th; auto: as the CI job says",
+        "i/n|auto",
+        notes="[which CI systems](reports.md#shards)",
         field="shard",
+    ),
+    Option(
+        "shard_weights",
+        "one",
+        "divide the trials by the times in an earlier benchmark.json, so that shards take equally long",
+        "FILE",
+        notes="give every shard the same file",
+        value=Text(),
+        field="shard_weights",
     ),
     Option(
         "run_id",

@@ -79,9 +79,8 @@ class ScenarioFile(pytest.Module):
             )
         scenario = state.matrix.library.scenario(self.path)
         trials = state.matrix.trials(scenario)
-        if state.shard:
-            mine = {trial.trial_id for trial in state.matrix.all_trials(state.shard)}
-            trials = [trial for trial in trials if trial.trial_id in mine]
+        if state.own_trials is not None:
+            trials = [trial for trial in trials if trial.trial_id in state.own_trials]
         trials = [trial.renamed(name) for trial in trials]
         if state.recorded:
             trials = [

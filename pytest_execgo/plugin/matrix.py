@@ -373,7 +373,7 @@ class MatrixPlugin:
     def _empty_shard(self) -> str:
         """What to say about a shard without trials; empty if it has some, or there is no shard."""
         state = self._state
-        if state.shard is None or state.is_worker or state.matrix.all_trials(state.shard):
+        if state.shard is None or state.is_worker or state.own_trials:
             return ""
         count = len(state.matrix.all_trials())
         shard = f"{state.shard.index}/{state.shard.count}"

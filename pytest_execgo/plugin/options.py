@@ -21,7 +21,9 @@ from pytest_execgo.plugin.places import (
 RUN_ID: pytest.StashKey[str] = pytest.StashKey()
 IMAGES: pytest.StashKey[dict[str, str]] = pytest.StashKey()
 LATEST = "latest"
-_OF_MATRIX = ("scenario", "framework", "mode", "chaos", "repetitions", "shard", "resume")
+_OF_MATRIX = ("scenario", "framework", "mode", "chaos", "repetitions", "shard", "shard_weights",
+    "resume",
+)  # fmt: skip
 REPLAY: pytest.StashKey[Path | None] = pytest.StashKey()
 
 

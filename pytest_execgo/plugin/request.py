@@ -21,6 +21,7 @@ from pytest_execgo.plugin.places import option_path, reports_folder
 from pytest_execgo.plugin.user_key import refuse_key
 from pytest_execgo.run.matrix import NO_MODEL
 from pytest_execgo.run.planning import SCRIPTED
+from pytest_execgo.run.shards import AUTO, Weights, shard_of_ci
 
 REQUEST = "request.json"
 OPENAI = "openai-compatible"
@@ -52,6 +53,13 @@ class RequestReader:
             found = None if option in MODEL_OPTIONS else self._found(option, in_file)
             if option.field and found is not None:
                 _put(document, option.field, _value(option, found))
+        if document.get("shard") == AUTO:
+            document["shard"] = shard_of_ci(os.environ)
+        weights = option_path(self.config, "shard_weights")
+        if weights is not None:
+            if not document.get("shard"):
+                raise UsageError("--execgo-shard-weights has no effect without --execgo-shard")
+            document["shard_weights"] = Weights.read(weights).digest
         fleet = self._fleet(in_file)
         if fleet:
             document["harness"] = fleet

@@ -12,6 +12,7 @@ import pytest
 
 from pytest_execgo.benchmark.collect import MissingOutcome
 from pytest_execgo.benchmark.gates import Gate
+from pytest_execgo.benchmark.rebuild import read_run_record
 from pytest_execgo.errors import UsageError
 from pytest_execgo.extensions.registry import Registry
 from pytest_execgo.harness.fleet import FleetSpec
@@ -23,7 +24,13 @@ from pytest_execgo.models.trial import Shard
 from pytest_execgo.options.table import BY_NAME
 from pytest_execgo.plugin import options
 from pytest_execgo.plugin.naming import ScenarioNames, manifests
-from pytest_execgo.plugin.places import called_folder, places, reports_folder, root_folder
+from pytest_execgo.plugin.places import (
+    called_folder,
+    option_path,
+    places,
+    reports_folder,
+    root_folder,
+)
 from pytest_execgo.plugin.progress import RunProgress
 from pytest_execgo.plugin.project import registry_of
 from pytest_execgo.plugin.request import RequestReader
@@ -35,6 +42,7 @@ from pytest_execgo.run.matrix import Matrix
 from pytest_execgo.run.planning import PLAN
 from pytest_execgo.run.session import RunSession
 from pytest_execgo.run.settings import Run
+from pytest_execgo.run.shards import Weights
 from pytest_execgo.scenario.library import Library
 
 
@@ -219,6 +227,23 @@ class PluginState:
         """The part of the trials that belongs to this run; ``None`` for all."""
         text = self.request.shard
         return Shard.parse(text) if text else None
+
+    @cached_property
+    def own_trials(self) -> frozenset[str] | None:
+        """The ids of the trials of the shard; ``None`` without one. A resumed run keeps those that it
+        planned."""
+        if self.shard is None:
+            return None
+        if options.value(self.config, "resume"):
+            planned = read_run_record(self.run.folder).planned
+            return frozenset(planned) or frozenset(self._dealt(self.shard))
+        return frozenset(self._dealt(self.shard))
+
+    def _dealt(self, shard: Shard) -> list[str]:
+        trials = self.matrix.all_trials()
+        path = option_path(self.config, "shard_weights")
+        part = shard.of(trials) if path is None else Weights.read(path).part(trials, shard)
+        return [trial.trial_id for trial in part]
 
     @cached_property
     def session(self) -> RunSession:

@@ -15,7 +15,7 @@ from pytest_execgo.models.benchmark import BenchmarkRunRequest, NotApplicable
 from pytest_execgo.models.document import read_source, shown
 from pytest_execgo.models.messages import Source
 from pytest_execgo.models.plan import Mode
-from pytest_execgo.models.trial import Cell, Shard, Trial, trials_of
+from pytest_execgo.models.trial import Cell, Trial, trials_of
 from pytest_execgo.run.applicability import CellSubject, why_no_cell
 from pytest_execgo.scenario.findings import check_accepted
 from pytest_execgo.scenario.library import Library
@@ -159,10 +159,9 @@ class Matrix:
         """All trials of one scenario."""
         return trials_of(self.cells(scenario)[0], self.request.repetitions)
 
-    def all_trials(self, shard: Shard | None = None) -> list[Trial]:
-        """The trials of all scenarios of the request, or one shard of them."""
-        trials = [trial for scenario in self.scenarios() for trial in self.trials(scenario)]
-        return shard.of(trials) if shard else trials
+    def all_trials(self) -> list[Trial]:
+        """The trials of all scenarios of the request."""
+        return [trial for scenario in self.scenarios() for trial in self.trials(scenario)]
 
     def not_applicable(self) -> list[NotApplicable]:
         """The pairs of scenarios and profiles of the request that make no trial."""

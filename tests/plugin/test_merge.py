@@ -96,6 +96,40 @@ def test_shards_workers_and_one_process_give_the_same_run(
     assert lacking.stderr.startswith("error: shard 2/3 is missing (given: 1/3, 3/3)")
 
 
+def test_shards_by_time_are_divided_once_and_resumed_without_the_times(
+    pytester: pytest.Pytester, project: ScenarioMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project("demo")
+    pytester.runpytest(*MATRIX, "--execgo-run-id=whole").assert_outcomes(passed=6)
+    weights = "--execgo-shard-weights=reports/whole/benchmark.json"
+    for number in (0, 1):
+        monkeypatch.setenv("CIRCLE_NODE_INDEX", str(number))
+        monkeypatch.setenv("CIRCLE_NODE_TOTAL", "2")
+        pytester.runpytest(*MATRIX, weights, "--execgo-shard=auto", f"--execgo-run-id=p{number}")
+    planned = [
+        json.loads((pytester.path / f"reports/p{number}/run.json").read_text())["planned"]
+        for number in (0, 1)
+    ]
+    assert len(planned[0]) + len(planned[1]) == 6
+    assert not set(planned[0]) & set(planned[1])
+    resumed = pytester.runpytest("--execgo-matrix", "--execgo-resume=p0")
+    resumed.assert_outcomes(deselected=len(planned[0]))
+    done = cli(pytester.path, "merge", "reports/p0", "reports/p1", "-o", "reports/merged")
+    assert done.returncode == 0, done.stderr
+    assert len(document(pytester.path / "reports/merged")["trials"]) == 6
+    alone = pytester.runpytest(*MATRIX, weights)
+    alone.stderr.fnmatch_lines(["*--execgo-shard-weights has no effect without --execgo-shard"])
+
+
+def test_the_matrix_of_a_ci_system_has_an_entry_for_each_shard(pytester: pytest.Pytester) -> None:
+    done = cli(pytester.path, "matrix", "--shards", "2")
+    assert json.loads(done.stdout) == {"include": [{"shard": "1/2"}, {"shard": "2/2"}]}
+    listed = cli(pytester.path, "matrix", "--shards", "1", "--format", "json")
+    assert json.loads(listed.stdout) == [{"shard": "1/1"}]
+    wrong = cli(pytester.path, "matrix", "--shards", "0")
+    assert wrong.stderr == "error: --shards '0': expected a whole number from 1 to 256\n"
+
+
 def test_a_killed_and_resumed_run_is_the_same_run(
     pytester: pytest.Pytester, project: ScenarioMaker
 ) -> None:
