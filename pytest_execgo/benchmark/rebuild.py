@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pytest_execgo.benchmark.aggregate import RunFacts, aggregate
 from pytest_execgo.benchmark.collect import collect, unfinished
+from pytest_execgo.errors import UsageError
 from pytest_execgo.files.writing import write_model
 from pytest_execgo.models.benchmark import BenchmarkResult, RunRecord
 from pytest_execgo.models.document import load
@@ -57,3 +58,14 @@ def read_run_record(folder: Path) -> RunRecord:
 def write_run_record(folder: Path, record: RunRecord) -> None:
     """Write ``run.json``; raises :class:`HarnessError`."""
     write_model(folder / RUN_RECORD, record)
+
+
+def load_result(place: Path) -> BenchmarkResult:
+    """The result of the run in a folder, or of a ``benchmark.json``; raises :class:`UsageError`."""
+    if not place.is_dir():
+        return load(BenchmarkResult, place)
+    # Through the link ``latest``, the id of the run is the name of its folder.
+    rebuilt = rebuild(place.resolve())
+    if rebuilt.damaged:
+        raise UsageError(rebuilt.damaged[0])
+    return rebuilt.result

@@ -1,18 +1,30 @@
-"""``report`` and ``merge``: reports from the folders of runs, without pytest."""
+"""``report``, ``merge``, ``compare`` and ``matrix``: work on the folders of runs, without pytest."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
+from pytest_execgo.benchmark.compare import compare, is_worse
 from pytest_execgo.benchmark.merge import RunPart, find_runs, merge
-from pytest_execgo.benchmark.rebuild import RebuiltRun, rebuild
+from pytest_execgo.benchmark.rebuild import RebuiltRun, load_result, rebuild
+from pytest_execgo.benchmark.reports.comparison import (
+    HEADERS,
+    change_lines,
+    comparison_markdown,
+    gate_line,
+    metric_rows,
+)
 from pytest_execgo.benchmark.reports.writing import write_reports
-from pytest_execgo.cli.output import print_error, print_json, print_line
+from pytest_execgo.cli.output import print_error, print_json, print_line, print_table
 from pytest_execgo.errors import UsageError
 from pytest_execgo.extensions.registry import Registry
+from pytest_execgo.files.writing import write_text
+from pytest_execgo.models.comparison import Comparison
 from pytest_execgo.plugin.project import project_registry
 
+WORSE = 11
+"""The exit code for a run that is worse than its base."""
 _MOST_SHARDS = 256
 """As many jobs as a matrix of GitHub may have."""
 
@@ -56,6 +68,41 @@ def merge_runs(options: argparse.Namespace) -> int:
         status = 2
     _show([_facts(target, rebuilt)], options.json)
     return status
+
+
+def compare_runs(options: argparse.Namespace) -> int:
+    """Compare two runs. Exit 11 if the gate blocks or a metric is worse, 2 for a run that cannot be
+    read."""
+    margin = _margin(options.margin)
+    base, new = (load_result(Path(place)) for place in (options.base, options.new))
+    found = compare(base, new, margin)
+    if options.markdown:
+        write_text(Path(options.markdown), comparison_markdown(found))
+    if options.json:
+        print_json(found.model_dump(mode="json"))
+    else:
+        _show_comparison(found)
+    return WORSE if is_worse(found) else 0
+
+
+def _margin(text: str) -> float:
+    try:
+        margin = float(text)
+    except ValueError:
+        margin = -1
+    if not 0 <= margin < 1:
+        raise UsageError(f"--margin {text!r}: expected a number from 0 to 1, such as 0.05")
+    return margin
+
+
+def _show_comparison(found: Comparison) -> None:
+    print_line(f"{found.new} compared with {found.base}")
+    print_line(gate_line(found))
+    for text in found.warnings:
+        print_line(f"note: {text}")
+    print_table(metric_rows(found), HEADERS)
+    for title, names in change_lines(found):
+        print_line(f"{title}: {', '.join(names)}")
 
 
 def ci_matrix(options: argparse.Namespace) -> int:

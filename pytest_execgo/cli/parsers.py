@@ -39,6 +39,7 @@ def command_line() -> CommandParser:
     _replay(add)
     _report(add)
     _merge(add)
+    _compare(add)
     _matrix(add)
     _scenario(add)
     _chaos(add)
@@ -97,6 +98,22 @@ def _replay(add: Commands) -> None:
 def _report(add: Commands) -> None:
     parser = _command(add, "report", "benchmark:report", "write the reports of runs anew")
     parser.add_argument("runs", nargs="+", metavar="RUN", help="reports/RUN, or a folder above it")
+    _json(parser)
+
+
+def _compare(add: Commands) -> None:
+    text = "say whether a run is better or worse than an earlier one; exit 11 if it is worse"
+    parser = _command(add, "compare", "benchmark:compare_runs", text)
+    for name, meaning in (("base", "the earlier run"), ("new", "the run to judge")):
+        help_ = f"{meaning}: reports/RUN, or its benchmark.json"
+        parser.add_argument(name, metavar=name.upper(), help=help_)
+    parser.add_argument(
+        "--margin",
+        default="0.05",
+        metavar="SHARE",
+        help="by how much the success rate may be lower (default: 0.05)",
+    )
+    parser.add_argument("--markdown", metavar="FILE", help="also write the comparison as Markdown")
     _json(parser)
 
 

@@ -17,6 +17,7 @@ from pytest_execgo.models.benchmark import (
     TrialResult,
 )
 from pytest_execgo.models.chaos import ChaosProfile
+from pytest_execgo.models.comparison import Comparison
 from pytest_execgo.models.events import EVENT
 from pytest_execgo.models.finding import FindingsBook
 from pytest_execgo.models.fixture_routes import FixtureRoutes
@@ -36,6 +37,7 @@ _WRITTEN: dict[str, type[BaseModel]] = {
     "trial_result": TrialResult,
     "environment": Environment,
     "run_record": RunRecord,
+    "comparison": Comparison,
 }
 
 

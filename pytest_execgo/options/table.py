@@ -397,6 +397,16 @@ OPTIONS = (
         replay="allow",
     ),
     Option(
+        "compare",
+        "one",
+        "compare with an earlier run: a folder reports/RUN, or its benchmark.json",
+        "RUN",
+        notes="[what it says](reports.md#compare); the run fails if it is worse",
+        value=Text(),
+        resume="allow",
+        replay="allow",
+    ),
+    Option(
         "replay",
         "one",
         "repeat a recorded trial, or all trials of a run, and compare",

@@ -60,7 +60,7 @@ class MatrixPlugin:
         state = self._state
         matrix = state.matrix
         matrix.check_stages()
-        _ = state.shard, state.gates
+        _ = state.shard, state.gates, None if state.is_worker else state.base
         if config.getoption("dist", "no") == "each":
             raise UsageError("--dist each would run every trial twice into one folder; use -n N")
         self._check_reports(config)

@@ -12,13 +12,14 @@ import pytest
 
 from pytest_execgo.benchmark.collect import MissingOutcome
 from pytest_execgo.benchmark.gates import Gate
-from pytest_execgo.benchmark.rebuild import read_run_record
+from pytest_execgo.benchmark.rebuild import load_result, read_run_record
 from pytest_execgo.errors import UsageError
 from pytest_execgo.extensions.registry import Registry
 from pytest_execgo.harness.fleet import FleetSpec
 from pytest_execgo.harness.readiness import DEFAULT_TIMEOUT_SECONDS
 from pytest_execgo.harness.service import SERVICE_NAMES, LaunchSettings
 from pytest_execgo.models.benchmark import BenchmarkResult, BenchmarkRunRequest, TrialResult
+from pytest_execgo.models.comparison import Comparison
 from pytest_execgo.models.document import load
 from pytest_execgo.models.trial import Shard
 from pytest_execgo.options.table import BY_NAME
@@ -54,6 +55,7 @@ class PluginState:
         self.result: BenchmarkResult | None = None
         self.report_failures: list[str] = []
         self.tripped: list[str] = []
+        self.comparison: Comparison | None = None
         self.outcomes: dict[str, MissingOutcome] = {}
         """What ended trials other than their verdict, by trial id."""
         self.trials: RunProgress | None = None
@@ -267,6 +269,13 @@ class PluginState:
                 "(reports/RUN/trials/ID) or of a run (reports/RUN)"
             )
         return {result.trial_id: (path, result) for path, result in found.items()}
+
+    @cached_property
+    def base(self) -> BenchmarkResult | None:
+        """The result to compare with; ``None`` without one. ``reports/latest`` is the newest run before
+        this one, so it is read before this run begins."""
+        path = option_path(self.config, "compare")
+        return None if path is None else load_result(path)
 
     @cached_property
     def gates(self) -> tuple[Gate, ...]:

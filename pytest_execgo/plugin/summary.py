@@ -10,8 +10,10 @@ from types import SimpleNamespace
 
 import pytest
 
+from pytest_execgo.benchmark.compare import compare, is_worse
 from pytest_execgo.benchmark.named_causes import misnamed_lines
 from pytest_execgo.benchmark.rebuild import RebuiltRun, rebuild, write_run_record
+from pytest_execgo.benchmark.reports.comparison import comparison_lines, comparison_markdown
 from pytest_execgo.benchmark.reports.table import (
     cause_lines,
     controls_failed,
@@ -23,7 +25,7 @@ from pytest_execgo.benchmark.reports.table import (
 from pytest_execgo.benchmark.reports.terminal import terminal_table
 from pytest_execgo.benchmark.reports.writing import write_reports
 from pytest_execgo.errors import HarnessError, UsageError
-from pytest_execgo.files.writing import write_model
+from pytest_execgo.files.writing import write_model, write_text
 from pytest_execgo.models.benchmark import BenchmarkResult
 from pytest_execgo.models.safe_text import LONGEST_TEXT, for_ci_log, for_terminal
 from pytest_execgo.options.table import BY_NAME
@@ -67,8 +69,24 @@ def finish(session: pytest.Session, state: PluginState) -> None:
     judged = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
     if controls_failed(state.result) and session.exitstatus in judged:
         session.exitstatus = CONTROL_FAILED
+    if state.base is not None:
+        _compare(session, state, state.result)
     for line in write_reports(folder, state.result, state.registry.report_formats):
         report_failed(session, state, line)
+
+
+def _compare(session: pytest.Session, state: PluginState, result: BenchmarkResult) -> None:
+    """Compare the run with the one that the user named; a worse one fails."""
+    assert state.base is not None
+    state.comparison = compare(state.base, result)
+    try:
+        folder = state.run.folder
+        write_model(folder / "comparison.json", state.comparison)
+        write_text(folder / "comparison.md", comparison_markdown(state.comparison))
+    except HarnessError as error:
+        report_failed(session, state, str(error))
+    if is_worse(state.comparison) and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 def _rebuilt(state: PluginState) -> RebuiltRun:
@@ -125,6 +143,10 @@ def show(reporter: pytest.TerminalReporter, state: PluginState) -> None:
                 markup = {colour: True} if colour else {}
                 for line in _wrapped(reporter, for_terminal(text, limit=LONGEST_TEXT)):
                     reporter.write_line(line, **markup)
+        if state.comparison is not None:
+            for text in comparison_lines(state.comparison):
+                alarm = {"red": True} if is_worse(state.comparison) else {}
+                reporter.write_line(for_terminal(text, limit=LONGEST_TEXT), **alarm)
         for text in state.tripped:
             reporter.write_line(f"fail-if {for_terminal(text)}", red=True)
         passed = (
@@ -190,8 +212,10 @@ def _details(result: BenchmarkResult, state: PluginState) -> Iterator[tuple[str,
 
 
 def _again(config: pytest.Config) -> str:
-    """The arguments of this call, for the trials that failed."""
+    """The arguments of this call, for the trials that failed; another run needs another id."""
     words = [str(word) for word in config.invocation_params.args]
+    if options.given(config, "run_id"):
+        words = [word for word in words if not word.startswith("--execgo-run-id=")]
     return shlex.join([*words, *(() if config.getoption("lf", False) else ("--lf",))])
 
 

@@ -146,7 +146,7 @@ def example_of(name: str) -> str:
 @pytest.mark.parametrize(
     ("hook", "args", "proof"),
     [
-        ("pytest_execgo_adapters", ["--execgo-framework=echo"], "*echo *replay *1/1*"),
+        ("pytest_execgo_adapters", ["--execgo-framework=echo"], "framework echo · mode replay"),
         ("pytest_execgo_chaos_actions", ["--execgo-chaos=mine"], "*faults fired 1/1*"),
         ("pytest_execgo_launchers", ["--execgo-harness=mine"], "*1 passed*"),
         ("pytest_execgo_report_formats", [], "*1 passed*"),

@@ -121,6 +121,42 @@ def test_shards_by_time_are_divided_once_and_resumed_without_the_times(
     alone.stderr.fnmatch_lines(["*--execgo-shard-weights has no effect without --execgo-shard"])
 
 
+def test_runs_are_compared_by_the_command_and_at_the_end_of_a_run(
+    pytester: pytest.Pytester, project: ScenarioMaker
+) -> None:
+    folder = project("demo")
+    pytester.runpytest("--execgo-matrix", "--execgo-run-id=before", "--execgo-repetitions=6")
+    script = folder / "workspace/greet.py"
+    script.write_text(script.read_text().replace("Hello", "Bye"))
+    words = ("--execgo-repetitions=6", "--execgo-compare=reports/latest")
+    result = pytester.runpytest("--execgo-matrix", "--execgo-run-id=after", *words)
+    result.stdout.fnmatch_lines(
+        [
+            "compared with before: BLOCK: success rate -100.0 % (95 % interval *",
+            "worse: success_rate 100.0 % → 0.0 % (-100.0 %)",
+            "newly red: demo-reference-replay-none",
+            "newly named causes: task/wrong_output",
+        ]
+    )
+    after = pytester.path / "reports/after"
+    written = json.loads((after / "comparison.json").read_text())
+    assert written["gate"]["verdict"] == "BLOCK"
+    done = cli(
+        pytester.path, "compare", "reports/before", "reports/after/benchmark.json",
+        "--markdown", "out.md", "--json",
+    )  # fmt: skip
+    assert done.returncode == 11
+    assert json.loads(done.stdout) == written
+    assert (pytester.path / "out.md").read_text() == (after / "comparison.md").read_text()
+    same = cli(pytester.path, "compare", "reports/before", "reports/before")
+    assert (same.returncode, same.stderr) == (0, "")
+    assert "success_rate" in same.stdout
+    wrong = cli(pytester.path, "compare", "reports/before", "reports/before", "--margin", "5")
+    assert wrong.stderr == "error: --margin '5': expected a number from 0 to 1, such as 0.05\n"
+    missing = cli(pytester.path, "compare", "reports/before", "reports/nope")
+    assert missing.stderr == "error: reports/nope: no such file\n"
+
+
 def test_the_matrix_of_a_ci_system_has_an_entry_for_each_shard(pytester: pytest.Pytester) -> None:
     done = cli(pytester.path, "matrix", "--shards", "2")
     assert json.loads(done.stdout) == {"include": [{"shard": "1/2"}, {"shard": "2/2"}]}

@@ -27,6 +27,7 @@ from pytest_execgo.models.benchmark import (
     ServiceInfo,
     TrialResult,
 )
+from pytest_execgo.models.comparison import Comparison, GateComparison
 from pytest_execgo.models.document import Document
 from pytest_execgo.models.finding import AcceptedFinding
 from pytest_execgo.models.messages import Source, explain
@@ -233,6 +234,15 @@ def test_the_summary_on_the_terminal_is_safe(text: str) -> None:
         result=hostile_report(text),
         report_failures=[text],
         tripped=[text],
+        comparison=Comparison(
+            base=text,
+            new=text,
+            metrics=(),
+            newly_red=(text,),
+            newly_named=(text,),
+            warnings=(text,),
+            gate=GateComparison(verdict="BLOCK", margin=0, difference=0, low=0, high=0),
+        ),
         builtin_because=text,
         run=SimpleNamespace(
             folder=Path("/reports") / text.replace("\0", ""), update_expected=False
@@ -241,7 +251,12 @@ def test_the_summary_on_the_terminal_is_safe(text: str) -> None:
             invocation_params=SimpleNamespace(dir=Path("/elsewhere"), args=(text,)),
             option=SimpleNamespace(verbose=1),
             pluginmanager=SimpleNamespace(get_plugin=str),
-            getoption={"execgo_scenarios": text, "execgo_reports": None, "lf": False}.get,
+            getoption={
+                "execgo_run_id": None,
+                "execgo_scenarios": text,
+                "execgo_reports": None,
+                "lf": False,
+            }.get,
         ),
     )
     show(reporter, state)  # type: ignore[arg-type]

@@ -1,0 +1,64 @@
+"""How a run differs from an earlier one: ``compare``."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pytest_execgo.models.document import Document, VersionedDocument
+
+Change = Literal["better", "worse", "no evidence"]
+GateVerdict = Literal["PASS", "BLOCK", "INCONCLUSIVE"]
+
+
+class MetricComparison(Document):
+    """One metric over the cells that both runs have.
+
+    ``base`` and ``new`` are means of the cells: a rate from 0 to 1, or milliseconds (geometric means).
+    ``difference`` is ``new - base`` for a rate and ``new / base - 1`` for times, with its 95 % interval
+    ``low`` to ``high``; null with fewer than two values. ``p_value``: how often a difference as large as
+    this one appears if nothing changed, corrected for the number of metrics. ``cells``: how many cells
+    have the metric in both runs.
+    """
+
+    name: str
+    unit: Literal["rate", "ms"]
+    cells: int
+    base: float
+    new: float
+    difference: float
+    low: float | None
+    high: float | None
+    p_value: float
+    change: Change
+
+
+class GateComparison(Document):
+    """Whether the success rate of the new run is not lower than the old one by more than ``margin``.
+
+    ``difference`` has the 95 % interval ``low`` to ``high``. ``more_trials``: how many more trials each
+    run needs for a decision if the rates stay as they are; null if it is decided, and if no number of
+    trials decides it.
+    """
+
+    verdict: GateVerdict
+    margin: float
+    difference: float
+    low: float
+    high: float
+    more_trials: int | None = None
+
+
+class Comparison(VersionedDocument):
+    """The document of ``compare --json``. The lists hold ids of cells; ``newly_named`` the causes of
+    failures that the base did not have."""
+
+    base: str
+    new: str
+    metrics: tuple[MetricComparison, ...]
+    gate: GateComparison
+    new_cells: tuple[str, ...] = ()
+    gone_cells: tuple[str, ...] = ()
+    newly_red: tuple[str, ...] = ()
+    newly_green: tuple[str, ...] = ()
+    newly_named: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
