@@ -42,6 +42,7 @@ from pytest_execgo.run.session import RunSession
 from pytest_execgo.run.settings import Run
 from pytest_execgo.scenario.library import Library
 from pytest_execgo.scenario.manifest import Scenario
+from pytest_execgo.system.proposals import require_hypothesis
 
 FOUND = 1
 _TRIALS_PER_LINE = 20
@@ -53,6 +54,7 @@ def search(options: argparse.Namespace) -> int:
     """Search, and print the smallest profile. Exits with 1 if one was found, with 0 if none was."""
     budget, repeats = (Whole(1).read(f"--{n}", getattr(options, n)) for n in ("budget", "repeats"))
     seed = Whole(0).read("--seed", options.seed)
+    require_hypothesis()
     registry = project_registry()
     library = Library(project_scenarios(options.scenarios))
     scenario = library.find_scenario(options.scenario)

@@ -32,6 +32,7 @@ from pytest_execgo.models.safe_text import (
 from pytest_execgo.options.values import KnownFinding, Whole
 from pytest_execgo.plugin.project import project_registry
 from pytest_execgo.scenario.findings import check_accepted, load_findings
+from pytest_execgo.system.proposals import require_hypothesis
 
 State = Literal["passed", "differs", "deliberate", "not_run"]
 DEAD_ENGINE = 3
@@ -56,6 +57,8 @@ def conformance(options: argparse.Namespace) -> int:
     findings = load_findings()
     accepted = _accepted(options.known or (), findings)
     searched, seed = (Whole(0).read(f"--{n}", getattr(options, n)) for n in ("search", "seed"))
+    if searched:
+        require_hypothesis()
     launcher, target = _engine(options.service or ())
     found = _measure(launcher, target, cases, searched, seed)
     known = tuple(

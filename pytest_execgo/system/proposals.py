@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -14,6 +15,12 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 INSTALL = "pip install 'pytest-execgo[search]'"
+
+
+def require_hypothesis() -> None:
+    """Raise :class:`UsageError` if Hypothesis is not installed, before anything that takes long."""
+    if find_spec("hypothesis") is None:
+        raise UsageError(f"the search needs Hypothesis; install it with: {INSTALL}")
 
 
 class Fails(AssertionError):
@@ -34,12 +41,11 @@ def propose(
     folder for examples that failed: they are proposed first the next time. Raises :class:`UsageError`
     if Hypothesis is not installed.
     """
-    try:
-        import hypothesis
-        from hypothesis.database import DirectoryBasedExampleDatabase
-        from hypothesis.errors import Flaky, HypothesisSideeffectWarning
-    except ImportError:
-        raise UsageError(f"the search needs Hypothesis; install it with: {INSTALL}") from None
+    require_hypothesis()
+    import hypothesis
+    from hypothesis.database import DirectoryBasedExampleDatabase
+    from hypothesis.errors import Flaky, HypothesisSideeffectWarning
+
     settings = hypothesis.settings(
         max_examples=examples,
         deadline=None,
