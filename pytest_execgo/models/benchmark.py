@@ -186,7 +186,8 @@ class Verdict(Document):
 
     ``outcome`` is one line with the expectation and what happened. ``expected_cause`` and
     ``cause_named`` (whether attribution found it) are null if no fault was injected. ``failed_task`` is
-    null if no task failed that wrote to stderr.
+    null if no task failed that wrote to stderr. ``next_step``: what to do about the first cause, in
+    one line; empty for a trial that passed, and for a cause without advice.
     """
 
     status: VerdictStatus
@@ -198,6 +199,7 @@ class Verdict(Document):
     expected_cause: str | None = None
     cause_named: bool | None = None
     failed_task: TaskWords | None = None
+    next_step: str = ""
     explanation: tuple[ExplanationStep, ...]
 
     @property

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
-from pytest_execgo.models.benchmark import CheckRecord, TrialResult
+from pytest_execgo.models.benchmark import Attribution, CheckRecord, VerdictStatus
 
 _ADVICE = (
     ("task/wrong_output", "correct the plan, or the check if the result is right"),
@@ -27,13 +28,15 @@ _ADVICE = (
 _REWRITE = "; if the new content is right, add --execgo-update-expected"
 
 
-def advice(result: TrialResult) -> str:
+def next_step(
+    status: VerdictStatus, causes: Sequence[Attribution], checks: Sequence[CheckRecord]
+) -> str:
     """One line; empty for a trial that passed, and for a cause without advice."""
-    if result.verdict.status == "passed" or not result.verdict.attribution:
+    if status == "passed" or not causes:
         return ""
-    name = result.verdict.attribution[0].name
+    name = causes[0].name
     found = next((text for pattern, text in _ADVICE if fnmatchcase(name, pattern)), "")
-    from_file = any(_differs_from_file(check) for check in result.verdict.checks)
+    from_file = any(_differs_from_file(check) for check in checks)
     return found + (_REWRITE if found and name == "task/wrong_output" and from_file else "")
 
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from pytest_execgo.models.benchmark import Confirmation, TrialResult, VerdictStatus
 from pytest_execgo.models.safe_text import LONGEST_TEXT, for_markdown, for_terminal, indented
-from pytest_execgo.verdict.advice import advice
 
 STATUS_WORDS: dict[VerdictStatus, str] = {
     "passed": "PASSED",
@@ -34,9 +33,8 @@ def failure_text(result: TrialResult, folder: str) -> str:
         head = "mitigated" if cause.mitigated else "cause"
         name = f"{cause.layer} · {for_terminal(cause.code)} ({cause.confidence})"
         lines.append(f"{head:12} {name}: {for_terminal(cause.message)}{events}")
-    next_step = advice(result)
-    if next_step:
-        lines.append(f"{'next':12} {next_step}")
+    if verdict.next_step:
+        lines.append(f"{'next':12} {for_terminal(verdict.next_step)}")
     if verdict.failed_task:
         lines.append(f"{'stderr':12} of task {for_terminal(verdict.failed_task.task_id)}:")
         lines += (f"{'':15}{indented(line)}" for line in verdict.failed_task.stderr)

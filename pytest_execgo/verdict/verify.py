@@ -43,6 +43,7 @@ from pytest_execgo.models.events import (
     TrialFinished,
     evidence,
 )
+from pytest_execgo.verdict.advice import next_step
 from pytest_execgo.verdict.attribute import attribute
 from pytest_execgo.verdict.evidence import Evidence
 from pytest_execgo.verdict.explain import explain
@@ -92,6 +93,7 @@ def judge(
         expected_cause=" + ".join(map(str, expected)) if expected and fired else None,
         cause_named=named if fired else None,
         failed_task=_words(Evidence(facts).stderr_of_end()),
+        next_step=next_step(status, causes, checks),
         explanation=explain(events, _ending(status, ruling)),
     )
     return verdict, faults

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pytest_execgo.models.benchmark import Confirmation, ConfirmationArm
-from pytest_execgo.verdict.advice import advice
+from pytest_execgo.verdict.advice import next_step
 from pytest_execgo.verdict.failure_text import failure_line, failure_text, trial_summary
 from tests.results import trial
 
@@ -19,6 +19,7 @@ def test_a_failed_trial_shows_outcome_causes_explanation_record_and_rerun() -> N
             {**cause, "evidence": ["e1", "e2"]},
             {**cause, "evidence": [], "mitigated": True},
         ],
+        next_step="correct the task, or the files that it reads",
         explanation=[
             {"at_ms": 25, "text": "first", "events": []},
             {"at_ms": 1500.4, "text": "second", "events": []},
@@ -50,10 +51,11 @@ def test_a_failed_trial_shows_outcome_causes_explanation_record_and_rerun() -> N
 def test_the_first_cause_decides_the_advice(name: str, text: str) -> None:
     layer, _, code = name.partition("/")
     first = {"layer": layer, "code": code, "confidence": "likely", "message": "m", "evidence": []}
-    found = advice(trial(0, "failed", attribution=[first]))
+    verdict = trial(0, "failed", attribution=[first]).verdict
+    found = next_step("failed", verdict.attribution, ())
     assert text in found
     assert bool(found) is bool(text)
-    assert advice(trial(0)) == ""
+    assert next_step("passed", verdict.attribution, ()) == ""
 
 
 def test_a_file_that_differs_can_be_rewritten() -> None:
@@ -62,7 +64,8 @@ def test_a_file_that_differs_can_be_rewritten() -> None:
         "evidence": [],
     }  # fmt: skip
     check = {"kind": "file", "ok": False, "message": "a differs from b", "diff": ["-1", "+2"]}
-    found = advice(trial(0, "failed", attribution=[wrong], checks=[check]))
+    verdict = trial(0, "failed", attribution=[wrong], checks=[check]).verdict
+    found = next_step("failed", verdict.attribution, verdict.checks)
     assert found.endswith("; if the new content is right, add --execgo-update-expected")
 
 

@@ -69,6 +69,7 @@ def hostile_trial(text: str, number: int = 0, status: str = "failed") -> TrialRe
         number,
         status,
         outcome=text,
+        next_step=text,
         attribution=[cause],
         checks=[{"kind": "python", "ok": False, "message": text}],
         explanation=[{"at_ms": 1, "text": text, "events": []}] * 3,

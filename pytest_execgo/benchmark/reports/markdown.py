@@ -143,6 +143,8 @@ def _trial(trial: TrialResult) -> Iterator[str]:
             f"`{for_markdown_code(cause.code)}` ({cause.confidence}): "
             f"{for_markdown(cause.message)}{evidence}"
         )
+    if verdict.next_step:
+        yield f"- next: {for_markdown(verdict.next_step)}"
     if verdict.failed_task:
         yield f"- task `{for_markdown_code(verdict.failed_task.task_id)}` wrote to stderr:"
         yield ""
