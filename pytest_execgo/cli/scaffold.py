@@ -11,6 +11,7 @@ from pathlib import Path
 from pytest_execgo.cli.schema import write_for_editors
 from pytest_execgo.errors import UsageError
 from pytest_execgo.files.writing import make_folder, write_text
+from pytest_execgo.models.chaos import ALL, NO_CHAOS
 from pytest_execgo.models.document import RESERVED
 from pytest_execgo.scenario.library import CHAOS_FOLDER
 
@@ -137,10 +138,10 @@ def _below_a_project() -> bool:
 def new_profile(options: argparse.Namespace) -> int:
     """Write a profile with one fault, in which a comment explains each key."""
     name = options.name
-    if name in RESERVED or not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+    if name in {*RESERVED, ALL, NO_CHAOS} or not re.fullmatch(r"[a-z][a-z0-9_]*", name):
         raise UsageError(
             f"profile name {name!r}: expected lower-case letters, digits and '_', as in my_fault, and "
-            "no marker of pytest"
+            "neither a marker of pytest nor all or none"
         )
     folder = Path(options.scenarios or "scenarios")
     path = folder / CHAOS_FOLDER / f"{name}.yaml"

@@ -16,6 +16,8 @@ from pytest_execgo.models.document import (
 )
 from pytest_execgo.models.finding import AcceptedFinding
 
+ALL, NO_CHAOS = "all", "none"
+"""What stands for all profiles, and the profile without faults."""
 Expectation = Literal["not_applicable", "should_recover", "expected_failure", "measure"]
 Phase = Literal["plan", "submit", "runtime", "poll", "verify"]
 After = Literal["phase_start", "task_running", "task_ended"]
@@ -87,10 +89,17 @@ class ChaosProfile(VersionedDocument):
     @field_validator("id")
     @classmethod
     def _free(cls, value: str) -> str:
+        if value == ALL:
+            raise ValueError(f"{ALL!r} stands for all profiles; choose another name")
         return free_name(value)
 
     @model_validator(mode="after")
     def _consistent(self) -> ChaosProfile:
+        if self.id == NO_CHAOS and self.faults:
+            raise ValueError(
+                f"{NO_CHAOS!r} is the profile without faults, with which the others are compared; "
+                "choose another id"
+            )
         if self.faults and self.expectation == "not_applicable":
             raise ValueError(
                 "a profile with faults must expect something: "

@@ -7,9 +7,9 @@ from typing import NoReturn
 import pytest
 
 from pytest_execgo.errors import UsageError, choice
+from pytest_execgo.models.chaos import ALL
 from pytest_execgo.models.safe_text import for_terminal
 from pytest_execgo.plugin.state import PluginState
-from pytest_execgo.scenario.library import ALL
 
 KEYS = ("scenario", "chaos")
 

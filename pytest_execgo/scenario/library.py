@@ -9,12 +9,12 @@ from functools import cached_property
 from pathlib import Path
 
 from pytest_execgo.errors import UsageError, unknown_name
+from pytest_execgo.models.chaos import ALL
 from pytest_execgo.models.document import shown
 from pytest_execgo.models.finding import Finding
 from pytest_execgo.scenario.findings import load_findings
 from pytest_execgo.scenario.manifest import MANIFEST, Scenario, load_scenario
 
-ALL = "all"
 CHAOS_FOLDER = "chaos"
 SCENARIOS = "scenarios"
 

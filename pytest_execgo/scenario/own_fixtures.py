@@ -89,7 +89,7 @@ def _files(folder: Path) -> Iterator[FixtureRoute]:
         try:
             yield FixtureRoute(path=servable(f"/{name}"), file=name)
         except ValueError as problem:
-            raise UsageError(f"{shown(path)}: {problem}") from None
+            raise UsageError(f"{shown(path)}: cannot be served: its path {problem}") from None
 
 
 def _inspect(folder: Path, routes: tuple[FixtureRoute, ...], source: Source) -> None:

@@ -152,6 +152,7 @@ def test_a_new_profile_is_valid_and_is_shown_in_words(cli: Cli, tmp_path: Path) 
     assert (again.returncode, again.stderr) == (
         2, "error: scenarios/chaos/mine.yaml exists already; choose another name or remove it\n",
     )  # fmt: skip
+    assert cli("chaos", "new", "none").returncode == cli("chaos", "new", "all").returncode == 2
     wrong = cli("chaos", "new", "Mine")
     assert wrong.stderr.startswith("error: profile name 'Mine': expected lower-case letters")
 

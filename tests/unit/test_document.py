@@ -121,6 +121,13 @@ def test_a_profile_must_make_sense(
     assert expected in complaint(tmp_path, text, ChaosProfile)
 
 
+def test_none_is_the_profile_without_faults_and_all_is_none(tmp_path: Path) -> None:
+    named = PROFILE.replace("id: p", "id: none").format("measure", FAULT)
+    assert "'none' is the profile without faults" in complaint(tmp_path, named, ChaosProfile)
+    every = PROFILE.replace("id: p", "id: all").format("measure", FAULT)
+    assert "id: 'all' stands for all profiles" in complaint(tmp_path, every, ChaosProfile)
+
+
 def test_a_list_of_causes_has_one_for_each_fault(tmp_path: Path) -> None:
     faults = f"[{FAULT[1:-1]}, {FAULT[1:-1]}]"
     text = PROFILE.format("measure", faults) + "expected_cause: [{layer: runtime}]\n"

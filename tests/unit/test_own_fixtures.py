@@ -106,6 +106,12 @@ def test_a_mistake_in_the_routes_is_one_line(tmp_path: Path, text: str, complain
     assert len(str(caught.value).splitlines()) == 1
 
 
+def test_a_file_whose_name_no_url_has_is_named(tmp_path: Path) -> None:
+    make(tmp_path, {"a b#c.txt": "x"})
+    with pytest.raises(UsageError, match=r"a b#c\.txt: cannot be served: its path must begin"):
+        load_fixtures(tmp_path)
+
+
 def test_content_beyond_the_limit_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
