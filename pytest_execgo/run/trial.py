@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_execgo.benchmark.attempts import RESULT
+from pytest_execgo.benchmark.chrome_trace import chrome_trace
 from pytest_execgo.benchmark.golden import write_golden
 from pytest_execgo.benchmark.metrics import outcome_digest, plan_facts, trial_metrics
 from pytest_execgo.chaos.controller import ChaosController
@@ -102,6 +103,8 @@ def run_trial(context: TrialContext) -> FinishedTrial:
             planning.keep_recording()
         else:
             keep_workspace(workspace, context.folder / "workspace", context.run.hide.is_in)
+        trace = chrome_trace(context.trial.trial_id, recorder.events())
+        write_json(context.folder / "trace.json", context.run.hide.value(trace))
         baseline = baseline_of(result.verdict, result.faults, recorder.events())
     return FinishedTrial(result, clean, baseline)
 

@@ -17,8 +17,23 @@ import pytest
 
 from tests.conftest import ScenarioMaker
 from tests.plugin.conftest import latest
+from tests.traces import check as check_trace
+from tests.traces import lanes as trace_lanes
 
 KILL = "scenarios/demo/scenario.yaml::reference-replay-runtime_kill-r0"
+
+
+def test_the_trace_of_a_trial_has_ordered_slices_in_lanes(
+    pytester: pytest.Pytester, project: ScenarioMaker
+) -> None:
+    project("demo")
+    pytester.runpytest("--execgo-matrix", "--execgo-chaos=runtime_kill").assert_outcomes(passed=1)
+    (path,) = (pytester.path / "reports/latest/trials").glob("*/trace.json")
+    document = json.loads(path.read_text())
+    check_trace(document)
+    assert {"planning", "stages", "task greet", "task count", "faults", "runtime away"} <= set(
+        trace_lanes(document)
+    )
 
 
 def test_controls_run_once_before_the_first_fault(

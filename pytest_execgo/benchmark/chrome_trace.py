@@ -1,0 +1,155 @@
+"""The timeline of a trial in the Chrome Trace Event format, for Perfetto and chrome://tracing.
+
+One process with lanes for planning, stages, each task, faults, services, and the requests to the model
+and to fixtures. Slices of a lane follow each other; one that would overlap gets a lane of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pytest_execgo.models import events as t
+
+_PROCESS = 1
+Events = Sequence[t.EvidenceEvent | t.ChaosEvent]
+
+
+@dataclass(frozen=True)
+class Slice:
+    """Something that took time: from ``start`` to ``end`` in milliseconds of the trial."""
+
+    lane: str
+    name: str
+    start: float
+    end: float
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+def chrome_trace(trial_id: str, events: Events) -> dict[str, Any]:
+    """The document ``trace.json``; times in microseconds, slices in the order of their starts."""
+    ordered = sorted(events, key=lambda event: event.at_ms)
+    end = ordered[-1].at_ms if ordered else 0.0
+    slices = sorted(_slices(ordered, end), key=lambda one: (one.start, one.end, one.lane))
+    lanes: dict[str, float] = {}
+    rows = []
+    for one in slices:
+        lane = _free_lane(one, lanes)
+        lanes[lane] = one.end
+        rows.append((lane, one))
+    numbers = {lane: number for number, lane in enumerate(lanes, 1)}
+    head = [_metadata("process_name", 0, trial_id)]
+    head += [_metadata("thread_name", number, lane) for lane, number in numbers.items()]
+    return {
+        "displayTimeUnit": "ms",
+        "traceEvents": [*head, *(_complete(numbers[lane], one) for lane, one in rows)],
+    }
+
+
+def _free_lane(one: Slice, lanes: dict[str, float]) -> str:
+    """The lane of a slice, or the first one beside it that is free at its start."""
+    name, number = one.lane, 1
+    while lanes.get(name, 0.0) > one.start:
+        number += 1
+        name = f"{one.lane} ({number})"
+    return name
+
+
+def _metadata(kind: str, lane: int, name: str) -> dict[str, Any]:
+    return {"name": kind, "ph": "M", "pid": _PROCESS, "tid": lane, "args": {"name": name}}
+
+
+def _complete(lane: int, one: Slice) -> dict[str, Any]:
+    start = round(one.start * 1000)
+    return {
+        "name": one.name,
+        "ph": "X",
+        "ts": start,
+        "dur": max(0, round(one.end * 1000) - start),
+        "pid": _PROCESS,
+        "tid": lane,
+        "args": one.facts,
+    }
+
+
+def _slices(events: Events, end: float) -> Iterator[Slice]:
+    yield from _planning(events, end)
+    yield from _stages(events, end)
+    yield from _tasks(events, end)
+    yield from _faults(events, end)
+    yield from _services(events, end)
+    for event in events:
+        if isinstance(event, t.ModelReplied):
+            start = max(0.0, event.at_ms - event.took_ms)
+            facts = {"status": event.status, "attempt": event.attempt, "code": event.code}
+            yield Slice("model", f"request {event.number}", start, event.at_ms, facts)
+        elif isinstance(event, t.FixtureRequest):
+            facts = {"status": event.status, "wrong": event.wrong}
+            name = f"{event.method} {event.path}"
+            yield Slice("fixtures", name, event.at_ms, event.at_ms + event.duration_ms, facts)
+
+
+def _planning(events: Events, end: float) -> Iterator[Slice]:
+    began = next((e.at_ms for e in events if isinstance(e, t.PlanningStarted)), None)
+    if began is not None:
+        done = (e.at_ms for e in events if isinstance(e, (t.PlanReady, t.PlanFailed)))
+        yield Slice("planning", "plan", began, next(done, end))
+
+
+def _stages(events: Events, end: float) -> Iterator[Slice]:
+    ends = {e.stage_id: e for e in events if isinstance(e, t.StageFinished)}
+    for event in events:
+        if isinstance(event, t.StageStarted):
+            done = ends.get(event.stage_id)
+            facts = {} if done is None else {"outcome": done.outcome, "rounds": done.rounds}
+            last = end if done is None else done.at_ms
+            yield Slice("stages", event.stage_id, event.at_ms, last, facts)
+
+
+def _tasks(events: Events, end: float) -> Iterator[Slice]:
+    """From the submission of each task to its end; one that never ended lasts as long as its stage."""
+    stage_ends = {e.stage_id: e.at_ms for e in events if isinstance(e, t.StageFinished)}
+    ends: dict[str, tuple[float, str]] = {}
+    for event in events:
+        if isinstance(event, t.TaskChanged) and event.status in ("success", "failed", "skipped"):
+            ends.setdefault(event.engine_task_id, (event.at_ms, event.status))
+        elif isinstance(event, t.TaskLost):
+            ends.setdefault(event.engine_task_id, (event.at_ms, "lost"))
+    for event in events:
+        if not isinstance(event, t.Submitted):
+            continue
+        for task_id, engine_id in event.task_ids.items():
+            never = (stage_ends.get(event.stage_id, end), "unfinished")
+            at, status = ends.get(engine_id, never)
+            facts = {"status": status, "stage": event.stage_id, "round": event.round}
+            yield Slice(f"task {task_id}", task_id, event.at_ms, max(at, event.at_ms), facts)
+
+
+def _faults(events: Events, end: float) -> Iterator[Slice]:
+    for event in events:
+        if isinstance(event, t.ChaosFired):
+            healed = (
+                e.at_ms
+                for e in events
+                if isinstance(e, t.ChaosHealed)
+                and e.fault == event.fault
+                and e.at_ms >= event.at_ms
+            )
+            name = f"{event.action} {event.target}"
+            yield Slice("faults", name, event.at_ms, next(healed, end), {"detail": event.detail})
+
+
+def _services(events: Events, end: float) -> Iterator[Slice]:
+    """The times in which the process of a service was away."""
+    for event in events:
+        if isinstance(event, t.ServiceExited):
+            back = (
+                e.at_ms
+                for e in events
+                if isinstance(e, t.ServiceReady)
+                and e.service == event.service
+                and e.at_ms >= event.at_ms
+            )
+            facts = {"exit_status": event.exit_status}
+            yield Slice(f"{event.service} away", "away", event.at_ms, next(back, end), facts)
