@@ -23,10 +23,11 @@ class RebuiltRun:
     damaged: tuple[str, ...]
 
 
-def rebuild(folder: Path) -> RebuiltRun:
+def rebuild(folder: Path, record: RunRecord | None = None) -> RebuiltRun:
     """Read a folder ``reports/<run_id>``; raises :class:`UsageError` with one line for a document that
-    is missing or not valid, other than a result of a trial."""
-    run = read_run_record(folder)
+    is missing or not valid, other than a result of a trial. ``record``: what its ``run.json`` says, if
+    that is known."""
+    run = read_run_record(folder) if record is None else record
     found = collect(folder)
     ends = {name: (end.state, end.reason) for name, end in run.ends.items()}
     missing = unfinished(folder, run.planned, ends, found.damaged)

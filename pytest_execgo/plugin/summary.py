@@ -52,7 +52,7 @@ def finish(session: pytest.Session, state: PluginState) -> None:
         if not path.exists():
             # No fleet started: the report names no service.
             write_model(path, state.run.environment({}))
-        rebuilt = _rebuilt(state)
+        rebuilt = _rebuilt(session, state)
         state.result = rebuilt.result
     except (UsageError, HarnessError) as error:
         report_failed(session, state, f"benchmark: {error}")
@@ -89,15 +89,18 @@ def _compare(session: pytest.Session, state: PluginState, result: BenchmarkResul
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
-def _rebuilt(state: PluginState) -> RebuiltRun:
+def _rebuilt(session: pytest.Session, state: PluginState) -> RebuiltRun:
     """The result of the run as ``report`` would build it from the folder."""
     folder, record = state.run.folder, run_record(state)
-    write_run_record(folder, record)
-    rebuilt = rebuild(folder)
+    rebuilt = rebuild(folder, record)
     repeated = replays(state, rebuilt.result.trials, rebuilt.result.unfinished)
     if repeated:
-        write_run_record(folder, record.model_copy(update={"replays": tuple(repeated)}))
-        rebuilt = rebuild(folder)
+        record = record.model_copy(update={"replays": tuple(repeated)})
+        rebuilt = rebuild(folder, record)
+    try:
+        write_run_record(folder, record)
+    except HarnessError as error:
+        report_failed(session, state, str(error))
     return rebuilt
 
 
