@@ -58,7 +58,7 @@ def finish(session: pytest.Session, state: PluginState) -> None:
         report_failed(session, state, f"benchmark: {error}")
         return
     if options.value(state.config, "resume"):
-        _judge_whole_run(session, state.result)
+        _judge_whole_run(session, rebuilt)
     for line in rebuilt.damaged:
         report_failed(session, state, line)
     state.tripped = [why for gate in state.gates if (why := gate.tripped(state.result))]
@@ -113,10 +113,13 @@ def _count_tripped(session: pytest.Session, state: PluginState) -> None:
         reporter.stats.setdefault("fail-if", []).extend(counted)
 
 
-def _judge_whole_run(session: pytest.Session, result: BenchmarkResult) -> None:
-    """Let the exit code of a resumed run count all of its trials, not only those that were missing."""
+def _judge_whole_run(session: pytest.Session, rebuilt: RebuiltRun) -> None:
+    """Let the exit code of a resumed run count all of its trials, not only those that were missing. A
+    result that cannot be read has an exit code of its own."""
+    result = rebuilt.result
+    errors = [one for one in result.unfinished if one.state == "error"]
     green = all(t.verdict.status == "passed" or t.known_finding for t in result.trials)
-    green = green and all(trial.state != "error" for trial in result.unfinished)
+    green = green and all(one.reason in rebuilt.damaged for one in errors)
     nothing_new = (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
     if session.exitstatus in nothing_new:
         session.exitstatus = pytest.ExitCode.OK if green else pytest.ExitCode.TESTS_FAILED
@@ -140,6 +143,9 @@ def show(reporter: pytest.TerminalReporter, state: PluginState) -> None:
     if result is not None:
         for text in distrust(result):
             reporter.write_line(f"NOT TRUSTWORTHY: {for_terminal(text)}", red=True, bold=True)
+        if state.builtin_because and result.trials:
+            why = for_terminal(state.builtin_because)
+            reporter.write_line(f"the built-in scenarios ran: {why}", yellow=True)
         if verbose >= 0:
             _show_table(reporter, result, all_rows=verbose > 0)
             for text, colour in _details(result, state):
@@ -210,8 +216,6 @@ def _details(result: BenchmarkResult, state: PluginState) -> Iterator[tuple[str,
     red = any(t.verdict.status != "passed" and not t.known_finding for t in result.trials)
     if red and state.config.pluginmanager.get_plugin("lfplugin") is not None:
         yield f"run the red trials again: pytest {_again(state.config)}", ""
-    if state.builtin_because and result.trials:
-        yield f"the built-in scenarios ran: {state.builtin_because}", "yellow"
 
 
 def _again(config: pytest.Config) -> str:

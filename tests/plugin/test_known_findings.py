@@ -42,7 +42,7 @@ def test_a_known_finding_is_an_expected_failure_counted_apart(pytester: pytest.P
     result.assert_outcomes(xfailed=1)
     result.stdout.fnmatch_lines(
         [
-            "*0/1 (1 known finding)*",
+            "*0/1 * 1 known finding",
             "engine finding ours-fails: 1 trial (it fails): reported as #7",
             "XFAIL *engine finding ours-fails (reported as #7): expected: all checks hold*",
         ]

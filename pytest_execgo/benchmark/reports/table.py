@@ -35,12 +35,12 @@ def cell_table(result: BenchmarkResult) -> str:
 
 def cell_notes(cell: CellResult) -> list[str]:
     """What happened in a cell besides passed and failed trials, with counts."""
-    counts = {
-        "error": cell.errors,
-        "failed attempt": cell.failed_attempts,
-        "known finding": cell.known_findings,
-    }
-    notes = [f"{n} {word}{'s' if n > 1 else ''}" for word, n in counts.items() if n]
+    counts = (
+        (cell.errors, "error", ""),
+        (cell.failed_attempts, "failed attempt", " before"),
+        (cell.known_findings, "known finding", ""),
+    )
+    notes = [f"{n} {word}{'s' if n > 1 else ''}{more}" for n, word, more in counts if n]
     return [*notes, f"{cell.skipped} skipped"] if cell.skipped else notes
 
 
