@@ -386,3 +386,19 @@ def test_the_first_scenario_says_that_the_built_in_ones_do_not_run_any_more(cli:
     text = "runs here now take the scenarios in scenarios and not the built-in ones\n"
     assert first.stdout.endswith(text)
     assert text not in second.stdout
+
+
+def test_contract_tests_of_a_missing_engine_end_with_one_line() -> None:
+    done = subprocess.run(
+        [
+            sys.executable, "-m", "pytest", "tests/contract", "-q", "-p", "no:cacheprovider",
+            "--execgo-service=execgo=binary:/no/such/engine",
+        ],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 4
+    assert done.stdout.count("/no/such/engine: no such file; build it, or correct the path") == 1
+    assert "Traceback" not in done.stdout + done.stderr
