@@ -19,7 +19,7 @@ import yaml
 from pytest_execgo.emulators.httpd import Request, Response, json_response
 from pytest_execgo.extensions.registry import Registry
 from pytest_execgo.scenario.library import builtin_folder
-from tests.endpoints import serving
+from tests.endpoints import hanging_up, serving
 
 ADAPTERS = Registry.build().adapters
 ASKING = [name for name, adapter in ADAPTERS.items() if adapter.asks_model]
@@ -112,15 +112,9 @@ def test_answers_that_the_framework_itself_refuses_are_counted(
 def test_a_failing_endpoint_is_the_cause_and_the_framework_does_not_retry(
     framework: str, tmp_path: Path
 ) -> None:
-    words = (
-        "--execgo-mode",
-        "live",
-        "--execgo-model",
-        "m",
-        "--execgo-base-url",
-        "http://127.0.0.1:9/v1",
-    )
-    status, report, output = run(tmp_path, framework, *words)
+    with hanging_up() as url:
+        words = ("--execgo-mode=live", "--execgo-model=m", f"--execgo-base-url={url}/v1")
+        status, report, output = run(tmp_path, framework, *words)
     assert status == 1
     cause = report["trials"][0]["verdict"]["attribution"][0]
     assert (cause["layer"], cause["code"]) == ("adapter", "model_unreachable"), output
