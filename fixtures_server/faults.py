@@ -33,8 +33,8 @@ def garbage(response: Response, params: dict[str, Any]) -> Response:
 
 
 def wrong_value(response: Response, params: dict[str, Any]) -> Response:
-    """Change every text and number, in the same shape. A body without JSON is changed as one text, or
-    byte by byte if it is no text."""
+    """Change every text and number of JSON, and keep its shape. Other text is changed as one text, and
+    content that is not text byte by byte."""
     try:
         text = response.body.decode()
     except UnicodeDecodeError:

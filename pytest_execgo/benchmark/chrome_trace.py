@@ -48,7 +48,7 @@ def chrome_trace(trial_id: str, events: Events) -> dict[str, Any]:
 
 
 def _free_lane(one: Slice, lanes: dict[str, float]) -> str:
-    """The lane of a slice, or the first one beside it that is free at its start."""
+    """The lane of a slice. If another slice is still in it, a lane with a number: ``fixtures (2)``."""
     name, number = one.lane, 1
     while lanes.get(name, 0.0) > one.start:
         number += 1
@@ -129,27 +129,24 @@ def _tasks(events: Events, end: float) -> Iterator[Slice]:
 def _faults(events: Events, end: float) -> Iterator[Slice]:
     for event in events:
         if isinstance(event, t.ChaosFired):
-            healed = (
-                e.at_ms
-                for e in events
-                if isinstance(e, t.ChaosHealed)
-                and e.fault == event.fault
-                and e.at_ms >= event.at_ms
-            )
+            healings = [
+                e for e in events if isinstance(e, t.ChaosHealed) and e.fault == event.fault
+            ]
             name = f"{event.action} {event.target}"
-            yield Slice("faults", name, event.at_ms, next(healed, end), {"detail": event.detail})
+            facts = {"detail": event.detail}
+            yield Slice("faults", name, event.at_ms, _next(healings, event, end), facts)
 
 
 def _services(events: Events, end: float) -> Iterator[Slice]:
     """The times in which the process of a service was away."""
     for event in events:
         if isinstance(event, t.ServiceExited):
-            back = (
-                e.at_ms
-                for e in events
-                if isinstance(e, t.ServiceReady)
-                and e.service == event.service
-                and e.at_ms >= event.at_ms
-            )
+            name = event.service
+            returns = [e for e in events if isinstance(e, t.ServiceReady) and e.service == name]
             facts = {"exit_status": event.exit_status}
-            yield Slice(f"{event.service} away", "away", event.at_ms, next(back, end), facts)
+            yield Slice(f"{name} away", "away", event.at_ms, _next(returns, event, end), facts)
+
+
+def _next(events: Events, after: t.EvidenceEvent | t.ChaosEvent, end: float) -> float:
+    """The time of the first of these events that is not before another one; ``end`` without one."""
+    return next((event.at_ms for event in events if event.at_ms >= after.at_ms), end)

@@ -147,10 +147,12 @@ def _compared(
         if common:
             pairs = [(before[name], after[name]) for name in common]
             found.append((metric, pairs, permutation_p(pairs, Random(_SEED))))
-    corrected = holm([p for _, _, p in found])
+    # A metric that is the same in all trials cannot give an alarm, so it does not count.
+    varying = [k for k, (_, pairs, _) in enumerate(found) if any(map(_varies, pairs))]
+    corrected = dict(zip(varying, holm([found[k][2] for k in varying]), strict=True))
     return [
-        _comparison(metric, pairs, p)
-        for (metric, pairs, _), p in zip(found, corrected, strict=True)
+        _comparison(metric, pairs, corrected.get(k, 1.0))
+        for k, (metric, pairs, _) in enumerate(found)
     ]
 
 
@@ -166,6 +168,10 @@ def _values(metric: _Metric, run: BenchmarkResult, cells: Sequence[str]) -> dict
 
 Pair = tuple[Sequence[float], Sequence[float]]
 """The values of one cell in the base and in the new run."""
+
+
+def _varies(pair: Pair) -> bool:
+    return len({*pair[0], *pair[1]}) > 1
 
 
 def _comparison(metric: _Metric, pairs: Sequence[Pair], p_value: float) -> MetricComparison:

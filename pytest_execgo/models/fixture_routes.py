@@ -61,7 +61,7 @@ class FixtureRoute(Document):
 
 
 class FixtureRoutes(VersionedDocument):
-    """The document ``routes.yaml``."""
+    """The document ``routes.yaml``; each pair of method and path is given once."""
 
     routes: tuple[FixtureRoute, ...]
 

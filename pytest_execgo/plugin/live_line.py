@@ -109,7 +109,7 @@ class LiveLine:
             self._running[trial_id] = shown
 
     def ended(self, trial_id: str) -> None:
-        """A trial has ended."""
+        """Count a trial that has ended, once, and show another one."""
         with self._lock:
             self._running.pop(trial_id, None)
             self._ended.add(trial_id)

@@ -53,6 +53,14 @@ def test_the_same_code_against_itself_is_no_evidence(cells: int, repetitions: in
     assert alarms <= 10, "at most 5 % of 200"
 
 
+def test_a_metric_without_variation_takes_no_evidence_from_the_others() -> None:
+    base = result([one(cell, 0) for cell in range(8)], [])
+    new = result([one(cell, 0, passed=False) for cell in range(8)], [])
+    found = compare(base, new)
+    assert len(found.metrics) > 2
+    assert changes(found)["success_rate"] == "worse", "eight of eight cells changed"
+
+
 def test_a_run_against_itself_has_no_difference() -> None:
     base = run(Random(1), 6, 3)
     found = compare(base, base)
