@@ -346,6 +346,7 @@ def test_conformance_shows_how_another_engine_differs(cli: Cli, tmp_path: Path) 
     [
         ("nonsense", "invalid choice: 'nonsense'"),
         ("run --sead 3", "unrecognized arguments: --sead 3"),
+        ("run --chao none", "unrecognized arguments: --chao none"),
         ("run --events x", "argument --events: invalid choice: 'x'"),
         ("chaos validate stormy", "unknown chaos profile 'stormy'"),
         ("harness up --ready-timeout 0", "--ready-timeout '0': expected more than 0 seconds"),
