@@ -504,7 +504,7 @@ def test_live_mode_without_any_framework_reports_what_to_install(
     assert "install one: pip install 'pytest-execgo[langgraph]' or" in result.stderr.str()
 
 
-def test_a_framework_that_is_not_installed_is_skipped_with_the_command(
+def test_a_framework_that_is_not_installed_is_refused_with_the_command(
     pytester: pytest.Pytester, project: ScenarioMaker
 ) -> None:
     from importlib.util import find_spec
