@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-import select
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -20,6 +19,7 @@ from wsgiref.util import is_hop_by_hop
 import requests
 
 from pytest_execgo.system.clock import wall
+from pytest_execgo.system.readiness import readable
 from pytest_execgo.transport.guarded import GuardedHandler
 from pytest_execgo.transport.loopback import LoopbackServer
 from pytest_execgo.transport.model_client import MOST_REPLY_BYTES, ModelClient
@@ -208,7 +208,7 @@ def _handler(proxy: ModelProxy) -> type[GuardedHandler]:
 
         def _listens(self, seconds: float = 0.0) -> bool:
             """A connection that is readable was closed: the client has nothing more to send."""
-            return not select.select([self.connection], [], [], seconds)[0]
+            return not readable(self.connection, seconds)
 
         def _stay_silent(self) -> None:
             while not proxy.wait(0) and self._listens(_LOOK_SECONDS):

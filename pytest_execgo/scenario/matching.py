@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 import os
 import re
-import select
 import subprocess
 from typing import Self
 
 from pytest_execgo.system import child
 from pytest_execgo.system.clock import monotonic
+from pytest_execgo.system.readiness import readable
 
 SECONDS = 5.0
 """For all matches of one check."""
@@ -79,9 +79,7 @@ class Matcher:
             matching.stdin.flush()
         except BrokenPipeError:
             return b""
-        poll = select.poll()
-        poll.register(matching.stdout, select.POLLIN)
-        if not poll.poll(max(0.0, self._deadline - monotonic()) * 1000):
+        if not readable(matching.stdout, self._deadline - monotonic()):
             pattern = json.loads(question)[0]
             raise MatchProblem(
                 f"matching {_shown(pattern)} takes more than {SECONDS:g} s; "

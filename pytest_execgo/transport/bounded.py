@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import io
 import json
-import select
 import socket
 import ssl
 from collections.abc import Mapping
@@ -27,6 +26,7 @@ from pytest_execgo.errors import ExecgoError
 from pytest_execgo.models.json_text import JsonProblem, decode_json
 from pytest_execgo.system import sockets
 from pytest_execgo.system.clock import monotonic, now
+from pytest_execgo.system.readiness import readable
 
 MAX_BODY_BYTES = 8 * 1024 * 1024
 _PIECE_BYTES = 65536
@@ -356,9 +356,7 @@ def _tls() -> ssl.SSLContext:
 
 def _dropped(connection: socket.socket) -> bool:
     """Whether an idle connection has ended, or has bytes that belong to no request."""
-    poll = select.poll()
-    poll.register(connection, select.POLLIN)
-    return bool(poll.poll(0))
+    return readable(connection)
 
 
 def _remaining(deadline: float) -> float:

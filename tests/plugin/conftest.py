@@ -46,6 +46,18 @@ LIVE = ("--execgo-matrix", "--execgo-mode=live", "--execgo-framework=tiny")
 SCRIPTED = (*LIVE, "--execgo-provider=scripted")
 
 
+@pytest.fixture(autouse=True)
+def _without_reruns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """pytest-rerunfailures opens a socket for each run of pytest, and never closes it."""
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:rerunfailures")
+
+
+@pytest.fixture
+def reruns(_without_reruns: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The test runs pytest with ``--reruns``."""
+    monkeypatch.delenv("PYTEST_ADDOPTS")
+
+
 @pytest.fixture
 def project(pytester: pytest.Pytester) -> ScenarioMaker:
     """A project folder; ``project("name")`` makes a scenario in it."""

@@ -70,6 +70,7 @@ def attempts(path: Path) -> list[dict[str, Any]]:
     return found
 
 
+@pytest.mark.usefixtures("reruns")
 @pytest.mark.parametrize("workers", [[], ["-n1"]], ids=["plain", "n1"])
 def test_a_rerun_keeps_the_failed_attempt(
     pytester: pytest.Pytester, project: ScenarioMaker, workers: list[str]
@@ -89,6 +90,7 @@ def test_a_rerun_keeps_the_failed_attempt(
     assert (record / "timeline.jsonl").exists()
 
 
+@pytest.mark.usefixtures("reruns")
 def test_a_rerun_after_an_error_in_setup_is_an_attempt_without_a_verdict(
     pytester: pytest.Pytester, project: ScenarioMaker
 ) -> None:
@@ -100,6 +102,7 @@ def test_a_rerun_after_an_error_in_setup_is_an_attempt_without_a_verdict(
     assert "first time" in first["reason"]
 
 
+@pytest.mark.usefixtures("reruns")
 def test_a_worker_that_dies_is_an_attempt_if_another_worker_repeats_the_trial(
     pytester: pytest.Pytester, project: ScenarioMaker
 ) -> None:

@@ -53,6 +53,7 @@ def test_fixtures_and_marker_run_trials_in_tests_of_a_project(
     assert len(latest(pytester.path)["trials"]) == 4
 
 
+@pytest.mark.usefixtures("reruns")
 @pytest.mark.parametrize("words", [[], ["-n2"]], ids=["plain", "n2"])
 def test_execgo_run_takes_paths_and_works_with_parameters_and_reruns(
     pytester: pytest.Pytester, project: ScenarioMaker, words: list[str]
