@@ -10,7 +10,7 @@ from random import Random
 
 from tabulate import tabulate
 
-from pytest_execgo.benchmark.compare import difference_interval
+from pytest_execgo.benchmark.change_gate import difference_interval
 from pytest_execgo.benchmark.intervals import clopper_pearson_lower, wilson
 
 PAGE = Path(__file__).parents[1] / "docs/statistics.md"

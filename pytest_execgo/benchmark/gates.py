@@ -1,87 +1,24 @@
-"""``--execgo-fail-if``: conditions that fail a run whose trials all passed."""
+"""``--execgo-fail-if``: conditions that fail a run whose trials all passed.
+
+``FIGURE OPERATOR NUMBER``, ``STATISTIC(METRIC) OPERATOR NUMBER``, and for a run with a base to compare
+with, ``METRIC drops NUMBER%`` and ``METRIC rises NUMBER%``.
+"""
 
 from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from statistics import median
+from typing import NoReturn
 
+from pytest_execgo.benchmark.change_gate import Direction, change_gate, gate_text
+from pytest_execgo.benchmark.figures import FIGURES, METRICS, STATISTICS, Figure, statistic_of
+from pytest_execgo.benchmark.paired import UNITS
 from pytest_execgo.errors import UsageError, unknown_name
 from pytest_execgo.models.benchmark import BenchmarkResult
+from pytest_execgo.models.gate import GateRecord
 
-Figure = Callable[[BenchmarkResult], float | None]
-
-
-def _share(part: float, whole: float) -> float | None:
-    return part / whole if whole else None
-
-
-def _counted(name: str) -> Figure:
-    return lambda result: sum(getattr(cell, name) for cell in result.cells)
-
-
-def _covered(name: str) -> Figure:
-    return lambda r: sum(getattr(row, name) for row in r.coverage) if r.coverage else None
-
-
-def _median_of(name: str) -> Figure:
-    def figure(result: BenchmarkResult) -> float | None:
-        values = [getattr(trial.metrics, name) for trial in result.trials]
-        known = [float(value) for value in values if value is not None]
-        return median(known) if known else None
-
-    return figure
-
-
-def _overhead(result: BenchmarkResult) -> float | None:
-    known = [one.metrics for one in result.trials if one.metrics.overhead_ms is not None]
-    overhead = sum(metrics.overhead_ms or 0.0 for metrics in known)
-    return _share(overhead, sum(metrics.wall_time_ms for metrics in known))
-
-
-def _drift(result: BenchmarkResult) -> float | None:
-    known = [c.rates.determinism_drift for c in result.cells]
-    return max((drift for drift in known if drift is not None), default=None)
-
-
-def _recovery(result: BenchmarkResult) -> float | None:
-    cells = [cell.rates.recovery for cell in result.cells]
-    return _share(sum(rate.count for rate in cells), sum(rate.of for rate in cells))
-
-
-FIGURES: dict[str, Figure] = {
-    "attribution_accuracy": lambda r: r.attribution.accuracy,
-    "attribution_lower_95": lambda r: r.attribution.lower_95,
-    "false_causes": lambda r: r.attribution.false_causes if r.attribution.clean else None,
-    "wrong_and_certain": lambda r: (
-        r.attribution.wrong_and_certain if r.attribution.trials + r.attribution.clean else None
-    ),
-    "confirmed_rate": lambda r: _share(
-        r.confirmations.get("confirmed", 0), sum(r.confirmations.values())
-    ),
-    "mitigated": lambda r: r.attribution.mitigated if r.attribution.clean else None,
-    "success_rate": lambda r: _share(
-        sum(cell.passed for cell in r.cells), sum(cell.trials for cell in r.cells)
-    ),
-    "recovery_rate": _recovery,
-    "trials": _counted("trials"),
-    "failed": _counted("failed"),
-    "inconclusive": _counted("inconclusive"),
-    "errors": _counted("errors"),
-    "failed_attempts": _counted("failed_attempts"),
-    "skipped": _counted("skipped"),
-    "known_findings": _counted("known_findings"),
-    "faults_fired": _covered("fired"),
-    "faults_not_fired": _covered("armed_not_fired"),
-    "determinism_drift": _drift,
-    "wall_time_ms": _median_of("wall_time_ms"),
-    "overhead_ms": _median_of("overhead_ms"),
-    "overhead_ratio": _overhead,
-    "detection_ms": _median_of("detection_ms"),
-    "recovery_ms": _median_of("recovery_ms"),
-}
 _OPERATORS: dict[str, Callable[[float, float], bool]] = {
     "<": operator.lt,
     "<=": operator.le,
@@ -90,38 +27,190 @@ _OPERATORS: dict[str, Callable[[float, float], bool]] = {
     "==": operator.eq,
     "!=": operator.ne,
 }
-_FORM = re.compile(r"\s*([a-z_0-9]+)\s*(<=|>=|==|!=|<|>)\s*([0-9]+(?:\.[0-9]+)?)\s*")
+_TOKEN = re.compile(
+    r"\s*(?:(?P<name>[A-Za-z_][A-Za-z_0-9]*)|(?P<number>[0-9]+(?:\.[0-9]+)?)|(?P<sign>[<>=!]=|[<>()%]))"
+)
+_FORM = "FIGURE OPERATOR NUMBER, as in 'attribution_accuracy < 0.99'"
 
 
 @dataclass(frozen=True)
-class Gate:
-    """One condition, e.g. ``attribution_accuracy < 0.99``."""
+class Threshold:
+    """A limit for one figure of a run."""
 
     text: str
     figure: str
+    value: Figure
     operator: str
     number: float
 
-    @classmethod
-    def parse(cls, text: str) -> Gate:
-        """Raises :class:`UsageError` for anything but FIGURE OPERATOR NUMBER."""
-        found = _FORM.fullmatch(text)
-        if found is None:
-            raise UsageError(
-                f"--execgo-fail-if {text!r}: expected FIGURE OPERATOR NUMBER, as in "
-                "'attribution_accuracy < 0.99'"
-            )
-        name, sign, number = found.groups()
-        if name not in FIGURES:
-            raise UsageError(f"--execgo-fail-if: {unknown_name('figure', name, FIGURES)}")
-        return cls(text.strip(), name, sign, float(number))
-
-    def tripped(self, result: BenchmarkResult) -> str | None:
-        """One line why this condition fails the run; ``None`` if it does not. A figure that the run
-        does not have trips the gate, because a missing measurement proves nothing."""
-        value = FIGURES[self.figure](result)
+    def judge(self, result: BenchmarkResult) -> GateRecord:
+        """A figure that the run does not have blocks, because a missing measurement proves nothing."""
+        value = self.value(result)
         if value is None:
-            return f"{self.text}: the run has no {self.figure}"
-        if _OPERATORS[self.operator](value, self.number):
-            return f"{self.text}: it is {value:.6g}"
-        return None
+            return GateRecord(
+                expression=self.text, verdict="BLOCK", reason=f"the run has no {self.figure}"
+            )
+        holds = _OPERATORS[self.operator](value, self.number)
+        return GateRecord(
+            expression=self.text,
+            verdict="BLOCK" if holds else "PASS",
+            reason=f"it is {value:.6g}",
+        )
+
+
+@dataclass(frozen=True)
+class ChangeLimit:
+    """A limit for the change of one metric against a base."""
+
+    text: str
+    metric: str
+    direction: Direction
+    margin: float
+
+    def judge(self, base: BenchmarkResult, new: BenchmarkResult) -> GateRecord:
+        """Blocks only a change that is beyond the margin with all of its 95 % interval."""
+        found = change_gate(base, new, self.metric, self.direction, self.margin)
+        return GateRecord(expression=self.text, verdict=found.verdict, reason=gate_text(found))
+
+
+Gate = Threshold | ChangeLimit
+
+
+def judge(
+    gates: Iterable[Gate], result: BenchmarkResult, base: BenchmarkResult | None
+) -> Iterator[GateRecord]:
+    """What each gate came to. One that needs a base is inconclusive without it."""
+    for gate in gates:
+        if isinstance(gate, Threshold):
+            yield gate.judge(result)
+        elif base is not None:
+            yield gate.judge(base, result)
+        else:
+            yield not_judged(gate.text)
+
+
+def gate_line(gate: GateRecord) -> str:
+    """The condition and why it does or does not fail the run."""
+    undecided = "undecided: " if gate.verdict == "INCONCLUSIVE" else ""
+    return f"{gate.expression}: {undecided}{gate.reason}"
+
+
+def not_judged(expression: str) -> GateRecord:
+    """The record of a gate before it is judged."""
+    return GateRecord(
+        expression=expression, verdict="INCONCLUSIVE", reason="not compared with another run yet"
+    )
+
+
+def judge_again(gates: Iterable[GateRecord], result: BenchmarkResult) -> Iterator[GateRecord]:
+    """The gates of a run in alphabetical order, judged by its result of today; those that need a base
+    stay as they are."""
+    for record in sorted(gates, key=lambda one: one.expression):
+        gate = parse_gate(record.expression)
+        yield gate.judge(result) if isinstance(gate, Threshold) else record
+
+
+def check_base(gates: Iterable[Gate], base: BenchmarkResult | None) -> None:
+    """Raise :class:`UsageError` for a gate that needs a base if there is none."""
+    for gate in gates:
+        if isinstance(gate, ChangeLimit) and base is None:
+            raise UsageError(
+                f"--execgo-fail-if {gate.text!r}: it needs a run to compare with; "
+                "name one with --execgo-compare RUN"
+            )
+
+
+def parse_gate(text: str, option: str = "--execgo-fail-if") -> Gate:
+    """Raises :class:`UsageError` that names the option and the first character that is wrong."""
+    return _Parser(text, option).gate()
+
+
+@dataclass(frozen=True)
+class _Token:
+    kind: str
+    text: str
+    start: int
+
+
+class _Parser:
+    def __init__(self, text: str, option: str) -> None:
+        self._text, self._option = text, option
+        self._tokens = list(self._split())
+        self._next = 0
+
+    def gate(self) -> Gate:
+        first = self._take("name", "the name of a figure")
+        word = self._peek()
+        if word.text == "(":
+            figure, name = self._statistic(first)
+        elif word.text in ("drops", "rises"):
+            return self._change(first)
+        elif first.text in FIGURES:
+            figure, name = FIGURES[first.text], first.text
+        else:
+            self._refuse(first, unknown_name("figure", first.text, FIGURES))
+        sign = self._take("sign", "an operator: <, <=, >, >=, == or !=")
+        if sign.text not in _OPERATORS:
+            self._refuse(sign, f"expected {_FORM}")
+        number = self._number()
+        self._end()
+        return Threshold(self._text.strip(), name, figure, sign.text, number)
+
+    def _statistic(self, statistic: _Token) -> tuple[Figure, str]:
+        if statistic.text not in STATISTICS:
+            self._refuse(statistic, unknown_name("statistic", statistic.text, STATISTICS))
+        self._take("sign", "(", text="(")
+        metric = self._take("name", "the name of a metric")
+        if metric.text not in METRICS:
+            self._refuse(metric, unknown_name("metric", metric.text, METRICS))
+        self._take("sign", ")", text=")")
+        return statistic_of(statistic.text, metric.text), f"{statistic.text}({metric.text})"
+
+    def _change(self, metric: _Token) -> ChangeLimit:
+        if metric.text not in UNITS:
+            self._refuse(metric, unknown_name("metric of a comparison", metric.text, UNITS))
+        word = self._take("name", "drops or rises")
+        start = self._peek()
+        margin = self._number()
+        if not 0 <= margin < 1 and (word.text == "drops" or UNITS[metric.text] == "rate"):
+            self._refuse(start, "expected a number below 100%")
+        self._end()
+        direction: Direction = "drops" if word.text == "drops" else "rises"
+        return ChangeLimit(self._text.strip(), metric.text, direction, margin)
+
+    def _number(self) -> float:
+        number = float(self._take("number", "a number").text)
+        if self._peek().text == "%":
+            self._next += 1
+            return number / 100
+        return number
+
+    def _end(self) -> None:
+        if self._peek().kind != "end":
+            self._refuse(self._peek(), "expected the end")
+
+    def _take(self, kind: str, expected: str, text: str | None = None) -> _Token:
+        token = self._peek()
+        if token.kind != kind or text not in (None, token.text):
+            self._refuse(token, f"expected {expected}")
+        self._next += 1
+        return token
+
+    def _peek(self) -> _Token:
+        return self._tokens[self._next]
+
+    def _split(self) -> Iterator[_Token]:
+        at = 0
+        while self._text[at:].strip():
+            found = _TOKEN.match(self._text, at)
+            if found is None:
+                start = at + len(self._text[at:]) - len(self._text[at:].lstrip())
+                self._refuse(_Token("?", self._text[start], start), f"expected {_FORM}")
+            kind = str(found.lastgroup)
+            yield _Token(kind, found[kind], found.start(kind))
+            at = found.end()
+        yield _Token("end", "", len(self._text.rstrip()))
+
+    def _refuse(self, token: _Token, why: str) -> NoReturn:
+        what = f"{token.text!r} at character {token.start + 1}" if token.text else "its end"
+        raise UsageError(f"{self._option} {self._text!r}: {what}: {why}")

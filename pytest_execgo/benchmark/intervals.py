@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from math import comb, exp, fsum, lgamma, log, log1p, sqrt
+from collections.abc import Sequence
+from math import ceil, comb, exp, fsum, lgamma, log, log1p, sqrt
 
 Z_95 = 1.959963984540054
 
@@ -45,3 +46,9 @@ def pass_hat_k(passed: int, of: int, k: int) -> float:
 def pass_at_k(passed: int, of: int, k: int) -> float:
     """The unbiased estimate of the probability that at least one of k trials passes."""
     return 1 - comb(of - passed, k) / comb(of, k)
+
+
+def quantile(values: Sequence[float], share: float) -> float:
+    """The smallest value that at least ``share`` of the values do not exceed; one of ``values``."""
+    ordered = sorted(values)
+    return ordered[max(0, ceil(share * len(ordered)) - 1)]

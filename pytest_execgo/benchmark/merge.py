@@ -19,6 +19,7 @@ from pydantic import BaseModel
 
 from pytest_execgo.benchmark.attempts import PROBLEM, RESULT, has_record
 from pytest_execgo.benchmark.collect import read_results
+from pytest_execgo.benchmark.gates import not_judged
 from pytest_execgo.benchmark.rebuild import RUN_RECORD, read_run_record, write_run_record
 from pytest_execgo.errors import UsageError
 from pytest_execgo.files.writing import make_folder, write_model, writing
@@ -30,6 +31,7 @@ from pytest_execgo.models.benchmark import (
     TrialResult,
 )
 from pytest_execgo.models.document import load, shown
+from pytest_execgo.models.gate import GateRecord
 from pytest_execgo.models.messages import show
 from pytest_execgo.models.trial import is_trial_id
 
@@ -162,7 +164,14 @@ def _record(
         findings=_merged([record.findings for record in records]),
         faults=_merged([record.faults for record in records]),
         replays=_distinct(one for record in records for one in record.replays),
+        gates=_gates(records),
     )
+
+
+def _gates(records: Sequence[RunRecord]) -> tuple[GateRecord, ...]:
+    """Each expression once. What a change came to in a part says nothing about the whole."""
+    names = sorted({gate.expression for record in records for gate in record.gates})
+    return tuple(map(not_judged, names))
 
 
 def _rank(end: TrialEnd) -> tuple[int, str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pytest_execgo.benchmark.aggregate import RunFacts, aggregate
 from pytest_execgo.benchmark.collect import collect, unfinished
+from pytest_execgo.benchmark.gates import judge_again
 from pytest_execgo.errors import UsageError
 from pytest_execgo.files.writing import write_model
 from pytest_execgo.models.benchmark import BenchmarkResult, RunRecord
@@ -47,7 +48,9 @@ def rebuild(folder: Path, record: RunRecord | None = None) -> RebuiltRun:
         },
         attempts=found.attempts,
     )
-    return RebuiltRun(aggregate(facts), tuple(found.damaged.values()))
+    result = aggregate(facts)
+    gates = tuple(judge_again(run.gates, result))
+    return RebuiltRun(result.model_copy(update={"gates": gates}), tuple(found.damaged.values()))
 
 
 def read_run_record(folder: Path) -> RunRecord:

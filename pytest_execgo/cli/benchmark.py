@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from pytest_execgo.benchmark.compare import compare, is_worse
+from pytest_execgo.benchmark.gates import parse_gate
 from pytest_execgo.benchmark.merge import RunPart, find_runs, merge
 from pytest_execgo.benchmark.rebuild import RebuiltRun, load_result, rebuild
 from pytest_execgo.benchmark.reports.comparison import (
@@ -71,11 +72,12 @@ def merge_runs(options: argparse.Namespace) -> int:
 
 
 def compare_runs(options: argparse.Namespace) -> int:
-    """Compare two runs. Exit 11 if the gate blocks or a metric is worse, 2 for a run that cannot be
+    """Compare two runs. Exit 11 if a gate blocks or a metric is worse, 2 for a run that cannot be
     read."""
     margin = _margin(options.margin)
+    gates = [parse_gate(text, "--fail-if") for text in options.fail_if or ()]
     base, new = (load_result(Path(place)) for place in (options.base, options.new))
-    found = compare(base, new, margin)
+    found = compare(base, new, margin, gates)
     if options.markdown:
         write_text(Path(options.markdown), comparison_markdown(found))
     if options.json:
@@ -100,6 +102,8 @@ def _show_comparison(found: Comparison) -> None:
     print_line(gate_line(found))
     for text in found.warnings:
         print_line(f"note: {text}")
+    for gate in found.gates:
+        print_line(f"{gate.verdict}: {gate.expression}: {gate.reason}")
     print_table(metric_rows(found), HEADERS)
     for title, names in change_lines(found):
         print_line(f"{title}: {', '.join(names)}")

@@ -113,6 +113,12 @@ def _compare(add: Commands) -> None:
         metavar="SHARE",
         help="by how much the success rate may be lower (default: 0.05)",
     )
+    parser.add_argument(
+        "--fail-if",
+        action="append",
+        metavar="EXPR",
+        help="a further condition for NEW, as of --execgo-fail-if (repeatable)",
+    )
     parser.add_argument("--markdown", metavar="FILE", help="also write the comparison as Markdown")
     _json(parser)
 

@@ -12,6 +12,7 @@ from pytest_execgo.models.chaos import Expectation
 from pytest_execgo.models.context import DEFAULT_MAX_REPAIRS, ModelProfile, PlanBudget
 from pytest_execgo.models.document import Document, VersionedDocument
 from pytest_execgo.models.finding import AcceptedFinding
+from pytest_execgo.models.gate import GateRecord
 from pytest_execgo.models.plan import Mode
 
 MOST_CONFIRMATIONS = 100
@@ -534,7 +535,8 @@ class RunRecord(VersionedDocument):
 
     ``planned``: ids of the trials. ``shards``: the parts ``i/n`` of the matrix that the folder holds;
     empty for the whole. ``ends``: trials that ended without a result. ``findings`` by id, ``faults`` by
-    chaos profile: those of a trial without a result count as not exercised.
+    chaos profile: those of a trial without a result count as not exercised. ``gates``: what they came to
+    in this run; a report judges those anew that need no base.
     """
 
     planned: tuple[str, ...] = ()
@@ -544,6 +546,7 @@ class RunRecord(VersionedDocument):
     findings: dict[str, AcceptedFindingText] = {}
     faults: dict[str, tuple[FaultPlace, ...]] = {}
     replays: tuple[ReplayRecord, ...] = ()
+    gates: tuple[GateRecord, ...] = ()
 
 
 class BenchmarkResult(VersionedDocument):
@@ -565,3 +568,4 @@ class BenchmarkResult(VersionedDocument):
     known_findings: tuple[FindingSeen, ...] = ()
     controls: tuple[ControlRecord, ...] = ()
     replays: tuple[ReplayRecord, ...] = ()
+    gates: tuple[GateRecord, ...] = ()

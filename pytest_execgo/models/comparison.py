@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Literal
 
 from pytest_execgo.models.document import Document, VersionedDocument
+from pytest_execgo.models.gate import GateComparison, GateRecord
 
 Change = Literal["better", "worse", "no evidence"]
-GateVerdict = Literal["PASS", "BLOCK", "INCONCLUSIVE"]
 
 
 class MetricComparison(Document):
@@ -32,30 +32,15 @@ class MetricComparison(Document):
     change: Change
 
 
-class GateComparison(Document):
-    """Whether the success rate of the new run is not lower than the old one by more than ``margin``.
-
-    ``difference`` has the 95 % interval ``low`` to ``high``. ``more_trials``: how many more trials each
-    run needs for a decision if the rates stay as they are; null if it is decided, and if no number of
-    trials decides it.
-    """
-
-    verdict: GateVerdict
-    margin: float
-    difference: float
-    low: float
-    high: float
-    more_trials: int | None = None
-
-
 class Comparison(VersionedDocument):
     """The document of ``compare --json``. The lists hold ids of cells; ``newly_named`` the causes of
-    failures that the base did not have."""
+    failures that the base did not have; ``gates``: the further conditions for the new run."""
 
     base: str
     new: str
     metrics: tuple[MetricComparison, ...]
     gate: GateComparison
+    gates: tuple[GateRecord, ...] = ()
     new_cells: tuple[str, ...] = ()
     gone_cells: tuple[str, ...] = ()
     newly_red: tuple[str, ...] = ()

@@ -390,8 +390,7 @@ OPTIONS = (
         "many",
         "fail the run on a condition, e.g. 'attribution_accuracy < 0.99'",
         "EXPR",
-        notes="FIGURE OPERATOR NUMBER, with one of [these figures](#figures); "
-        "a figure that the run does not have fails the run",
+        notes="[conditions and figures](#figures); a figure that the run does not have fails the run",
         value=Text(),
         resume="allow",
         replay="allow",

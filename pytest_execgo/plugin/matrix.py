@@ -13,6 +13,7 @@ import pytest
 
 from pytest_execgo.benchmark.attempts import note_problem
 from pytest_execgo.benchmark.collect import read_results
+from pytest_execgo.benchmark.gates import check_base
 from pytest_execgo.benchmark.rebuild import write_run_record
 from pytest_execgo.errors import HarnessError, ScenarioFailure, UsageError
 from pytest_execgo.harness.containers.persistent_launcher import KIND as PERSISTENT_KIND
@@ -60,7 +61,9 @@ class MatrixPlugin:
         state = self._state
         matrix = state.matrix
         matrix.check_stages()
-        _ = state.shard, state.gates, None if state.is_worker else state.base
+        _ = state.shard
+        if not state.is_worker:
+            check_base(state.gates, state.base)
         if config.getoption("dist", "no") == "each":
             raise UsageError("--dist each would run every trial twice into one folder; use -n N")
         self._check_reports(config)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pytest_execgo.benchmark.gates import not_judged
 from pytest_execgo.benchmark.rebuild import read_run_record
 from pytest_execgo.benchmark.replay import differences
 from pytest_execgo.models.benchmark import (
@@ -38,7 +39,14 @@ def run_record(state: PluginState) -> RunRecord:
         not_applicable=_united(earlier.not_applicable, _not_applicable(state)),
         findings=_findings(state),
         faults=_faults(state),
+        gates=tuple(map(not_judged, _expressions(state, earlier))),
     )
+
+
+def _expressions(state: PluginState, earlier: RunRecord) -> list[str]:
+    """The gates of this process and of the earlier ones of a resumed run."""
+    now = [gate.text for gate in state.gates]
+    return list(dict.fromkeys([*(gate.expression for gate in earlier.gates), *now]))
 
 
 def _united(

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pytest_execgo.benchmark.collect import MissingOutcome
-from pytest_execgo.benchmark.gates import Gate
+from pytest_execgo.benchmark.gates import Gate, parse_gate
 from pytest_execgo.benchmark.rebuild import load_result, read_run_record
 from pytest_execgo.errors import UsageError
 from pytest_execgo.extensions.registry import Registry
@@ -54,7 +54,6 @@ class PluginState:
         self.config = config
         self.result: BenchmarkResult | None = None
         self.report_failures: list[str] = []
-        self.tripped: list[str] = []
         self.comparison: Comparison | None = None
         self.outcomes: dict[str, MissingOutcome] = {}
         """What ended trials other than their verdict, by trial id."""
@@ -280,7 +279,7 @@ class PluginState:
     @cached_property
     def gates(self) -> tuple[Gate, ...]:
         """The conditions that fail the run."""
-        return tuple(Gate.parse(text) for text in options.value(self.config, "fail_if") or ())
+        return tuple(parse_gate(text) for text in options.value(self.config, "fail_if") or ())
 
 
 RESULT = "result.json"

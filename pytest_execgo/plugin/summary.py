@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from textwrap import wrap
 from types import SimpleNamespace
 
 import pytest
 
 from pytest_execgo.benchmark.compare import compare, is_worse
+from pytest_execgo.benchmark.gates import gate_line, judge, parse_gate
 from pytest_execgo.benchmark.named_causes import misnamed_lines
 from pytest_execgo.benchmark.rebuild import RebuiltRun, rebuild, write_run_record
 from pytest_execgo.benchmark.reports.comparison import comparison_lines, comparison_markdown
@@ -27,6 +28,7 @@ from pytest_execgo.benchmark.reports.writing import write_reports
 from pytest_execgo.errors import HarnessError, UsageError
 from pytest_execgo.files.writing import write_model, write_text
 from pytest_execgo.models.benchmark import BenchmarkResult
+from pytest_execgo.models.gate import GateRecord
 from pytest_execgo.models.safe_text import LONGEST_TEXT, for_ci_log, for_terminal
 from pytest_execgo.options.table import BY_NAME
 from pytest_execgo.plugin import options
@@ -61,10 +63,10 @@ def finish(session: pytest.Session, state: PluginState) -> None:
         _judge_whole_run(session, rebuilt)
     for line in rebuilt.damaged:
         report_failed(session, state, line)
-    state.tripped = [why for gate in state.gates if (why := gate.tripped(state.result))]
+    blocking = [gate for gate in state.result.gates if gate.verdict == "BLOCK"]
     differ = any(replay.differences for replay in state.result.replays)
-    _count_tripped(session, state)
-    if (state.tripped or differ) and session.exitstatus == pytest.ExitCode.OK:
+    _count_blocking(session, blocking)
+    if (blocking or differ) and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
     judged = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
     if controls_failed(state.result) and session.exitstatus in judged:
@@ -94,9 +96,10 @@ def _rebuilt(session: pytest.Session, state: PluginState) -> RebuiltRun:
     folder, record = state.run.folder, run_record(state)
     rebuilt = rebuild(folder, record)
     repeated = replays(state, rebuilt.result.trials, rebuilt.result.unfinished)
-    if repeated:
-        record = record.model_copy(update={"replays": tuple(repeated)})
-        rebuilt = rebuild(folder, record)
+    gates = map(parse_gate, (gate.expression for gate in record.gates))
+    judged = judge(gates, rebuilt.result, state.base)
+    record = record.model_copy(update={"replays": tuple(repeated), "gates": tuple(judged)})
+    rebuilt = rebuild(folder, record)
     try:
         write_run_record(folder, record)
     except HarnessError as error:
@@ -104,12 +107,12 @@ def _rebuilt(session: pytest.Session, state: PluginState) -> RebuiltRun:
     return rebuilt
 
 
-def _count_tripped(session: pytest.Session, state: PluginState) -> None:
+def _count_blocking(session: pytest.Session, gates: Sequence[GateRecord]) -> None:
     """Let the last line of pytest's output count the gates that failed the run."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
-    if reporter is not None and state.tripped:
+    if reporter is not None and gates:
         # Other plugins look for attributes of everything that is counted.
-        counted = [SimpleNamespace(text=text) for text in state.tripped]
+        counted = [SimpleNamespace(text=gate.expression) for gate in gates]
         reporter.stats.setdefault("fail-if", []).extend(counted)
 
 
@@ -154,10 +157,13 @@ def show(reporter: pytest.TerminalReporter, state: PluginState) -> None:
                     reporter.write_line(line, **markup)
         if state.comparison is not None:
             for text in comparison_lines(state.comparison):
-                alarm = {"red": True} if is_worse(state.comparison) else {}
-                reporter.write_line(for_terminal(text, limit=LONGEST_TEXT), **alarm)
-        for text in state.tripped:
-            reporter.write_line(f"fail-if {for_terminal(text)}", red=True)
+                worse = is_worse(state.comparison)
+                reporter.write_line(for_terminal(text, limit=LONGEST_TEXT), red=worse)
+        for gate in result.gates:
+            if gate.verdict != "PASS":
+                alarm = {"red": True} if gate.verdict == "BLOCK" else {"yellow": True}
+                line = for_terminal(f"fail-if {gate_line(gate)}", limit=LONGEST_TEXT)
+                reporter.write_line(line, **alarm)
         passed = (
             f"{sum(cell.passed for cell in result.cells)} of {len(result.trials)} trials passed"
         )

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from pytest_execgo.benchmark.compare import compare, difference_interval, holm, permutation_p
+from pytest_execgo.benchmark.change_gate import difference_interval
+from pytest_execgo.benchmark.compare import compare, holm, permutation_p
 from pytest_execgo.benchmark.reports.comparison import comparison_markdown, gate_line
 from pytest_execgo.models.benchmark import BenchmarkResult, TrialResult
 from pytest_execgo.models.comparison import Comparison

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pytest_execgo.benchmark.gates import FIGURES
+from pytest_execgo.benchmark.figures import FIGURES
 from pytest_execgo.options.table import OPTIONS
 
 ROOT = Path(__file__).parent.parent.parent

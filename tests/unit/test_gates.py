@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from pytest_execgo.benchmark.aggregate import rate
-from pytest_execgo.benchmark.gates import FIGURES, Gate
+from pytest_execgo.benchmark.figures import FIGURES
+from pytest_execgo.benchmark.gates import check_base, gate_line, judge, judge_again, parse_gate
 from pytest_execgo.errors import UsageError
-from pytest_execgo.models.benchmark import AttributionScore, CoverageRow
+from pytest_execgo.models.benchmark import AttributionScore, BenchmarkResult, CoverageRow
+from pytest_execgo.models.gate import GateRecord
 from tests.results import missing, result, trial
 
 RUN = result([trial(10), trial(20), trial(30, "failed")], [missing(4, "error")])
@@ -32,7 +34,8 @@ RUN = result([trial(10), trial(20), trial(30, "failed")], [missing(4, "error")])
 def test_a_gate_trips_if_its_condition_holds_or_its_figure_is_missing(
     text: str, tripped: str | None
 ) -> None:
-    assert Gate.parse(text).tripped(RUN) == tripped
+    (record,) = judge([parse_gate(text)], RUN, None)
+    assert (gate_line(record) if record.verdict == "BLOCK" else None) == tripped
 
 
 def test_overhead_ratio_leaves_out_trials_whose_overhead_is_not_known() -> None:
@@ -54,16 +57,105 @@ def test_of_an_empty_run_only_counts_are_known() -> None:
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("success_rat < 1", "did you mean 'success_rate'?"),
-        ("success_rate", "expected FIGURE OPERATOR NUMBER"),
-        ("success_rate < many", "expected FIGURE OPERATOR NUMBER"),
-        ("__import__('os') < 1", "expected FIGURE OPERATOR NUMBER"),
+        (
+            "success_rat < 1",
+            "'success_rat' at character 1: unknown figure 'success_rat'; did you mean",
+        ),
+        ("success_rate", "its end: expected an operator"),
+        ("", "its end: expected the name of a figure"),
+        ("success_rate < many", "'many' at character 16: expected a number"),
+        ("success_rate < 1 2", "'2' at character 18: expected the end"),
+        ("success_rate < -1", "'-' at character 16: expected FIGURE OPERATOR NUMBER"),
+        ("__import__('os') < 1", "at character 12: expected FIGURE OPERATOR NUMBER"),
+        (
+            "p95(overhead_m) > 1",
+            "'overhead_m' at character 5: unknown metric 'overhead_m'; did you",
+        ),
+        ("p59(overhead_ms) > 1", "'p59' at character 1: unknown statistic 'p59'"),
+        ("p95(overhead_ms > 1", "'>' at character 17: expected )"),
+        ("trials drops 5%", "'trials' at character 1: unknown metric of a comparison 'trials'"),
+        ("success_rate drops", "its end: expected a number"),
+        ("success_rate drops 500%", "'500' at character 20: expected a number below 100%"),
     ],
 )
-def test_an_invalid_gate_is_refused_in_one_line(text: str, complaint: str) -> None:
+def test_an_invalid_gate_is_refused_in_one_line_that_names_the_character(
+    text: str, complaint: str
+) -> None:
     with pytest.raises(UsageError) as error:
-        Gate.parse(text)
-    assert complaint in str(error.value)
+        parse_gate(text)
+    message = str(error.value)
+    assert message.startswith("--execgo-fail-if ")
+    assert complaint in message
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    ("text", "blocks"),
+    [
+        ("p95(wall_time_ms) >= 30", True),
+        ("p95(wall_time_ms) > 30", False),
+        ("min(wall_time_ms) == 10", True),
+        ("median(wall_time_ms) < 20", False),
+        ("max( wall_time_ms )>29.5", True),
+        ("success_rate < 60%", True),
+        ("p90(recovery_success) > 5", False),
+    ],
+)
+def test_statistics_of_metrics_and_percentages(text: str, blocks: bool) -> None:
+    (record,) = judge([parse_gate(text)], RUN, None)
+    assert (record.verdict == "BLOCK") is blocks
+
+
+def many(passed: int, failed: int, ms: float = 100) -> BenchmarkResult:
+    trials = [trial(k, "passed" if k < passed else "failed") for k in range(passed + failed)]
+    return result(
+        [
+            one.model_copy(
+                update={"metrics": one.metrics.model_copy(update={"wall_time_ms": ms + k % 5})}
+            )
+            for k, one in enumerate(trials)
+        ],
+        [],
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "new", "verdict"),
+    [
+        ("success_rate drops 5%", many(400, 0), "PASS"),
+        ("success_rate drops 5%", many(300, 100), "BLOCK"),
+        ("success_rate drops 5%", many(4, 0), "INCONCLUSIVE"),
+        ("success_rate rises 5%", many(400, 0), "PASS"),
+        ("wall_time_ms rises 20%", many(400, 0, ms=150), "BLOCK"),
+        ("wall_time_ms rises 20%", many(400, 0, ms=105), "PASS"),
+        ("wall_time_ms rises 200%", many(400, 0, ms=150), "PASS"),
+        ("wall_time_ms drops 20%", many(400, 0, ms=50), "BLOCK"),
+        ("landing_rate drops 5%", many(400, 0), "PASS"),
+        ("recovery_rate drops 5%", many(400, 0), "INCONCLUSIVE"),
+    ],
+)
+def test_a_change_is_judged_by_its_interval(text: str, new: BenchmarkResult, verdict: str) -> None:
+    (record,) = judge([parse_gate(text)], new, many(400, 0))
+    assert record.verdict == verdict
+    assert record.expression == text
+
+
+def test_a_change_needs_a_run_to_compare_with() -> None:
+    gates = [parse_gate("success_rate drops 5%")]
+    with pytest.raises(UsageError, match="name one with --execgo-compare RUN"):
+        check_base(gates, None)
+    check_base(gates, RUN)
+    (record,) = judge(gates, RUN, None)
+    assert record.verdict == "INCONCLUSIVE"
+
+
+def test_a_report_judges_the_gates_anew_that_need_no_base() -> None:
+    change = GateRecord(expression="success_rate drops 5%", verdict="BLOCK", reason="then")
+    limit = GateRecord(expression="failed > 0", verdict="PASS", reason="then")
+    assert list(judge_again([change, limit], RUN)) == [
+        GateRecord(expression="failed > 0", verdict="BLOCK", reason="it is 1"),
+        change,
+    ]
 
 
 def test_each_figure_reads_its_own_number() -> None:
@@ -137,21 +229,3 @@ def test_without_clean_trials_or_coverage_their_figures_are_missing() -> None:
     )
     names = ("false_causes", "mitigated", "faults_fired", "faults_not_fired")
     assert {name: FIGURES[name](run) for name in names} == dict.fromkeys(names)
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        (
-            "failed",
-            "--execgo-fail-if 'failed': expected FIGURE OPERATOR NUMBER, as in "
-            "'attribution_accuracy < 0.99'",
-        ),
-        ("faild > 0", "--execgo-fail-if: unknown figure 'faild'; did you mean 'failed'? (allowed:"),
-    ],
-    ids=["form", "figure"],
-)
-def test_the_message_for_an_invalid_gate_begins_with_the_option(text: str, message: str) -> None:
-    with pytest.raises(UsageError) as error:
-        Gate.parse(text)
-    assert str(error.value).startswith(message)

@@ -27,9 +27,10 @@ from pytest_execgo.models.benchmark import (
     ServiceInfo,
     TrialResult,
 )
-from pytest_execgo.models.comparison import Comparison, GateComparison
+from pytest_execgo.models.comparison import Comparison
 from pytest_execgo.models.document import Document
 from pytest_execgo.models.finding import AcceptedFinding
+from pytest_execgo.models.gate import GateComparison, GateRecord
 from pytest_execgo.models.messages import Source, explain
 from pytest_execgo.models.safe_text import (
     for_ci_log,
@@ -96,6 +97,7 @@ def hostile_report(text: str) -> BenchmarkResult:
             "controls": (ControlRecord(name="c", expected="passed", got=text, ok=False),),
             "not_applicable": (NotApplicable(scenario="s", chaos="c", reason=text),),
             "replays": (ReplayRecord(trial_id="t", of=text, differences=(text,)),),
+            "gates": (GateRecord(expression=text, verdict="BLOCK", reason=text),),
             "attribution": AttributionScore(
                 trials=1, correct=0, accuracy=0, lower_95=0, confusion={"a": {text: 1}}
             ),
@@ -234,7 +236,6 @@ def test_the_summary_on_the_terminal_is_safe(text: str) -> None:
     state: Any = SimpleNamespace(
         result=hostile_report(text),
         report_failures=[text],
-        tripped=[text],
         comparison=Comparison(
             base=text,
             new=text,

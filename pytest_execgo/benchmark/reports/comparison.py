@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pytest_execgo.benchmark.change_gate import gate_text, percent
 from pytest_execgo.benchmark.reports.table import duration, markdown_table
 from pytest_execgo.models.comparison import Comparison, MetricComparison
 from pytest_execgo.models.safe_text import for_markdown, for_markdown_code
@@ -19,10 +20,10 @@ def metric_rows(comparison: Comparison) -> list[list[str]]:
             metric.name,
             _value(metric, metric.base),
             _value(metric, metric.new),
-            _change(metric.difference),
+            percent(metric.difference),
             "–"
             if metric.low is None or metric.high is None
-            else f"{_change(metric.low)} … {_change(metric.high)}",
+            else f"{percent(metric.low)} … {percent(metric.high)}",
             f"{metric.p_value:.3f}",
             metric.change,
         ]
@@ -32,17 +33,7 @@ def metric_rows(comparison: Comparison) -> list[list[str]]:
 
 def gate_line(comparison: Comparison) -> str:
     """The verdict of the gate, with what would decide it."""
-    gate = comparison.gate
-    text = (
-        f"{gate.verdict}: success rate {_change(gate.difference)} "
-        f"(95 % interval {_change(gate.low)} … {_change(gate.high)}), "
-        f"allowed {_change(-gate.margin)}"
-    )
-    if gate.verdict != "INCONCLUSIVE":
-        return text
-    if gate.more_trials is None:
-        return f"{text}; at these rates no number of trials decides it"
-    return f"{text}; about {gate.more_trials} more trials in each run would decide it"
+    return f"{comparison.gate.verdict}: success rate {gate_text(comparison.gate)}"
 
 
 def change_lines(comparison: Comparison) -> Iterator[tuple[str, tuple[str, ...]]]:
@@ -64,7 +55,7 @@ def comparison_lines(comparison: Comparison) -> Iterator[str]:
     for metric in comparison.metrics:
         if metric.change != "no evidence":
             values = f"{_value(metric, metric.base)} → {_value(metric, metric.new)}"
-            yield f"{metric.change}: {metric.name} {values} ({_change(metric.difference)})"
+            yield f"{metric.change}: {metric.name} {values} ({percent(metric.difference)})"
     for title, names in change_lines(comparison):
         yield f"{title}: {', '.join(names[:_MOST_NAMES])}"
     yield from (f"note: {text}" for text in comparison.warnings)
@@ -75,6 +66,10 @@ def comparison_markdown(comparison: Comparison) -> str:
     lines = [f"# {for_markdown(f'{comparison.new} compared with {comparison.base}')}", ""]
     lines += [f"**{gate_line(comparison)}.**", ""]
     lines += [f"- note: {for_markdown(text)}" for text in comparison.warnings]
+    lines += [
+        f"- {gate.verdict}: `{for_markdown_code(gate.expression)}`: {for_markdown(gate.reason)}"
+        for gate in comparison.gates
+    ]
     for title, names in change_lines(comparison):
         shown = ", ".join(f"`{for_markdown_code(name)}`" for name in names[:_MOST_NAMES])
         more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
@@ -86,7 +81,3 @@ def comparison_markdown(comparison: Comparison) -> str:
 
 def _value(metric: MetricComparison, value: float) -> str:
     return f"{value * 100:.1f} %" if metric.unit == "rate" else duration(value)
-
-
-def _change(value: float) -> str:
-    return f"{value * 100:+.1f} %"

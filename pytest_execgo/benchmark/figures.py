@@ -1,0 +1,107 @@
+"""The figures of a run that a gate can name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from statistics import median
+
+from pytest_execgo.benchmark.intervals import quantile
+from pytest_execgo.models.benchmark import BenchmarkResult, TrialMetrics
+
+Figure = Callable[[BenchmarkResult], float | None]
+"""``None``: the run has no trial with a value for it."""
+
+
+def _share(part: float, whole: float) -> float | None:
+    return part / whole if whole else None
+
+
+def _counted(name: str) -> Figure:
+    return lambda result: sum(getattr(cell, name) for cell in result.cells)
+
+
+def _covered(name: str) -> Figure:
+    return lambda r: sum(getattr(row, name) for row in r.coverage) if r.coverage else None
+
+
+def known_values(result: BenchmarkResult, metric: str) -> list[float]:
+    """The values of a metric of :class:`TrialMetrics`, over all trials that have one."""
+    values = [getattr(trial.metrics, metric) for trial in result.trials]
+    return [float(value) for value in values if value is not None]
+
+
+def _median_of(name: str) -> Figure:
+    def figure(result: BenchmarkResult) -> float | None:
+        known = known_values(result, name)
+        return median(known) if known else None
+
+    return figure
+
+
+def _overhead(result: BenchmarkResult) -> float | None:
+    known = [one.metrics for one in result.trials if one.metrics.overhead_ms is not None]
+    overhead = sum(metrics.overhead_ms or 0.0 for metrics in known)
+    return _share(overhead, sum(metrics.wall_time_ms for metrics in known))
+
+
+def _drift(result: BenchmarkResult) -> float | None:
+    known = [c.rates.determinism_drift for c in result.cells]
+    return max((drift for drift in known if drift is not None), default=None)
+
+
+def _recovery(result: BenchmarkResult) -> float | None:
+    cells = [cell.rates.recovery for cell in result.cells]
+    return _share(sum(rate.count for rate in cells), sum(rate.of for rate in cells))
+
+
+FIGURES: dict[str, Figure] = {
+    "attribution_accuracy": lambda r: r.attribution.accuracy,
+    "attribution_lower_95": lambda r: r.attribution.lower_95,
+    "false_causes": lambda r: r.attribution.false_causes if r.attribution.clean else None,
+    "wrong_and_certain": lambda r: (
+        r.attribution.wrong_and_certain if r.attribution.trials + r.attribution.clean else None
+    ),
+    "confirmed_rate": lambda r: _share(
+        r.confirmations.get("confirmed", 0), sum(r.confirmations.values())
+    ),
+    "mitigated": lambda r: r.attribution.mitigated if r.attribution.clean else None,
+    "success_rate": lambda r: _share(
+        sum(cell.passed for cell in r.cells), sum(cell.trials for cell in r.cells)
+    ),
+    "recovery_rate": _recovery,
+    "trials": _counted("trials"),
+    "failed": _counted("failed"),
+    "inconclusive": _counted("inconclusive"),
+    "errors": _counted("errors"),
+    "failed_attempts": _counted("failed_attempts"),
+    "skipped": _counted("skipped"),
+    "known_findings": _counted("known_findings"),
+    "faults_fired": _covered("fired"),
+    "faults_not_fired": _covered("armed_not_fired"),
+    "determinism_drift": _drift,
+    "wall_time_ms": _median_of("wall_time_ms"),
+    "overhead_ms": _median_of("overhead_ms"),
+    "overhead_ratio": _overhead,
+    "detection_ms": _median_of("detection_ms"),
+    "recovery_ms": _median_of("recovery_ms"),
+}
+STATISTICS: dict[str, Callable[[list[float]], float]] = {
+    "min": min,
+    "median": median,
+    "p90": lambda values: quantile(values, 0.90),
+    "p95": lambda values: quantile(values, 0.95),
+    "p99": lambda values: quantile(values, 0.99),
+    "max": max,
+}
+"""Of the values of one metric over all trials: ``p95(overhead_ms)``."""
+METRICS = tuple(TrialMetrics.model_fields)
+
+
+def statistic_of(statistic: str, metric: str) -> Figure:
+    """The figure ``statistic(metric)``."""
+
+    def figure(result: BenchmarkResult) -> float | None:
+        known = known_values(result, metric)
+        return STATISTICS[statistic](known) if known else None
+
+    return figure
