@@ -15,6 +15,7 @@ from pytest_execgo.benchmark.intervals import (
     wilson,
 )
 from pytest_execgo.benchmark.named_causes import first_named, judged
+from pytest_execgo.benchmark.totals import recovery_time, totals
 from pytest_execgo.models.benchmark import (
     Attribution,
     AttributionScore,
@@ -68,7 +69,7 @@ class RunFacts:
     def trustworthy(self) -> bool:
         """Whether no planned trial is missing or ended in a harness error, every control has its known
         outcome, and at least one control ran if a fault fired."""
-        whole = all(u.state == "skipped" for u in self.unfinished)
+        whole = all(u.state in ("skipped", "not_needed") for u in self.unfinished)
         fired = any(f.status == "fired" for trial in self.trials for f in trial.faults)
         return whole and all(c.ok for c in self.controls) and (bool(self.controls) or not fired)
 
@@ -86,13 +87,15 @@ class LandingRates:
 def aggregate(run: RunFacts) -> BenchmarkResult:
     """The result of the whole run; a pure function of ``run``."""
     ordered = sorted(run.trials, key=lambda trial: trial.trial_id)
+    cells = tuple(_cells(ordered, run))
     return BenchmarkResult(
         run_id=run.run_id,
         request=run.request,
         environment=run.environment,
         trustworthy=run.trustworthy(),
         trials=tuple(ordered),
-        cells=tuple(_cells(ordered, run)),
+        cells=cells,
+        totals=totals(cells, ordered),
         attribution=attribution_score(ordered),
         coverage=tuple(_coverage(ordered, run.unfinished, run.faults)),
         confirmations=dict(sorted(Counter(_confirmations(ordered)).items())),
@@ -176,6 +179,7 @@ def _rates(members: list[TrialResult], passed: int, errors: int) -> CellRates:
         pass_at={str(k): round(pass_at_k(passed, of, k), 6) for k in _ks(of)},
         pass_hat=_pass_hat(passed, of),
         recovery=rate(sum(t.verdict.recovery == "recovered" for t in needed), len(needed)),
+        recovery_median_ms=recovery_time(members).median_ms,
         determinism_drift=None if of < 2 else round(1 - max(classes.values()) / of, 6),
         landing=landing.landing,
         landing_at_first=landing.landing_at_first,

@@ -48,8 +48,8 @@ def compare(
 
 def is_worse(found: Comparison) -> bool:
     """Whether a gate blocks the new run, or a metric of it is worse."""
-    blocked = any(gate.verdict == "BLOCK" for gate in (found.gate, *found.gates))
-    return blocked or any(one.change == "worse" for one in found.metrics)
+    verdicts = [found.gate.verdict, *(gate.verdict for gate in found.gates)]
+    return "BLOCK" in verdicts or any(one.change == "worse" for one in found.metrics)
 
 
 def _is_red(run: BenchmarkResult, cell_id: str) -> bool:

@@ -36,7 +36,7 @@ from pytest_execgo.models.messages import show
 from pytest_execgo.models.trial import is_trial_id
 
 _REQUEST, _ENVIRONMENT, _CONTROL = "request.json", "environment.json", "control.json"
-_STATES = ("error", "skipped", "not_run")
+_STATES = ("error", "skipped", "not_needed", "not_run")
 """The end that counts if no part has a result: the first one."""
 
 M = TypeVar("M", bound=BaseModel)

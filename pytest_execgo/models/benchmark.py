@@ -14,6 +14,7 @@ from pytest_execgo.models.document import Document, VersionedDocument
 from pytest_execgo.models.finding import AcceptedFinding
 from pytest_execgo.models.gate import GateRecord
 from pytest_execgo.models.plan import Mode
+from pytest_execgo.models.totals import Totals
 
 MOST_CONFIRMATIONS = 100
 VerdictStatus = Literal["passed", "failed", "inconclusive"]
@@ -23,7 +24,7 @@ RecoveryOutcome = Literal["not_needed", "recovered", "degraded", "stuck", "lost"
 ConfirmationStatus = Literal[
     "confirmed", "associated", "independent", "flaky", "deterministic", "not_reproduced", "not_run"
 ]
-UnfinishedState = Literal["error", "skipped", "not_run"]
+UnfinishedState = Literal["error", "skipped", "not_needed", "not_run"]
 
 
 SHARD = "^[0-9]+/[0-9]+$"
@@ -36,8 +37,9 @@ class BenchmarkRunRequest(VersionedDocument):
     ``harness`` and ``services`` name launchers, ``KIND`` or ``KIND:TARGET``. ``service_args`` are
     further arguments for services that are launched as binaries. ``python_image`` is the
     base image for the images of our own services (null: the default). ``model`` is the model of live
-    trials, ``budget`` the limit for each of their plans. ``shard``: run part i of n of the trials
-    (``i/n``), divided by the times with the digest ``shard_weights`` if there is one.
+    trials, ``budget`` the limit for each of their plans. ``adaptive``: ``repetitions`` is the most, and
+    a cell gets no more of them when the gates for its success rate are decided. ``shard``: run part i of
+    n of the trials (``i/n``), divided by the times with the digest ``shard_weights`` if there is one.
 
     ``request.json`` of a run names the scenarios, frameworks, profiles and seed that were used.
     """
@@ -47,6 +49,7 @@ class BenchmarkRunRequest(VersionedDocument):
     modes: tuple[Mode, ...] = Field(default=("replay",), min_length=1)
     chaos: tuple[str, ...] = Field(default=("none",), min_length=1)
     repetitions: int = Field(default=1, ge=1, strict=True)
+    adaptive: bool = False
     seed: int | None = Field(default=None, ge=0, strict=True)
     shard: str | None = Field(default=None, pattern=SHARD)
     shard_weights: str | None = None
@@ -324,7 +327,7 @@ class CellRates(Document):
     ``landing_at_first`` the share that did with the first answer, ``landing_pass_hat`` the estimate
     that all of k trials do, and ``plan_shapes`` the number of different plans without their names;
     without values if no model was asked. ``determinism_drift`` is 1 - the share of the largest class of
-    equal outcomes.
+    equal outcomes. ``recovery_median_ms`` is the Kaplan-Meier median of the time to recovery.
     """
 
     success: Rate
@@ -332,6 +335,7 @@ class CellRates(Document):
     pass_at: dict[str, float]
     pass_hat: dict[str, float]
     recovery: Rate
+    recovery_median_ms: float | None = None
     determinism_drift: float | None
     landing: Rate | None = None
     landing_at_first: Rate | None = None
@@ -408,7 +412,8 @@ class NotApplicable(Document):
 
 
 class UnfinishedTrial(Document):
-    """A trial without a result that counts: an error, a skip, or a trial that was not run.
+    """A trial without a result that counts: an error, a skip, a repetition that was not needed, or a
+    trial that was not run.
 
     ``verdict`` is the one that the trial had before an error, as in the teardown of a fixture.
     """
@@ -559,6 +564,7 @@ class BenchmarkResult(VersionedDocument):
     trustworthy: bool
     trials: tuple[TrialResult, ...]
     cells: tuple[CellResult, ...]
+    totals: Totals | None = None
     attribution: AttributionScore
     coverage: tuple[CoverageRow, ...]
     confirmations: dict[ConfirmationStatus, int] = {}

@@ -12,6 +12,7 @@ from pytest_execgo.options.values import (
     Decimal,
     KnownFinding,
     Name,
+    Repetitions,
     RunId,
     Seconds,
     ServiceArguments,
@@ -120,10 +121,11 @@ OPTIONS = (
     Option(
         "repetitions",
         "one",
-        "trials per cell",
-        "N",
+        "trials per cell; auto:N for as many as a gate needs, at most N",
+        "N|auto:N",
         default="1",
-        value=Whole(1),
+        notes="[when it stops](reports.md#adaptive-repetitions)",
+        value=Repetitions(),
         field="repetitions",
     ),
     Option(

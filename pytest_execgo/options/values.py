@@ -65,6 +65,25 @@ class Whole(Value):
         return number
 
 
+@dataclass(frozen=True)
+class AtMost:
+    """A number of repetitions that depends on their results."""
+
+    count: int
+
+
+class Repetitions(Value):
+    """``N``, or ``auto:N``."""
+
+    def read(self, flag: str, text: str) -> int | AtMost:
+        number = text.removeprefix("auto:")
+        if not (number.isascii() and number.isdigit() and int(number)):
+            raise UsageError(
+                f"{flag} {text!r}: expected a whole number of at least 1, or auto:N, as in auto:40"
+            )
+        return int(text) if number == text else AtMost(int(number))
+
+
 class Decimal(Value):
     """A finite number of at least 0."""
 

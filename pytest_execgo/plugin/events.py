@@ -13,6 +13,9 @@ from pytest_execgo.models.safe_text import json_line
 from pytest_execgo.models.trial import is_trial_id
 from pytest_execgo.system import clock
 
+NO_ATTEMPT = ("skipped", "not_needed")
+"""How a trial ends that was not tried."""
+
 
 @dataclass(eq=False)
 class EventsOut:
@@ -62,7 +65,7 @@ class EventStream:
 @dataclass
 class EarlierEvents:
     """What the file of a run says: the trials that began and did not end, and the number of attempts
-    of each trial. A skipped one is no attempt."""
+    of each trial. One that was not tried is no attempt."""
 
     open: list[str]
     attempts: Counter[str]
@@ -87,5 +90,5 @@ def read_events(folder: Path) -> EarlierEvents:
             found.open.append(trial_id)
         elif name == "trial_finished":
             found.open = [one for one in found.open if one != trial_id]
-            found.attempts[trial_id] += event.get("state") != "skipped"
+            found.attempts[trial_id] += event.get("state") not in NO_ATTEMPT
     return found

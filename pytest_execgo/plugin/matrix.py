@@ -21,6 +21,7 @@ from pytest_execgo.models.document import shown
 from pytest_execgo.models.safe_text import for_terminal
 from pytest_execgo.models.trial import Cell
 from pytest_execgo.plugin import options, terminal
+from pytest_execgo.plugin.adaptive import AdaptiveRepetitions, NotNeeded
 from pytest_execgo.plugin.collection import ScenarioFile, TrialItem, find_argument
 from pytest_execgo.plugin.colours import colour_failures
 from pytest_execgo.plugin.events import EventsOut, EventStream
@@ -64,6 +65,7 @@ class MatrixPlugin:
         _ = state.shard
         if not state.is_worker:
             check_base(state.gates, state.base)
+        self._adaptive = AdaptiveRepetitions(state) if state.request.adaptive else None
         if config.getoption("dist", "no") == "each":
             raise UsageError("--dist each would run every trial twice into one folder; use -n N")
         self._check_reports(config)
@@ -289,8 +291,11 @@ class MatrixPlugin:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
-        """Keep the record of an earlier attempt, before anything of this one can fail."""
+        """Skip a trial that is not needed. Keep the record of an earlier attempt, before anything of
+        this one can fail."""
         if isinstance(item, TrialItem) and not options.only_shows(item.config):
+            if self._adaptive is not None:
+                self._adaptive.check(item.trial)
             item.begin(self._state.run)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -303,6 +308,8 @@ class MatrixPlugin:
         raised = call.excinfo.value if call.excinfo else None
         if isinstance(raised, HarnessError):
             report.execgo_harness_error = True  # type: ignore[attr-defined]
+        if isinstance(raised, NotNeeded):
+            report.execgo_skip = "not_needed"  # type: ignore[attr-defined]
         if isinstance(item, TrialItem):
             # A check may print what a task printed.
             report.sections = [
@@ -321,9 +328,12 @@ class MatrixPlugin:
     def pytest_report_teststatus(
         self, report: pytest.TestReport | pytest.CollectReport
     ) -> tuple[str, str, str] | None:
-        """Count and show a harness error as pytest counts and shows errors."""
+        """Count and show a harness error as pytest counts and shows errors, and count trials that are
+        not needed apart from skipped ones."""
         if report.failed and getattr(report, "execgo_harness_error", False):
             return "error", "E", "ERROR"
+        if report.skipped and hasattr(report, "execgo_skip"):
+            return "not needed", "-", "NOT NEEDED"
         return None
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:

@@ -11,7 +11,8 @@ import pytest
 from pytest_execgo.benchmark.attempts import RESULT, has_record, note_problem
 from pytest_execgo.benchmark.collect import MissingOutcome
 from pytest_execgo.errors import HarnessError
-from pytest_execgo.plugin.events import EventStream, read_events
+from pytest_execgo.models.benchmark import UnfinishedState
+from pytest_execgo.plugin.events import NO_ATTEMPT, EventStream, read_events
 from pytest_execgo.plugin.user_key import without_key
 
 CRASHED = "???"
@@ -51,7 +52,8 @@ class RunProgress:
             self._outcomes[trial_id] = ("error", problem)
         elif report.skipped and not hasattr(report, "wasxfail"):
             reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else ""
-            self._outcomes[trial_id] = ("skipped", reason.removeprefix("Skipped: "))
+            state: UnfinishedState = getattr(report, "execgo_skip", "skipped")
+            self._outcomes[trial_id] = (state, reason.removeprefix("Skipped: "))
         if report.when == "teardown" or crashed:
             facts = {name: str(value) for name, value in report.user_properties}
             self._finish(trial_id, facts)
@@ -82,7 +84,7 @@ class RunProgress:
     def _finish(self, trial_id: str, facts: dict[str, str]) -> None:
         self._open.discard(trial_id)
         state, reason = self._outcomes.get(trial_id, ("finished", ""))
-        self._attempts[trial_id] += state != "skipped"
+        self._attempts[trial_id] += state not in NO_ATTEMPT
         self._events.add(
             "trial_finished",
             trial_id=trial_id,

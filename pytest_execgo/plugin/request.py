@@ -16,6 +16,7 @@ from pytest_execgo.harness.containers.persistent_launcher import KIND as PERSIST
 from pytest_execgo.models.benchmark import BenchmarkRunRequest, TrialResult
 from pytest_execgo.models.document import load, parse
 from pytest_execgo.options.table import BY_NAME, MODEL_OPTIONS, OPTIONS, Option
+from pytest_execgo.options.values import AtMost
 from pytest_execgo.plugin import options
 from pytest_execgo.plugin.places import option_path, reports_folder
 from pytest_execgo.plugin.user_key import refuse_key
@@ -53,6 +54,9 @@ class RequestReader:
             found = None if option in MODEL_OPTIONS else self._found(option, in_file)
             if option.field and found is not None:
                 _put(document, option.field, _value(option, found))
+        repetitions = document.get("repetitions")
+        if isinstance(repetitions, AtMost):
+            document |= {"repetitions": repetitions.count, "adaptive": True}
         if document.get("shard") == AUTO:
             document["shard"] = shard_of_ci(os.environ)
         weights = option_path(self.config, "shard_weights")
@@ -149,6 +153,7 @@ class RequestReader:
             "modes": tuple(dict.fromkeys(result.mode for result in results)),
             "chaos": tuple(dict.fromkeys(result.chaos for result in results)),
             "repetitions": max(result.repetition for result in results) + 1,
+            "adaptive": False,
             "seed": results[0].seed,
             "confirm": self._confirm(),
         }

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from pytest_execgo.benchmark.adaptive import spend_line
 from pytest_execgo.benchmark.compare import compare, is_worse
 from pytest_execgo.benchmark.gates import gate_line, judge, parse_gate
 from pytest_execgo.benchmark.named_causes import misnamed_lines
@@ -208,6 +209,7 @@ def _details(result: BenchmarkResult, state: PluginState) -> Iterator[tuple[str,
         pairs = f"{count} pair{'s' if count > 1 else ''} of scenario and profile"
         yield f"not applicable: {pairs}: {reason}", ""
     yield from ((text, "red") for text in cause_lines(result))
+    yield from ((text, "") for text in filter(None, [spend_line(result)]))
     left = not_run_line(result, _places(state.config))
     if left:
         yield left, "yellow"

@@ -18,6 +18,7 @@ from pytest_execgo.options.values import (
     Decimal,
     KnownFinding,
     Name,
+    Repetitions,
     RunId,
     Seconds,
     ServiceArguments,
@@ -39,6 +40,7 @@ WRONG = {
     ServiceLauncher: ["execgo", "execgo=", "=embedded"],
     ServiceArguments: ["runtime", "runtime=", "runtime= ", "=-v", "runtime='-v", "runtime=-v \\"],
     KnownFinding: ["id", "id= ", "=reason"],
+    Repetitions: ["0", "auto:0", "auto:", "auto", "-1", "1.5", "auto:40:2"],
     RunId: ["latest", "../up", ".hidden", "-x", "a b", "x" * 81],
 }
 OTHER = {
@@ -50,6 +52,7 @@ OTHER = {
     ServiceArguments: ["runtime=--a=b 'c d' \"\"", "runtime=-e", "execgo=-max-concurrency 20"],
     KnownFinding: ["some-finding=reported = #7"],
     RunId: ["nightly-2.1"],
+    Repetitions: ["auto:40", "3"],
     Name: ["replay"],
     Text: ["some text"],
 }
@@ -79,7 +82,8 @@ def test_the_field_of_an_option_exists_in_the_request(option: Option) -> None:
 
 def test_every_field_of_the_request_has_an_option() -> None:
     found = {(option.field or "").partition(".")[0] for option in OPTIONS} - {""}
-    assert found == set(BenchmarkRunRequest.model_fields) - {"schema_version"}
+    # The option for repetitions sets "adaptive" as well: auto:N.
+    assert found == set(BenchmarkRunRequest.model_fields) - {"schema_version", "adaptive"}
 
 
 def test_names_are_unique() -> None:

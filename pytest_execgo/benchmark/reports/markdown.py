@@ -6,18 +6,21 @@ from collections.abc import Iterator
 
 from tabulate import tabulate
 
+from pytest_execgo.benchmark.adaptive import spend_line
 from pytest_execgo.benchmark.reports.base import ReportFormat
 from pytest_execgo.benchmark.reports.faults import chain, fault_section
 from pytest_execgo.benchmark.reports.table import (
     cause_lines,
     cell_table,
     distrust,
+    duration,
     finding_lines,
     markdown_table,
     summary_line,
 )
 from pytest_execgo.models.benchmark import BenchmarkResult, TrialResult
 from pytest_execgo.models.safe_text import LONGEST_TEXT, for_markdown, for_markdown_code, indented
+from pytest_execgo.models.totals import Bracket, Estimate
 
 
 class MarkdownReport(ReportFormat):
@@ -37,8 +40,7 @@ def _lines(result: BenchmarkResult) -> Iterator[str]:
     yield ""
     yield cell_table(result)
     yield ""
-    line = summary_line(result)
-    if line:
+    for line in filter(None, (summary_line(result), spend_line(result))):
         yield line
         yield ""
     lines = [*cause_lines(result), *finding_lines(result)]
@@ -52,6 +54,7 @@ def _lines(result: BenchmarkResult) -> Iterator[str]:
     yield from _attempts(result)
     yield from fault_section(result)
     yield from _rates(result)
+    yield from _totals(result)
     yield from _environment(result)
 
 
@@ -166,11 +169,12 @@ def _trial(trial: TrialResult) -> Iterator[str]:
 
 
 def _unfinished(result: BenchmarkResult) -> Iterator[str]:
-    if not result.unfinished:
+    missing = [one for one in result.unfinished if one.state != "not_needed"]
+    if not missing:
         return
     yield "## Without a result"
     yield ""
-    for item in result.unfinished:
+    for item in missing:
         verdict = f" after the verdict {item.verdict}" if item.verdict else ""
         state = item.state.replace("_", " ") + verdict
         yield f"- `{item.trial_id}`: {state}: {for_markdown(item.reason)}"
@@ -213,6 +217,47 @@ def _rates(result: BenchmarkResult) -> Iterator[str]:
     headers = ["cell", "success (Wilson 95 %)", "at least one", "all", "drift"]
     yield tabulate(rows, headers, tablefmt="github", disable_numparse=True)
     yield ""
+
+
+def _totals(result: BenchmarkResult) -> Iterator[str]:
+    found = result.totals
+    if found is None or not result.trials:
+        return
+    rows = [
+        [name, _bracket(bracket)]
+        for name, bracket in (
+            ("success", found.success),
+            ("recovery", found.recovery),
+            ("landing", found.landing),
+        )
+        if bracket.errors_dropped is not None
+    ]
+    rows += [[f"pass^{k}, mean of the cells", _interval(one)] for k, one in found.pass_hat.items()]
+    if found.new_scenarios:
+        rows.append(["success, mean of the scenarios", _interval(found.new_scenarios)])
+    time = found.recovery_time
+    if time.trials:
+        median = "more than half never recovered"
+        if time.median_ms is not None:
+            median = f"median {duration(time.median_ms)}"
+        rows.append(["time to recovery", f"{median} ({time.recovered}/{time.trials} recovered)"])
+    yield "## Over all cells"
+    yield ""
+    yield markdown_table(rows, ["estimate", "value"])
+    yield ""
+
+
+def _bracket(bracket: Bracket) -> str:
+    """The two values if harness errors make a difference, else one."""
+    values = [bracket.errors_fail, bracket.errors_dropped]
+    texts = [f"{value:.3f}" for value in dict.fromkeys(values) if value is not None]
+    return " … ".join(texts)
+
+
+def _interval(estimate: Estimate) -> str:
+    if estimate.low is None or estimate.high is None:
+        return f"{estimate.value:.3f}"
+    return f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"
 
 
 def _environment(result: BenchmarkResult) -> Iterator[str]:

@@ -80,7 +80,7 @@ def distrust(result: BenchmarkResult) -> list[str]:
         for control in result.controls
         if not control.ok
     ]
-    if any(item.state != "skipped" for item in result.unfinished):
+    if any(item.state in ("error", "not_run") for item in result.unfinished):
         lines.append("trials are missing or ended in errors")
     if not result.controls and any(row.fired for row in result.coverage):
         lines.append("faults fired, but no control was run")
