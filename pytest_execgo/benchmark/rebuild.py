@@ -11,9 +11,11 @@ from pytest_execgo.benchmark.gates import judge_again
 from pytest_execgo.errors import UsageError
 from pytest_execgo.files.writing import write_model
 from pytest_execgo.models.benchmark import BenchmarkResult, RunRecord
+from pytest_execgo.models.comparison import Comparison
 from pytest_execgo.models.document import load
 
 RUN_RECORD = "run.json"
+COMPARISON = "comparison.json"
 
 
 @dataclass(frozen=True)
@@ -49,8 +51,15 @@ def rebuild(folder: Path, record: RunRecord | None = None) -> RebuiltRun:
         attempts=found.attempts,
     )
     result = aggregate(facts)
-    gates = tuple(judge_again(run.gates, result))
-    return RebuiltRun(result.model_copy(update={"gates": gates}), tuple(found.damaged.values()))
+    update = {
+        "gates": tuple(judge_again(run.gates, result)),
+        "comparison": _comparison(folder / COMPARISON),
+    }
+    return RebuiltRun(result.model_copy(update=update), tuple(found.damaged.values()))
+
+
+def _comparison(path: Path) -> Comparison | None:
+    return load(Comparison, path) if path.exists() else None
 
 
 def read_run_record(folder: Path) -> RunRecord:

@@ -16,11 +16,12 @@ from pytest_execgo.benchmark.reports.comparison import (
     gate_line,
     metric_rows,
 )
+from pytest_execgo.benchmark.reports.github import step_summary
 from pytest_execgo.benchmark.reports.writing import write_reports
 from pytest_execgo.cli.output import print_error, print_json, print_line, print_table
 from pytest_execgo.errors import UsageError
 from pytest_execgo.extensions.registry import Registry
-from pytest_execgo.files.writing import write_text
+from pytest_execgo.files.writing import append_text, write_text
 from pytest_execgo.models.comparison import Comparison
 from pytest_execgo.plugin.project import project_registry
 
@@ -44,6 +45,8 @@ def report(options: argparse.Namespace) -> int:
         if not _write(folder, rebuilt, registry):
             status = 2
         written.append(_facts(folder, rebuilt))
+        if options.summary:
+            append_text(Path(options.summary), step_summary(rebuilt.result))
     _show(written, options.json)
     return status
 

@@ -98,6 +98,11 @@ def _replay(add: Commands) -> None:
 def _report(add: Commands) -> None:
     parser = _command(add, "report", "benchmark:report", "write the reports of runs anew")
     parser.add_argument("runs", nargs="+", metavar="RUN", help="reports/RUN, or a folder above it")
+    parser.add_argument(
+        "--summary",
+        metavar="FILE",
+        help='also append a summary in Markdown, as to "$GITHUB_STEP_SUMMARY"',
+    )
     _json(parser)
 
 

@@ -12,7 +12,9 @@ from pytest_execgo.adapter.langgraph import LangGraphAdapter
 from pytest_execgo.adapter.pydantic_ai import PydanticAIAdapter
 from pytest_execgo.adapter.reference import ReferenceAdapter
 from pytest_execgo.benchmark.reports.base import ReportFormat
+from pytest_execgo.benchmark.reports.ctrf import CtrfReport
 from pytest_execgo.benchmark.reports.json_report import JsonReport
+from pytest_execgo.benchmark.reports.junit import JunitReport
 from pytest_execgo.benchmark.reports.markdown import MarkdownReport
 from pytest_execgo.chaos.action import Action
 from pytest_execgo.chaos.actions.bad_dependency import BadDependency
@@ -112,4 +114,4 @@ def pytest_execgo_attribution_rules() -> list[Rule]:
 @hookimpl
 def pytest_execgo_report_formats() -> list[ReportFormat]:
     """Files of a run's folder."""
-    return [JsonReport(), MarkdownReport()]
+    return [JsonReport(), MarkdownReport(), CtrfReport(), JunitReport()]

@@ -56,6 +56,12 @@ def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode("utf-8", "surrogatepass").decode("utf-8", "replace").encode())
 
 
+def append_text(path: Path, text: str) -> None:
+    """Append ``text`` in UTF-8 to a file, which need not exist. Raises :class:`HarnessError`."""
+    with writing(path), path.open("a", encoding="utf-8", errors="replace") as file:
+        file.write(text)
+
+
 def write_bytes(path: Path, content: bytes) -> None:
     """Replace ``path`` by a file with ``content``.
 

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from pytest_execgo.models.cause import Layer
 from pytest_execgo.models.chaos import Expectation
+from pytest_execgo.models.comparison import Comparison
 from pytest_execgo.models.context import DEFAULT_MAX_REPAIRS, ModelProfile, PlanBudget
 from pytest_execgo.models.document import Document, VersionedDocument
 from pytest_execgo.models.finding import AcceptedFinding
@@ -556,7 +557,7 @@ class RunRecord(VersionedDocument):
 
 class BenchmarkResult(VersionedDocument):
     """The whole run: ``benchmark.json``. ``confirmations`` counts the trials that were repeated with and
-    without their faults, by the outcome."""
+    without their faults, by the outcome. ``comparison``: with the run of ``--execgo-compare``."""
 
     run_id: str
     request: BenchmarkRunRequest
@@ -575,3 +576,4 @@ class BenchmarkResult(VersionedDocument):
     controls: tuple[ControlRecord, ...] = ()
     replays: tuple[ReplayRecord, ...] = ()
     gates: tuple[GateRecord, ...] = ()
+    comparison: Comparison | None = None

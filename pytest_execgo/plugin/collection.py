@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from pytest_execgo.benchmark.attempts import begin_attempt
+from pytest_execgo.benchmark.reports.failure_text import failure_line, failure_text
 from pytest_execgo.errors import HarnessError, ScenarioFailure, UsageError
 from pytest_execgo.models.document import shown
 from pytest_execgo.models.safe_text import for_terminal
@@ -25,7 +26,6 @@ from pytest_execgo.run.applicability import TrialSkipped
 from pytest_execgo.run.session import RunSession
 from pytest_execgo.run.settings import Run
 from pytest_execgo.scenario.manifest import MANIFEST, Scenario
-from pytest_execgo.verdict.failure_text import failure_line, failure_text
 
 
 def find_argument(argument: str, called: Path, known: dict[str, Path]) -> str:

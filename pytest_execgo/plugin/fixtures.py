@@ -102,6 +102,7 @@ def execgo_run(
     comes from ``@pytest.mark.execgo``. ``mode="live"`` asks the model of ``--execgo-provider``. Skips
     the test if this machine cannot run the trial.
     """
+    from pytest_execgo.benchmark.reports.failure_text import failure_text
     from pytest_execgo.errors import HarnessError, UsageError
     from pytest_execgo.models.safe_text import for_terminal
     from pytest_execgo.plugin.marker import scenario_of
@@ -109,7 +110,6 @@ def execgo_run(
     from pytest_execgo.plugin.places import places
     from pytest_execgo.plugin.safe_errors import error_text
     from pytest_execgo.run.applicability import TrialSkipped
-    from pytest_execgo.verdict.failure_text import failure_text
 
     marker = request.node.get_closest_marker("execgo")
     default = scenario_of(marker) if marker else None

@@ -19,7 +19,6 @@ from pytest_execgo.harness.fleet import FleetSpec
 from pytest_execgo.harness.readiness import DEFAULT_TIMEOUT_SECONDS
 from pytest_execgo.harness.service import SERVICE_NAMES, LaunchSettings
 from pytest_execgo.models.benchmark import BenchmarkResult, BenchmarkRunRequest, TrialResult
-from pytest_execgo.models.comparison import Comparison
 from pytest_execgo.models.document import load
 from pytest_execgo.models.trial import Shard
 from pytest_execgo.options.table import BY_NAME
@@ -54,7 +53,6 @@ class PluginState:
         self.config = config
         self.result: BenchmarkResult | None = None
         self.report_failures: list[str] = []
-        self.comparison: Comparison | None = None
         self.outcomes: dict[str, MissingOutcome] = {}
         """What ended trials other than their verdict, by trial id."""
         self.trials: RunProgress | None = None

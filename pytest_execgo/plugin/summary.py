@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -14,7 +15,7 @@ from pytest_execgo.benchmark.adaptive import spend_line
 from pytest_execgo.benchmark.compare import compare, is_worse
 from pytest_execgo.benchmark.gates import gate_line, judge, parse_gate
 from pytest_execgo.benchmark.named_causes import misnamed_lines
-from pytest_execgo.benchmark.rebuild import RebuiltRun, rebuild, write_run_record
+from pytest_execgo.benchmark.rebuild import COMPARISON, RebuiltRun, rebuild, write_run_record
 from pytest_execgo.benchmark.reports.comparison import comparison_lines, comparison_markdown
 from pytest_execgo.benchmark.reports.table import (
     cause_lines,
@@ -33,6 +34,7 @@ from pytest_execgo.models.gate import GateRecord
 from pytest_execgo.models.safe_text import LONGEST_TEXT, for_ci_log, for_terminal
 from pytest_execgo.options.table import BY_NAME
 from pytest_execgo.plugin import options
+from pytest_execgo.plugin.ci import show_on_github
 from pytest_execgo.plugin.golden import update_expected
 from pytest_execgo.plugin.places import called_folder
 from pytest_execgo.plugin.run_record import replays, run_record
@@ -73,23 +75,26 @@ def finish(session: pytest.Session, state: PluginState) -> None:
     if controls_failed(state.result) and session.exitstatus in judged:
         session.exitstatus = CONTROL_FAILED
     if state.base is not None:
-        _compare(session, state, state.result)
+        state.result = _compared(session, state, state.result)
     for line in write_reports(folder, state.result, state.registry.report_formats):
         report_failed(session, state, line)
 
 
-def _compare(session: pytest.Session, state: PluginState, result: BenchmarkResult) -> None:
-    """Compare the run with the one that the user named; a worse one fails."""
+def _compared(
+    session: pytest.Session, state: PluginState, result: BenchmarkResult
+) -> BenchmarkResult:
+    """The result with its comparison to the run that the user named; a worse one fails."""
     assert state.base is not None
-    state.comparison = compare(state.base, result)
+    found = compare(state.base, result)
     try:
         folder = state.run.folder
-        write_model(folder / "comparison.json", state.comparison)
-        write_text(folder / "comparison.md", comparison_markdown(state.comparison))
+        write_model(folder / COMPARISON, found)
+        write_text(folder / "comparison.md", comparison_markdown(found))
     except HarnessError as error:
         report_failed(session, state, str(error))
-    if is_worse(state.comparison) and session.exitstatus == pytest.ExitCode.OK:
+    if is_worse(found) and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+    return result.model_copy(update={"comparison": found})
 
 
 def _rebuilt(session: pytest.Session, state: PluginState) -> RebuiltRun:
@@ -156,9 +161,9 @@ def show(reporter: pytest.TerminalReporter, state: PluginState) -> None:
                 markup = {colour: True} if colour else {}
                 for line in _wrapped(reporter, for_terminal(text, limit=LONGEST_TEXT)):
                     reporter.write_line(line, **markup)
-        if state.comparison is not None:
-            for text in comparison_lines(state.comparison):
-                worse = is_worse(state.comparison)
+        if result.comparison is not None:
+            for text in comparison_lines(result.comparison):
+                worse = is_worse(result.comparison)
                 reporter.write_line(for_terminal(text, limit=LONGEST_TEXT), red=worse)
         for gate in result.gates:
             if gate.verdict != "PASS":
@@ -174,6 +179,8 @@ def show(reporter: pytest.TerminalReporter, state: PluginState) -> None:
             reporter.write_line(part)
     if result is not None and state.run.update_expected:
         update_expected(reporter, state)
+    if result is not None:
+        show_on_github(reporter, result, os.environ)
     for text in state.report_failures:
         reporter.write_line(f"report failed: {for_terminal(text)}", red=True)
 

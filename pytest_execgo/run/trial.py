@@ -12,6 +12,7 @@ from pytest_execgo.benchmark.attempts import RESULT
 from pytest_execgo.benchmark.chrome_trace import chrome_trace
 from pytest_execgo.benchmark.golden import write_golden
 from pytest_execgo.benchmark.metrics import outcome_digest, plan_facts, trial_metrics
+from pytest_execgo.benchmark.reports.failure_text import trial_summary
 from pytest_execgo.chaos.controller import ChaosController
 from pytest_execgo.chaos.model_proxy import ModelProxy
 from pytest_execgo.files.reading import FileProblem
@@ -56,7 +57,6 @@ from pytest_execgo.scenario.checks import TrialView, evaluate
 from pytest_execgo.scenario.golden import new_content
 from pytest_execgo.system import tree
 from pytest_execgo.verdict.failure_counts import failure_counts
-from pytest_execgo.verdict.failure_text import trial_summary
 from pytest_execgo.verdict.known import (
     JudgedTrial,
     findings_about,

@@ -47,7 +47,8 @@ def test_a_run_writes_a_complete_report(
             rf"\| {cell['scenario']} +\| reference +\| replay \| {cell['chaos']}", markdown
         )
     assert {path.name for path in run.iterdir()} >= {
-        "request.json", "environment.json", "events.ndjson", "benchmark.json", "benchmark.md"
+        "request.json", "environment.json", "events.ndjson", "benchmark.json", "benchmark.md",
+        "ctrf.json", "junit.xml", "trace.json",
     }  # fmt: skip
     events = [json.loads(line) for line in (run / "events.ndjson").read_text().splitlines()]
     kinds = [event["event"] for event in events]

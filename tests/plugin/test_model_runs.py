@@ -31,7 +31,7 @@ def test_the_plan_of_a_scripted_model_runs(pytester: pytest.Pytester, tiny: Path
     (found,) = report["trials"]
     assert found["model"] == "scripted/default"
     markdown = (pytester.path / "reports/latest/benchmark.md").read_text()
-    assert "## Landing" in markdown
+    assert "<summary>Landing</summary>" in markdown
     assert "scripted/default" in markdown
     metrics, rates = found["metrics"], report["cells"][0]["rates"]
     assert (metrics["landed"], metrics["landed_at_first"], metrics["repair_count"]) == (1, 1, 0)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from pytest_execgo.benchmark.compare import compare
 from pytest_execgo.benchmark.named_causes import misnamed_lines
 from pytest_execgo.benchmark.reports.json_report import JsonReport
 from pytest_execgo.benchmark.reports.markdown import MarkdownReport
@@ -31,6 +32,7 @@ from pytest_execgo.models.benchmark import (
     TrialResult,
 )
 from pytest_execgo.models.finding import AcceptedFinding
+from pytest_execgo.models.gate import GateRecord
 from tests.results import ENVIRONMENT, missing, result, trial
 
 FAULT = FaultRecord(
@@ -68,7 +70,9 @@ def cells(line: str) -> list[str]:
 def rows_below(lines: list[str], heading: str) -> list[list[str]]:
     """The rows of the first table below a heading, without its head."""
     found = []
-    for line in lines[lines.index(heading) + 1 :]:
+    summary = f"<details><summary>{heading.lstrip('# ')}</summary>"
+    start = lines.index(summary) if heading.startswith("## ") else lines.index(heading)
+    for line in lines[start + 1 :]:
         if line.startswith("|"):
             found.append(cells(line))
         elif found:
@@ -233,7 +237,7 @@ def test_a_failed_trial_is_listed_with_causes_checks_and_rerun() -> None:
 
 def test_a_green_run_has_neither_failures_nor_faults() -> None:
     text = "\n".join(markdown(result([trial(0)], [])))
-    for heading in ("## Not passed", "## Without a result", "## Faults", "## Rates", "## Landing"):
+    for heading in ("Not passed", "Without a result", "Faults", "Rates", "Landing"):
         assert heading not in text
 
 
@@ -256,7 +260,7 @@ def test_several_frameworks_have_totals() -> None:
     trials = [trial(0), trial(1, "failed"), trial(0).model_copy(update=other)]
     rows = rows_below(markdown(result(trials, [])), "## Frameworks")
     assert [row[:4] for row in rows] == [["f", "2", "1", "1"], ["g", "1", "1", "0"]]
-    assert "## Frameworks" not in markdown(result(trials[:2], []))
+    assert "Frameworks" not in "\n".join(markdown(result(trials[:2], [])))
 
 
 def modelled(repetition: int, **more: Any) -> TrialResult:
@@ -360,7 +364,7 @@ def test_the_explanation_of_a_trial_that_recovered_can_be_opened() -> None:
     lines = markdown(result([faulty(), trial(1)], []))
     start = lines.index("<details><summary>s-f-replay-none-r0: o</summary>")
     assert lines[start + 2 : start + 5] == ["```", "   0.025 s  step", "```"]
-    assert len([line for line in lines if line.startswith("<details>")]) == 1
+    assert len([line for line in lines if line.startswith("<details><summary>s-f-")]) == 1
 
 
 def test_the_environment_names_versions_commit_and_services() -> None:
@@ -434,3 +438,45 @@ def test_the_terminal_leaves_out_cells_of_which_nothing_ran() -> None:
     run = result([], [missing(1, "not_run")])
     assert terminal_table(run, 80).rows == []
     assert "| s " in cell_table(run)
+
+
+def test_what_decides_comes_first_and_details_are_folded() -> None:
+    gates = (
+        GateRecord(expression="failed > 0", verdict="BLOCK", reason="it is 1"),
+        GateRecord(expression="errors > 0", verdict="PASS", reason="it is 0"),
+    )
+    report = result([faulty(), trial(1, "failed", explanation=[])], [], controls=[HELD])
+    report = report.model_copy(update={"gates": gates, "comparison": compare(report, report)})
+    lines = markdown(report)
+    assert lines[4:9] == [
+        "- **BLOCK**: `failed > 0`: it is 1",
+        "- PASS: `errors > 0`: it is 0",
+        lines[6],
+        "- 1 × none/x: m",
+        "",
+    ]
+    assert lines[6].startswith("- compared with run: INCONCLUSIVE: success rate")
+    titles = [line for line in lines if line.startswith("<details>")]
+    assert [title.removeprefix("<details><summary>")[:10] for title in titles][:2] == [
+        "Faults</su", "s-f-replay"
+    ]  # fmt: skip
+    assert lines.count("</details>") == len(titles)
+
+
+def test_a_long_table_and_many_failures_are_folded() -> None:
+    cells = [
+        trial(0, "failed").model_copy(
+            update={
+                "cell_id": f"s-f-replay-c{k}",
+                "chaos": f"c{k}",
+                "trial_id": f"s-f-replay-c{k}-r0",
+            }
+        )
+        for k in range(21)
+    ]
+    lines = markdown(result(cells, []))
+    assert "<details><summary>Cells</summary>" in lines
+    assert sum(line.startswith("### s-f-replay") for line in lines) == 5
+    folded = [line for line in lines if line.startswith("<details><summary>s-f-replay")]
+    assert len(folded) == 16
+    assert folded[0].endswith("-r0: failed: none/x: m</summary>")

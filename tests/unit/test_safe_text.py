@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from pytest_execgo.benchmark.reports.failure_text import failure_text
 from pytest_execgo.benchmark.reports.markdown import MarkdownReport
 from pytest_execgo.benchmark.reports.terminal import terminal_table
 from pytest_execgo.cli import output
@@ -44,7 +45,6 @@ from pytest_execgo.models.safe_text import (
 from pytest_execgo.plugin.events import EventStream
 from pytest_execgo.plugin.safe_errors import error_text, usage_error
 from pytest_execgo.plugin.summary import show
-from pytest_execgo.verdict.failure_text import failure_text
 from tests.hostile_text import (
     HOSTILE,
     SURROGATE,
@@ -97,6 +97,15 @@ def hostile_report(text: str) -> BenchmarkResult:
             "controls": (ControlRecord(name="c", expected="passed", got=text, ok=False),),
             "not_applicable": (NotApplicable(scenario="s", chaos="c", reason=text),),
             "replays": (ReplayRecord(trial_id="t", of=text, differences=(text,)),),
+            "comparison": Comparison(
+                base=text,
+                new=text,
+                metrics=(),
+                newly_red=(text,),
+                newly_named=(text,),
+                warnings=(text,),
+                gate=GateComparison(verdict="BLOCK", margin=0, difference=0, low=0, high=0),
+            ),
             "gates": (GateRecord(expression=text, verdict="BLOCK", reason=text),),
             "attribution": AttributionScore(
                 trials=1, correct=0, accuracy=0, lower_95=0, confusion={"a": {text: 1}}
@@ -236,15 +245,6 @@ def test_the_summary_on_the_terminal_is_safe(text: str) -> None:
     state: Any = SimpleNamespace(
         result=hostile_report(text),
         report_failures=[text],
-        comparison=Comparison(
-            base=text,
-            new=text,
-            metrics=(),
-            newly_red=(text,),
-            newly_named=(text,),
-            warnings=(text,),
-            gate=GateComparison(verdict="BLOCK", margin=0, difference=0, low=0, high=0),
-        ),
         builtin_because=text,
         run=SimpleNamespace(
             folder=Path("/reports") / text.replace("\0", ""), update_expected=False

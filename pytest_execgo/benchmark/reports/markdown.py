@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from tabulate import tabulate
+from collections.abc import Iterator, Sequence
 
 from pytest_execgo.benchmark.adaptive import spend_line
 from pytest_execgo.benchmark.reports.base import ReportFormat
+from pytest_execgo.benchmark.reports.comparison import comparison_lines
 from pytest_execgo.benchmark.reports.faults import chain, fault_section
+from pytest_execgo.benchmark.reports.rates import rates_section, totals_section
 from pytest_execgo.benchmark.reports.table import (
     cause_lines,
     cell_table,
     distrust,
-    duration,
     finding_lines,
     markdown_table,
     summary_line,
 )
 from pytest_execgo.models.benchmark import BenchmarkResult, TrialResult
-from pytest_execgo.models.safe_text import LONGEST_TEXT, for_markdown, for_markdown_code, indented
-from pytest_execgo.models.totals import Bracket, Estimate
+from pytest_execgo.models.safe_text import (
+    LONGEST_TEXT,
+    for_html,
+    for_markdown,
+    for_markdown_code,
+    indented,
+)
+
+_MOST_OPEN_ROWS, _MOST_OPEN_TRIALS = 20, 5
+"""Longer tables and further trials are folded."""
 
 
 class MarkdownReport(ReportFormat):
@@ -34,28 +41,42 @@ class MarkdownReport(ReportFormat):
 
 
 def _lines(result: BenchmarkResult) -> Iterator[str]:
+    """The verdict and what changed first, then what did not pass; everything else is folded."""
     yield f"# Benchmark {result.run_id}"
     yield ""
     yield _verdict_line(result)
     yield ""
-    yield cell_table(result)
-    yield ""
+    lines = [*_gates(result), *_changes(result), *_causes(result)]
+    yield from lines
+    if lines:
+        yield ""
     for line in filter(None, (summary_line(result), spend_line(result))):
         yield line
         yield ""
-    lines = [*cause_lines(result), *finding_lines(result)]
-    yield from (f"- {for_markdown(line)}" for line in lines)
-    if lines:
-        yield ""
-    yield from _frameworks(result)
-    yield from _landing(result)
+    if len(result.cells) > _MOST_OPEN_ROWS:
+        yield from folded(["## Cells", "", cell_table(result), ""])
+    else:
+        yield from (cell_table(result), "")
     yield from _not_green(result)
     yield from _unfinished(result)
-    yield from _attempts(result)
-    yield from fault_section(result)
-    yield from _rates(result)
-    yield from _totals(result)
-    yield from _environment(result)
+    for section in (
+        _frameworks(result),
+        _landing(result),
+        _attempts(result),
+        fault_section(result),
+        rates_section(result),
+        totals_section(result),
+        _environment(result),
+    ):
+        yield from folded(list(section))
+
+
+def folded(lines: Sequence[str]) -> Iterator[str]:
+    """A section that opens when its title is clicked; no lines for one without lines."""
+    if lines:
+        yield f"<details><summary>{lines[0].lstrip('# ')}</summary>"
+        yield from lines[1:]
+        yield from ("</details>", "")
 
 
 def _verdict_line(result: BenchmarkResult) -> str:
@@ -64,6 +85,22 @@ def _verdict_line(result: BenchmarkResult) -> str:
     if result.trustworthy:
         return text
     return f"**NOT TRUSTWORTHY: {for_markdown('; '.join(distrust(result)))}.** {text}"
+
+
+def _gates(result: BenchmarkResult) -> Iterator[str]:
+    for gate in result.gates:
+        text = f"`{for_markdown_code(gate.expression)}`: {for_markdown(gate.reason)}"
+        yield f"- {'**BLOCK**' if gate.verdict == 'BLOCK' else gate.verdict}: {text}"
+
+
+def _changes(result: BenchmarkResult) -> Iterator[str]:
+    if result.comparison is not None:
+        yield from (f"- {for_markdown(line)}" for line in comparison_lines(result.comparison))
+
+
+def _causes(result: BenchmarkResult) -> Iterator[str]:
+    lines = [*cause_lines(result), *finding_lines(result)]
+    yield from (f"- {for_markdown(line)}" for line in lines)
 
 
 def _frameworks(result: BenchmarkResult) -> Iterator[str]:
@@ -127,13 +164,17 @@ def _not_green(result: BenchmarkResult) -> Iterator[str]:
         return
     yield "## Not passed"
     yield ""
-    for trial in red:
-        yield from _trial(trial)
+    for number, trial in enumerate(red):
+        yield from _trial(trial, is_open=number < _MOST_OPEN_TRIALS)
 
 
-def _trial(trial: TrialResult) -> Iterator[str]:
+def _trial(trial: TrialResult, *, is_open: bool) -> Iterator[str]:
     verdict = trial.verdict
-    yield f"### {trial.trial_id}: {verdict.status}"
+    title = f"{trial.trial_id}: {verdict.status}"
+    if is_open:
+        yield f"### {title}"
+    else:
+        yield f"<details><summary>{title}: {for_html(verdict.headline)}</summary>"
     yield ""
     if trial.known_finding:
         known = trial.known_finding
@@ -166,6 +207,8 @@ def _trial(trial: TrialResult) -> Iterator[str]:
     yield f"- rerun: `{for_markdown_code(trial.rerun, LONGEST_TEXT)}`"
     yield ""
     yield from chain(trial)
+    if not is_open:
+        yield from ("</details>", "")
 
 
 def _unfinished(result: BenchmarkResult) -> Iterator[str]:
@@ -194,70 +237,6 @@ def _attempts(result: BenchmarkResult) -> Iterator[str]:
             f"(record: `trials/{one.trial_id}/attempts/{one.attempt}`)"
         )
     yield ""
-
-
-def _rates(result: BenchmarkResult) -> Iterator[str]:
-    repeated = [cell for cell in result.cells if cell.rates.success.of > 1]
-    if not repeated:
-        return
-    yield "## Rates over repetitions"
-    yield ""
-    rows = []
-    for cell in repeated:
-        success, k = cell.rates.success, str(max(map(int, cell.rates.pass_hat)))
-        rows.append(
-            [
-                cell.cell_id,
-                f"{success.value:.2f} [{success.low:.2f}, {success.high:.2f}]",
-                f"pass@{k} {cell.rates.pass_at[k]:.2f}",
-                f"pass^{k} {cell.rates.pass_hat[k]:.2f}",
-                f"{cell.rates.determinism_drift:.2f}",
-            ]
-        )
-    headers = ["cell", "success (Wilson 95 %)", "at least one", "all", "drift"]
-    yield tabulate(rows, headers, tablefmt="github", disable_numparse=True)
-    yield ""
-
-
-def _totals(result: BenchmarkResult) -> Iterator[str]:
-    found = result.totals
-    if found is None or not result.trials:
-        return
-    rows = [
-        [name, _bracket(bracket)]
-        for name, bracket in (
-            ("success", found.success),
-            ("recovery", found.recovery),
-            ("landing", found.landing),
-        )
-        if bracket.errors_dropped is not None
-    ]
-    rows += [[f"pass^{k}, mean of the cells", _interval(one)] for k, one in found.pass_hat.items()]
-    if found.new_scenarios:
-        rows.append(["success, mean of the scenarios", _interval(found.new_scenarios)])
-    time = found.recovery_time
-    if time.trials:
-        median = "more than half never recovered"
-        if time.median_ms is not None:
-            median = f"median {duration(time.median_ms)}"
-        rows.append(["time to recovery", f"{median} ({time.recovered}/{time.trials} recovered)"])
-    yield "## Over all cells"
-    yield ""
-    yield markdown_table(rows, ["estimate", "value"])
-    yield ""
-
-
-def _bracket(bracket: Bracket) -> str:
-    """The two values if harness errors make a difference, else one."""
-    values = [bracket.errors_fail, bracket.errors_dropped]
-    texts = [f"{value:.3f}" for value in dict.fromkeys(values) if value is not None]
-    return " … ".join(texts)
-
-
-def _interval(estimate: Estimate) -> str:
-    if estimate.low is None or estimate.high is None:
-        return f"{estimate.value:.3f}"
-    return f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"
 
 
 def _environment(result: BenchmarkResult) -> Iterator[str]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pytest_execgo.benchmark.reports.base import ReportFormat
+from pytest_execgo.benchmark.run_trace import TRACE, run_trace
 from pytest_execgo.errors import HarnessError, checked_return
 from pytest_execgo.files.writing import write_text
 from pytest_execgo.models.benchmark import BenchmarkResult
@@ -14,8 +15,8 @@ from pytest_execgo.models.benchmark import BenchmarkResult
 def write_reports(
     folder: Path, result: BenchmarkResult, formats: Mapping[str, ReportFormat]
 ) -> list[str]:
-    """Write every format; returns one line for each that failed. A format that fails does not stop the
-    others."""
+    """Write every format and ``trace.json``; returns one line for each that failed. A format that fails
+    does not stop the others."""
     failures = []
     for name, format_ in formats.items():
         try:
@@ -26,4 +27,8 @@ def write_reports(
         except Exception as error:
             # A format may be an extension's code and raise anything.
             failures.append(f"{name}: {type(error).__name__}: {error}")
+    try:
+        write_text(folder / TRACE, run_trace(folder, result))
+    except HarnessError as error:
+        failures.append(str(error))
     return failures
