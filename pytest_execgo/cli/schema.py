@@ -22,6 +22,7 @@ from pytest_execgo.models.events import EVENT
 from pytest_execgo.models.finding import FindingsBook
 from pytest_execgo.models.fixture_routes import FixtureRoutes
 from pytest_execgo.models.plan import StandardPlan
+from pytest_execgo.models.stream import STREAM_LINE
 from pytest_execgo.scenario.manifest import ScenarioManifest
 
 _READ: dict[str, type[BaseModel]] = {
@@ -48,6 +49,7 @@ def schemas() -> dict[str, dict[str, Any]]:
         name: model.model_json_schema(mode="serialization") for name, model in _WRITTEN.items()
     }
     found["timeline_event"] = EVENT.json_schema(mode="validation")
+    found["stream_line"] = STREAM_LINE.json_schema(mode="serialization")
     dialect = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
     return {f"{name}.schema.json": dialect | schema for name, schema in sorted(found.items())}
 

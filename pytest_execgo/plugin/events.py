@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
+from pytest_execgo import __version__
 from pytest_execgo.files.writing import LineFile, writing
 from pytest_execgo.models.safe_text import json_line
+from pytest_execgo.models.stream import StreamLine, StreamStartedLine
 from pytest_execgo.models.trial import is_trial_id
 from pytest_execgo.system import clock
 
@@ -38,12 +41,16 @@ class EventStream:
             # The process that wrote the file died in the middle of a line.
             self._file.add("")
         self._copy_to = copy_to
+        self._lock = threading.Lock()
+        self.add(StreamStartedLine(at=clock.now(), pytest_execgo=__version__))
 
-    def add(self, event: str, **facts: Any) -> None:
-        """Write ``{"event": …, "at": ISO time in UTC, …}`` with those facts that are not ``None``."""
-        known = {name: value for name, value in facts.items() if value is not None}
-        line = {"event": event, "at": clock.now().isoformat(), **known}
-        text = json_line(line)
+    def add(self, line: StreamLine) -> None:
+        """Write a line, without those facts that are null; several threads may do that."""
+        text = json_line(line.model_dump(mode="json", exclude_none=True))
+        with self._lock:
+            self._write(text)
+
+    def _write(self, text: str) -> None:
         self._file.add(text)
         if self._copy_to is not None:
             try:

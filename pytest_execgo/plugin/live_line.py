@@ -21,6 +21,7 @@ from pytest_execgo.models.safe_text import for_terminal
 from pytest_execgo.system import clock
 
 _EVERY_SECONDS = 0.3
+PLAIN_EVERY_SECONDS = 10.0
 _FEWEST_ROWS = 5
 _TAIL_BYTES = 65536
 _SAVE, _RESTORE = "\x1b7", "\x1b8"
@@ -89,19 +90,16 @@ def _about(seconds: float) -> str:
     return f"{round(seconds / 60)} min"
 
 
-class LiveLine:
-    """Draws the line a few times a second until :meth:`close`. A terminal that goes away ends it."""
+class TrialCounts:
+    """Which trials run, and how many have ended."""
 
-    def __init__(self, line: BottomLine, total: int, trials: Path) -> None:
+    def __init__(self, total: int, trials: Path) -> None:
         """``total``: planned trials; ``trials``: the folder of their folders."""
-        self._line, self._total, self._trials = line, total, trials
+        self._total, self._trials = total, trials
         self._lock = threading.Lock()
         self._running: OrderedDict[str, str] = OrderedDict()
         self._ended: set[str] = set()
         self._began = clock.monotonic()
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._draw, name="execgo-live-line", daemon=True)
-        self._thread.start()
 
     def started(self, trial_id: str, shown: str) -> None:
         """A trial begins; ``shown`` is what the line calls it."""
@@ -114,6 +112,28 @@ class LiveLine:
             self._running.pop(trial_id, None)
             self._ended.add(trial_id)
 
+    def facts(self) -> LiveFacts:
+        """What the line says now."""
+        with self._lock:
+            running, done = dict(self._running), len(self._ended)
+        passed = clock.monotonic() - self._began
+        left = passed / done * (self._total - done) if 1 < done < self._total else None
+        if not running:
+            return LiveFacts(done, self._total, seconds_left=left)
+        trial_id, current = next(reversed(running.items()))
+        fault = last_fault(self._trials / trial_id / "timeline.jsonl", clock.now().timestamp())
+        return LiveFacts(done, self._total, current, len(running) - 1, fault, left)
+
+
+class LiveLine:
+    """Draws the line a few times a second until :meth:`close`. A terminal that goes away ends it."""
+
+    def __init__(self, line: BottomLine, counts: TrialCounts) -> None:
+        self._line, self._counts = line, counts
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._draw, name="execgo-live-line", daemon=True)
+        self._thread.start()
+
     def close(self) -> None:
         """Remove the line."""
         if not self._stop.is_set():
@@ -121,23 +141,27 @@ class LiveLine:
             self._thread.join()
             self._line.close()
 
-    def facts(self) -> LiveFacts:
-        """What the line says now."""
-        with self._lock:
-            running, done = dict(self._running), len(self._ended)
-        passed = clock.monotonic() - self._began
-        left = passed / done * (self._total - done) if done > 1 else None
-        if not running:
-            return LiveFacts(done, self._total, seconds_left=left)
-        trial_id, current = next(reversed(running.items()))
-        fault = last_fault(self._trials / trial_id / "timeline.jsonl", clock.now().timestamp())
-        return LiveFacts(done, self._total, current, len(running) - 1, fault, left)
-
     def _draw(self) -> None:
         with suppress(OSError):
             while not self._stop.is_set():
-                self._line.show(self.facts().text)
+                self._line.show(self._counts.facts().text)
                 self._stop.wait(_EVERY_SECONDS)
+
+
+class PlainLines:
+    """The same text every few seconds as a line of its own, for logs. Lines appear between trials, when
+    pytest captures no output."""
+
+    def __init__(self, counts: TrialCounts, write: Callable[[str], None]) -> None:
+        self._counts, self._write = counts, write
+        self._last = clock.monotonic()
+
+    def trial_ended(self) -> None:
+        """Write a line if the last one is old enough."""
+        now = clock.monotonic()
+        if now - self._last >= PLAIN_EVERY_SECONDS:
+            self._last = now
+            self._write(self._counts.facts().text())
 
 
 def last_fault(timeline: Path, now: float) -> str:

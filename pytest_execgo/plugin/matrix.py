@@ -19,21 +19,22 @@ from pytest_execgo.errors import HarnessError, ScenarioFailure, UsageError
 from pytest_execgo.harness.containers.persistent_launcher import KIND as PERSISTENT_KIND
 from pytest_execgo.models.document import shown
 from pytest_execgo.models.safe_text import for_terminal
-from pytest_execgo.models.trial import Cell
-from pytest_execgo.plugin import options, terminal
+from pytest_execgo.models.stream import RunFinishedLine, RunStartedLine
+from pytest_execgo.plugin import options
 from pytest_execgo.plugin.adaptive import AdaptiveRepetitions, NotNeeded
 from pytest_execgo.plugin.collection import ScenarioFile, TrialItem, find_argument
 from pytest_execgo.plugin.colours import colour_failures
 from pytest_execgo.plugin.events import EventsOut, EventStream
-from pytest_execgo.plugin.live_line import BottomLine, LiveLine
 from pytest_execgo.plugin.naming import manifests
 from pytest_execgo.plugin.places import places
 from pytest_execgo.plugin.progress import RunProgress, close_earlier, reason_of
+from pytest_execgo.plugin.progress_display import ProgressDisplay
 from pytest_execgo.plugin.run_record import run_record
 from pytest_execgo.plugin.safe_errors import printable, usage_error
 from pytest_execgo.plugin.state import PluginState
 from pytest_execgo.plugin.summary import report_failed
 from pytest_execgo.scenario.manifest import MANIFEST
+from pytest_execgo.system import clock
 from pytest_execgo.transport.preflight import refusal
 
 
@@ -51,7 +52,7 @@ class MatrixPlugin:
     def __init__(self, config: pytest.Config) -> None:
         self._state = PluginState.of(config)
         self._events: EventStream | None = None
-        self._live: LiveLine | None = None
+        self._display: ProgressDisplay | None = None
         self._taken: list[str] = []
         try:
             self._prepare(config)
@@ -247,7 +248,10 @@ class MatrixPlugin:
 
     def _open_run(self, config: pytest.Config) -> None:
         """Make the run's folder, once, as soon as a trial is planned."""
-        if self._events is not None or not self._state.planned or options.only_shows(config):
+        if self._events is not None or options.only_shows(config):
+            return
+        # An empty shard leaves a record, too: without it, merge would miss the shard.
+        if not self._state.planned and not self._empty_shard():
             return
         run = self._state.run
         try:
@@ -264,30 +268,33 @@ class MatrixPlugin:
                 f"its name is now {renamed.name}"
             )
         self._state.trials = RunProgress(run.folder, self._events, self._state.outcomes)
-        self._events.add("run_started", run_id=run.run_id, seed=run.seed)
-        if terminal.NAME and config.option.verbose >= 0:
-            with suppress(OSError):
-                line = BottomLine(terminal.NAME)
-                trials = len(set(self._state.planned.values()))
-                self._live = LiveLine(line, trials, run.folder / "trials")
+        trials = len(set(self._state.planned.values()))
+        self._events.add(
+            RunStartedLine(
+                at=clock.now(),
+                run_id=run.run_id,
+                folder=str(run.folder.resolve()),
+                seed=run.seed,
+                trials=trials,
+            )
+        )
+        self._display = ProgressDisplay(config, trials, run.folder / "trials")
 
-    def _close_live_line(self) -> None:
-        if self._live is not None:
-            self._live.close()
-            self._live = None
+    def _close_display(self) -> None:
+        if self._display is not None:
+            self._display.close()
 
     def pytest_enter_pdb(self) -> None:
         """Give the whole terminal to the debugger."""
-        self._close_live_line()
+        self._close_display()
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         """Write an event for a trial that begins."""
         if self._state.trials and nodeid in self._state.planned:
             trial_id = self._state.planned[nodeid]
             self._state.trials.start(trial_id, nodeid)
-            if self._live is not None:
-                cell = Cell.of_trial(trial_id)
-                self._live.started(trial_id, f"{cell.scenario} × {cell.chaos}")
+            if self._display is not None:
+                self._display.started(trial_id)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
@@ -341,8 +348,8 @@ class MatrixPlugin:
         if self._state.trials and report.nodeid in self._state.planned:
             trial_id = self._state.planned[report.nodeid]
             self._state.trials.follow(trial_id, report)
-            if self._live is not None and report.when not in ("setup", "call"):
-                self._live.ended(trial_id)
+            if self._display is not None and report.when not in ("setup", "call"):
+                self._display.ended(trial_id)
 
     @pytest.hookimpl(tryfirst=True, optionalhook=True)
     def pytest_handlecrashitem(self, crashitem: str, report: pytest.TestReport) -> None:
@@ -354,7 +361,7 @@ class MatrixPlugin:
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Report events that could not be written. Exit with 0 for an empty shard, because there may be
         more CI jobs than trials."""
-        self._close_live_line()
+        self._close_display()
         if session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and self._empty_shard():
             session.exitstatus = pytest.ExitCode.OK
             self._state.progress(self._empty_shard())
@@ -394,9 +401,10 @@ class MatrixPlugin:
 
     def pytest_unconfigure(self) -> None:
         """Write the last event."""
-        self._close_live_line()
+        self._close_display()
         if self._events:
             result = self._state.result
             passed = None if result is None else sum(c.passed for c in result.cells)
-            self._events.add("run_finished", run_id=self._state.run.run_id, passed=passed)
+            line = RunFinishedLine(at=clock.now(), run_id=self._state.run.run_id, passed=passed)
+            self._events.add(line)
             self._events.close()

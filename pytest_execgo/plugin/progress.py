@@ -12,8 +12,11 @@ from pytest_execgo.benchmark.attempts import RESULT, has_record, note_problem
 from pytest_execgo.benchmark.collect import MissingOutcome
 from pytest_execgo.errors import HarnessError
 from pytest_execgo.models.benchmark import UnfinishedState
+from pytest_execgo.models.stream import TrialFinishedLine, TrialStartedLine
 from pytest_execgo.plugin.events import NO_ATTEMPT, EventStream, read_events
+from pytest_execgo.plugin.follower import TimelineFollower
 from pytest_execgo.plugin.user_key import without_key
+from pytest_execgo.system import clock
 
 CRASHED = "???"
 """The phase in the report that pytest-xdist makes for a worker that died."""
@@ -30,6 +33,7 @@ class RunProgress:
         self, folder: Path, events: EventStream, outcomes: dict[str, MissingOutcome]
     ) -> None:
         self._folder, self._events, self._outcomes = folder, events, outcomes
+        self._follower = TimelineFollower(folder / "trials", events.add)
         self._open: set[str] = set()
         self._attempts = read_events(folder).attempts
 
@@ -40,7 +44,10 @@ class RunProgress:
         self._open.add(trial_id)
         self._outcomes.pop(trial_id, None)
         attempt = 1 + self._attempts[trial_id]
-        self._events.add("trial_started", trial_id=trial_id, node_id=node_id, attempt=attempt)
+        self._events.add(
+            TrialStartedLine(at=clock.now(), trial_id=trial_id, node_id=node_id, attempt=attempt)
+        )
+        self._follower.started(trial_id)
 
     def follow(self, trial_id: str, report: pytest.TestReport) -> None:
         """Take in one report of pytest. A rerun is only seen by its reports."""
@@ -64,6 +71,7 @@ class RunProgress:
 
     def close(self) -> None:
         """The session ends: close the trials that did not come to an end."""
+        self._follower.close()
         for trial_id in sorted(self._open):
             folder = self._folder / "trials" / trial_id
             reason = "interrupted before it had a record"
@@ -85,13 +93,19 @@ class RunProgress:
         self._open.discard(trial_id)
         state, reason = self._outcomes.get(trial_id, ("finished", ""))
         self._attempts[trial_id] += state not in NO_ATTEMPT
+        self._follower.ended(trial_id)
         self._events.add(
-            "trial_finished",
-            trial_id=trial_id,
-            state=state,
-            verdict=facts.get("execgo_verdict"),
-            known_finding=facts.get("execgo_known_finding"),
-            reason=reason.strip().splitlines()[0] if reason.strip() else None,
+            TrialFinishedLine.model_validate(
+                {
+                    "at": clock.now(),
+                    "trial_id": trial_id,
+                    "state": state,
+                    "verdict": facts.get("execgo_verdict"),
+                    "cause": facts.get("execgo_cause"),
+                    "known_finding": facts.get("execgo_known_finding"),
+                    "reason": reason.strip().splitlines()[0] if reason.strip() else None,
+                }
+            )
         )
 
 
@@ -106,7 +120,9 @@ def close_earlier(folder: Path) -> None:
     events = EventStream(folder / "events.ndjson")
     for trial_id in left:
         note_problem(folder / "trials" / trial_id, "error", _DIED)
-        events.add("trial_finished", trial_id=trial_id, state="error", reason=_DIED)
+        events.add(
+            TrialFinishedLine(at=clock.now(), trial_id=trial_id, state="error", reason=_DIED)
+        )
     events.close()
 
 

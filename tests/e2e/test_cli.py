@@ -50,14 +50,12 @@ def test_standard_output_holds_only_events(cli: Cli) -> None:
     cli("scenario", "new", "demo")
     done = cli("benchmark", "--repetitions", "2", "--events", "-")
     events = [json.loads(line) for line in done.stdout.splitlines()]
+    trial = ["trial_started", "stage_started", "stage_started", "trial_finished"]
     assert [event["event"] for event in events] == [
-        "run_started",
-        "trial_started",
-        "trial_finished",
-        "trial_started",
-        "trial_finished",
-        "run_finished",
-    ]
+        "stream_started", "run_started", *trial, *trial, "run_finished"
+    ]  # fmt: skip
+    assert (events[0]["protocol"], events[1]["trials"]) == (1, 2)
+    assert Path(events[1]["folder"]).name == events[1]["run_id"]
     assert {event.get("verdict") for event in events} == {None, "passed"}
 
 

@@ -52,7 +52,20 @@ def test_a_run_writes_a_complete_report(
     }  # fmt: skip
     events = [json.loads(line) for line in (run / "events.ndjson").read_text().splitlines()]
     kinds = [event["event"] for event in events]
-    assert (kinds[0], kinds[-1]) == ("run_started", "run_finished")
+    assert (kinds[:2], kinds[-1]) == (["stream_started", "run_started"], "run_finished")
+    schema = schemas()["stream_line.schema.json"]
+    for event in events:
+        jsonschema.validate(event, schema)
+    # A changed plan has nothing to heal.
+    assert (kinds.count("fault_injected"), kinds.count("fault_healed")) == (4, 2)
+    open_now: set[str] = set()
+    for event in events:
+        if event["event"] == "trial_started":
+            open_now.add(event["trial_id"])
+        elif event["event"] == "trial_finished":
+            open_now.remove(event["trial_id"])
+        elif "trial_id" in event:
+            assert event["trial_id"] in open_now
     assert kinds.count("trial_started") == kinds.count("trial_finished") == 6
     result.stdout.fnmatch_lines(
         ["*execgo: run * seed 7", "  execgo *embedded * sha256 *", "*faults fired 4/4*"]
@@ -441,5 +454,7 @@ def test_an_empty_shard_is_no_error(
     result = pytester.runpytest_subprocess("--execgo-matrix", "--execgo-shard=3/4", *workers)
     assert result.ret == 0
     result.stdout.fnmatch_lines(["execgo: shard 3/4 is empty: the matrix has 1 trial"])
+    record = json.loads((pytester.path / "reports/latest/run.json").read_text())
+    assert (record["shards"], record["planned"]) == (["3/4"], [])
     none = pytester.runpytest_subprocess("--execgo-matrix", "--execgo-shard=1/4", "-k", "nothing")
     assert none.ret == pytest.ExitCode.NO_TESTS_COLLECTED

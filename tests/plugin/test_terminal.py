@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from pytest_execgo.plugin import live_line
 from tests.conftest import ScenarioMaker
 from tests.terminals import SEQUENCE, at_terminal
 
@@ -34,6 +35,18 @@ def test_there_is_no_live_line_without_a_reader(
         assert "\x1b[r" not in at_terminal(pytester.path, *RUN, *words)
     else:
         assert "\x1b" not in pytester.runpytest_subprocess(*RUN).stdout.str()
+
+
+def test_the_log_of_a_ci_job_has_plain_lines(
+    pytester: pytest.Pytester, project: ScenarioMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CI", "true")
+    monkeypatch.setattr(live_line, "PLAIN_EVERY_SECONDS", 0.0)
+    project("demo")
+    outcome = pytester.runpytest(*RUN)
+    outcome.stdout.fnmatch_lines(["1/2", "2/2"])
+    quiet = pytester.runpytest(*RUN, "-q")
+    assert "1/2" not in quiet.outlines
 
 
 def test_quiet_runs_have_one_line(pytester: pytest.Pytester, project: ScenarioMaker) -> None:

@@ -13,7 +13,16 @@ from pathlib import Path
 
 import pytest
 
-from pytest_execgo.plugin.live_line import BottomLine, LiveFacts, LiveLine, last_fault
+from pytest_execgo.plugin.live_line import (
+    PLAIN_EVERY_SECONDS,
+    BottomLine,
+    LiveFacts,
+    LiveLine,
+    PlainLines,
+    TrialCounts,
+    last_fault,
+)
+from pytest_execgo.system import clock
 
 NOW = datetime(2026, 1, 1, 12, 0, 10, tzinfo=UTC).timestamp()
 
@@ -94,18 +103,41 @@ def test_the_last_row_does_not_scroll_and_is_given_back(terminal: tuple[int, str
     assert os.read(ours, 4096).decode() == "\x1b7\x1b[10;1H\x1b[2K\x1b[r\x1b8"
 
 
-def test_trials_are_counted_once(terminal: tuple[int, str], tmp_path: Path) -> None:
-    live = LiveLine(BottomLine(terminal[1]), 3, tmp_path)
-    live.started("a", "s × none")
-    live.started("b", "s × kill")
-    assert (live.facts().current, live.facts().others) == ("s × kill", 1)
-    live.ended("b")
-    live.ended("b")
-    facts = live.facts()
+def test_trials_are_counted_once(tmp_path: Path) -> None:
+    counts = TrialCounts(3, tmp_path)
+    counts.started("a", "s × none")
+    counts.started("b", "s × kill")
+    assert (counts.facts().current, counts.facts().others) == ("s × kill", 1)
+    counts.ended("b")
+    counts.ended("b")
+    facts = counts.facts()
     assert (facts.done, facts.total, facts.current) == (1, 3, "s × none")
     assert facts.seconds_left is None, "one trial says little about the others"
-    live.ended("a")
-    assert live.facts().seconds_left is not None
+    counts.ended("a")
+    assert counts.facts().seconds_left is not None
+
+
+def test_a_log_gets_a_line_only_if_the_last_one_is_old_enough(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 100.0
+    monkeypatch.setattr(clock, "monotonic", lambda: now)
+    lines: list[str] = []
+    counts = TrialCounts(3, tmp_path)
+    plain = PlainLines(counts, lines.append)
+    counts.started("a", "s × none")
+    counts.ended("a")
+    plain.trial_ended()
+    assert lines == []
+    now += PLAIN_EVERY_SECONDS
+    counts.started("b", "s × kill")
+    plain.trial_ended()
+    plain.trial_ended()
+    assert lines == ["1/3 · s × kill"]
+
+
+def test_the_line_is_removed_once(terminal: tuple[int, str], tmp_path: Path) -> None:
+    live = LiveLine(BottomLine(terminal[1]), TrialCounts(1, tmp_path))
     live.close()
     live.close()
 
@@ -115,6 +147,5 @@ def test_a_terminal_that_goes_away_ends_nothing(tmp_path: Path) -> None:
     line = BottomLine(os.ttyname(theirs))
     os.close(theirs)
     os.close(ours)
-    live = LiveLine(line, 1, tmp_path)
-    live.started("a", "s × none")
+    live = LiveLine(line, TrialCounts(1, tmp_path))
     live.close()

@@ -42,9 +42,11 @@ from pytest_execgo.models.safe_text import (
     json_line,
     one_line,
 )
+from pytest_execgo.models.stream import TrialFinishedLine
 from pytest_execgo.plugin.events import EventStream
 from pytest_execgo.plugin.safe_errors import error_text, usage_error
 from pytest_execgo.plugin.summary import show
+from pytest_execgo.system import clock
 from tests.hostile_text import (
     HOSTILE,
     SURROGATE,
@@ -300,10 +302,15 @@ def test_a_message_about_a_document_is_one_line(text: str) -> None:
 def test_a_copied_event_is_safe_and_its_reader_gets_the_text(text: str, tmp_path: Path) -> None:
     copy = StringIO()
     stream = EventStream(tmp_path / "events.ndjson", copy)
-    stream.add("trial_finished", reason=text[:1000])
+    line = TrialFinishedLine(
+        at=clock.now(), trial_id="s-f-replay-none-r0", state="error", reason=text[:1000]
+    )
+    stream.add(line)
     stream.close()
     assert_safe_to_show(copy.getvalue())
-    assert json.loads(copy.getvalue())["reason"] == text[:1000]
+    first, second = copy.getvalue().splitlines()
+    assert json.loads(first)["event"] == "stream_started"
+    assert json.loads(second)["reason"] == text[:1000]
 
 
 @TEXTS
