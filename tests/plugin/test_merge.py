@@ -8,53 +8,21 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from tests.comparable import comparable, document
 from tests.conftest import ScenarioMaker
 
 MATRIX = (
     "--execgo-matrix", "--execgo-chaos=none", "--execgo-chaos=invalid_tool",
-    "--execgo-chaos=self_dependency", "--execgo-repetitions=2",
+    "--execgo-chaos=runtime_kill", "--execgo-repetitions=2",
 )  # fmt: skip
 
 
 def cli(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "pytest_execgo", *words]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-
-
-def document(run: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((run / "benchmark.json").read_text())
-    return found
-
-
-def comparable(run: Path) -> dict[str, Any]:
-    """What two runs of the same request have in common: everything but times, ids of processes and
-    events, and what follows from them."""
-    found = document(run)
-    # An attempt that was killed stays on record.
-    other = ("metrics", "failed_attempts")
-    cells = [
-        {name: value for name, value in cell.items() if name not in other}
-        for cell in found["cells"]
-    ]
-    request = {**found["request"], "shard": None}
-    trials = [
-        (
-            one["trial_id"], one["verdict"]["status"], one["outcome_digest"], one["rng_key"],
-            [(cause["layer"], cause["code"]) for cause in one["verdict"]["attribution"]],
-            [(fault["action"], fault["status"]) for fault in one["faults"]],
-        )
-        for one in found["trials"]
-    ]  # fmt: skip
-    same = ("coverage", "attribution", "not_applicable", "unfinished", "trustworthy")
-    controls = sorted({control["name"] for control in found["controls"]})
-    return {
-        "cells": cells, "request": request, "trials": trials, "controls": controls,
-        **{name: found[name] for name in same},
-    }  # fmt: skip
 
 
 def test_a_report_is_rebuilt_from_its_folder(
