@@ -15,6 +15,7 @@ from tabulate import tabulate
 from pytest_execgo.benchmark.adaptive import decision, looks
 from pytest_execgo.benchmark.change_gate import difference_interval
 from pytest_execgo.benchmark.intervals import clopper_pearson_lower, wilson
+from pytest_execgo.benchmark.paired import PairedMetric
 from pytest_execgo.benchmark.totals import over_scenarios, pass_hat_of_matrix
 from pytest_execgo.models.totals import Estimate
 
@@ -46,6 +47,12 @@ def measured() -> Iterator[Share]:
         yield _share("Wilson, two-sided", data, partial(_wilson, size))
         yield _share("Clopper-Pearson, lower bound", data, partial(_bound, size))
         yield _share("Newcombe, difference of two rates", data, partial(_difference, size))
+    for cells, trials in ((1, 2), (1, 5), (2, 1), (20, 1), (20, 3)):
+        name = "Student's t, ratio of times"
+        data = (
+            f"{cells} cell{'s' if cells > 1 else ''} of {trials} trial{'s' if trials > 1 else ''}"
+        )
+        yield _share(name, data, partial(_times, cells, trials))
     for cells, trials, k in ((36, 4, 2), (36, 10, 3), (95, 4, 2)):
         name = f"normal, pass^{k} over a fixed matrix"
         yield _share(name, f"{cells} cells of {trials} trials", partial(_matrix, cells, trials, k))
@@ -88,6 +95,17 @@ def _difference(size: int, rng: Random) -> bool:
     counts = [_passed(rng, rate, size) for rate in (before, after)]
     low, high = difference_interval(counts[0], size, counts[1], size)
     return low <= after - before <= high
+
+
+def _times(cells: int, trials: int, rng: Random) -> bool | None:
+    """Nothing changed; the logarithms of times have the same spread in all cells."""
+
+    def drawn() -> list[float]:
+        return [rng.gauss(0, 0.3) for _ in range(trials)]
+
+    metric = PairedMetric("wall_time_ms", "ms", tuple((drawn(), drawn()) for _ in range(cells)))
+    found = metric.interval()
+    return None if found is None else found[0] <= 0 <= found[1]
 
 
 @cache

@@ -2,8 +2,8 @@
 
 A cell is looked at after 5, 10, 20, 40, … trials. It is decided if the Clopper-Pearson interval of its
 success rate lies above all limits of the gates, or below one of them. Each bound holds with 97.5 %, so
-that all looks together give a wrong answer for a rate that equals the limit in at most 5 % of the cells:
-docs/statistics.md has the figures.
+that all looks together find a rate that equals the limit to be above it in at most 5 % of the cells, and
+below it in at most 5 %: docs/statistics.md has the figures.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def decided_after(passed: Sequence[bool | None], limits: Sequence[float], most: 
     """After how many trials a cell was decided; ``None`` if it is not decided yet.
 
     ``passed`` holds its trials in their order, up to the first one that has not ended; ``None`` for one
-    that ended in a harness error.
+    that does not count: one that ended in a harness error, or that a known finding explains.
     """
     for count in looks(most):
         if count > len(passed):
@@ -78,7 +78,7 @@ def spend_line(result: BenchmarkResult) -> str:
     limits = limits_of(parse_gate(gate.expression) for gate in result.gates)
     cells = [cell for cell in result.cells if cell.trials]
     decided = sum(
-        _is_decided([decision(cell.passed, cell.trials - cell.errors, limit) for limit in limits])
+        _is_decided([decision(cell.passed, cell.rates.success.of, limit) for limit in limits])
         for cell in cells
     )
     return (

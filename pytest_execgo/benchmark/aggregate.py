@@ -129,10 +129,12 @@ def _cells(trials: Sequence[TrialResult], run: RunFacts) -> Iterable[CellResult]
     for trial in trials:
         groups[trial.cell_id].append(trial)
     # A cell without any result is a row, too: errors must not vanish from the table.
-    for cell_id in sorted({*groups, *(u.cell_id for u in run.unfinished)}):
-        missing = [u for u in run.unfinished if u.cell_id == cell_id]
-        failed = sum(a.failed for a in run.attempts if a.cell_id == cell_id)
-        yield _cell(Cell.parse(cell_id), groups[cell_id], missing, failed)
+    missing: dict[str, list[UnfinishedTrial]] = defaultdict(list)
+    for one in run.unfinished:
+        missing[one.cell_id].append(one)
+    failed = Counter(attempt.cell_id for attempt in run.attempts if attempt.failed)
+    for name in sorted({*groups, *missing}):
+        yield _cell(Cell.parse(name), groups[name], missing[name], failed[name])
 
 
 def _cell(
@@ -164,7 +166,8 @@ def _cell(
 
 
 def _rates(members: list[TrialResult], passed: int, errors: int) -> CellRates:
-    of = len(members)
+    # A failure that a known finding explains is neither a success nor a failure.
+    of = sum(trial.known_finding is None for trial in members)
     # A trial that is expected to fail has nothing to recover from.
     needed = [
         t
@@ -180,12 +183,17 @@ def _rates(members: list[TrialResult], passed: int, errors: int) -> CellRates:
         pass_hat=_pass_hat(passed, of),
         recovery=rate(sum(t.verdict.recovery == "recovered" for t in needed), len(needed)),
         recovery_median_ms=recovery_time(members).median_ms,
-        determinism_drift=None if of < 2 else round(1 - max(classes.values()) / of, 6),
+        determinism_drift=_drift(classes),
         landing=landing.landing,
         landing_at_first=landing.landing_at_first,
         landing_pass_hat=landing.landing_pass_hat,
         plan_shapes=landing.plan_shapes,
     )
+
+
+def _drift(classes: Counter[str]) -> float | None:
+    count = classes.total()
+    return None if count < 2 else round(1 - max(classes.values()) / count, 6)
 
 
 def _landing(members: list[TrialResult]) -> LandingRates:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import sqrt
+from statistics import fmean
 from typing import Literal
 
 from pytest_execgo.benchmark.intervals import wilson
-from pytest_execgo.benchmark.paired import UNITS, common_cells, paired
+from pytest_execgo.benchmark.paired import UNITS, common_cells, paired, tried_cells
 from pytest_execgo.models.benchmark import BenchmarkResult
 from pytest_execgo.models.gate import GateComparison, GateVerdict
 
 Direction = Literal["drops", "rises"]
 """The change that must stay below the margin."""
 _MOST_TRIALS = 1_000_000
-Counts = tuple[int, int]
-"""Successes, and of how many trials."""
+Counts = tuple[float, float]
+"""Successes, and of how many trials. Cells count alike, however many trials they have, so the trials are
+weighted, and neither number needs to be whole."""
 
 
 def change_gate(
@@ -37,7 +39,7 @@ def change_gate(
 
 
 def difference_interval(
-    passed_before: int, before: int, passed_after: int, after: int
+    passed_before: float, before: float, passed_after: float, after: float
 ) -> tuple[float, float]:
     """The 95 % interval of the difference of two rates (Newcombe 1998, from two Wilson intervals)."""
     p, q = passed_before / before, passed_after / after
@@ -50,6 +52,8 @@ def difference_interval(
 
 def gate_text(gate: GateComparison) -> str:
     """The change with its interval, the margin, and what would decide it."""
+    if gate.difference is None or gate.low is None or gate.high is None:
+        return "too little data: no interval can be estimated"
     interval = f"95 % interval {percent(gate.low)} … {percent(gate.high)}"
     text = f"{percent(gate.difference)} ({interval}), allowed {percent(gate.margin)}"
     if gate.verdict != "INCONCLUSIVE":
@@ -65,9 +69,21 @@ def percent(value: float) -> str:
 
 
 def _passed(run: BenchmarkResult, cells: Sequence[str]) -> Counts:
-    """Errors count as failures: a run must not pass because its trials broke."""
-    members = [cell for cell in run.cells if cell.cell_id in set(cells)]
-    return sum(c.passed + c.known_findings for c in members), sum(c.trials for c in members)
+    """Errors count as failures: a run must not pass because its trials broke. Failures that a known
+    finding explains do not count."""
+    found = tried_cells(run)
+    members = [found[name] for name in cells]
+    return weighted([(cell.passed, cell.trials - cell.known_findings) for cell in members])
+
+
+def weighted(cells: Sequence[tuple[int, int]]) -> Counts:
+    """The mean of the cells' rates as counts, of so many trials that the interval is that of the mean:
+    with n trials in each of m cells, these are the sums."""
+    known = [(passed, of) for passed, of in cells if of]
+    if not known:
+        return 0.0, 0.0
+    size = len(known) ** 2 / sum(1 / of for _, of in known)
+    return fmean(passed / of for passed, of in known) * size, size
 
 
 def _counts(
@@ -76,8 +92,8 @@ def _counts(
     found = paired(metric, base, new, cells)
     if found is None:
         return (0, 0), (0, 0)
-    sides = ([value for pair in found.pairs for value in pair[side]] for side in (0, 1))
-    before, after = ((round(sum(values)), len(values)) for values in sides)
+    sides = ([(round(sum(pair[side])), len(pair[side])) for pair in found.pairs] for side in (0, 1))
+    before, after = map(weighted, sides)
     return before, after
 
 
@@ -126,9 +142,9 @@ def _undecided(direction: Direction, margin: float) -> GateComparison:
     return GateComparison(
         verdict="INCONCLUSIVE",
         margin=_signed(direction, margin),
-        difference=0.0,
-        low=-1.0,
-        high=1.0,
+        difference=None,
+        low=None,
+        high=None,
     )
 
 
@@ -145,13 +161,13 @@ def _verdict(low: float, high: float, direction: Direction, margin: float) -> Ga
 
 
 def _more_trials(
-    rates: tuple[float, float], sizes: tuple[int, int], direction: Direction, margin: float
+    rates: tuple[float, float], sizes: tuple[float, float], direction: Direction, margin: float
 ) -> int | None:
     """How many more trials each run needs for a decision at the same rates."""
 
     def decided(more: int) -> bool:
         (before, after), (p, q) = (size + more for size in sizes), rates
-        low, high = difference_interval(round(p * before), before, round(q * after), after)
+        low, high = difference_interval(p * before, before, q * after, after)
         return _verdict(low, high, direction, margin) != "INCONCLUSIVE"
 
     step = 1

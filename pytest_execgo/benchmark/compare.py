@@ -13,8 +13,15 @@ from statistics import fmean
 
 from pytest_execgo.benchmark.change_gate import change_gate
 from pytest_execgo.benchmark.gates import Gate, judge
-from pytest_execgo.benchmark.paired import UNITS, Pair, PairedMetric, common_cells, paired
-from pytest_execgo.models.benchmark import BenchmarkResult
+from pytest_execgo.benchmark.paired import (
+    UNITS,
+    Pair,
+    PairedMetric,
+    common_cells,
+    paired,
+    tried_cells,
+)
+from pytest_execgo.models.benchmark import BenchmarkResult, CellResult
 from pytest_execgo.models.comparison import Change, Comparison, MetricComparison
 
 ALPHA = 0.05
@@ -28,17 +35,17 @@ def compare(
 ) -> Comparison:
     """Pair the cells of two runs. ``margin``: by how much the success rate may be lower at the gate.
     ``gates``: further conditions for the new run."""
-    before, after = ({trial.cell_id for trial in run.trials} for run in (base, new))
+    before, after = tried_cells(base), tried_cells(new)
     both = common_cells(base, new)
-    red = {name: (_is_red(base, name), _is_red(new, name)) for name in both}
+    red = {name: (_is_red(before[name]), _is_red(after[name])) for name in both}
     return Comparison(
         base=base.run_id,
         new=new.run_id,
         metrics=tuple(_compared(base, new, both)),
         gate=change_gate(base, new, "success_rate", "drops", margin),
         gates=tuple(judge(gates, new, base)),
-        new_cells=tuple(sorted(after - before)),
-        gone_cells=tuple(sorted(before - after)),
+        new_cells=tuple(sorted(after.keys() - before.keys())),
+        gone_cells=tuple(sorted(before.keys() - after.keys())),
         newly_red=tuple(name for name in both if red[name] == (False, True)),
         newly_green=tuple(name for name in both if red[name] == (True, False)),
         newly_named=tuple(sorted(_named(new) - _named(base))),
@@ -52,8 +59,7 @@ def is_worse(found: Comparison) -> bool:
     return "BLOCK" in verdicts or any(one.change == "worse" for one in found.metrics)
 
 
-def _is_red(run: BenchmarkResult, cell_id: str) -> bool:
-    cell = next(one for one in run.cells if one.cell_id == cell_id)
+def _is_red(cell: CellResult) -> bool:
     return cell.passed + cell.known_findings < cell.trials
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from statistics import median
+from collections.abc import Callable, Iterable
+from statistics import fmean, median
 
 from pytest_execgo.benchmark.intervals import quantile
 from pytest_execgo.models.benchmark import BenchmarkResult, TrialMetrics
@@ -50,8 +50,18 @@ def _drift(result: BenchmarkResult) -> float | None:
 
 
 def _recovery(result: BenchmarkResult) -> float | None:
-    cells = [cell.rates.recovery for cell in result.cells]
-    return _share(sum(rate.count for rate in cells), sum(rate.of for rate in cells))
+    return _mean((cell.rates.recovery.count, cell.rates.recovery.of) for cell in result.cells)
+
+
+def _success(result: BenchmarkResult) -> float | None:
+    """Errors count as failures; failures that a known finding explains do not count."""
+    return _mean((cell.passed, cell.trials - cell.known_findings) for cell in result.cells)
+
+
+def _mean(cells: Iterable[tuple[int, int]]) -> float | None:
+    """Of the cells' shares: a cell that needs more trials to be decided does not weigh more."""
+    shares = [count / of for count, of in cells if of]
+    return fmean(shares) if shares else None
 
 
 FIGURES: dict[str, Figure] = {
@@ -65,9 +75,7 @@ FIGURES: dict[str, Figure] = {
         r.confirmations.get("confirmed", 0), sum(r.confirmations.values())
     ),
     "mitigated": lambda r: r.attribution.mitigated if r.attribution.clean else None,
-    "success_rate": lambda r: _share(
-        sum(cell.passed for cell in r.cells), sum(cell.trials for cell in r.cells)
-    ),
+    "success_rate": _success,
     "recovery_rate": _recovery,
     "trials": _counted("trials"),
     "failed": _counted("failed"),
@@ -95,6 +103,14 @@ STATISTICS: dict[str, Callable[[list[float]], float]] = {
 }
 """Of the values of one metric over all trials: ``p95(overhead_ms)``."""
 METRICS = tuple(TrialMetrics.model_fields)
+RATES = frozenset(
+    {
+        "attribution_accuracy", "attribution_lower_95", "confirmed_rate", "success_rate",
+        "recovery_rate", "determinism_drift", "overhead_ratio", "plan_validity", "submit_accept_rate",
+        "scenario_success", "recovery_success", "artifact_hash_match", "landed", "landed_at_first",
+    }
+)  # fmt: skip
+"""The figures and metrics from 0 to 1, which can be written in percent."""
 
 
 def statistic_of(statistic: str, metric: str) -> Figure:

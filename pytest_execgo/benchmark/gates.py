@@ -10,10 +10,18 @@ import operator
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from math import inf
 from typing import NoReturn
 
 from pytest_execgo.benchmark.change_gate import Direction, change_gate, gate_text
-from pytest_execgo.benchmark.figures import FIGURES, METRICS, STATISTICS, Figure, statistic_of
+from pytest_execgo.benchmark.figures import (
+    FIGURES,
+    METRICS,
+    RATES,
+    STATISTICS,
+    Figure,
+    statistic_of,
+)
 from pytest_execgo.benchmark.paired import UNITS
 from pytest_execgo.errors import UsageError, unknown_name
 from pytest_execgo.models.benchmark import BenchmarkResult
@@ -95,11 +103,9 @@ def gate_line(gate: GateRecord) -> str:
     return f"{gate.expression}: {undecided}{gate.reason}"
 
 
-def not_judged(expression: str) -> GateRecord:
+def not_judged(expression: str, reason: str = "not compared with another run yet") -> GateRecord:
     """The record of a gate before it is judged."""
-    return GateRecord(
-        expression=expression, verdict="INCONCLUSIVE", reason="not compared with another run yet"
-    )
+    return GateRecord(expression=expression, verdict="INCONCLUSIVE", reason=reason)
 
 
 def judge_again(gates: Iterable[GateRecord], result: BenchmarkResult) -> Iterator[GateRecord]:
@@ -143,16 +149,23 @@ class _Parser:
         word = self._peek()
         if word.text == "(":
             figure, name = self._statistic(first)
+            rated = name.partition("(")[2].rstrip(")")
         elif word.text in ("drops", "rises"):
             return self._change(first)
         elif first.text in FIGURES:
             figure, name = FIGURES[first.text], first.text
+            rated = name
         else:
             self._refuse(first, unknown_name("figure", first.text, FIGURES))
         sign = self._take("sign", "an operator: <, <=, >, >=, == or !=")
         if sign.text not in _OPERATORS:
             self._refuse(sign, f"expected {_FORM}")
         number = self._number()
+        if self._peek().text == "%":
+            if rated not in RATES:
+                self._refuse(self._peek(), f"{rated} is not a rate, so it has no percentage")
+            self._next += 1
+            number /= 100
         self._end()
         return Threshold(self._text.strip(), name, figure, sign.text, number)
 
@@ -171,7 +184,8 @@ class _Parser:
             self._refuse(metric, unknown_name("metric of a comparison", metric.text, UNITS))
         word = self._take("name", "drops or rises")
         start = self._peek()
-        margin = self._number()
+        margin = self._number() / 100
+        self._take("sign", "%", text="%")
         if not 0 <= margin < 1 and (word.text == "drops" or UNITS[metric.text] == "rate"):
             self._refuse(start, "expected a number below 100%")
         self._end()
@@ -179,10 +193,10 @@ class _Parser:
         return ChangeLimit(self._text.strip(), metric.text, direction, margin)
 
     def _number(self) -> float:
-        number = float(self._take("number", "a number").text)
-        if self._peek().text == "%":
-            self._next += 1
-            return number / 100
+        token = self._take("number", "a number")
+        number = float(token.text)
+        if number == inf:
+            self._refuse(token, "expected a smaller number")
         return number
 
     def _end(self) -> None:

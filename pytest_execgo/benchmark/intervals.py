@@ -8,7 +8,7 @@ from math import ceil, comb, exp, fsum, lgamma, log, log1p, sqrt
 Z_95 = 1.959963984540054
 
 
-def wilson(count: int, of: int) -> tuple[float, float]:
+def wilson(count: float, of: float) -> tuple[float, float]:
     """The 95 % Wilson score interval of a proportion, for display: it stays useful for small counts.
 
     Raises ``ValueError`` if ``of`` is 0.
@@ -19,6 +19,16 @@ def wilson(count: int, of: int) -> tuple[float, float]:
     centre = (p + z2 / (2 * of)) / (1 + z2 / of)
     half = Z_95 * sqrt(p * (1 - p) / of + z2 / (4 * of * of)) / (1 + z2 / of)
     return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def student_97_5(freedom: float) -> float:
+    """The 97.5 % quantile of Student's t, exact to 1 % (Cornish-Fisher expansion from 4 degrees)."""
+    few = {1: 12.7062, 2: 4.3027, 3: 3.1824}
+    if freedom < 4:
+        return few[max(1, int(freedom))]
+    z = Z_95
+    first = (z**3 + z) / (4 * freedom)
+    return z + first + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * freedom**2)
 
 
 def clopper_pearson_lower(count: int, of: int, confidence: float = 0.95) -> float:

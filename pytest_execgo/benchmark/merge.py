@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -25,6 +26,7 @@ from pytest_execgo.errors import UsageError
 from pytest_execgo.files.writing import make_folder, write_model, writing
 from pytest_execgo.models.benchmark import (
     BenchmarkRunRequest,
+    ControlRecord,
     Environment,
     RunRecord,
     TrialEnd,
@@ -58,6 +60,8 @@ class RunPart:
     def read(cls, folder: Path) -> RunPart:
         """Raises :class:`UsageError` with one line for a document of the run that cannot be read."""
         results, damaged = read_results(folder)
+        for path in sorted(folder.glob(f"controls/*/{_CONTROL}")):
+            load(ControlRecord, path)
         return cls(
             folder,
             load(BenchmarkRunRequest, folder / _REQUEST),
@@ -289,7 +293,8 @@ def _controls(parts: Sequence[RunPart]) -> Iterator[tuple[str, Path]]:
     """Each control under a name that depends on its record alone: several processes ran them."""
     for part in parts:
         for path in sorted(part.folder.glob(f"controls/*/{_CONTROL}")):
-            name = json.loads(path.read_text(encoding="utf-8")).get("name", "control")
+            # The name was checked when the part was read, and may be that of an extension.
+            name = re.sub(r"[^A-Za-z0-9_-]", "_", load(ControlRecord, path).name)[:80]
             yield f"{name}-{_content(path.parent)[:12]}", path.parent
 
 

@@ -9,9 +9,9 @@ from math import exp, log, sqrt
 from statistics import fmean, variance
 from typing import Literal
 
-from pytest_execgo.benchmark.intervals import Z_95
+from pytest_execgo.benchmark.intervals import student_97_5
 from pytest_execgo.benchmark.named_causes import judged
-from pytest_execgo.models.benchmark import BenchmarkResult, TrialResult
+from pytest_execgo.models.benchmark import BenchmarkResult, CellResult, TrialResult
 
 Value = Callable[[TrialResult], float | None]
 Pair = tuple[Sequence[float], Sequence[float]]
@@ -44,10 +44,12 @@ class PairedMetric:
 
     def interval(self) -> tuple[float, float] | None:
         """The 95 % interval of the difference; ``None`` with fewer than two values."""
-        error = self._standard_error()
-        if error is None:
+        found = self._standard_error()
+        if found is None:
             return None
-        return self.difference - Z_95 * error, self.difference + Z_95 * error
+        error, freedom = found
+        half = student_97_5(freedom) * error
+        return self.difference - half, self.difference + half
 
     def shown(self, mean: float) -> float:
         """A mean as a rate, or in milliseconds."""
@@ -57,19 +59,25 @@ class PairedMetric:
         """A difference of rates, or the relative change of times."""
         return difference if self.unit == "rate" else exp(difference) - 1
 
-    def _standard_error(self) -> float | None:
-        """Of the mean difference: from the trials within the cells, or with one trial per cell from the
-        cells."""
+    def _standard_error(self) -> tuple[float, float] | None:
+        """Of the mean difference, with its degrees of freedom: from the trials within the cells (Welch
+        and Satterthwaite), or with one trial per cell from the cells."""
         pairs = self.pairs
-        if all(len(side) > 1 for pair in pairs for side in pair):
-            parts = [variance(side) / len(side) for pair in pairs for side in pair]
-            return sqrt(sum(parts)) / len(pairs)
+        sides = [side for pair in pairs for side in pair]
+        if all(len(side) > 1 for side in sides):
+            parts = [variance(side) / len(side) for side in sides]
+            below = sum(part**2 / (len(side) - 1) for part, side in zip(parts, sides, strict=True))
+            freedom = sum(parts) ** 2 / below if below else float(len(sides))
+            return sqrt(sum(parts)) / len(pairs), freedom
+        if len(pairs) < 2:
+            return None
         differences = [fmean(new) - fmean(base) for base, new in pairs]
-        return sqrt(variance(differences) / len(pairs)) if len(pairs) > 1 else None
+        return sqrt(variance(differences) / len(pairs)), len(pairs) - 1.0
 
 
-def _success(trial: TrialResult) -> float:
-    return float(trial.verdict.status == "passed")
+def _success(trial: TrialResult) -> float | None:
+    """A failure that a known finding explains does not count."""
+    return None if trial.known_finding else float(trial.verdict.status == "passed")
 
 
 def _recovery(trial: TrialResult) -> float | None:
@@ -106,10 +114,14 @@ UNITS: dict[str, Literal["rate", "ms"]] = {
 """The metrics of a comparison and their units."""
 
 
+def tried_cells(run: BenchmarkResult) -> dict[str, CellResult]:
+    """The cells that have a trial, be it one that ended in a harness error, by id."""
+    return {cell.cell_id: cell for cell in run.cells if cell.trials}
+
+
 def common_cells(base: BenchmarkResult, new: BenchmarkResult) -> list[str]:
-    """The ids of the cells that have a result in both runs."""
-    before, after = ({trial.cell_id for trial in run.trials} for run in (base, new))
-    return sorted(before & after)
+    """The ids of the cells that were tried in both runs."""
+    return sorted(tried_cells(base).keys() & tried_cells(new).keys())
 
 
 def paired(

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_execgo.benchmark.aggregate import RunFacts, aggregate
 from pytest_execgo.benchmark.collect import collect, unfinished
-from pytest_execgo.benchmark.gates import judge_again
+from pytest_execgo.benchmark.gates import judge_again, not_judged
 from pytest_execgo.errors import UsageError
-from pytest_execgo.files.writing import write_model
+from pytest_execgo.files.writing import write_model, writing
 from pytest_execgo.models.benchmark import BenchmarkResult, RunRecord
 from pytest_execgo.models.comparison import Comparison
 from pytest_execgo.models.document import load
+from pytest_execgo.models.gate import GateRecord
 
 RUN_RECORD = "run.json"
 COMPARISON = "comparison.json"
@@ -52,10 +54,18 @@ def rebuild(folder: Path, record: RunRecord | None = None) -> RebuiltRun:
     )
     result = aggregate(facts)
     update = {
-        "gates": tuple(judge_again(run.gates, result)),
+        "gates": tuple(_gates(run, result)),
         "comparison": _comparison(folder / COMPARISON),
     }
     return RebuiltRun(result.model_copy(update=update), tuple(found.damaged.values()))
+
+
+def _gates(run: RunRecord, result: BenchmarkResult) -> Iterator[GateRecord]:
+    """A gate is about the whole run: a shard says nothing about it."""
+    if not run.shards:
+        return judge_again(run.gates, result)
+    names = sorted(gate.expression for gate in run.gates)
+    return (not_judged(name, "judged when the shards are merged") for name in names)
 
 
 def _comparison(path: Path) -> Comparison | None:
@@ -71,6 +81,13 @@ def read_run_record(folder: Path) -> RunRecord:
 def write_run_record(folder: Path, record: RunRecord) -> None:
     """Write ``run.json``; raises :class:`HarnessError`."""
     write_model(folder / RUN_RECORD, record)
+
+
+def forget_comparison(folder: Path) -> None:
+    """Remove the comparison of a run that goes on: it is about the trials of then."""
+    for path in (folder / COMPARISON, folder / "comparison.md"):
+        with writing(path):
+            path.unlink(missing_ok=True)
 
 
 def load_result(place: Path) -> BenchmarkResult:

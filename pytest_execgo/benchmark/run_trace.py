@@ -40,14 +40,19 @@ def run_trace(folder: Path, result: BenchmarkResult) -> str:
 def _read(path: Path) -> list[dict[str, Any]] | None:
     try:
         events = json.loads(path.read_text(encoding="utf-8"))["traceEvents"]
-        return [event for event in events if isinstance(event, dict)]
+        return [event for event in events if _is_placed(event)]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
+
+
+def _is_placed(event: Any) -> bool:
+    """Whether it is an object, with a whole number of microseconds if it has a time."""
+    return isinstance(event, dict) and isinstance(event.get("ts", 0), int)
 
 
 def _moved(events: list[dict[str, Any]], process: int, offset: int) -> Iterator[dict[str, Any]]:
     for event in events:
         moved = {**event, "pid": process}
-        if isinstance(event.get("ts"), int):
+        if "ts" in event:
             moved["ts"] = event["ts"] + offset
         yield moved

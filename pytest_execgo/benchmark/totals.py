@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from fractions import Fraction
+from itertools import groupby
 from math import comb, sqrt
 from random import Random
 from statistics import NormalDist, fmean
 
-from pytest_execgo.benchmark.intervals import Z_95, pass_hat_k
+from pytest_execgo.benchmark.intervals import Z_95, pass_hat_k, student_97_5
 from pytest_execgo.models.benchmark import CellResult, TrialResult
 from pytest_execgo.models.totals import Bracket, Estimate, RecoveryTime, Totals
 
@@ -27,10 +29,12 @@ def totals(cells: Sequence[CellResult], trials: Sequence[TrialResult]) -> Totals
     errors = sum(cell.errors for cell in cells)
     successes = [(cell.rates.success.count, cell.rates.success.of) for cell in cells]
     landed = [rate for cell in cells if (rate := cell.rates.landing) is not None]
+    # In replay no model is asked, whatever else goes wrong.
+    live_errors = sum(cell.errors for cell in cells if cell.mode == "live")
     return Totals(
         success=_bracket(successes, errors),
         recovery=_bracket([(c.rates.recovery.count, c.rates.recovery.of) for c in cells], errors),
-        landing=_bracket([(rate.count, rate.of) for rate in landed], errors),
+        landing=_bracket([(rate.count, rate.of) for rate in landed], live_errors),
         pass_hat=_pass_hat([counts for counts in successes if counts[1]]),
         new_scenarios=_new_scenarios(cells),
         recovery_time=recovery_time(trials),
@@ -92,16 +96,9 @@ def over_scenarios(shares: Sequence[float]) -> Estimate | None:
         return Estimate(value=value)
     rng = Random(_SEED)
     means = sorted(fmean(rng.choices(shares, k=count)) for _ in range(RESAMPLES))
-    tail = NormalDist().cdf(-sqrt(count / (count - 1)) * _student(count - 1))
+    tail = NormalDist().cdf(-sqrt(count / (count - 1)) * student_97_5(count - 1))
     last = RESAMPLES - 1
     return _estimate(value, means[int(tail * last)], means[round((1 - tail) * last)])
-
-
-def _student(freedom: int) -> float:
-    """The 97.5 % quantile of Student's t (Cornish-Fisher expansion; exact to 1 % from 4 degrees)."""
-    z = Z_95
-    first = (z**3 + z) / (4 * freedom)
-    return z + first + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * freedom**2)
 
 
 def _estimate(value: float, low: float, high: float) -> Estimate:
@@ -141,10 +138,12 @@ def kaplan_meier(observed: Sequence[tuple[float, bool]]) -> list[tuple[float, fl
     Each observation is a time and whether it happened then; if not, nothing is known beyond that time.
     """
     curve: list[tuple[float, float]] = []
-    longer = 1.0
-    for ms in sorted({time for time, happened in observed if happened}):
-        at_risk = sum(time >= ms for time, _ in observed)
-        events = sum(time == ms and happened for time, happened in observed)
-        longer *= 1 - events / at_risk
-        curve.append((ms, longer))
+    longer, at_risk = Fraction(1), len(observed)
+    for ms, found in groupby(sorted(observed), key=lambda one: one[0]):
+        happened = [event for _, event in found]
+        if any(happened):
+            # Fractions: at a median, a rounded product misses one half.
+            longer *= 1 - Fraction(sum(happened), at_risk)
+            curve.append((ms, float(longer)))
+        at_risk -= len(happened)
     return curve

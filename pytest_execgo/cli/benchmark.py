@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from pytest_execgo.benchmark.compare import compare, is_worse
-from pytest_execgo.benchmark.gates import parse_gate
+from pytest_execgo.benchmark.gates import gate_line, parse_gate
 from pytest_execgo.benchmark.merge import RunPart, find_runs, merge
 from pytest_execgo.benchmark.rebuild import RebuiltRun, load_result, rebuild
 from pytest_execgo.benchmark.reports.comparison import (
     HEADERS,
     change_lines,
     comparison_markdown,
-    gate_line,
     metric_rows,
+    success_gate_line,
 )
 from pytest_execgo.benchmark.reports.github import step_summary
 from pytest_execgo.benchmark.reports.writing import write_reports
@@ -26,14 +27,14 @@ from pytest_execgo.models.comparison import Comparison
 from pytest_execgo.plugin.project import project_registry
 
 WORSE = 11
-"""The exit code for a run that is worse than its base."""
+"""The exit code for a run that is worse than its base, or that a gate blocks."""
 _MOST_SHARDS = 256
 """As many jobs as a matrix of GitHub may have."""
 
 
 def report(options: argparse.Namespace) -> int:
     """Write the reports of each run anew. Exit 2 if a run or a result of a trial cannot be read; the
-    others are written."""
+    others are written. Exit 11 if a gate of a run blocks."""
     registry, written, status = project_registry(), [], 0
     for folder in find_runs(map(Path, options.runs)):
         try:
@@ -48,7 +49,8 @@ def report(options: argparse.Namespace) -> int:
         if options.summary:
             append_text(Path(options.summary), step_summary(rebuilt.result))
     _show(written, options.json)
-    return status
+    blocked = any(facts["blocking"] for facts in written)
+    return status or (WORSE if blocked else 0)
 
 
 def merge_runs(options: argparse.Namespace) -> int:
@@ -102,7 +104,7 @@ def _margin(text: str) -> float:
 
 def _show_comparison(found: Comparison) -> None:
     print_line(f"{found.new} compared with {found.base}")
-    print_line(gate_line(found))
+    print_line(success_gate_line(found))
     for text in found.warnings:
         print_line(f"note: {text}")
     for gate in found.gates:
@@ -135,7 +137,7 @@ def _write(folder: Path, rebuilt: RebuiltRun, registry: Registry) -> bool:
     return not problems
 
 
-def _facts(folder: Path, rebuilt: RebuiltRun) -> dict[str, object]:
+def _facts(folder: Path, rebuilt: RebuiltRun) -> dict[str, Any]:
     result = rebuilt.result
     return {
         "folder": str(folder),
@@ -143,10 +145,11 @@ def _facts(folder: Path, rebuilt: RebuiltRun) -> dict[str, object]:
         "passed": sum(cell.passed for cell in result.cells),
         "unfinished": len(result.unfinished),
         "trustworthy": result.trustworthy,
+        "blocking": [gate_line(gate) for gate in result.gates if gate.verdict == "BLOCK"],
     }
 
 
-def _show(runs: list[dict[str, object]], as_json: bool) -> None:
+def _show(runs: list[dict[str, Any]], as_json: bool) -> None:
     if as_json:
         print_json(runs)
         return
@@ -156,3 +159,5 @@ def _show(runs: list[dict[str, object]], as_json: bool) -> None:
         print_line(
             f"{run['folder']}: {run['passed']} of {run['trials']} trials passed{left}{trust}"
         )
+        for line in run["blocking"]:
+            print_line(f"BLOCK: {line}")

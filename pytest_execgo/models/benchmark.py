@@ -321,7 +321,7 @@ class Distribution(Document):
 
 class CellRates(Document):
     """``success`` leaves trials with harness errors out; ``success_errors_as_failures`` counts them as
-    failures.
+    failures. Both leave out failures that a known finding explains.
 
     ``pass_at`` and ``pass_hat`` map k to the unbiased estimates that at least one of k trials passes,
     or that all k pass. ``landing`` is the share of trials that came to a legal plan,

@@ -25,8 +25,9 @@ class RecoveryTime(Document):
     """How long recovery takes, over the trials in which a fault was injected that needed recovery.
 
     ``recovered`` of ``trials`` recovered. The others count with the time for which they were watched.
-    ``median_ms`` is the Kaplan-Meier estimate; null if half of them never recover. ``curve`` holds, for
-    each time in milliseconds at which a trial recovered, the estimated share that takes longer.
+    ``median_ms`` is the Kaplan-Meier estimate; null if more than half of them never recover. ``curve``
+    holds each time in milliseconds at which a trial recovered, and the estimated share that takes
+    longer.
     """
 
     trials: int

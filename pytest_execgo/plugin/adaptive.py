@@ -6,8 +6,6 @@ import pytest
 
 from pytest_execgo.benchmark.adaptive import decided_after, earlier_trials, limits_of
 from pytest_execgo.benchmark.attempts import PROBLEM, RESULT
-from pytest_execgo.benchmark.gates import parse_gate
-from pytest_execgo.benchmark.rebuild import read_run_record
 from pytest_execgo.errors import UsageError
 from pytest_execgo.models.benchmark import TrialResult
 from pytest_execgo.models.document import load
@@ -26,12 +24,7 @@ class AdaptiveRepetitions:
     def __init__(self, state: PluginState) -> None:
         """Raises :class:`UsageError` if no gate has a limit for the success rate."""
         self._state = state
-        gates = list(state.gates)
-        if state.run.folder.exists():
-            # A resumed run keeps the gates that it began with.
-            earlier = read_run_record(state.run.folder).gates
-            gates += [parse_gate(gate.expression) for gate in earlier]
-        self._limits = limits_of(gates)
+        self._limits = limits_of(state.all_gates)
         self._most = state.request.repetitions
         self._ended: dict[str, bool | None] = {}
         if not self._limits:
@@ -60,9 +53,12 @@ class AdaptiveRepetitions:
             self._ended[trial_id] = None
         elif (folder / RESULT).exists():
             try:
-                self._ended[trial_id] = (
-                    load(TrialResult, folder / RESULT).verdict.status == "passed"
-                )
+                self._ended[trial_id] = _passed(load(TrialResult, folder / RESULT))
             except UsageError:
                 self._ended[trial_id] = None
         return trial_id in self._ended
+
+
+def _passed(result: TrialResult) -> bool | None:
+    """``None``: it does not count, because a known finding explains its failure."""
+    return None if result.known_finding else result.verdict.status == "passed"

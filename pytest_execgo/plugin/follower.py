@@ -6,8 +6,8 @@ import os
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from pydantic import ValidationError
 
@@ -23,18 +23,51 @@ from pytest_execgo.system import clock
 
 EVERY_SECONDS = 0.2
 _KINDS = (b'"stage_started"', b'"chaos_fired"', b'"chaos_healed"')
-_MOST_BYTES = 4_000_000
-"""Of one timeline at once."""
+_LONGEST_LINE = 1_000_000
+"""The events that matter are shorter; of another one, the rest is passed over."""
 
 
-@dataclass
-class _TimelinePlace:
-    """How far a timeline is read."""
+class _Timeline:
+    """The timeline of one attempt. The file stays open: another attempt may take its place."""
 
-    path: Path
-    offset: int = 0
-    file: int = 0
-    """Its number in the file system."""
+    def __init__(self, path: Path, earlier: int | None) -> None:
+        """``earlier``: the number of the file that an earlier attempt wrote."""
+        self._path, self._earlier = path, earlier
+        self._file: BinaryIO | None = None
+        self._rest = b""
+
+    @property
+    def number(self) -> int | None:
+        """Of the file in the file system, once it is there."""
+        return None if self._file is None else os.fstat(self._file.fileno()).st_ino
+
+    def lines(self) -> list[bytes]:
+        """The whole lines that were written since the last call."""
+        found: list[bytes] = []
+        while self._opened() is not None and (content := self._read()):
+            *whole, self._rest = (self._rest + content).split(b"\n")
+            found += whole
+            self._rest = self._rest[:_LONGEST_LINE]
+        return found
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def _opened(self) -> BinaryIO | None:
+        if self._file is None:
+            with suppress(OSError):
+                self._file = self._path.open("rb")
+                if self.number == self._earlier:
+                    self._file.close()
+                    self._file = None
+        return self._file
+
+    def _read(self) -> bytes:
+        assert self._file is not None
+        with suppress(OSError):
+            return self._file.read(_LONGEST_LINE)
+        return b""
 
 
 class TimelineFollower:
@@ -44,8 +77,8 @@ class TimelineFollower:
     def __init__(self, trials: Path, add: Callable[[StreamLine], None]) -> None:
         """``trials``: the folder of the folders of trials."""
         self._trials, self._add = trials, add
-        self._places: dict[str, _TimelinePlace] = {}
-        # The timelines of earlier attempts: they are still there when another attempt begins.
+        self._open: dict[str, _Timeline] = {}
+        # The files of earlier attempts: they are still there when another attempt begins.
         self._earlier: dict[str, int] = {}
         self._began = clock.wall()
         self._lock = threading.Lock()
@@ -56,19 +89,24 @@ class TimelineFollower:
     def started(self, trial_id: str) -> None:
         """A trial begins; its timeline may not exist yet."""
         path = self._trials / trial_id / "timeline.jsonl"
-        with self._lock, suppress(OSError):
-            self._places[trial_id] = _TimelinePlace(path)
-            found = path.stat()
-            if found.st_mtime < self._began:
-                self._earlier[trial_id] = found.st_ino
+        with self._lock:
+            with suppress(OSError):
+                found = path.stat()
+                if found.st_mtime < self._began:
+                    self._earlier[trial_id] = found.st_ino
+            self._open[trial_id] = _Timeline(path, self._earlier.get(trial_id))
+            self._pass_on(trial_id)
 
     def ended(self, trial_id: str) -> None:
         """Pass on the rest of a trial's lines."""
         with self._lock:
-            place = self._places.pop(trial_id, None)
-            if place is not None:
-                self._read(trial_id, place)
-                self._earlier[trial_id] = place.file or self._earlier.get(trial_id, 0)
+            if trial_id not in self._open:
+                return
+            self._pass_on(trial_id)
+            timeline = self._open.pop(trial_id)
+            if timeline.number is not None:
+                self._earlier[trial_id] = timeline.number
+            timeline.close()
 
     def close(self) -> None:
         self._stop.set()
@@ -77,23 +115,11 @@ class TimelineFollower:
     def _follow(self) -> None:
         while not self._stop.wait(EVERY_SECONDS):
             with self._lock:
-                for trial_id, place in self._places.items():
-                    self._read(trial_id, place)
+                for trial_id in self._open:
+                    self._pass_on(trial_id)
 
-    def _read(self, trial_id: str, place: _TimelinePlace) -> None:
-        try:
-            with place.path.open("rb") as file:
-                place.file = os.fstat(file.fileno()).st_ino
-                if place.file == self._earlier.get(trial_id):
-                    return
-                file.seek(place.offset)
-                content = file.read(_MOST_BYTES)
-        except OSError:
-            return
-        # The last line may be half written.
-        whole, newline, _ = content.rpartition(b"\n")
-        place.offset += len(whole) + len(newline)
-        for line in whole.split(b"\n"):
+    def _pass_on(self, trial_id: str) -> None:
+        for line in self._open[trial_id].lines():
             if any(kind in line for kind in _KINDS):
                 found = stream_line(trial_id, line)
                 if found is not None:

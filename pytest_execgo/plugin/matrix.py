@@ -14,7 +14,7 @@ import pytest
 from pytest_execgo.benchmark.attempts import note_problem
 from pytest_execgo.benchmark.collect import read_results
 from pytest_execgo.benchmark.gates import check_base
-from pytest_execgo.benchmark.rebuild import write_run_record
+from pytest_execgo.benchmark.rebuild import forget_comparison, write_run_record
 from pytest_execgo.errors import HarnessError, ScenarioFailure, UsageError
 from pytest_execgo.harness.containers.persistent_launcher import KIND as PERSISTENT_KIND
 from pytest_execgo.models.document import shown
@@ -64,8 +64,8 @@ class MatrixPlugin:
         matrix = state.matrix
         matrix.check_stages()
         _ = state.shard
-        if not state.is_worker:
-            check_base(state.gates, state.base)
+        if not (state.is_worker or state.shard):
+            check_base(state.all_gates, state.base)
         self._adaptive = AdaptiveRepetitions(state) if state.request.adaptive else None
         if config.getoption("dist", "no") == "each":
             raise UsageError("--dist each would run every trial twice into one folder; use -n N")
@@ -79,6 +79,7 @@ class MatrixPlugin:
             config.args[:] = [find_argument(arg, called, known) for arg in config.args]
         if options.value(config, "resume") and not (state.is_worker or options.only_shows(config)):
             close_earlier(state.run.folder)
+            forget_comparison(state.run.folder)
         if options.distributed(config) and not self._state.is_worker:
             self._check_manifests()
         for name, text in self._markers():
@@ -301,9 +302,12 @@ class MatrixPlugin:
         """Skip a trial that is not needed. Keep the record of an earlier attempt, before anything of
         this one can fail."""
         if isinstance(item, TrialItem) and not options.only_shows(item.config):
-            if self._adaptive is not None:
-                self._adaptive.check(item.trial)
-            item.begin(self._state.run)
+            try:
+                if self._adaptive is not None:
+                    self._adaptive.check(item.trial)
+            finally:
+                # A trial that is not needed leaves an attempt that was interrupted behind as well.
+                item.begin(self._state.run)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_makereport(

@@ -275,6 +275,12 @@ class PluginState:
         return None if path is None else load_result(path)
 
     @cached_property
+    def all_gates(self) -> tuple[Gate, ...]:
+        """With those that the earlier processes of a resumed run had."""
+        earlier = read_run_record(self.run.folder).gates if self.run.folder.exists() else ()
+        return (*self.gates, *(parse_gate(gate.expression) for gate in earlier))
+
+    @cached_property
     def gates(self) -> tuple[Gate, ...]:
         """The conditions that fail the run."""
         return tuple(parse_gate(text) for text in options.value(self.config, "fail_if") or ())

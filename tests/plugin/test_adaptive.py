@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from pytest_execgo.benchmark.attempts import note_problem
 from tests.conftest import ScenarioMaker
 from tests.plugin.conftest import latest
 
@@ -27,7 +28,7 @@ def test_a_decided_cell_gets_no_more_trials_and_the_spend_is_shown(
     outcome.stdout.fnmatch_lines(
         [
             f"*auto:12: {24 - spared} trials instead of 24; 2 of 2 cells decided",
-            f"*{spared} not needed in *",
+            f"*{spared} not needed*",
         ]
     )
     assert {one["state"] for one in report["unfinished"]} == {"not_needed"}
@@ -56,3 +57,19 @@ def test_a_limit_for_the_success_rate_is_needed(
             "ERROR: execgo: --execgo-repetitions auto:12: it needs a limit for the success rate, as in *"
         ]
     )
+
+
+def test_an_interrupted_trial_that_is_not_needed_any_more_leaves_the_run_trustworthy(
+    pytester: pytest.Pytester, project: ScenarioMaker
+) -> None:
+    """A worker had begun it before the last look, and died."""
+    project("good")
+    assert pytester.runpytest(*RUN, "--execgo-run-id=run").ret == 0
+    folder = pytester.path / "reports/run/trials/good-reference-replay-none-r11"
+    note_problem(folder, "error", "the process that ran this trial ended before the trial did")
+    (folder / "timeline.jsonl").touch()
+    outcome = pytester.runpytest("--execgo-matrix", "--execgo-resume=run")
+    assert outcome.ret == 0
+    report = latest(pytester.path)
+    assert report["trustworthy"]
+    assert {one["state"] for one in report["unfinished"]} == {"not_needed"}

@@ -171,3 +171,55 @@ def test_damaged_runs_are_named_and_the_others_are_used(
     assert again.stdout.startswith("out/run: 1 of 1 trials passed, 1 without a result")
     nothing = cli(pytester.path, "merge", "scenarios", "-o", "out/more")
     assert nothing.stderr.startswith("error: scenarios: no run there; give folders reports/RUN")
+
+
+def test_gates_are_judged_for_the_whole_run_and_not_for_its_shards(
+    pytester: pytest.Pytester, project: ScenarioMaker
+) -> None:
+    (project("demo") / "workspace/greet.py").write_text("raise SystemExit(3)")
+    run = ("--execgo-matrix", "--execgo-repetitions=2", "--execgo-fail-if=success_rate < 0.9")
+    for number in (1, 2, 3):
+        words = (f"--execgo-shard={number}/3", f"--execgo-run-id=part{number}")
+        outcome = pytester.runpytest(*run, *words)
+        outcome.stdout.fnmatch_lines(["fail-if success_rate < 0.9: undecided: judged when *"])
+        assert outcome.ret == (0 if number == 3 else 1), "the third shard is empty"
+    parts = [f"reports/part{number}" for number in (1, 2, 3)]
+    merged = cli(pytester.path, "merge", *parts, "-o", "reports/merged")
+    assert (merged.returncode, merged.stderr) == (0, "")
+    assert "BLOCK: success_rate < 0.9: it is 0\n" in merged.stdout
+    assert cli(pytester.path, "report", "reports/merged").returncode == 11
+    (gate,) = document(pytester.path / "reports/merged")["gates"]
+    assert gate["verdict"] == "BLOCK"
+
+
+def test_a_resumed_run_needs_the_base_of_its_gates(
+    pytester: pytest.Pytester, project: ScenarioMaker
+) -> None:
+    project("demo")
+    pytester.runpytest("--execgo-matrix", "--execgo-run-id=base").assert_outcomes(passed=1)
+    run = (
+        "--execgo-matrix", "--execgo-run-id=new", "--execgo-repetitions=2", "-k", "r0",
+        "--execgo-compare=reports/base", "--execgo-fail-if=success_rate drops 90%",
+    )  # fmt: skip
+    assert pytester.runpytest(*run).ret == 0
+    resume = ("--execgo-matrix", "--execgo-resume=new")
+    without = pytester.runpytest(*resume)
+    assert without.ret == pytest.ExitCode.USAGE_ERROR
+    without.stderr.fnmatch_lines(["*success_rate drops 90%*: it needs a run to compare with*"])
+    assert pytester.runpytest(*resume, "--execgo-compare=reports/base").ret == 0
+    found = document(pytester.path / "reports/new")
+    assert len(found["trials"]) == 2
+    assert found["gates"][0]["reason"].startswith("+0.0 %")
+
+
+def test_the_comparison_of_a_run_that_goes_on_is_forgotten(
+    pytester: pytest.Pytester, project: ScenarioMaker
+) -> None:
+    project("demo")
+    pytester.runpytest("--execgo-matrix", "--execgo-run-id=base").assert_outcomes(passed=1)
+    run = ("--execgo-matrix", "--execgo-run-id=new", "--execgo-repetitions=2", "-k", "r0")
+    assert pytester.runpytest(*run, "--execgo-compare=reports/base").ret == 0
+    assert document(pytester.path / "reports/new")["comparison"] is not None
+    assert pytester.runpytest("--execgo-matrix", "--execgo-resume=new").ret == 0
+    assert document(pytester.path / "reports/new")["comparison"] is None
+    assert not (pytester.path / "reports/new/comparison.md").exists()

@@ -158,6 +158,35 @@ def test_a_summary_that_is_too_long_is_cut_and_closed() -> None:
     assert step_summary(run()).startswith("# Benchmark run\n")
 
 
+def test_what_a_task_wrote_closes_no_section_of_a_summary_that_is_cut() -> None:
+    words = {"task_id": "t", "stderr": ["</details>", "```"] * 10}
+    long = [{"at_ms": 1, "text": "x" * 2000, "events": []} for _ in range(10)]
+    many = [trial(k, "failed", failed_task=words, explanation=long) for k in range(60)]
+    lines = step_summary(result(many, [])).splitlines()
+    opened = sum(line.startswith("<details>") for line in lines)
+    assert opened == sum(line.startswith("</details>") for line in lines)
+
+
+def test_attempts_that_did_not_fail_are_not_called_passed() -> None:
+    common = {"trial_id": "s-f-replay-none-r0", "cell_id": "s-f-replay-none", "reason": "r"}
+    attempts = [
+        EarlierAttempt.model_validate({**common, "attempt": k, **more})
+        for k, more in enumerate(
+            (
+                {"state": "not_run"},
+                {"state": "error"},
+                {"state": "finished", "verdict": "failed", "known_finding": "a-b"},
+                {"state": "finished", "verdict": "passed"},
+            ),
+            1,
+        )
+    ]
+    document = json.loads(CtrfReport().render(result([trial(0)], [], attempts=attempts)))
+    (test,) = document["results"]["tests"]
+    found = [attempt["status"] for attempt in test["retryAttempts"]]
+    assert found == ["pending", "failed", "skipped", "passed"]
+
+
 class Terminal(StringIO):
     """What ``show_on_github`` needs of pytest's terminal reporter."""
 
@@ -201,6 +230,7 @@ def test_the_trace_of_a_run_has_its_trials_on_one_time_axis(tmp_path: Path) -> N
         folder = tmp_path / "trials" / one.trial_id
         folder.mkdir(parents=True)
         slices = [{"ph": "M", "name": "process_name", "pid": 1}, {"ph": "X", "ts": 5, "pid": 1}]
+        slices += [{"ph": "X", "ts": "5"}, {"ph": "X", "ts": 1.5}, 3]  # type: ignore[list-item]
         (folder / "trace.json").write_text(json.dumps({"traceEvents": slices}))
     (tmp_path / "trials" / trials[1].trial_id / "trace.json").write_text("{")
     (tmp_path / "trials" / trials[2].trial_id).mkdir()

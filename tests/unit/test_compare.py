@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 
 from pytest_execgo.benchmark.change_gate import difference_interval
-from pytest_execgo.benchmark.compare import compare, holm, permutation_p
-from pytest_execgo.benchmark.reports.comparison import comparison_markdown, gate_line
+from pytest_execgo.benchmark.compare import compare, holm, is_worse, permutation_p
+from pytest_execgo.benchmark.figures import FIGURES
+from pytest_execgo.benchmark.reports.comparison import comparison_markdown, success_gate_line
 from pytest_execgo.models.benchmark import BenchmarkResult, TrialResult
 from pytest_execgo.models.comparison import Comparison
+from pytest_execgo.models.finding import AcceptedFinding
 from tests.results import ENVIRONMENT, missing, result, trial
 
 
@@ -173,8 +175,78 @@ def test_the_markdown_has_the_verdict_first_and_escapes_names() -> None:
     new = result([one(0, 0, passed=False)], [])
     found = compare(base, new).model_copy(update={"newly_named": ("task/`<b>`",)})
     lines = comparison_markdown(found).split("\n")
-    assert lines[2] == f"**{gate_line(found)}.**"
+    assert lines[2] == f"**{success_gate_line(found)}.**"
     assert lines[2].startswith("**INCONCLUSIVE: success rate -100.0 % (95 % interval ")
     assert "- newly red (1): `s-f-replay-c0`" in lines
     assert not any("<b>" in line and "`" not in line for line in lines)
     assert "| metric" in "\n".join(lines)
+
+
+def broken(run: BenchmarkResult, cells: set[str]) -> BenchmarkResult:
+    """The run, with an error instead of each result of some cells."""
+    gone = [one for one in run.trials if one.cell_id in cells]
+    left = [
+        missing(one.repetition, "error").model_copy(
+            update={"trial_id": one.trial_id, "cell_id": one.cell_id}
+        )
+        for one in gone
+    ]
+    return result([one for one in run.trials if one.cell_id not in cells], left)
+
+
+def test_cells_in_which_every_trial_breaks_count_as_failures() -> None:
+    base = run(Random(1), 4, 50, pass_rate=1)
+    found = compare(base, broken(base, {"s-f-replay-c2", "s-f-replay-c3"}))
+    assert (found.gate.verdict, found.gate.difference) == ("BLOCK", -0.5)
+    assert found.newly_red == ("s-f-replay-c2", "s-f-replay-c3")
+    assert found.gone_cells == ()
+    whole = compare(base, broken(base, {f"s-f-replay-c{k}" for k in range(4)}))
+    assert (whole.gate.verdict, whole.gate.difference) == ("BLOCK", -1.0)
+
+
+def test_runs_without_a_common_cell_have_no_difference() -> None:
+    found = compare(result([one(0, 0)], []), result([one(1, 0)], []))
+    gate = found.gate
+    assert (gate.verdict, gate.difference, gate.low, gate.high) == (
+        "INCONCLUSIVE",
+        None,
+        None,
+        None,
+    )
+    assert "too little data" in success_gate_line(found)
+
+
+def test_cells_count_alike_however_many_trials_they_have() -> None:
+    """With adaptive repetitions, the number of trials of a cell depends on its outcomes."""
+
+    def trials(cell: int, passed: int, of: int) -> list[TrialResult]:
+        return [one(cell, k, passed=k < passed) for k in range(of)]
+
+    base = result(
+        [t for c in range(80) for t in (trials(c, 20, 20) if c < 40 else trials(c, 1, 5))], []
+    )
+    new = result(
+        [t for c in range(80) for t in (trials(c, 20, 20) if c < 40 else trials(c, 10, 20))], []
+    )
+    found = compare(base, new)
+    assert found.gate.difference == pytest.approx(0.15)
+    assert (found.gate.verdict, changes(found)["success_rate"]) == ("PASS", "better")
+    assert FIGURES["success_rate"](base) == pytest.approx(0.6)
+
+
+def test_known_findings_count_neither_as_passed_nor_as_failed() -> None:
+    base = run(Random(1), 4, 50, pass_rate=1)
+    known = AcceptedFinding(id="a-b", reason="r")
+    failed = [
+        one.model_copy(
+            update={
+                "known_finding": known,
+                "verdict": one.verdict.model_copy(update={"status": "failed"}),
+            }
+        )
+        for one in base.trials[:60]
+    ]
+    found = compare(base, result([*failed, *base.trials[60:]], []))
+    assert (found.gate.verdict, found.gate.difference) == ("PASS", 0.0)
+    assert not is_worse(found)
+    assert FIGURES["success_rate"](result([*failed, *base.trials[60:]], [])) == 1.0

@@ -96,3 +96,25 @@ def test_a_trial_without_a_timeline_passes_nothing_on(watched: Watched) -> None:
     watched.follower.started(TRIAL)
     watched.follower.ended(TRIAL)
     assert watched.kinds() == []
+
+
+def test_lines_of_an_attempt_that_another_one_replaced_are_not_lost(watched: Watched) -> None:
+    """A worker begins the next attempt before the controller hears that the last one ended."""
+    watched.write(STAGE)
+    watched.follower.started(TRIAL)
+    watched.write(FAULT)
+    watched.timeline.rename(watched.timeline.with_name("earlier"))
+    watched.write(STAGE)
+    watched.follower.ended(TRIAL)
+    watched.follower.started(TRIAL)
+    watched.write(HEALED)
+    watched.follower.ended(TRIAL)
+    assert watched.kinds() == ["stage_started", "fault_injected", "stage_started", "fault_healed"]
+
+
+def test_a_line_of_any_length_does_not_stop_the_follower(watched: Watched) -> None:
+    watched.follower.started(TRIAL)
+    watched.write('{"event_type": "' + "x" * 5_000_000 + '"}\n' + FAULT)
+    watched.write("y" * 9_000_000 + "\n" + HEALED)
+    watched.follower.ended(TRIAL)
+    assert watched.kinds() == ["fault_injected", "fault_healed"]

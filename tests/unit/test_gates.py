@@ -76,6 +76,11 @@ def test_of_an_empty_run_only_counts_are_known() -> None:
         ("trials drops 5%", "'trials' at character 1: unknown metric of a comparison 'trials'"),
         ("success_rate drops", "its end: expected a number"),
         ("success_rate drops 500%", "'500' at character 20: expected a number below 100%"),
+        ("success_rate drops 0.5", "its end: expected %"),
+        ("wall_time_ms rises 20", "its end: expected %"),
+        ("failed > 5%", "'%' at character 11: failed is not a rate, so it has no percentage"),
+        ("p95(wall_time_ms) > 50%", "'%' at character 23: wall_time_ms is not a rate"),
+        (f"wall_time_ms rises 1{'0' * 400}%", "at character 20: expected a smaller number"),
     ],
 )
 def test_an_invalid_gate_is_refused_in_one_line_that_names_the_character(
@@ -98,6 +103,7 @@ def test_an_invalid_gate_is_refused_in_one_line_that_names_the_character(
         ("median(wall_time_ms) < 20", False),
         ("max( wall_time_ms )>29.5", True),
         ("success_rate < 60%", True),
+        ("min(landed) < 101%", True),
         ("p90(recovery_success) > 5", False),
     ],
 )
@@ -175,13 +181,13 @@ def test_each_figure_reads_its_own_number() -> None:
     cells = (
         cell.model_copy(
             update={
-                "trials": 20, "passed": 10, "failed": 1, "inconclusive": 2, "errors": 3,
+                "trials": 25, "passed": 10, "failed": 1, "inconclusive": 2, "errors": 3,
                 "skipped": 4, "known_findings": 5, "failed_attempts": 6, "rates": rates,
             }
         ),
         cell.model_copy(
             update={
-                "trials": 30, "passed": 20, "failed": 10, "inconclusive": 20, "errors": 30,
+                "trials": 100, "passed": 20, "failed": 10, "inconclusive": 20, "errors": 30,
                 "skipped": 40, "known_findings": 50, "failed_attempts": 60,
                 "rates": rates.model_copy(update={"determinism_drift": 0.75}),
             }
@@ -216,7 +222,7 @@ def test_each_figure_reads_its_own_number() -> None:
     assert {name: figure(run) for name, figure in FIGURES.items()} == {
         "attribution_accuracy": 0.875, "attribution_lower_95": 0.5, "false_causes": 2,
         "wrong_and_certain": 4, "mitigated": 3, "confirmed_rate": 0.75,
-        "success_rate": 0.6, "recovery_rate": 0.75, "trials": 50, "failed": 11,
+        "success_rate": 0.45, "recovery_rate": 0.75, "trials": 125, "failed": 11,
         "inconclusive": 22, "errors": 33, "skipped": 44, "known_findings": 55, "failed_attempts": 66,
         "faults_fired": 8, "faults_not_fired": 10, "determinism_drift": 0.75, "wall_time_ms": 200,
         "overhead_ms": 20, "overhead_ratio": 0.1, "detection_ms": 1.5, "recovery_ms": 101.5,

@@ -228,6 +228,29 @@ def test_a_damaged_result_is_named_and_the_rest_is_used(tmp_path: Path) -> None:
     assert rebuild(tmp_path / "out" / "run").damaged == ()
 
 
+@pytest.mark.parametrize("name", ["../../../../esc", "a/b", "nul\0", "x" * 300, "."])
+def test_the_name_of_a_control_chooses_no_folder(tmp_path: Path, name: str) -> None:
+    run = make(tmp_path / "run", ALL)
+    control = run / "controls/one"
+    control.mkdir(parents=True)
+    record = {"name": name, "expected": "passed", "got": "passed", "ok": True}
+    (control / "control.json").write_text(json.dumps(record))
+    before = sorted(path for path in tmp_path.rglob("*"))
+    merged(tmp_path / "deep" / "deeper" / "out", run)
+    new = [path for path in tmp_path.rglob("*") if path not in before]
+    assert [path for path in new if "deep" not in path.parts] == []
+
+
+@pytest.mark.parametrize("text", ['{"na', "[]", "{}", "nonsense"])
+def test_a_damaged_control_is_one_line(tmp_path: Path, text: str) -> None:
+    run = make(tmp_path / "run", ALL)
+    control = run / "controls/one"
+    control.mkdir(parents=True)
+    (control / "control.json").write_text(text)
+    with pytest.raises(UsageError, match=r"control\.json"):
+        RunPart.read(run)
+
+
 def test_a_newer_document_is_refused_by_name(tmp_path: Path) -> None:
     run = make(tmp_path / "run", ALL[:1])
     document = json.loads((run / "run.json").read_text())

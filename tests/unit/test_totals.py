@@ -64,12 +64,19 @@ def test_trials_with_nothing_to_recover_from_do_not_count(change: dict[str, Any]
     assert recovery_time([one, trial(1)]).trials == 0
 
 
+@pytest.mark.parametrize("count", [22, 24, 28, 30, 38, 44, 46, 54])
+def test_half_of_the_trials_decide_the_median(count: int) -> None:
+    half = [faulty(k, "recovered", ms=100.0 * (k + 1)) for k in range(count // 2)]
+    stuck = [faulty(k, "stuck", ms=None, wall=1e6) for k in range(count // 2, count)]
+    assert recovery_time([*half, *stuck]).median_ms == 100.0 * (count // 2)
+
+
 def test_rates_of_a_run_are_brackets() -> None:
     run = result([trial(0), trial(1), trial(2, "failed")], [missing(3, "error")])
     found = totals(run.cells, run.trials)
     assert found == run.totals
     assert found.success == Bracket(errors_fail=0.5, errors_dropped=round(2 / 3, 6))
-    assert found.landing == Bracket(errors_fail=0.75, errors_dropped=1.0)
+    assert found.landing == Bracket(errors_fail=1.0, errors_dropped=1.0)
     assert found.recovery == Bracket(errors_fail=None, errors_dropped=None)
 
 

@@ -31,7 +31,7 @@ def metric_rows(comparison: Comparison) -> list[list[str]]:
     ]
 
 
-def gate_line(comparison: Comparison) -> str:
+def success_gate_line(comparison: Comparison) -> str:
     """The verdict of the gate, with what would decide it."""
     return f"{comparison.gate.verdict}: success rate {gate_text(comparison.gate)}"
 
@@ -51,7 +51,7 @@ def change_lines(comparison: Comparison) -> Iterator[tuple[str, tuple[str, ...]]
 
 def comparison_lines(comparison: Comparison) -> Iterator[str]:
     """The comparison in a few lines: the gate, what changed, and the metrics with evidence."""
-    yield f"compared with {comparison.base}: {gate_line(comparison)}"
+    yield f"compared with {comparison.base}: {success_gate_line(comparison)}"
     for metric in comparison.metrics:
         if metric.change != "no evidence":
             values = f"{_value(metric, metric.base)} → {_value(metric, metric.new)}"
@@ -64,7 +64,7 @@ def comparison_lines(comparison: Comparison) -> Iterator[str]:
 def comparison_markdown(comparison: Comparison) -> str:
     """The comparison for a pull request: the verdict first, details folded."""
     lines = [f"# {for_markdown(f'{comparison.new} compared with {comparison.base}')}", ""]
-    lines += [f"**{gate_line(comparison)}.**", ""]
+    lines += [f"**{success_gate_line(comparison)}.**", ""]
     lines += [f"- note: {for_markdown(text)}" for text in comparison.warnings]
     lines += [
         f"- {gate.verdict}: `{for_markdown_code(gate.expression)}`: {for_markdown(gate.reason)}"

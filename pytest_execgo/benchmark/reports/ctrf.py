@@ -10,7 +10,7 @@ from typing import Any
 
 from pytest_execgo.benchmark.reports.base import ReportFormat
 from pytest_execgo.benchmark.reports.ended import End, EndedTrial, ended_trials
-from pytest_execgo.models.benchmark import BenchmarkResult
+from pytest_execgo.models.benchmark import BenchmarkResult, EarlierAttempt
 from pytest_execgo.models.safe_text import for_terminal
 
 SPEC_VERSION = "0.0.0"
@@ -96,13 +96,21 @@ def _test(one: EndedTrial) -> dict[str, Any]:
             "retryAttempts": [
                 {
                     "attempt": attempt.attempt,
-                    "status": "failed" if attempt.failed else "passed",
+                    "status": _attempt_status(attempt),
                     "message": for_terminal(attempt.reason),
                 }
                 for attempt in one.earlier
             ],
         }
     return found
+
+
+def _attempt_status(attempt: EarlierAttempt) -> str:
+    if attempt.failed:
+        return "failed"
+    if attempt.state == "not_run":
+        return "pending"
+    return "skipped" if attempt.known_finding else "passed"
 
 
 def _is_flaky(one: EndedTrial) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
@@ -41,9 +42,12 @@ class EndedTrial:
 def ended_trials(result: BenchmarkResult) -> Iterator[EndedTrial]:
     """All trials of a run in the order of their ids. A failure that a known finding explains counts as
     skipped, as in pytest."""
+    attempts: dict[str, list[EarlierAttempt]] = defaultdict(list)
+    for attempt in result.attempts:
+        attempts[attempt.trial_id].append(attempt)
     found = [*_finished(result), *_unfinished(result)]
     for one in sorted(found, key=lambda one: one.trial_id):
-        one.earlier.extend(a for a in result.attempts if a.trial_id == one.trial_id)
+        one.earlier.extend(attempts[one.trial_id])
         yield one
 
 

@@ -27,9 +27,11 @@ def step_summary(result: BenchmarkResult) -> str:
             break
         kept.append(line)
     # A section or a block of code that was cut must not swallow the last line.
+    # What tasks wrote is indented, so it begins no line.
     inside = "".join(kept)
-    fence = "```\n" if inside.count("\n```") % 2 else ""
-    open_sections = inside.count("<details>") - inside.count("</details>")
+    fence = "```\n" if sum(line.startswith("```") for line in kept) % 2 else ""
+    opened = sum(line.startswith("<details>") for line in kept)
+    open_sections = opened - sum(line.startswith("</details>") for line in kept)
     ends = fence + "</details>\n" * open_sections
     return f"{inside}{ends}\n**The rest is in benchmark.md: a summary of a job has too little room.**\n"
 

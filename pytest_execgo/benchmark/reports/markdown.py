@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 from pytest_execgo.benchmark.adaptive import spend_line
@@ -122,10 +123,12 @@ def _frameworks(result: BenchmarkResult) -> Iterator[str]:
 def _landing(result: BenchmarkResult) -> Iterator[str]:
     """How often plans of models were legal; no lines if no model made a plan."""
     rows = []
+    asked: dict[str, list[TrialResult]] = defaultdict(list)
+    for trial in result.trials:
+        if trial.model:
+            asked[trial.cell_id].append(trial)
     for cell in result.cells:
-        members = [
-            trial for trial in result.trials if trial.cell_id == cell.cell_id and trial.model
-        ]
+        members = asked[cell.cell_id]
         landing, first = cell.rates.landing, cell.rates.landing_at_first
         if not members or landing is None or first is None:
             continue
