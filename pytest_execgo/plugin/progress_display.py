@@ -22,7 +22,8 @@ class ProgressDisplay:
         self._live: LiveLine | None = None
         self._plain: PlainLines | None = None
         reporter = config.pluginmanager.get_plugin("terminalreporter")
-        if config.option.verbose < 0 or reporter is None:
+        # Without pytest's own plugin for the terminal, there is no -q either.
+        if reporter is None or config.option.verbose < 0:
             return
         if terminal.NAME:
             with suppress(OSError):
