@@ -23,6 +23,7 @@ from pytest_execgo.models.finding import FindingsBook
 from pytest_execgo.models.fixture_routes import FixtureRoutes
 from pytest_execgo.models.plan import StandardPlan
 from pytest_execgo.models.stream import STREAM_LINE
+from pytest_execgo.models.viewer import ViewerDocuments
 from pytest_execgo.scenario.manifest import ScenarioManifest
 
 _READ: dict[str, type[BaseModel]] = {
@@ -39,6 +40,7 @@ _WRITTEN: dict[str, type[BaseModel]] = {
     "environment": Environment,
     "run_record": RunRecord,
     "comparison": Comparison,
+    "viewer": ViewerDocuments,
 }
 
 
