@@ -19,11 +19,13 @@ from pytest_execgo.benchmark.reports.comparison import (
 )
 from pytest_execgo.benchmark.reports.github import step_summary
 from pytest_execgo.benchmark.reports.writing import write_reports
+from pytest_execgo.benchmark.viewer.page import DEFAULT_BUDGET_MIB
 from pytest_execgo.cli.output import print_error, print_json, print_line, print_table
 from pytest_execgo.errors import UsageError
 from pytest_execgo.extensions.registry import Registry
 from pytest_execgo.files.writing import append_text, write_text
 from pytest_execgo.models.comparison import Comparison
+from pytest_execgo.options.values import Decimal
 from pytest_execgo.plugin.project import project_registry
 
 WORSE = 11
@@ -36,6 +38,7 @@ def report(options: argparse.Namespace) -> int:
     """Write the reports of each run anew. Exit 2 if a run or a result of a trial cannot be read; the
     others are written. Exit 11 if a gate of a run blocks."""
     registry, written, status = project_registry(), [], 0
+    budget = Decimal().read("--html-budget", options.html_budget)
     for folder in find_runs(map(Path, options.runs)):
         try:
             rebuilt = rebuild(folder)
@@ -43,7 +46,7 @@ def report(options: argparse.Namespace) -> int:
             print_error(error)
             status = 2
             continue
-        if not _write(folder, rebuilt, registry):
+        if not _write(folder, rebuilt, registry, budget):
             status = 2
         written.append(_facts(folder, rebuilt))
         if options.summary:
@@ -126,11 +129,16 @@ def ci_matrix(options: argparse.Namespace) -> int:
     return 0
 
 
-def _write(folder: Path, rebuilt: RebuiltRun, registry: Registry) -> bool:
+def _write(
+    folder: Path,
+    rebuilt: RebuiltRun,
+    registry: Registry,
+    html_budget_mib: float = DEFAULT_BUDGET_MIB,
+) -> bool:
     """Write every format; whether all could be written and every result could be read."""
     problems = [
         *rebuilt.damaged,
-        *write_reports(folder, rebuilt.result, registry.report_formats),
+        *write_reports(folder, rebuilt.result, registry.report_formats, html_budget_mib),
     ]
     for line in problems:
         print_error(line)

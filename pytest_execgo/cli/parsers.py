@@ -37,6 +37,7 @@ def command_line() -> CommandParser:
     add = parser.add_subparsers(required=True, metavar="COMMAND").add_parser
     _run(add)
     _replay(add)
+    _show(add)
     _report(add)
     _merge(add)
     _compare(add)
@@ -95,9 +96,20 @@ def _replay(add: Commands) -> None:
     _json(parser)
 
 
+def _show(add: Commands) -> None:
+    parser = _command(add, "show", "viewer:show_run", "open the page of a run in the browser")
+    parser.add_argument(
+        "run", nargs="?", default="reports/latest", metavar="RUN", help="reports/RUN"
+    )
+    parser.add_argument("--print", action="store_true", help="print the address and open nothing")
+
+
 def _report(add: Commands) -> None:
     parser = _command(add, "report", "benchmark:report", "write the reports of runs anew")
     parser.add_argument("runs", nargs="+", metavar="RUN", help="reports/RUN, or a folder above it")
+    parser.add_argument(
+        "--html-budget", default="24", metavar="MIB", help="the most that index.html may hold (24)"
+    )
     parser.add_argument(
         "--summary",
         metavar="FILE",

@@ -408,6 +408,17 @@ OPTIONS = (
         replay="allow",
     ),
     Option(
+        "html_budget",
+        "one",
+        "the most that index.html may hold, in MiB; what has no room is counted on its first page",
+        "MIB",
+        default="24",
+        notes="[the viewer](viewer.md)",
+        value=Decimal(),
+        resume="allow",
+        replay="allow",
+    ),
+    Option(
         "replay",
         "one",
         "repeat a recorded trial, or all trials of a run, and compare",

@@ -8,8 +8,6 @@ proves that the page works.
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -31,8 +29,8 @@ from pytest_execgo.extensions.registry import Registry
 from pytest_execgo.harness.fleet import Fleet, FleetSpec
 from pytest_execgo.harness.service import SERVICE_NAMES
 from pytest_execgo.models.context import PlanBudget
+from tests.browsers import chromium
 
-BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
 NAME = "evil.example"
 PAGE = """<!doctype html><meta charset="utf-8"><body><script>
 const targets = TARGETS;
@@ -120,11 +118,7 @@ class NoModel:
 
 @pytest.fixture
 def browser() -> str:
-    if BROWSER is None:
-        if os.environ.get("EXECGO_TEST_BROWSER") == "required":
-            pytest.fail("chromium is required here: apt-get install chromium", pytrace=False)
-        pytest.skip("chromium is not installed")
-    return BROWSER
+    return chromium()
 
 
 @pytest.fixture

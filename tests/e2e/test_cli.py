@@ -401,3 +401,15 @@ def test_contract_tests_of_a_missing_engine_end_with_one_line() -> None:
     assert done.returncode == 4
     assert done.stdout.count("/no/such/engine: no such file; build it, or correct the path") == 1
     assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_the_page_of_a_run_is_opened_by_its_address(cli: Cli, tmp_path: Path) -> None:
+    cli("scenario", "new", "demo")
+    assert cli("run", "--run-id", "one").returncode == 0
+    page = tmp_path / "reports/one/index.html"
+    for words in ((), ("reports/one",), ("reports/one/index.html",)):
+        done = cli("show", "--print", *words)
+        assert (done.returncode, done.stdout) == (0, f"{page.as_uri()}\n")
+    missing = cli("show", "--print", "reports/two")
+    assert missing.returncode == 2
+    assert missing.stderr.startswith("error: reports/two: no index.html there; give the folder of a run")

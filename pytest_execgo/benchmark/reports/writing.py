@@ -7,16 +7,20 @@ from pathlib import Path
 
 from pytest_execgo.benchmark.reports.base import ReportFormat
 from pytest_execgo.benchmark.run_trace import TRACE, run_trace
+from pytest_execgo.benchmark.viewer.page import DEFAULT_BUDGET_MIB, PAGE, index_html
 from pytest_execgo.errors import HarnessError, checked_return
 from pytest_execgo.files.writing import write_text
 from pytest_execgo.models.benchmark import BenchmarkResult
 
 
 def write_reports(
-    folder: Path, result: BenchmarkResult, formats: Mapping[str, ReportFormat]
+    folder: Path,
+    result: BenchmarkResult,
+    formats: Mapping[str, ReportFormat],
+    html_budget_mib: float = DEFAULT_BUDGET_MIB,
 ) -> list[str]:
-    """Write every format and ``trace.json``; returns one line for each that failed. A format that fails
-    does not stop the others."""
+    """Write every format, ``trace.json`` and ``index.html``; returns one line for each that failed. A
+    format that fails does not stop the others."""
     failures = []
     for name, format_ in formats.items():
         try:
@@ -29,6 +33,7 @@ def write_reports(
             failures.append(f"{name}: {type(error).__name__}: {error}")
     try:
         write_text(folder / TRACE, run_trace(folder, result))
+        write_text(folder / PAGE, index_html(folder, result, html_budget_mib))
     except HarnessError as error:
         failures.append(str(error))
     return failures
