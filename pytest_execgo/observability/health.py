@@ -234,7 +234,8 @@ class _Watch:
         slow = answer.ms is not None and answer.ms - direct_ms > SLOWER_BY_MS
         late = slow or answer.timed_out
         if late and starved:
-            return [], True
+            # A request that never came back proves nothing, but to pass over it would hide a fault.
+            return [self._unclear()] if answer.timed_out else [], True
         self.broken = self.broken + 1 if answer.ms is None else 0
         self.slow = self.slow + 1 if slow else 0
         # One reset is enough, because load does not cause it. Late answers must be seen twice.
@@ -246,6 +247,9 @@ class _Watch:
         if not late and answer.ms is not None:
             self.reached_at = monotonic()
         return [], late or answer.ms is None
+
+    def _unclear(self) -> ObserverStarved:
+        return ObserverStarved(gap_ms=round((monotonic() - self.reached_at) * 1000, 1))
 
     def _degraded(self, how: str, direct_ms: float, link: ProbeResult) -> LinkDegraded:
         return LinkDegraded.model_validate(

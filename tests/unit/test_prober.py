@@ -79,8 +79,13 @@ def test_silence_is_reported_once_after_two_late_checks_in_a_row(answers: Script
 def test_a_starved_prober_reports_nothing(answers: Script) -> None:
     answers["direct"] += [LATE] * 4
     assert rounds(watch(), 4, starved=True) == []
-    answers["link"] += [SLOW, LATE] * 3
-    assert rounds(watch(), 6, starved=True) == []
+    answers["link"] += [SLOW] * 3
+    assert rounds(watch(), 3, starved=True) == []
+
+
+def test_a_starved_prober_that_got_no_answer_over_a_link_does_not_hide_it(answers: Script) -> None:
+    answers["link"] += [LATE, SLOW, LATE, GOOD]
+    assert rounds(watch(), 4, starved=True) == ["observer_starved", "observer_starved"]
 
 
 @pytest.mark.parametrize(

@@ -113,8 +113,8 @@ class ServiceLogged(Event):
 
 
 class ObserverStarved(Event):
-    """The observers of the services did not run for ``gap_ms``, up to now, because this process or the
-    machine stood still. What happened meanwhile is not known."""
+    """For ``gap_ms``, up to now, it is not known what happened to the services: this process or the
+    machine stood still, or was too busy to tell a link that lets nothing through from a late answer."""
 
     event_type: Literal["observer_starved"] = "observer_starved"
     gap_ms: float
