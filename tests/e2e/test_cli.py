@@ -412,4 +412,6 @@ def test_the_page_of_a_run_is_opened_by_its_address(cli: Cli, tmp_path: Path) ->
         assert (done.returncode, done.stdout) == (0, f"{page.as_uri()}\n")
     missing = cli("show", "--print", "reports/two")
     assert missing.returncode == 2
-    assert missing.stderr.startswith("error: reports/two: no index.html there; give the folder of a run")
+    assert missing.stderr.startswith(
+        "error: reports/two: no index.html there; give the folder of a run"
+    )
