@@ -19,11 +19,12 @@ from pytest_execgo.benchmark.reports.comparison import (
 )
 from pytest_execgo.benchmark.reports.github import step_summary
 from pytest_execgo.benchmark.reports.writing import write_reports
-from pytest_execgo.benchmark.viewer.page import DEFAULT_BUDGET_MIB
+from pytest_execgo.benchmark.viewer.page import DEFAULT_BUDGET_MIB, RunWithRecords, index_html
 from pytest_execgo.cli.output import print_error, print_json, print_line, print_table
 from pytest_execgo.errors import UsageError
 from pytest_execgo.extensions.registry import Registry
 from pytest_execgo.files.writing import append_text, write_text
+from pytest_execgo.models.benchmark import BenchmarkResult
 from pytest_execgo.models.comparison import Comparison
 from pytest_execgo.options.values import Decimal
 from pytest_execgo.plugin.project import project_registry
@@ -86,6 +87,8 @@ def compare_runs(options: argparse.Namespace) -> int:
     gates = [parse_gate(text, "--fail-if") for text in options.fail_if or ()]
     base, new = (load_result(Path(place)) for place in (options.base, options.new))
     found = compare(base, new, margin, gates)
+    if options.html:
+        _write_page(Path(options.html), options, base, new, found)
     if options.markdown:
         write_text(Path(options.markdown), comparison_markdown(found))
     if options.json:
@@ -93,6 +96,19 @@ def compare_runs(options: argparse.Namespace) -> int:
     else:
         _show_comparison(found)
     return WORSE if is_worse(found) else 0
+
+
+def _write_page(
+    target: Path,
+    options: argparse.Namespace,
+    base: BenchmarkResult,
+    new: BenchmarkResult,
+    found: Comparison,
+) -> None:
+    """One page of both runs. A run that is only a benchmark.json has no records to show."""
+    result = new.model_copy(update={"comparison": found})
+    other = RunWithRecords(Path(options.base), base)
+    write_text(target, index_html(Path(options.new), result, base=other))
 
 
 def _margin(text: str) -> float:

@@ -137,6 +137,7 @@ def _compare(add: Commands) -> None:
         help="a further condition for NEW, as of --execgo-fail-if (repeatable)",
     )
     parser.add_argument("--markdown", metavar="FILE", help="also write the comparison as Markdown")
+    parser.add_argument("--html", metavar="FILE", help="also write a page that shows both runs")
     _json(parser)
 
 

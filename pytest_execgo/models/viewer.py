@@ -31,7 +31,8 @@ class ViewerIndex(Document):
     """The run without its trials, and the facts about each trial that tables and filters need.
 
     ``left_out`` counts the trials whose details are not in the page; ``budget_mib`` is the limit for the
-    size of the page. ``problems``: files that could not be read, a line each.
+    size of the page. ``base_trials``: those trials of which the page also holds the document of the run
+    that this one is compared with. ``problems``: files that could not be read, a line each.
     """
 
     run: BenchmarkResult
@@ -39,6 +40,7 @@ class ViewerIndex(Document):
     causes: tuple[str, ...]
     trials: ViewerColumns
     left_out: int
+    base_trials: tuple[str, ...] = ()
     budget_mib: float
     problems: tuple[str, ...] = ()
 

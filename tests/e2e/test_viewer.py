@@ -175,6 +175,21 @@ def test_what_changed_and_which_causes_were_named(viewer: Viewer) -> None:
     expect(page.get_by_role("status")).to_contain_text("of 12 trials")
 
 
+def test_a_page_of_two_runs_shows_a_trial_side_by_side(browser: Browser, run: Path) -> None:
+    project = run.parents[1]
+    command = [sys.executable, "-m", "pytest_execgo", "compare", "reports/base", "reports/run"]
+    done = subprocess.run(
+        [*command, "--html", "both.html"], cwd=project, capture_output=True, text=True, check=False
+    )
+    assert done.returncode in (0, 11), done.stderr
+    viewer = Viewer(browser, project / "both.html")
+    page = viewer.open(f"trial/{RED}")
+    sides = page.locator("section", has=page.get_by_role("heading", name="Before and now"))
+    expect(sides.locator("h3")).to_have_text(["base", "run"])
+    expect(sides.locator(".verdict")).to_have_text(["● passed", "✗ failed"])
+    viewer.close()
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("view", [*VIEWS, f"trial/{RED}"])
 def test_every_view_is_accessible(browser: Browser, run: Path, view: str, scheme: Any) -> None:

@@ -4,6 +4,8 @@ import type { ViewerIndex, ViewerTrial } from "./types";
 export interface Source {
   index(): Promise<ViewerIndex>;
   trial(id: string): Promise<ViewerTrial>;
+  /** The trial of the same id in the run that this one is compared with. */
+  baseTrial(id: string): Promise<ViewerTrial>;
 }
 
 /** What the shell around the viewer can do. */
@@ -28,6 +30,10 @@ export class PageSource implements Source {
 
   trial(id: string): Promise<ViewerTrial> {
     return this.read<ViewerTrial>(id);
+  }
+
+  baseTrial(id: string): Promise<ViewerTrial> {
+    return this.read<ViewerTrial>(`base/${id}`);
   }
 
   private async read<T>(name: string): Promise<T> {

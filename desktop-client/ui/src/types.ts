@@ -11,7 +11,8 @@ export interface ViewerDocuments {
  * The run without its trials, and the facts about each trial that tables and filters need.
  *
  * ``left_out`` counts the trials whose details are not in the page; ``budget_mib`` is the limit for the
- * size of the page. ``problems``: files that could not be read, a line each.
+ * size of the page. ``base_trials``: those trials of which the page also holds the document of the run
+ * that this one is compared with. ``problems``: files that could not be read, a line each.
  */
 export interface ViewerIndex {
   run: BenchmarkResult;
@@ -19,6 +20,7 @@ export interface ViewerIndex {
   causes: string[];
   trials: ViewerColumns;
   left_out: number;
+  base_trials: string[];
   budget_mib: number;
   problems: string[];
 }

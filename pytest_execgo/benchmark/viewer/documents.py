@@ -21,9 +21,14 @@ _LOG_BYTES = 8000
 
 
 def index_of(
-    result: BenchmarkResult, detailed: set[str], budget_mib: float, problems: Sequence[str]
+    result: BenchmarkResult,
+    detailed: set[str],
+    budget_mib: float,
+    problems: Sequence[str],
+    base_trials: Sequence[str] = (),
 ) -> ViewerIndex:
-    """The index of a page that holds the details of the trials in ``detailed``."""
+    """The index of a page that holds the details of the trials in ``detailed``, and for those in
+    ``base_trials`` the details in the base as well."""
     ended = list(ended_trials(result))
     cells = sorted({one.cell.cell_id for one in ended})
     causes = sorted({_cause(one) for one in ended})
@@ -44,6 +49,7 @@ def index_of(
             has_detail=tuple(one.trial_id in detailed for one in ended),
         ),
         left_out=len(result.trials) - len(detailed),
+        base_trials=tuple(base_trials),
         budget_mib=budget_mib,
         problems=tuple(problems),
     )
@@ -73,6 +79,13 @@ def in_order(result: BenchmarkResult) -> list[TrialResult]:
         else:
             others.append(trial)
     return [*red, *first, *others]
+
+
+def changed_first(base: BenchmarkResult, new: BenchmarkResult) -> list[TrialResult]:
+    """The trials of the base that the new run has as well, those with another verdict first."""
+    verdicts = {trial.trial_id: trial.verdict.status for trial in new.trials}
+    common = [trial for trial in base.trials if trial.trial_id in verdicts]
+    return sorted(common, key=lambda one: one.verdict.status == verdicts[one.trial_id])
 
 
 def trial_document(folder: Path, result: TrialResult) -> ViewerTrial:

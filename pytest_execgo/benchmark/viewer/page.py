@@ -5,13 +5,20 @@ from __future__ import annotations
 import base64
 import gzip
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
-from pytest_execgo.benchmark.viewer.documents import compact, in_order, index_of, trial_document
+from pytest_execgo.benchmark.viewer.documents import (
+    changed_first,
+    compact,
+    in_order,
+    index_of,
+    trial_document,
+)
 from pytest_execgo.benchmark.viewer.plain import plain_html
-from pytest_execgo.models.benchmark import BenchmarkResult
+from pytest_execgo.models.benchmark import BenchmarkResult, TrialResult
 from pytest_execgo.models.safe_text import for_html
 
 PAGE = "index.html"
@@ -20,26 +27,60 @@ DEFAULT_BUDGET_MIB = 24.0
 _HIDE_PLAIN = "document.documentElement.className='js'"
 _INDEX_SHARE = 0.9
 """Of the budget; the rest is for the index, the viewer and the plain page."""
+_MOST_PROBLEMS = 100
+
+
+@dataclass(frozen=True)
+class RunWithRecords:
+    """A run with the folder of its records."""
+
+    folder: Path
+    result: BenchmarkResult
+
+    def pieces(self, trials: Iterable[TrialResult], room: float) -> Iterator[_PagePiece]:
+        """The documents of trials, as long as there is room for them."""
+        for trial in trials:
+            document = trial_document(self.folder / "trials" / trial.trial_id, trial)
+            packed = _packed(compact(document))
+            room -= len(packed)
+            if room < 0:
+                return
+            yield _PagePiece(trial.trial_id, packed, document.missing)
+
+
+@dataclass(frozen=True)
+class _PagePiece:
+    """One document of the page. ``missing``: what its record lacks."""
+
+    name: str
+    packed: str
+    missing: tuple[str, ...]
 
 
 def index_html(
-    folder: Path, result: BenchmarkResult, budget_mib: float = DEFAULT_BUDGET_MIB
+    folder: Path,
+    result: BenchmarkResult,
+    budget_mib: float = DEFAULT_BUDGET_MIB,
+    base: RunWithRecords | None = None,
 ) -> str:
-    """The page of the run in ``folder``. Trials for whose details there is no room are in the tables."""
-    pieces: list[tuple[str, str]] = []
-    problems: list[str] = []
+    """The page of the run in ``folder``. Trials for whose details there is no room are in the tables.
+    ``base``: the run that it is compared with, whose trials are shown beside those of the same id."""
     room = budget_mib * 1024 * 1024 * _INDEX_SHARE
-    for trial in in_order(result):
-        document = trial_document(folder / "trials" / trial.trial_id, trial)
-        problems += [f"{trial.trial_id}: {line}" for line in document.missing[:3]]
-        piece = _packed(compact(document))
-        room -= len(piece)
-        if room < 0:
-            break
-        pieces.append((trial.trial_id, piece))
-    detailed = {name for name, _ in pieces}
-    index = _packed(compact(index_of(result, detailed, budget_mib, problems[:100])))
-    return "".join(_html(result, index, pieces))
+    own = list(RunWithRecords(folder, result).pieces(in_order(result), room))
+    room -= sum(len(piece.packed) for piece in own)
+    others = list(base.pieces(changed_first(base.result, result), room)) if base else []
+    problems = [f"{piece.name}: {line}" for piece in own for line in piece.missing[:3]]
+    index = index_of(
+        result,
+        {piece.name for piece in own},
+        budget_mib,
+        problems[:_MOST_PROBLEMS],
+        [piece.name for piece in others],
+    )
+    pieces = [("index", _packed(compact(index)))]
+    pieces += [(piece.name, piece.packed) for piece in own]
+    pieces += [(f"base/{piece.name}", piece.packed) for piece in others]
+    return "".join(_html(result, pieces))
 
 
 def _packed(content: bytes) -> str:
@@ -47,7 +88,7 @@ def _packed(content: bytes) -> str:
     return base64.b64encode(gzip.compress(content, 9, mtime=0)).decode()
 
 
-def _html(result: BenchmarkResult, index: str, pieces: list[tuple[str, str]]) -> Iterator[str]:
+def _html(result: BenchmarkResult, pieces: list[tuple[str, str]]) -> Iterator[str]:
     script, style = _asset("viewer.js"), _asset("viewer.css")
     hashes = " ".join(f"'sha256-{_digest(text)}'" for text in (_HIDE_PLAIN, script))
     policy = (
@@ -65,7 +106,6 @@ def _html(result: BenchmarkResult, index: str, pieces: list[tuple[str, str]]) ->
     )
     yield from plain_html(result)
     yield "</div>\n"
-    yield f'<script type="text/plain" data-piece="index">{index}</script>\n'
     for name, piece in pieces:
         yield f'<script type="text/plain" data-piece="{for_html(name)}">{piece}</script>\n'
     yield f"<script>{script}</script>\n</body>\n</html>\n"

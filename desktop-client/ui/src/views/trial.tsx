@@ -49,6 +49,7 @@ export function Trial({ row, index, source }: Props) {
       {problem && <p class="note bad">{problem}</p>}
       {id && !found && !problem && <p>{t("loading")}</p>}
       {found && <Detail trial={found} attempts={index.run.attempts.filter((one) => one.trial_id === row.id)} run={index.run.run_id} />}
+      {found && index.base_trials.includes(row.id) && <SideBySide now={found} source={source} base={index.run.comparison?.base ?? ""} run={index.run.run_id} />}
     </>
   );
 }
@@ -141,6 +142,47 @@ function Detail({ trial, attempts, run }: { trial: ViewerTrial; attempts: Earlie
         </Section>
       )}
     </>
+  );
+}
+
+/** The trial in the run that this one is compared with, and now. */
+function SideBySide({ now, source, base, run }: { now: ViewerTrial; source: Source; base: string; run: string }) {
+  const [before, setBefore] = useState<ViewerTrial | null>(null);
+  const id = now.result.trial_id;
+  useEffect(() => {
+    void source.baseTrial(id).then(setBefore);
+  }, [id, source]);
+  if (!before) return null;
+  return (
+    <Section title={t("sideBySide")}>
+      <div class="columns">
+        <Short title={base} trial={before} />
+        <Short title={run} trial={now} />
+      </div>
+    </Section>
+  );
+}
+
+function Short({ title, trial }: { title: string; trial: ViewerTrial }) {
+  const { verdict, metrics } = trial.result;
+  const first = verdict.attribution[0];
+  return (
+    <div>
+      <h3>{title}</h3>
+      <p>
+        <Verdict name={verdict.status} /> {duration(metrics.wall_time_ms)}
+      </p>
+      <p>
+        <b>{name(first)}</b> {first?.message}
+      </p>
+      <ol class="chain">
+        {verdict.explanation.map((step, k) => (
+          <li key={k}>
+            <span class="number">{duration(step.at_ms)}</span> {step.text}
+          </li>
+        ))}
+      </ol>
+    </div>
   );
 }
 
