@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from itertools import groupby
 from xml.etree import ElementTree
 
 from pytest_execgo.benchmark.reports.base import ReportFormat
@@ -18,8 +17,8 @@ _ELEMENT = {"failed": "failure", "error": "error", "skipped": "skipped", "not_ru
 
 
 class JunitReport(ReportFormat):
-    """One suite per scenario, one case per trial with the properties ``cell``, ``cause`` and
-    ``record``."""
+    """One suite per trial, because the schema of JUnit knows properties of suites only: ``cell``,
+    ``cause``, ``record`` and ``rerun``."""
 
     filename = "junit.xml"
 
@@ -27,19 +26,21 @@ class JunitReport(ReportFormat):
         """Indented XML."""
         ended = list(ended_trials(result))
         root = ElementTree.Element("testsuites", {"name": _text(result.run_id), **_counts(ended)})
-        for scenario, members in groupby(ended, key=lambda one: one.cell.scenario):
-            _add_suite(root, scenario, list(members))
+        for one in ended:
+            _add_suite(root, one)
         ElementTree.indent(root)
         text = ElementTree.tostring(root, encoding="unicode")
         return f'<?xml version="1.0" encoding="utf-8"?>\n{text}\n'
 
 
-def _add_suite(root: ElementTree.Element, scenario: str, ended: Sequence[EndedTrial]) -> None:
-    skipped = sum(_ELEMENT.get(one.end) == "skipped" for one in ended)
-    facts = {"name": _text(scenario), **_counts(ended), "skipped": str(skipped)}
+def _add_suite(root: ElementTree.Element, one: EndedTrial) -> None:
+    skipped = str(int(_ELEMENT.get(one.end) == "skipped"))
+    facts = {"name": _text(one.trial_id), **_counts([one]), "skipped": skipped}
     suite = ElementTree.SubElement(root, "testsuite", facts)
-    for one in ended:
-        _add_case(suite, one)
+    properties = ElementTree.SubElement(suite, "properties")
+    for name, value in _facts(one).items():
+        ElementTree.SubElement(properties, "property", name=name, value=_text(value))
+    _add_case(suite, one)
 
 
 def _counts(ended: Sequence[EndedTrial]) -> dict[str, str]:
@@ -59,9 +60,6 @@ def _add_case(suite: ElementTree.Element, one: EndedTrial) -> None:
         name=_text(one.name),
         time=_seconds(_milliseconds(one)),
     )
-    properties = ElementTree.SubElement(case, "properties")
-    for name, value in _facts(one).items():
-        ElementTree.SubElement(properties, "property", name=name, value=_text(value))
     if one.end in _ELEMENT:
         end = ElementTree.SubElement(case, _ELEMENT[one.end], message=_text(one.message))
         end.text = _text(one.text, keep_lines=True) or None
