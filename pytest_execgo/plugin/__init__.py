@@ -100,6 +100,10 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return None
 
 
+_READ_AT_ONCE = ("fail_if", "html_budget", "resume", "replay")
+"""The options that are needed only at the end, or that take the place of others."""
+
+
 def _check(config: pytest.Config) -> None:
     """Report a mistake before anything runs, also in a project that only uses ``execgo_run``."""
     try:
@@ -107,11 +111,11 @@ def _check(config: pytest.Config) -> None:
         options.refuse_without_matrix(config)
         if options.value(config, "run_id"):
             options.run_id(config)
-        if any(options.value(config, name) for name in ("fail_if", "resume", "replay")):
+        if any(options.value(config, name) for name in _READ_AT_ONCE):
             from pytest_execgo.plugin.state import PluginState
 
             state = PluginState.of(config)
-            _ = state.gates, state.request
+            _ = state.gates, state.html_budget_mib, state.request
     except UsageError as error:
         from pytest_execgo.plugin.safe_errors import usage_error
 

@@ -13,6 +13,7 @@ import pytest
 from pytest_execgo.benchmark.collect import MissingOutcome
 from pytest_execgo.benchmark.gates import Gate, parse_gate
 from pytest_execgo.benchmark.rebuild import load_result, read_run_record
+from pytest_execgo.benchmark.viewer.page import DEFAULT_BUDGET_MIB
 from pytest_execgo.errors import UsageError
 from pytest_execgo.extensions.registry import Registry
 from pytest_execgo.harness.fleet import FleetSpec
@@ -273,6 +274,12 @@ class PluginState:
         this one, so it is read before this run begins."""
         path = option_path(self.config, "compare")
         return None if path is None else load_result(path)
+
+    @cached_property
+    def html_budget_mib(self) -> float:
+        """The most that ``index.html`` may hold."""
+        found = options.value(self.config, "html_budget")
+        return DEFAULT_BUDGET_MIB if found is None else float(BY_NAME["html_budget"].read(found))
 
     @cached_property
     def all_gates(self) -> tuple[Gate, ...]:

@@ -27,7 +27,6 @@ from pytest_execgo.benchmark.reports.table import (
 )
 from pytest_execgo.benchmark.reports.terminal import terminal_table
 from pytest_execgo.benchmark.reports.writing import write_reports
-from pytest_execgo.benchmark.viewer.page import DEFAULT_BUDGET_MIB
 from pytest_execgo.errors import HarnessError, UsageError
 from pytest_execgo.files.writing import write_model, write_text
 from pytest_execgo.models.benchmark import BenchmarkResult
@@ -77,16 +76,9 @@ def finish(session: pytest.Session, state: PluginState) -> None:
         session.exitstatus = CONTROL_FAILED
     if state.base is not None:
         state.result = _compared(session, state, state.result)
-    formats, budget = state.registry.report_formats, _html_budget(state.config)
-    for line in write_reports(folder, state.result, formats, budget):
+    formats = state.registry.report_formats
+    for line in write_reports(folder, state.result, formats, state.html_budget_mib):
         report_failed(session, state, line)
-
-
-def _html_budget(config: pytest.Config) -> float:
-    found = options.value(config, "html_budget")
-    if found is None:
-        return DEFAULT_BUDGET_MIB
-    return float(BY_NAME["html_budget"].read(found))
 
 
 def _compared(
