@@ -19,7 +19,7 @@ from tests.results import missing, result, trial
 
 
 def test_the_curve_is_that_of_the_textbook() -> None:
-    """Six of the remission times of Freireich (1963) in the group with 6-MP, in weeks."""
+    """Remission times of the group with 6-MP (Freireich 1963) in weeks, up to week 16."""
     observed = [(6.0, True)] * 3 + [(6.0, False), (7.0, True), (9.0, False), (10.0, True)]
     observed += [(10.0, False), (11.0, False), (13.0, True), (16.0, True)] + [(17.0, False)] * 10
     curve = {ms: round(longer, 3) for ms, longer in kaplan_meier(observed)}
