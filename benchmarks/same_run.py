@@ -11,13 +11,14 @@ the bytes. Prints a Markdown table; exits with 1 if anything differs.
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from random import Random
 
@@ -29,6 +30,7 @@ from pytest_execgo.benchmark.reports.json_report import JsonReport
 from tests.comparable import comparable
 
 PYTEST = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+_MOST_DIFFERENCES = 20
 LONGEST_LIFE_SECONDS = 25.0
 """Of a run that will be killed; a run that ends earlier is followed by another one."""
 
@@ -54,6 +56,9 @@ def main() -> int:
         merged = _merged(reports, matrix)
         kills, killed = _killed(reports, matrix, rng, options.kills)
         splits, equal = _splits(reports / "whole", rng, options.splits)
+    for other in (merged, *killed):
+        for line in itertools.islice(_differences(whole, other), _MOST_DIFFERENCES):
+            print(line, file=sys.stderr)
     rows = [
         [f"three shards, merged ({len(whole['trials'])} trials)", 1, int(merged == whole)],
         [f"killed {kills} times and resumed", len(killed), sum(one == whole for one in killed)],
@@ -61,6 +66,18 @@ def main() -> int:
     ]
     print(tabulate(rows, ["run", "made", "equal to the run of two workers"], tablefmt="github"))
     return 0 if all(made == same for _, made, same in rows) else 1
+
+
+def _differences(one: object, other: object, place: str = "") -> Iterator[str]:
+    """Where two documents differ, a line each."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        for key in sorted({*one, *other}):
+            yield from _differences(one.get(key), other.get(key), f"{place}.{key}")
+    elif isinstance(one, (list, tuple)) and isinstance(other, (list, tuple)):
+        for number, (left, right) in enumerate(itertools.zip_longest(one, other)):
+            yield from _differences(left, right, f"{place}[{number}]")
+    elif one != other:
+        yield f"{place}: {one} and {other}"
 
 
 def _run(reports: Path, *words: str) -> None:
