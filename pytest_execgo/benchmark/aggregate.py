@@ -101,7 +101,8 @@ def aggregate(run: RunFacts) -> BenchmarkResult:
         confirmations=dict(sorted(Counter(_confirmations(ordered)).items())),
         controls=tuple(run.controls),
         replays=tuple(run.replays),
-        not_applicable=tuple(run.not_applicable),
+        # In one order, whether the run was merged or not.
+        not_applicable=tuple(sorted(run.not_applicable, key=_place)),
         unfinished=tuple(sorted(run.unfinished, key=lambda u: u.trial_id)),
         attempts=tuple(sorted(run.attempts, key=lambda a: (a.trial_id, a.attempt))),
         known_findings=tuple(
@@ -114,6 +115,10 @@ def aggregate(run: RunFacts) -> BenchmarkResult:
             for name, (reason, summary) in sorted(run.findings.items())
         ),
     )
+
+
+def _place(pair: NotApplicable) -> tuple[str, ...]:
+    return pair.scenario, pair.chaos, pair.framework or "", pair.mode or "", pair.reason
 
 
 def _met(trial: TrialResult) -> str | None:

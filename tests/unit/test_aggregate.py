@@ -8,6 +8,7 @@ from pytest_execgo.benchmark.reports.markdown import MarkdownReport
 from pytest_execgo.models.benchmark import (
     ControlRecord,
     FaultRecord,
+    NotApplicable,
     TrialResult,
 )
 from pytest_execgo.models.finding import AcceptedFinding
@@ -346,3 +347,13 @@ def test_what_is_wrong_and_certain_is_counted(
     assert result([one], []).attribution.wrong_and_certain == wrong
     met = one.model_copy(update={"findings": ("stays-running",)})
     assert result([met], []).attribution.wrong_and_certain == 0
+
+
+def test_pairs_without_a_trial_are_in_one_order_however_the_run_was_made() -> None:
+    pairs = [
+        NotApplicable(scenario=scenario, chaos=chaos, reason="r")
+        for scenario in ("b", "a")
+        for chaos in ("y", "x")
+    ]
+    orders = [result([], [], not_applicable=some).not_applicable for some in (pairs, pairs[::-1])]
+    assert orders[0] == orders[1]
