@@ -117,7 +117,7 @@ def judge_again(gates: Iterable[GateRecord], result: BenchmarkResult) -> Iterato
 
 
 def check_base(gates: Iterable[Gate], base: BenchmarkResult | None) -> None:
-    """Raise :class:`UsageError` for a gate that needs a base if there is none."""
+    """Raise :class:`UsageError` if there is no base and a gate needs one."""
     for gate in gates:
         if isinstance(gate, ChangeLimit) and base is None:
             raise UsageError(

@@ -61,26 +61,24 @@ class StageStartedLine(StreamLine):
     at_ms: float
 
 
-class FaultInjectedLine(StreamLine):
-    """``fault`` is its index in the profile, ``detail`` what it did."""
+class FaultLine(StreamLine):
+    """``fault`` is its index in the profile, ``detail`` what was done. ``at_ms`` is the time since the
+    start of the trial."""
 
+    trial_id: str
+    fault: int
+    action: str
+    target: str
+    detail: str
+    at_ms: float
+
+
+class FaultInjectedLine(FaultLine):
     event: Literal["fault_injected"] = "fault_injected"
-    trial_id: str
-    fault: int
-    action: str
-    target: str
-    detail: str
-    at_ms: float
 
 
-class FaultHealedLine(StreamLine):
+class FaultHealedLine(FaultLine):
     event: Literal["fault_healed"] = "fault_healed"
-    trial_id: str
-    fault: int
-    action: str
-    target: str
-    detail: str
-    at_ms: float
 
 
 class TrialFinishedLine(StreamLine):

@@ -195,7 +195,6 @@ def test_a_page_of_two_runs_shows_a_trial_side_by_side(browser: Browser, run: Pa
 def test_every_view_is_accessible(browser: Browser, run: Path, view: str, scheme: Any) -> None:
     viewer = Viewer(browser, run / "index.html", color_scheme=scheme)
     page = viewer.open(view)
-    page.wait_for_timeout(0)
     found = Axe().run(page)
     assert found.violations_count == 0, found.generate_report()
     viewer.close()
