@@ -4,8 +4,13 @@ that were merged, and whether they were killed and resumed."""
 from __future__ import annotations
 
 import json
+from collections import Counter
+from functools import cache
 from pathlib import Path
 from typing import Any
+
+from pytest_execgo.extensions.registry import Registry
+from pytest_execgo.scenario import library
 
 
 def document(run: Path) -> dict[str, Any]:
@@ -16,27 +21,62 @@ def document(run: Path) -> dict[str, Any]:
 
 def comparable(run: Path) -> dict[str, Any]:
     """Everything in ``benchmark.json`` but times, ids of processes and events, what follows from them,
-    and the attempts that were killed."""
+    and the attempts that were killed.
+
+    Of a cause that the profile expects by its layer only, the code is left out: it depends on the moment
+    at which the fault meets the task. A restart of the runtime shows as a lost handle or as a refused
+    connection, and both are right.
+    """
     found = document(run)
     trials = [
         (
             one["trial_id"], one["verdict"]["status"], one["outcome_digest"], one["rng_key"],
-            [(cause["layer"], cause["code"]) for cause in one["verdict"]["attribution"]],
+            [
+                _cause(f"{cause['layer']}/{cause['code']}", by_layer(one["chaos"]))
+                for cause in one["verdict"]["attribution"]
+            ],
             [(fault["action"], fault["status"]) for fault in one["faults"]],
         )
         for one in found["trials"]
     ]  # fmt: skip
-    same = ("coverage", "attribution", "not_applicable", "unfinished", "trustworthy", "gates")
+    same = ("coverage", "not_applicable", "unfinished", "trustworthy", "gates")
     totals = found["totals"]
     return {
         "cells": [_cell(cell) for cell in found["cells"]],
         "request": {**found["request"], "shard": None},
         "trials": trials,
+        "attribution": {**found["attribution"], "confusion": _confusion(found)},
         "controls": sorted({control["name"] for control in found["controls"]}),
         "totals": {name: value for name, value in totals.items() if name != "recovery_time"},
         "recovered": (totals["recovery_time"]["recovered"], totals["recovery_time"]["trials"]),
         **{name: found[name] for name in same},
     }
+
+
+@cache
+def by_layer(chaos: str) -> frozenset[str]:
+    """The layers of which a built-in profile expects a cause with any code."""
+    path = library.list_profiles(library.builtin_folder()).get(chaos)
+    causes = Registry.build().load_profile(path).profile.causes if path else ()
+    return frozenset(cause.layer for cause in causes if cause.code is None)
+
+
+def _cause(name: str, any_code: frozenset[str]) -> str:
+    layer = name.partition("/")[0]
+    return layer if layer in any_code else name
+
+
+def _confusion(found: dict[str, Any]) -> dict[str, dict[str, int]]:
+    """The confusion matrix without the codes that were not expected, such as ``runtime`` for a row
+    ``fixture/slow + runtime``."""
+    matrix = {}
+    for injected, row in found["attribution"]["confusion"].items():
+        any_code = frozenset(injected.split(" + ")) - {"none"}
+        counts: Counter[str] = Counter()
+        for named, count in row.items():
+            counts[_cause(named, any_code)] += count
+        matrix[injected] = dict(counts)
+    return matrix
 
 
 def _cell(cell: dict[str, Any]) -> dict[str, Any]:
