@@ -252,7 +252,7 @@ def attribution_score(trials: Sequence[TrialResult]) -> AttributionScore:
     clean = [t for t in passed if not t.findings]
     confusion: dict[str, Counter[str]] = defaultdict(Counter)
     for trial in trials:
-        injected = "none" if trial.trial_id not in fired else trial.verdict.expected_cause
+        injected = injected_cause(trial)
         if injected is not None:
             confusion[injected][first_named(trial)] += 1
     return AttributionScore(
@@ -267,6 +267,13 @@ def attribution_score(trials: Sequence[TrialResult]) -> AttributionScore:
         lower_95=_bound(correct, len(compared)) if compared else None,
         confusion={key: dict(sorted(row.items())) for key, row in sorted(confusion.items())},
     )
+
+
+def injected_cause(trial: TrialResult) -> str | None:
+    """What the profile expects attribution to name, ``none`` if no fault fired, and ``None`` if the
+    profile expects nothing: the row of the trial in the confusion matrix."""
+    fired = any(fault.status == "fired" for fault in trial.faults)
+    return trial.verdict.expected_cause if fired else "none"
 
 
 def _wrong_and_certain(trial: TrialResult) -> bool:

@@ -1,19 +1,21 @@
 """The timeline of a trial in the Chrome Trace Event format, for Perfetto and chrome://tracing.
 
-One process with lanes for planning, stages, each task, faults, services, and the requests to the model
-and to fixtures. Slices of a lane follow each other; one that would overlap gets a lane of its own.
+One process with lanes for planning, stages, each task, faults, the requests to the model and to
+fixtures, the states of each service and of its link, and the gaps of the observer. Slices of a lane
+follow each other; one that would overlap gets a lane of its own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from pytest_execgo.models import events as t
 
 _PROCESS = 1
 Events = Sequence[t.EvidenceEvent | t.ChaosEvent]
+_OfService = TypeVar("_OfService", t.ServiceReady, t.ServiceHealthy)
 
 
 @dataclass(frozen=True)
@@ -138,15 +140,37 @@ def _faults(events: Events, end: float) -> Iterator[Slice]:
 
 
 def _services(events: Events, end: float) -> Iterator[Slice]:
-    """The times in which the process of a service was away."""
+    """The times in which a service or its link was not healthy, and those in which nothing was seen."""
     for event in events:
         if isinstance(event, t.ServiceExited):
-            name = event.service
-            returns = [e for e in events if isinstance(e, t.ServiceReady) and e.service == name]
-            facts = {"exit_status": event.exit_status}
-            yield Slice(f"{name} away", "away", event.at_ms, _next(returns, event, end), facts)
+            back = _next(_of_service(events, t.ServiceReady, event.service), event, end)
+            facts: dict[str, Any] = {"exit_status": event.exit_status}
+            yield Slice(f"service {event.service}", "away", event.at_ms, back, facts)
+        elif isinstance(event, (t.ServiceStopped, t.ServiceSilent, t.ServiceLimited)):
+            yield Slice(
+                f"service {event.service}",
+                event.event_type.removeprefix("service_"),
+                event.at_ms,
+                _next(_of_service(events, t.ServiceHealthy, event.service), event, end),
+                {"detail": event.sentence()},
+            )
+        elif isinstance(event, t.LinkDegraded):
+            healthy = _next(_of_service(events, t.ServiceHealthy, event.service), event, end)
+            facts = {"detail": event.message, "link_ms": event.link_ms}
+            yield Slice(f"link {event.service}", event.how, event.at_ms, healthy, facts)
+        elif isinstance(event, t.ObserverStarved):
+            began = max(0.0, event.at_ms - event.gap_ms)
+            yield Slice("observer", "starved", began, event.at_ms, {})
 
 
-def _next(events: Events, after: t.EvidenceEvent | t.ChaosEvent, end: float) -> float:
+def _of_service(events: Events, kind: type[_OfService], service: str) -> list[_OfService]:
+    return [event for event in events if isinstance(event, kind) and event.service == service]
+
+
+def _next(
+    events: Sequence[t.EvidenceEvent | t.ChaosEvent],
+    after: t.EvidenceEvent | t.ChaosEvent,
+    end: float,
+) -> float:
     """The time of the first of these events that is not before another one; ``end`` without one."""
     return next((event.at_ms for event in events if event.at_ms >= after.at_ms), end)

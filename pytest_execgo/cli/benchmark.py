@@ -31,6 +31,8 @@ from pytest_execgo.plugin.project import project_registry
 
 WORSE = 11
 """The exit code for a run that is worse than its base, or that a gate blocks."""
+_PAGE_OF_RUNS = "html"
+"""In place of the first run: ``report html RUN... -o FILE``."""
 _MOST_SHARDS = 256
 """As many jobs as a matrix of GitHub may have."""
 
@@ -38,6 +40,12 @@ _MOST_SHARDS = 256
 def report(options: argparse.Namespace) -> int:
     """Write the reports of each run anew. Exit 2 if a run or a result of a trial cannot be read; the
     others are written. Exit 11 if a gate of a run blocks."""
+    if options.runs[0] == _PAGE_OF_RUNS:
+        return _page_of_runs(options)
+    if options.output:
+        raise UsageError(
+            "-o is for one page of several runs: python -m pytest_execgo report html RUN... -o FILE"
+        )
     registry, written, status = project_registry(), [], 0
     budget = Decimal().read("--html-budget", options.html_budget)
     for folder in find_runs(map(Path, options.runs)):
@@ -55,6 +63,24 @@ def report(options: argparse.Namespace) -> int:
     _show(written, options.json)
     blocked = any(facts["blocking"] for facts in written)
     return status or (WORSE if blocked else 0)
+
+
+def _page_of_runs(options: argparse.Namespace) -> int:
+    """``report html A B -o FILE``: one page of several runs, of which the last is compared with each
+    earlier one."""
+    places = list(map(Path, options.runs[1:]))
+    if not places or not options.output:
+        raise UsageError("report html needs runs and a file: report html RUN... -o FILE")
+    *earlier, last = [load_result(place) for place in places]
+    budget = Decimal().read("--html-budget", options.html_budget)
+    others = [
+        RunWithRecords(place, result, compare(result, last))
+        for place, result in zip(places, earlier, strict=False)
+    ]
+    target = Path(options.output)
+    write_text(target, index_html(places[-1], last, budget, others))
+    print_line(f"{target}: {len(places)} run{'s' if others else ''}")
+    return 0
 
 
 def merge_runs(options: argparse.Namespace) -> int:
@@ -107,8 +133,8 @@ def _write_page(
 ) -> None:
     """One page of both runs. A run that is only a benchmark.json has no records to show."""
     result = new.model_copy(update={"comparison": found})
-    other = RunWithRecords(Path(options.base), base)
-    write_text(target, index_html(Path(options.new), result, base=other))
+    other = RunWithRecords(Path(options.base), base, found)
+    write_text(target, index_html(Path(options.new), result, others=[other]))
 
 
 def _margin(text: str) -> float:

@@ -105,8 +105,10 @@ def _show(add: Commands) -> None:
 
 
 def _report(add: Commands) -> None:
-    parser = _command(add, "report", "benchmark:report", "write the reports of runs anew")
+    text = "write the reports of runs anew; 'report html RUN... -o FILE': one page of several runs"
+    parser = _command(add, "report", "benchmark:report", text)
     parser.add_argument("runs", nargs="+", metavar="RUN", help="reports/RUN, or a folder above it")
+    parser.add_argument("-o", "--output", metavar="FILE", help="of 'report html'")
     parser.add_argument(
         "--html-budget", default="24", metavar="MIB", help="the most that index.html may hold (24)"
     )

@@ -6,41 +6,62 @@ from __future__ import annotations
 from typing import Any
 
 from pytest_execgo.models.benchmark import BenchmarkResult, TrialResult
+from pytest_execgo.models.comparison import Comparison
 from pytest_execgo.models.document import Document
 
 
 class ViewerColumns(Document):
     """One entry per trial in each list; trials of a cell follow each other.
 
-    ``cell`` and ``cause`` are indexes into ``cells`` and ``causes`` of :class:`ViewerIndex`. ``verdict``
-    is the status, or the state of a trial without a result. ``has_detail``: the page holds its
-    :class:`ViewerTrial`.
+    ``cell``, ``cause`` and ``injected`` are indexes into ``cells``, ``causes`` and ``injected`` of
+    :class:`ViewerIndex`. ``verdict`` is the status, or the state of a trial without a result.
+    ``has_detail``: the page holds its :class:`ViewerTrial`.
     """
 
     trial_id: tuple[str, ...]
     cell: tuple[int, ...]
     verdict: tuple[str, ...]
     cause: tuple[int, ...]
+    injected: tuple[int, ...]
     recovery: tuple[str, ...]
     wall_ms: tuple[float | None, ...]
     attempt: tuple[int, ...]
     has_detail: tuple[bool, ...]
 
 
+class ComparedCell(Document):
+    """``trials`` counts those with a result."""
+
+    passed: int
+    trials: int
+
+
+class ComparedRun(Document):
+    """A run that the run of the page is compared with. ``trials``: those whose documents the page also
+    holds. ``comparison``: of the run of the page with this one."""
+
+    run_id: str
+    comparison: Comparison | None = None
+    cells: dict[str, ComparedCell]
+    trials: tuple[str, ...] = ()
+
+
 class ViewerIndex(Document):
     """The run without its trials, and the facts about each trial that tables and filters need.
 
-    ``left_out`` counts the trials whose details are not in the page; ``budget_mib`` is the limit for the
-    size of the page. ``base_trials``: those trials of which the page also holds the document of the run
-    that this one is compared with. ``problems``: files that could not be read, a line each.
+    ``causes`` are the causes that were named first, ``injected`` those that were injected, as in the
+    confusion matrix. ``left_out`` counts the trials whose details are not in the page; ``budget_mib`` is
+    the limit for the size of the page. ``compared`` are other runs, the earliest first. ``problems``:
+    files that could not be read, a line each.
     """
 
     run: BenchmarkResult
     cells: tuple[str, ...]
     causes: tuple[str, ...]
+    injected: tuple[str, ...]
     trials: ViewerColumns
     left_out: int
-    base_trials: tuple[str, ...] = ()
+    compared: tuple[ComparedRun, ...] = ()
     budget_mib: float
     problems: tuple[str, ...] = ()
 

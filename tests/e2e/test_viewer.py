@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -171,8 +172,11 @@ def test_what_changed_and_which_causes_were_named(viewer: Viewer) -> None:
     expect(page.locator("dd").first).to_contain_text("exit_code-reference-replay-none")
     expect(page.get_by_role("row", name="success_rate")).to_be_visible()
     page = viewer.open("causes")
-    page.get_by_role("link", name="1").first.click()
-    expect(page.get_by_role("status")).to_contain_text("of 12 trials")
+    number = page.locator("tbody tr").filter(has_text="runtime").get_by_role("link").first
+    count = number.inner_text()
+    number.click()
+    expect(page.get_by_role("status")).to_have_text(f"{count} of 12 trials")
+    assert "injected" in page.url
 
 
 def test_a_page_of_two_runs_shows_a_trial_side_by_side(browser: Browser, run: Path) -> None:
@@ -188,6 +192,42 @@ def test_a_page_of_two_runs_shows_a_trial_side_by_side(browser: Browser, run: Pa
     expect(sides.locator("h3")).to_have_text(["base", "run"])
     expect(sides.locator(".verdict")).to_have_text(["● passed", "✗ failed"])
     viewer.close()
+
+
+def test_the_details_of_the_base_are_in_the_page_of_a_compared_run(viewer: Viewer) -> None:
+    page = viewer.open(f"trial/{RED}")
+    sides = page.locator("section", has=page.get_by_role("heading", name="Before and now"))
+    expect(sides.locator("h3")).to_have_text(["base", "run"])
+
+
+def test_a_page_of_three_runs_shows_the_cells_that_differ(browser: Browser, run: Path) -> None:
+    project = run.parents[1]
+    runs = ["reports/base", "reports/run", "reports/base"]
+    command = [sys.executable, "-m", "pytest_execgo", "report", "html", *runs, "-o", "three.html"]
+    done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "three.html: 3 runs\n"), done.stderr
+    viewer = Viewer(browser, project / "three.html")
+    page = viewer.open("compare")
+    row = page.get_by_role("row", name="exit_code-reference-replay-none")
+    expect(row.locator("td")).to_have_text(["✓ 1/1", "✗ 0/1", "✓ 1/1"])
+    expect(page.get_by_role("heading", name="Changes since")).to_have_count(2)
+    viewer.close()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["html", "reports/run"], "report html needs runs and a file"),
+        (["html", "-o", "x.html"], "report html needs runs and a file"),
+        (["reports/run", "-o", "x.html"], "-o is for one page of several runs"),
+    ],
+    ids=["no-file", "no-run", "no-html"],
+)
+def test_a_page_of_runs_needs_runs_and_a_file(run: Path, words: list[str], message: str) -> None:
+    command = [sys.executable, "-m", "pytest_execgo", "report", *words]
+    done = subprocess.run(command, cwd=run.parents[1], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert message in done.stderr
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -284,4 +324,31 @@ def test_a_trial_without_its_record_says_so(browser: Browser, tmp_path: Path) ->
     expect(page.get_by_text("s-f-replay-none-r0: timeline.jsonl")).to_be_visible()
     page = viewer.open("trial/other")
     expect(page.get_by_text("There is no trial other in this run.")).to_be_visible()
+    viewer.close()
+
+
+def test_a_damaged_run_shows_what_is_there_and_names_what_is_not(
+    browser: Browser, run: Path, tmp_path: Path
+) -> None:
+    copy = tmp_path / "damaged"
+    shutil.copytree(run, copy)
+    (copy / "index.html").unlink()
+    trials = copy / "trials"
+    shutil.rmtree(trials / "no_json-reference-replay-none-r0")
+    newer = trials / "no_file-reference-replay-none-r0/result.json"
+    newer.write_text(newer.read_text().replace('"schema_version": "1"', '"schema_version": "9"', 1))
+    cut = trials / RED / "timeline.jsonl"
+    cut.write_bytes(cut.read_bytes()[:-40])
+    command = [sys.executable, "-m", "pytest_execgo", "report", "damaged"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "no_file-reference-replay-none-r0/result.json" in done.stderr
+    viewer = Viewer(browser, copy / "index.html")
+    page = viewer.open()
+    expect(page.locator(".trust")).to_contain_text("of 11 trials passed")
+    expect(page.get_by_text(f"{RED}: timeline.jsonl, line")).to_be_visible()
+    page = viewer.open("trial/no_file-reference-replay-none-r0")
+    expect(page.locator("h2.id + p")).to_contain_text("schema_version")
+    page = viewer.open("trial/no_json-reference-replay-none-r0")
+    expect(page.locator("h2.id + p")).to_contain_text("not run")
     viewer.close()

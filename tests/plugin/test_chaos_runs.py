@@ -31,7 +31,7 @@ def test_the_trace_of_a_trial_has_ordered_slices_in_lanes(
     (path,) = (pytester.path / "reports/latest/trials").glob("*/trace.json")
     document = json.loads(path.read_text())
     check_trace(document)
-    assert {"planning", "stages", "task greet", "task count", "faults", "runtime away"} <= set(
+    assert {"planning", "stages", "task greet", "task count", "faults", "service runtime"} <= set(
         trace_lanes(document)
     )
 

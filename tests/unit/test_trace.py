@@ -54,10 +54,32 @@ def test_a_trial_has_lanes_for_everything_that_took_time() -> None:
         "fixtures": [(8000, 4000)],
         "fixtures (2)": [(9000, 4000)],
         "faults": [(10000, 19000)],
-        "runtime away": [(11000, 17000)],
+        "service runtime": [(11000, 17000)],
     }
     assert found["task b"][0]["args"]["status"] == "unfinished"
     assert found["task a"][0]["args"]["status"] == "failed"
+
+
+def test_states_of_services_and_links_last_until_they_are_healthy() -> None:
+    events = [
+        at(t.ServiceSilent, 5, service="execgo", waited_ms=900, message="timed out"),
+        at(t.LinkDegraded, 6, service="runtime", how="broken", direct_ms=1, message="refused"),
+        at(t.ServiceHealthy, 9, service="runtime"),
+        at(t.ServiceHealthy, 12, service="execgo"),
+        at(t.LinkDegraded, 13, service="runtime", how="slow", direct_ms=1, message="late"),
+        at(t.ObserverStarved, 20, gap_ms=4),
+        at(t.TrialFinished, 30, wall_time_ms=30),
+    ]
+    document = chrome_trace("t", events)
+    check(document)
+    assert {
+        name: [(e["name"], e["ts"], e["dur"]) for e in members]
+        for name, members in lanes(document).items()
+    } == {
+        "service execgo": [("silent", 5000, 7000)],
+        "link runtime": [("broken", 6000, 3000), ("slow", 13000, 17000)],
+        "observer": [("starved", 16000, 4000)],
+    }
 
 
 def test_any_part_of_a_timeline_is_a_trace() -> None:

@@ -10,6 +10,7 @@ export interface Row {
   chaos: string;
   verdict: string;
   cause: string;
+  injected: string;
   recovery: string;
   wall: number | null;
   attempt: number;
@@ -42,6 +43,7 @@ export function rowsOf(index: ViewerIndex): Row[] {
       ...cell,
       verdict: trials.verdict[k] ?? "",
       cause: index.causes[trials.cause[k] ?? 0] ?? "",
+      injected: index.injected[trials.injected[k] ?? 0] ?? "",
       recovery: trials.recovery[k] ?? "",
       wall: trials.wall_ms[k] ?? null,
       attempt: trials.attempt[k] ?? 1,
@@ -50,7 +52,7 @@ export function rowsOf(index: ViewerIndex): Row[] {
   });
 }
 
-export const FIELDS = ["scenario", "framework", "mode", "chaos", "verdict", "cause", "recovery"] as const;
+export const FIELDS = ["scenario", "framework", "mode", "chaos", "verdict", "cause", "injected", "recovery"] as const;
 type Field = (typeof FIELDS)[number];
 
 export interface Query {

@@ -4,8 +4,8 @@ import type { ViewerIndex, ViewerTrial } from "./types";
 export interface Source {
   index(): Promise<ViewerIndex>;
   trial(id: string): Promise<ViewerTrial>;
-  /** The trial of the same id in the run that this one is compared with. */
-  baseTrial(id: string): Promise<ViewerTrial>;
+  /** The trial of the same id in a run of `index.compared`, by its place there. */
+  otherTrial(run: number, id: string): Promise<ViewerTrial>;
 }
 
 /** What the shell around the viewer can do. */
@@ -32,8 +32,8 @@ export class PageSource implements Source {
     return this.read<ViewerTrial>(id);
   }
 
-  baseTrial(id: string): Promise<ViewerTrial> {
-    return this.read<ViewerTrial>(`base/${id}`);
+  otherTrial(run: number, id: string): Promise<ViewerTrial> {
+    return this.read<ViewerTrial>(`${run}/${id}`);
   }
 
   private async read<T>(name: string): Promise<T> {

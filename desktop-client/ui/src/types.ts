@@ -10,17 +10,19 @@ export interface ViewerDocuments {
 /**
  * The run without its trials, and the facts about each trial that tables and filters need.
  *
- * ``left_out`` counts the trials whose details are not in the page; ``budget_mib`` is the limit for the
- * size of the page. ``base_trials``: those trials of which the page also holds the document of the run
- * that this one is compared with. ``problems``: files that could not be read, a line each.
+ * ``causes`` are the causes that were named first, ``injected`` those that were injected, as in the
+ * confusion matrix. ``left_out`` counts the trials whose details are not in the page; ``budget_mib`` is
+ * the limit for the size of the page. ``compared`` are other runs, the earliest first. ``problems``:
+ * files that could not be read, a line each.
  */
 export interface ViewerIndex {
   run: BenchmarkResult;
   cells: string[];
   causes: string[];
+  injected: string[];
   trials: ViewerColumns;
   left_out: number;
-  base_trials: string[];
+  compared: ComparedRun[];
   budget_mib: number;
   problems: string[];
 }
@@ -659,19 +661,39 @@ export interface GateComparison {
 /**
  * One entry per trial in each list; trials of a cell follow each other.
  *
- * ``cell`` and ``cause`` are indexes into ``cells`` and ``causes`` of :class:`ViewerIndex`. ``verdict``
- * is the status, or the state of a trial without a result. ``has_detail``: the page holds its
- * :class:`ViewerTrial`.
+ * ``cell``, ``cause`` and ``injected`` are indexes into ``cells``, ``causes`` and ``injected`` of
+ * :class:`ViewerIndex`. ``verdict`` is the status, or the state of a trial without a result.
+ * ``has_detail``: the page holds its :class:`ViewerTrial`.
  */
 export interface ViewerColumns {
   trial_id: string[];
   cell: number[];
   verdict: string[];
   cause: number[];
+  injected: number[];
   recovery: string[];
   wall_ms: (number | null)[];
   attempt: number[];
   has_detail: boolean[];
+}
+/**
+ * A run that the run of the page is compared with. ``trials``: those whose documents the page also
+ * holds. ``comparison``: of the run of the page with this one.
+ */
+export interface ComparedRun {
+  run_id: string;
+  comparison: Comparison | null;
+  cells: {
+    [k: string]: ComparedCell;
+  };
+  trials: string[];
+}
+/**
+ * ``trials`` counts those with a result.
+ */
+export interface ComparedCell {
+  passed: number;
+  trials: number;
 }
 /**
  * Everything about one trial. ``events`` are the lines of its timeline, ``plan`` and ``model`` are

@@ -11,7 +11,7 @@ function row(values: Partial<Row>): Row {
     chaos: "runtime_kill",
     verdict: "failed",
     cause: "runtime/handle_lost",
-    recovery: "degraded",
+    injected: "none", recovery: "degraded",
     wall: 10,
     attempt: 1,
     hasDetail: true,

@@ -7,13 +7,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from pytest_execgo.benchmark.aggregate import injected_cause
 from pytest_execgo.benchmark.reports.ended import EndedTrial, ended_trials
 from pytest_execgo.benchmark.run_trace import TRACE
 from pytest_execgo.models.benchmark import BenchmarkResult, TrialResult
 from pytest_execgo.models.document import LARGEST_JSON
 from pytest_execgo.models.json_text import JsonProblem, decode_json
 from pytest_execgo.models.shorten import shortened
-from pytest_execgo.models.viewer import ViewerColumns, ViewerIndex, ViewerSlice, ViewerTrial
+from pytest_execgo.models.viewer import (
+    ComparedRun,
+    ViewerColumns,
+    ViewerIndex,
+    ViewerSlice,
+    ViewerTrial,
+)
 
 _LONGEST_EVENT, _LONGEST_PLAN, _LONGEST_MODEL = 20_000, 200_000, 60_000
 _MOST_EVENTS = 20_000
@@ -25,31 +32,34 @@ def index_of(
     detailed: set[str],
     budget_mib: float,
     problems: Sequence[str],
-    base_trials: Sequence[str] = (),
+    compared: Sequence[ComparedRun] = (),
 ) -> ViewerIndex:
-    """The index of a page that holds the details of the trials in ``detailed``, and for those in
-    ``base_trials`` the details in the base as well."""
+    """The index of a page that holds the details of the trials in ``detailed``."""
     ended = list(ended_trials(result))
     cells = sorted({one.cell.cell_id for one in ended})
     causes = sorted({_cause(one) for one in ended})
+    injected = sorted({_injected(one) for one in ended})
     numbers = {name: number for number, name in enumerate(cells)}
     cause_numbers = {name: number for number, name in enumerate(causes)}
+    injected_numbers = {name: number for number, name in enumerate(injected)}
     return ViewerIndex(
         run=result.model_copy(update={"trials": ()}),
         cells=tuple(cells),
         causes=tuple(causes),
+        injected=tuple(injected),
         trials=ViewerColumns(
             trial_id=tuple(one.trial_id for one in ended),
             cell=tuple(numbers[one.cell.cell_id] for one in ended),
             verdict=tuple(_verdict(one) for one in ended),
             cause=tuple(cause_numbers[_cause(one)] for one in ended),
+            injected=tuple(injected_numbers[_injected(one)] for one in ended),
             recovery=tuple(one.result.verdict.recovery if one.result else "" for one in ended),
             wall_ms=tuple(one.result.metrics.wall_time_ms if one.result else None for one in ended),
             attempt=tuple(one.result.attempt if one.result else 1 for one in ended),
             has_detail=tuple(one.trial_id in detailed for one in ended),
         ),
         left_out=len(result.trials) - len(detailed),
-        base_trials=tuple(base_trials),
+        compared=tuple(compared),
         budget_mib=budget_mib,
         problems=tuple(problems),
     )
@@ -63,6 +73,10 @@ def _verdict(one: EndedTrial) -> str:
 
 def _cause(one: EndedTrial) -> str:
     return one.result.verdict.attribution[0].name if one.result else ""
+
+
+def _injected(one: EndedTrial) -> str:
+    return injected_cause(one.result) or "" if one.result else ""
 
 
 def in_order(result: BenchmarkResult) -> list[TrialResult]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -19,7 +19,9 @@ from pytest_execgo.benchmark.viewer.documents import (
 )
 from pytest_execgo.benchmark.viewer.plain import plain_html
 from pytest_execgo.models.benchmark import BenchmarkResult, TrialResult
+from pytest_execgo.models.comparison import Comparison
 from pytest_execgo.models.safe_text import for_html
+from pytest_execgo.models.viewer import ComparedCell, ComparedRun
 
 PAGE = "index.html"
 DEFAULT_BUDGET_MIB = 24.0
@@ -32,10 +34,11 @@ _MOST_PROBLEMS = 100
 
 @dataclass(frozen=True)
 class RunWithRecords:
-    """A run with the folder of its records."""
+    """A run with the folder of its records. ``comparison``: of the run of the page with this one."""
 
     folder: Path
     result: BenchmarkResult
+    comparison: Comparison | None = None
 
     def pieces(self, trials: Iterable[TrialResult], room: float) -> Iterator[_PagePiece]:
         """The documents of trials, as long as there is room for them."""
@@ -46,6 +49,19 @@ class RunWithRecords:
             if room < 0:
                 return
             yield _PagePiece(trial.trial_id, packed, document.missing)
+
+    def compared(self, trials: Iterable[str]) -> ComparedRun:
+        """The run in the index of the page, which holds the documents of ``trials``."""
+        cells = {
+            cell.cell_id: ComparedCell(passed=cell.passed, trials=cell.trials)
+            for cell in self.result.cells
+        }
+        return ComparedRun(
+            run_id=self.result.run_id,
+            comparison=self.comparison,
+            cells=cells,
+            trials=tuple(trials),
+        )
 
 
 @dataclass(frozen=True)
@@ -61,26 +77,32 @@ def index_html(
     folder: Path,
     result: BenchmarkResult,
     budget_mib: float = DEFAULT_BUDGET_MIB,
-    base: RunWithRecords | None = None,
+    others: Sequence[RunWithRecords] = (),
 ) -> str:
     """The page of the run in ``folder``. Trials for whose details there is no room are in the tables.
-    ``base``: the run that it is compared with, whose trials are shown beside those of the same id."""
+    ``others``: runs that it is compared with, the earliest first; their trials are shown beside those of
+    the same id."""
     room = budget_mib * 1024 * 1024 * _INDEX_SHARE
     own = list(RunWithRecords(folder, result).pieces(in_order(result), room))
     room -= sum(len(piece.packed) for piece in own)
-    others = list(base.pieces(changed_first(base.result, result), room)) if base else []
+    pieces = [(piece.name, piece.packed) for piece in own]
+    compared = []
+    for number, other in enumerate(others):
+        found = list(
+            other.pieces(changed_first(other.result, result), room / (len(others) - number))
+        )
+        room -= sum(len(piece.packed) for piece in found)
+        pieces += [(f"{number}/{piece.name}", piece.packed) for piece in found]
+        compared.append(other.compared(piece.name for piece in found))
     problems = [f"{piece.name}: {line}" for piece in own for line in piece.missing[:3]]
     index = index_of(
         result,
         {piece.name for piece in own},
         budget_mib,
         problems[:_MOST_PROBLEMS],
-        [piece.name for piece in others],
+        compared,
     )
-    pieces = [("index", _packed(compact(index)))]
-    pieces += [(piece.name, piece.packed) for piece in own]
-    pieces += [(f"base/{piece.name}", piece.packed) for piece in others]
-    return "".join(_html(result, pieces))
+    return "".join(_html(result, [("index", _packed(compact(index))), *pieces]))
 
 
 def _packed(content: bytes) -> str:

@@ -45,7 +45,7 @@ export function Causes({ index }: { index: ViewerIndex }) {
                         const right = row.split(" + ").some((one) => cause.startsWith(one.split("/", 1)[0] ?? ""));
                         return (
                           <td key={cause} class={count ? (right ? "cell passed" : "cell inconclusive") : "empty"}>
-                            {count ? <a href={link("trials", "", { q: `cause:"${cause}"` })}>{count}</a> : ""}
+                            {count ? <a href={link("trials", "", { q: `injected:"${row}" cause:"${cause}"` })}>{count}</a> : ""}
                           </td>
                         );
                       })}

@@ -1,12 +1,87 @@
-import type { Comparison, MetricComparison, ViewerIndex } from "../types";
+import type { ComparedCell, ComparedRun, Comparison, MetricComparison, ViewerIndex } from "../types";
 import type { Key } from "../dictionary";
 import { duration, percent, signed } from "../format";
 import { Section } from "../parts/basics";
 import { link, t } from "../state";
 
 export function Compare({ index }: { index: ViewerIndex }) {
-  const { comparison } = index.run;
-  if (!comparison) return <p class="note">{t("noComparison", { command: "pytest --execgo-matrix --execgo-compare RUN" })}</p>;
+  const { compared, run } = index;
+  const shown = compared.length > 0 ? compared.map((one) => one.comparison) : [run.comparison];
+  const comparisons = shown.filter((one): one is Comparison => one !== null);
+  if (comparisons.length === 0) return <p class="note">{t("noComparison", { command: "pytest --execgo-matrix --execgo-compare RUN" })}</p>;
+  return (
+    <>
+      {compared.length > 0 && <DifferentCells index={index} />}
+      {comparisons.map((comparison) => (
+        <OneComparison key={comparison.base} comparison={comparison} />
+      ))}
+    </>
+  );
+}
+
+const MOST_CELLS = 200;
+
+/** The cells whose numbers differ, a column for each run. */
+function DifferentCells({ index }: { index: ViewerIndex }) {
+  const now: ComparedRun["cells"] = Object.fromEntries(index.run.cells.map((cell) => [cell.cell_id, cell]));
+  const runs: [string, ComparedRun["cells"]][] = [...index.compared.map((one): [string, ComparedRun["cells"]] => [one.run_id, one.cells]), [index.run.run_id, now]];
+  const names = [...new Set(runs.flatMap(([, cells]) => Object.keys(cells)))].sort();
+  const different = names.filter((name) => new Set(runs.map(([, cells]) => numbers(cells[name]))).size > 1);
+  return (
+    <Section title={t("cellsDiffer")}>
+      {different.length === 0 ? (
+        <p>{t("nothingDiffers")}</p>
+      ) : (
+        <>
+          <p>{t("cellsDifferHint")}</p>
+          <div class="scroll" tabIndex={0} role="region" aria-label={t("cellsDiffer")}>
+            <table class="grid">
+              <thead>
+                <tr>
+                  <th scope="col">{t("cell")}</th>
+                  {runs.map(([run]) => (
+                    <th scope="col" key={run}>
+                      {run}
+                    </th>
+                  ))}
+                </tr>
+              </thead>
+              <tbody>
+                {different.slice(0, MOST_CELLS).map((name) => (
+                  <tr key={name}>
+                    <th scope="row">
+                      <a href={link("trials", "", { q: name })}>{name}</a>
+                    </th>
+                    {runs.map(([run, cells]) => (
+                      <Numbers key={run} found={cells[name]} />
+                    ))}
+                  </tr>
+                ))}
+              </tbody>
+            </table>
+          </div>
+          {different.length > MOST_CELLS && <p>{t("moreCells", { count: different.length - MOST_CELLS })}</p>}
+        </>
+      )}
+    </Section>
+  );
+}
+
+function numbers(cell: ComparedCell | undefined): string {
+  return cell ? `${cell.passed}/${cell.trials}` : "–";
+}
+
+function Numbers({ found }: { found: ComparedCell | undefined }) {
+  if (!found) return <td class="empty">{numbers(found)}</td>;
+  const green = found.passed === found.trials;
+  return (
+    <td class={`cell ${green ? "passed" : "failed"}`}>
+      {green ? "✓" : "✗"} {numbers(found)}
+    </td>
+  );
+}
+
+function OneComparison({ comparison }: { comparison: Comparison }) {
   return (
     <>
       <Section title={t("changed", { base: comparison.base })}>

@@ -1,5 +1,5 @@
 import { useEffect, useMemo, useState } from "preact/hooks";
-import type { Attribution, EarlierAttempt, ViewerIndex, ViewerTrial } from "../types";
+import type { Attribution, Confirmation, EarlierAttempt, ViewerIndex, ViewerTrial } from "../types";
 import { duration, shown } from "../format";
 import { Code, Copy, Diff, Folded, Section, Verdict } from "../parts/basics";
 import { type Bracket, Gantt } from "../parts/gantt";
@@ -49,7 +49,7 @@ export function Trial({ row, index, source }: Props) {
       {problem && <p class="note bad">{problem}</p>}
       {id && !found && !problem && <p>{t("loading")}</p>}
       {found && <Detail trial={found} attempts={index.run.attempts.filter((one) => one.trial_id === row.id)} run={index.run.run_id} />}
-      {found && index.base_trials.includes(row.id) && <SideBySide now={found} source={source} base={index.run.comparison?.base ?? ""} run={index.run.run_id} />}
+      {found && <SideBySide now={found} source={source} index={index} />}
     </>
   );
 }
@@ -79,6 +79,7 @@ function Detail({ trial, attempts, run }: { trial: ViewerTrial; attempts: Earlie
             </li>
           ))}
         </ul>
+        {result.confirmation && <Confirmed confirmation={result.confirmation} />}
         {verdict.next_step && (
           <p>
             <b>{t("nextStep")}:</b> {verdict.next_step}
@@ -145,21 +146,48 @@ function Detail({ trial, attempts, run }: { trial: ViewerTrial; attempts: Earlie
   );
 }
 
-/** The trial in the run that this one is compared with, and now. */
-function SideBySide({ now, source, base, run }: { now: ViewerTrial; source: Source; base: string; run: string }) {
-  const [before, setBefore] = useState<ViewerTrial | null>(null);
+/** The trial in the runs that this one is compared with, and now. */
+function SideBySide({ now, source, index }: { now: ViewerTrial; source: Source; index: ViewerIndex }) {
+  const [before, setBefore] = useState<[string, ViewerTrial][]>([]);
   const id = now.result.trial_id;
   useEffect(() => {
-    void source.baseTrial(id).then(setBefore);
-  }, [id, source]);
-  if (!before) return null;
+    let current = true;
+    const found = index.compared.flatMap((run, k) => (run.trials.includes(id) ? [source.otherTrial(k, id).then((trial): [string, ViewerTrial] => [run.run_id, trial])] : []));
+    void Promise.all(found).then((all) => current && setBefore(all));
+    return () => {
+      current = false;
+    };
+  }, [id, source, index]);
+  if (before.length === 0) return null;
   return (
     <Section title={t("sideBySide")}>
       <div class="columns">
-        <Short title={base} trial={before} />
-        <Short title={run} trial={now} />
+        {before.map(([run, trial]) => (
+          <Short key={run} title={run} trial={trial} />
+        ))}
+        <Short title={index.run.run_id} trial={now} />
       </div>
     </Section>
+  );
+}
+
+/** What repetitions with and without the faults showed. */
+function Confirmed({ confirmation }: { confirmation: Confirmation }) {
+  return (
+    <>
+      <p>
+        <b>{t("confirmation")}:</b> {confirmation.status.replaceAll("_", " ")}
+        {confirmation.by.length > 0 && ` (${confirmation.by.join(", ")})`}
+        {confirmation.reason && `: ${confirmation.reason}`}
+      </p>
+      <ul>
+        {confirmation.arms.map((arm) => (
+          <li key={arm.faults.join()}>
+            {t("armEnded", { faults: arm.faults.join(" + ") || t("noFault"), same: arm.same, clean: arm.clean, of: arm.of })}
+          </li>
+        ))}
+      </ul>
+    </>
   );
 }
 
