@@ -36,6 +36,7 @@ def command_line() -> CommandParser:
     parser.add_argument("--version", action="version", version=f"pytest-execgo {__version__}")
     add = parser.add_subparsers(required=True, metavar="COMMAND").add_parser
     _run(add)
+    _describe(add)
     _replay(add)
     _show(add)
     _report(add)
@@ -74,25 +75,48 @@ def _run(add: Commands) -> None:
         ("benchmark", "run a BenchmarkRunRequest with pytest; by default five trials per cell"),
     ):
         parser = _command(add, name, "run:run", text)
-        parser.epilog = "Arguments after -- are passed to pytest unchanged."
         parser.set_defaults(benchmark=name == "benchmark")
-        for option in OPTIONS:
-            flag, meaning = f"--{option.word}", option.summary
-            if option.kind == "flag":
-                parser.add_argument(flag, action="store_true", help=meaning)
-                continue
-            action = "append" if option.kind == "many" else "store"
-            parser.add_argument(flag, action=action, metavar=option.metavar, help=meaning)
-        parser.add_argument("-n", "--workers", metavar="N", help="number of xdist workers")
-        parser.add_argument(
-            "--events", choices=["-"], help="stream events.ndjson to standard output"
-        )
-        _json(parser)
+        _of_matrix(parser)
+        _of_child_process(parser)
+    text = "count the trials of a run, and say how long it may take by the times of the newest run"
+    parser = _command(add, "estimate", "run:estimate", text)
+    parser.set_defaults(benchmark=False)
+    _of_matrix(parser)
+    _json(parser)
+
+
+def _of_matrix(parser: CommandParser) -> None:
+    """Every option of a run."""
+    parser.epilog = "Arguments after -- are passed to pytest unchanged."
+    for option in OPTIONS:
+        flag, meaning = f"--{option.word}", option.summary
+        if option.kind == "flag":
+            parser.add_argument(flag, action="store_true", help=meaning)
+            continue
+        action = "append" if option.kind == "many" else "store"
+        parser.add_argument(flag, action=action, metavar=option.metavar, help=meaning)
+    parser.add_argument("-n", "--workers", metavar="N", help="number of xdist workers")
+
+
+def _describe(add: Commands) -> None:
+    text = "list what can be run here: scenarios, chaos profiles, frameworks, launchers, options"
+    _json(_command(add, "describe", "describe:describe", text))
 
 
 def _replay(add: Commands) -> None:
     parser = _command(add, "replay", "run:replay", "repeat a recorded trial, or all of a run")
     parser.add_argument("folder", metavar="DIR", help="reports/RUN/trials/ID or reports/RUN")
+    _of_child_process(parser)
+
+
+def _of_child_process(parser: CommandParser) -> None:
+    """The options for a program that starts a run and follows it."""
+    parser.add_argument("--events", choices=["-"], help="stream events.ndjson to standard output")
+    parser.add_argument(
+        "--stop-with-parent",
+        action="store_true",
+        help="end the run, as Ctrl-C would, when standard input is closed",
+    )
     _json(parser)
 
 

@@ -3,33 +3,76 @@
 from __future__ import annotations
 
 import argparse
+import io
+import os
+from contextlib import nullcontext, redirect_stdout
 from typing import Any
 
-from pytest_execgo.cli.output import print_json
+from pytest_execgo.cli.output import print_json, print_line
 from pytest_execgo.models.benchmark import BenchmarkResult
 from pytest_execgo.models.document import load
 from pytest_execgo.options.table import OPTIONS, Option
+from pytest_execgo.plugin.estimate import RunEstimator
 from pytest_execgo.plugin.invoke import LastRun, run_pytest
+from pytest_execgo.plugin.parent import ending_with_parent
 
 BENCHMARK_REPETITIONS = 5
 
 
 def run(options: argparse.Namespace) -> int:
     """Run the matrix. Exits as pytest does."""
-    args = [word for option in OPTIONS for word in _words(option, getattr(options, option.name))]
+    args = _arguments(options)
     # A request file, a resumed run and a recorded run have their own number of repetitions.
     decided = (options.repetitions, options.request, options.resume, options.replay)
     if options.benchmark and not any(decided):
         args.append(f"--execgo-repetitions={BENCHMARK_REPETITIONS}")
     if options.workers:
         args += ["-n", options.workers]
-    status, last = run_pytest(
-        [*args, *options.pytest_args],
-        events_to_stdout=options.events == "-",
-        quiet_stdout=options.json,
-    )
+    args += options.pytest_args
+    return _run(args, options, events_to_stdout=options.events == "-")
+
+
+def estimate(options: argparse.Namespace) -> int:
+    """Count the trials of a run without running them. Exits as pytest does if that is not possible."""
+    estimator = RunEstimator(_workers(options.workers))
+    args = [*_arguments(options), "--collect-only", "-q", *options.pytest_args]
+    # pytest prints the name of each trial, which is not asked for; mistakes go to standard error.
+    with redirect_stdout(io.StringIO()):
+        status, _ = run_pytest(
+            args, events_to_stdout=False, quiet_stdout=False, plugins=[estimator]
+        )
+    if estimator.found is None:
+        return status or 1
+    found = estimator.found
     if options.json:
-        print_json(_outcome(status, last))
+        print_json(found.model_dump(mode="json"))
+        return 0
+    count = f"{found.trials} trial{'' if found.trials == 1 else 's'}"
+    if found.seconds is None:
+        print_line(f"{count}; no earlier run tells how long they take")
+    else:
+        print_line(f"{count}, about {found.seconds:.0f} s by the times of {found.measured_in}")
+    return 0
+
+
+def _workers(text: str | None) -> int:
+    """The number of processes that run trials; that of processors for ``auto`` and the like."""
+    if text is not None and text.isascii() and text.isdecimal():
+        return max(1, int(text))
+    return (os.cpu_count() or 1) if text else 1
+
+
+def _arguments(options: argparse.Namespace) -> list[str]:
+    return [word for option in OPTIONS for word in _words(option, getattr(options, option.name))]
+
+
+def _run(args: list[str], options: argparse.Namespace, *, events_to_stdout: bool) -> int:
+    with ending_with_parent() if options.stop_with_parent else nullcontext():
+        status, last = run_pytest(
+            args, events_to_stdout=events_to_stdout, quiet_stdout=options.json
+        )
+        if options.json:
+            print_json(_outcome(status, last))
     return status
 
 
@@ -46,10 +89,7 @@ def replay(options: argparse.Namespace) -> int:
     """Repeat the recorded trials of a folder. Exits as pytest does: with 0 only if every trial passed
     and equals its recording."""
     args = [f"--execgo-replay={options.folder}", *options.pytest_args]
-    status, last = run_pytest(args, events_to_stdout=False, quiet_stdout=options.json)
-    if options.json:
-        print_json(_outcome(status, last))
-    return status
+    return _run(args, options, events_to_stdout=options.events == "-")
 
 
 def _outcome(status: int, last: LastRun) -> dict[str, object]:

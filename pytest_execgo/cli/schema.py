@@ -22,6 +22,7 @@ from pytest_execgo.models.events import EVENT
 from pytest_execgo.models.finding import FindingsBook
 from pytest_execgo.models.fixture_routes import FixtureRoutes
 from pytest_execgo.models.plan import StandardPlan
+from pytest_execgo.models.project import ProjectDescription, RunEstimate
 from pytest_execgo.models.stream import STREAM_LINE
 from pytest_execgo.models.viewer import ViewerDocuments
 from pytest_execgo.scenario.manifest import ScenarioManifest
@@ -40,6 +41,8 @@ _WRITTEN: dict[str, type[BaseModel]] = {
     "environment": Environment,
     "run_record": RunRecord,
     "comparison": Comparison,
+    "project_description": ProjectDescription,
+    "run_estimate": RunEstimate,
     "viewer": ViewerDocuments,
 }
 

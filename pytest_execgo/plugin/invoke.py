@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import entry_points
@@ -48,14 +49,15 @@ def _loading(args: list[str]) -> list[str]:
 
 
 def run_pytest(
-    args: list[str], *, events_to_stdout: bool, quiet_stdout: bool
+    args: list[str], *, events_to_stdout: bool, quiet_stdout: bool, plugins: Sequence[Any] = ()
 ) -> tuple[int, LastRun]:
     """Run ``pytest --execgo-matrix`` in this process.
 
     With ``events_to_stdout`` each line of ``events.ndjson`` also goes to standard output, at once;
-    then, and with ``quiet_stdout``, what pytest prints goes to standard error.
+    then, and with ``quiet_stdout``, what pytest prints goes to standard error. ``plugins`` are further
+    plugins of pytest.
     """
-    plugins: list[Any] = [last := LastRun()]
+    all_plugins: list[Any] = [last := LastRun(), *plugins]
     redirected = events_to_stdout or quiet_stdout
     try:
         sys.stdout.flush()
@@ -65,10 +67,10 @@ def run_pytest(
     try:
         stream = os.fdopen(os.dup(1), "w", encoding="utf-8")
         if events_to_stdout:
-            plugins.append(EventsOut(stream))
+            all_plugins.append(EventsOut(stream))
         if redirected:
             os.dup2(2, 1)
-        status = int(pytest.main([*_loading(args), "--execgo-matrix", *args], plugins=plugins))
+        status = int(pytest.main([*_loading(args), "--execgo-matrix", *args], plugins=all_plugins))
         with suppress(OSError):
             # The reader may have ended. The exit code of the run counts.
             sys.stdout.flush()

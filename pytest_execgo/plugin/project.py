@@ -14,6 +14,7 @@ import sys
 import traceback
 from collections.abc import Generator
 from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -24,7 +25,7 @@ from pytest_execgo.extensions import builtin_parts, hookspecs
 from pytest_execgo.extensions.parts import KINDS
 from pytest_execgo.extensions.registry import ENTRY_POINTS, Registry
 from pytest_execgo.models.document import shown
-from pytest_execgo.plugin.places import places
+from pytest_execgo.plugin.places import Places, places
 from pytest_execgo.scenario.library import find_scenario_folder
 
 
@@ -37,13 +38,31 @@ def registry_of(config: pytest.Config) -> Registry:
     return Registry.from_hook(config.hook)
 
 
+@dataclass(frozen=True)
+class ProjectParts:
+    """What a run in the current folder would use."""
+
+    registry: Registry
+    places: Places
+
+
 def project_registry() -> Registry:
     """The parts of the project in the current folder; raises :class:`UsageError` in one line if its
     pytest settings, its ``conftest.py`` or a part is wrong."""
-    parts = _ProjectParts()
+    parts = _PartsQuestion()
     _ask_pytest(parts, ["-s"])
     assert parts.registry is not None
     return parts.registry
+
+
+def project_parts() -> ProjectParts:
+    """As :func:`project_registry`, with the folders. Raises :class:`UsageError` also for a project that
+    blocks the plugin, because nothing can be run there."""
+    question = _PartsQuestion(with_places=True)
+    _ask_pytest(question, ["-s"])
+    assert question.registry is not None
+    assert question.places is not None
+    return ProjectParts(question.registry, question.places)
 
 
 def project_scenarios(explicit: str | None) -> Path:
@@ -100,17 +119,19 @@ class _ScenariosQuestion:
         return 0
 
 
-class _ProjectParts:
-    """A pytest plugin that takes the registry and ends pytest."""
+class _PartsQuestion:
+    """A pytest plugin that takes the registry, and the places if they are wanted, and ends pytest."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, with_places: bool = False) -> None:
+        self._with_places = with_places
         self.registry: Registry | None = None
+        self.places: Places | None = None
         self.problem = ""
 
     @property
     def answer(self) -> Registry | None:
         """The registry, ``None`` if there is a problem."""
-        return self.registry
+        return None if self.problem else self.registry
 
     @pytest.hookimpl(wrapper=True)
     def pytest_load_initial_conftests(self) -> Generator[None, None, None]:
@@ -131,9 +152,18 @@ class _ProjectParts:
             config.pluginmanager.add_hookspecs(hookspecs)
         try:
             self.registry = registry_of(config)
+            if self._with_places:
+                self.places = self._places(config)
         except UsageError as error:
             self.problem = str(error)
         return 0
+
+    def _places(self, config: pytest.Config) -> Places:
+        if not hasattr(config.option, "execgo_scenarios"):
+            raise UsageError(
+                "the settings of pytest in this folder block the plugin (-p no:execgo)"
+            )
+        return places(config)
 
 
 def _import_problem(path: Path, cause: BaseException) -> str:

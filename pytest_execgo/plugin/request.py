@@ -26,6 +26,7 @@ from pytest_execgo.run.shards import AUTO, Weights, shard_of_ci
 
 REQUEST = "request.json"
 OPENAI = "openai-compatible"
+PROVIDERS = (OPENAI, SCRIPTED)
 _REQUIRED = {"model": "gpt-4.1", "base_url": "http://127.0.0.1:11434/v1"}
 """What an endpoint of a user needs, each with an example."""
 BASE_URL_VARIABLE = "OPENAI_BASE_URL"
