@@ -66,10 +66,11 @@ def _ask_once(url: str, headers: Mapping[str, str], sent: Sent, name: str) -> An
 
 
 def _masked(body: bytes, name: str) -> str:
-    text = body.decode("utf-8", "replace").replace(name, ID)
+    # Before the name, which may occur in an id that the service made.
+    text = _UUID.sub("UUID", body.decode("utf-8", "replace")).replace(name, ID)
     text = _UPTIME.sub('"uptime":"TIME"', text)
     text = _GO_PLACE.sub(r"\1 into PLACE of type", _GENERATED.sub("adapter-TIME", text))
-    text = _UUID.sub("UUID", _TIMES.sub('"TIME"', text))
+    text = _TIMES.sub('"TIME"', text)
     text = _SERDE.sub(r"\1", text)
     try:
         # Compact, with the order of members as it is.
