@@ -13,7 +13,7 @@ import { Trials } from "./views/trials";
 
 const VIEWS: Key[] = ["overview", "trials", "causes", "compare"];
 
-export function App({ index, source }: { index: ViewerIndex; source: Source; host: Host }) {
+export function App({ index, source, host }: { index: ViewerIndex; source: Source; host: Host }) {
   const rows = useMemo(() => rowsOf(index), [index]);
   const { view, name } = route.value;
   const chosen = view === "trial" ? "trials" : view;
@@ -36,6 +36,7 @@ export function App({ index, source }: { index: ViewerIndex; source: Source; hos
             </a>
           ))}
         </nav>
+        {!host.decidesLook && (
         <p>
           <button type="button" onClick={() => (language.value = language.value === "zh" ? "en" : "zh")}>
             {t("language")}
@@ -44,13 +45,14 @@ export function App({ index, source }: { index: ViewerIndex; source: Source; hos
             ◐<span class="hidden"> {t("theme")}</span>
           </button>
         </p>
+        )}
       </header>
       <main>
         {view === "trials" && <Trials rows={rows} />}
-        {view === "trial" && <Trial key={name} row={rows.find((row) => row.id === name)} index={index} source={source} />}
+        {view === "trial" && <Trial key={name} row={rows.find((row) => row.id === name)} index={index} source={source} host={host} />}
         {view === "causes" && <Causes index={index} />}
         {view === "compare" && <Compare index={index} />}
-        {!["trials", "trial", "causes", "compare"].includes(view) && <Overview index={index} rows={rows} />}
+        {!["trials", "trial", "causes", "compare"].includes(view) && <Overview index={index} rows={rows} host={host} />}
       </main>
     </>
   );

@@ -32,6 +32,12 @@ export function verdictOf(name: string): { glyph: string; key: Key } {
   return VERDICTS[name] ?? { glyph: "?", key: "inconclusive" };
 }
 
+/** The message of whatever was thrown. */
+export function messageOf(thrown: unknown): string {
+  if (typeof thrown === "object" && thrown !== null && "message" in thrown) return String(thrown.message);
+  return String(thrown);
+}
+
 /** Any value as text, as JSON unless it is text already. */
 export function shown(value: unknown): string {
   return typeof value === "string" ? value : JSON.stringify(value, null, 2) ?? "";

@@ -8,10 +8,16 @@ export interface Source {
   otherTrial(run: number, id: string): Promise<ViewerTrial>;
 }
 
-/** What the shell around the viewer can do. */
+/** What the shell around the viewer can do. A page can do nothing of it. */
 export interface Host {
-  /** Absent where nothing can be started, as in a page. */
+  /** The shell chooses language and theme. */
+  decidesLook?: boolean;
+  /** Run the trials of a rerun command again. */
   rerun?: (command: string) => void;
+  /** Open the folder with the record of a trial. */
+  openRecord?: (trial: string) => void;
+  /** Write the page anew with room for the details of more trials, in MiB. */
+  enlarge?: (mib: number) => void;
 }
 
 /** The documents inside of a page: gzip in base64, in elements with the attribute data-piece. */

@@ -38,7 +38,7 @@ export function Copy({ label, text }: { label: Key; text: () => string }) {
 }
 
 /** The clipboard of a page from a file may be refused; then a selection is copied. */
-async function copyText(text: string): Promise<void> {
+export async function copyText(text: string): Promise<void> {
   try {
     await navigator.clipboard.writeText(text);
   } catch {

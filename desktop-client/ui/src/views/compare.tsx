@@ -75,7 +75,7 @@ function Numbers({ found }: { found: ComparedCell | undefined }) {
   if (!found) return <td class="empty">{numbers(found)}</td>;
   const green = found.passed === found.trials;
   return (
-    <td class={`cell ${green ? "passed" : "failed"}`}>
+    <td class={green ? "passed" : "failed"}>
       {green ? "✓" : "✗"} {numbers(found)}
     </td>
   );

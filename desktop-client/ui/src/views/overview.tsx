@@ -4,11 +4,13 @@ import { duration, percent } from "../format";
 import { HeatMap } from "../parts/heat_map";
 import { Section, Verdict } from "../parts/basics";
 import type { Row } from "../rows";
+import type { Host } from "../source";
 import { link, t } from "../state";
 import { ChangedCells } from "./compare";
 
-export function Overview({ index, rows }: { index: ViewerIndex; rows: readonly Row[] }) {
+export function Overview({ index, rows, host }: { index: ViewerIndex; rows: readonly Row[]; host: Host }) {
   const { run } = index;
+  const larger = Math.ceil(index.budget_mib * 4);
   return (
     <>
       <Trust index={index} />
@@ -17,8 +19,13 @@ export function Overview({ index, rows }: { index: ViewerIndex; rows: readonly R
           {t("leftOut", {
             count: index.left_out,
             budget: index.budget_mib,
-            command: `python -m pytest_execgo report ${run.run_id} --html-budget ${Math.ceil(index.budget_mib * 4)}`,
+            command: `python -m pytest_execgo report ${run.run_id} --html-budget ${larger}`,
           })}
+          {host.enlarge && (
+            <button type="button" onClick={() => host.enlarge?.(larger)}>
+              {t("enlarge")}
+            </button>
+          )}
         </p>
       )}
       <div class="columns">

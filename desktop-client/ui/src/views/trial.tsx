@@ -1,12 +1,12 @@
 import { useEffect, useMemo, useState } from "preact/hooks";
 import type { Attribution, Confirmation, EarlierAttempt, ViewerIndex, ViewerTrial } from "../types";
-import { duration, shown } from "../format";
+import { duration, messageOf, shown } from "../format";
 import { Code, Copy, Diff, Folded, Section, Verdict } from "../parts/basics";
 import { type Bracket, Gantt } from "../parts/gantt";
 import { PlanView } from "../parts/plan_view";
 import { WindowTable } from "../parts/window_table";
 import type { Row } from "../rows";
-import type { Source } from "../source";
+import type { Host, Source } from "../source";
 import { link, route, setValue, t } from "../state";
 import type { TimelineEvent } from "../timeline";
 
@@ -14,9 +14,10 @@ interface Props {
   row: Row | undefined;
   index: ViewerIndex;
   source: Source;
+  host: Host;
 }
 
-export function Trial({ row, index, source }: Props) {
+export function Trial({ row, index, source, host }: Props) {
   const [found, setFound] = useState<ViewerTrial | null>(null);
   const [problem, setProblem] = useState("");
   const id = row?.hasDetail ? row.id : "";
@@ -27,7 +28,7 @@ export function Trial({ row, index, source }: Props) {
     if (id) {
       source.trial(id).then(
         (trial) => current && setFound(trial),
-        (error: unknown) => current && setProblem(String(error)),
+        (error: unknown) => current && setProblem(messageOf(error)),
       );
     }
     return () => {
@@ -48,13 +49,13 @@ export function Trial({ row, index, source }: Props) {
       {!row.hasDetail && !unfinished && <p class="note bad">{t("noDetail")}</p>}
       {problem && <p class="note bad">{problem}</p>}
       {id && !found && !problem && <p>{t("loading")}</p>}
-      {found && <Detail trial={found} attempts={index.run.attempts.filter((one) => one.trial_id === row.id)} run={index.run.run_id} />}
+      {found && <Detail trial={found} attempts={index.run.attempts.filter((one) => one.trial_id === row.id)} run={index.run.run_id} host={host} />}
       {found && <SideBySide now={found} source={source} index={index} />}
     </>
   );
 }
 
-function Detail({ trial, attempts, run }: { trial: ViewerTrial; attempts: EarlierAttempt[]; run: string }) {
+function Detail({ trial, attempts, run, host }: { trial: ViewerTrial; attempts: EarlierAttempt[]; run: string; host: Host }) {
   const { result } = trial;
   const { verdict } = result;
   const events = trial.events as unknown as TimelineEvent[];
@@ -62,6 +63,16 @@ function Detail({ trial, attempts, run }: { trial: ViewerTrial; attempts: Earlie
   return (
     <>
       <p class="tools">
+        {host.rerun && (
+          <button type="button" class="main" onClick={() => host.rerun?.(result.rerun)}>
+            {t("rerun")}
+          </button>
+        )}
+        {host.openRecord && (
+          <button type="button" onClick={() => host.openRecord?.(result.trial_id)}>
+            {t("openRecord")}
+          </button>
+        )}
         <Copy label="copyRerun" text={() => result.rerun} />
         <Copy label="copyReplay" text={() => `python -m pytest_execgo replay reports/${run}/trials/${result.trial_id}`} />
         <Copy label="copyLink" text={() => location.href} />
