@@ -30,5 +30,6 @@ const COMMANDS: &[&str] = &[
 
 fn main() {
     let manifest = AppManifest::new().commands(COMMANDS);
-    tauri_build::try_build(Attributes::new().app_manifest(manifest)).expect("tauri.conf.json is valid");
+    tauri_build::try_build(Attributes::new().app_manifest(manifest))
+        .expect("tauri.conf.json is valid");
 }

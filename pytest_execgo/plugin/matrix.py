@@ -407,8 +407,11 @@ class MatrixPlugin:
         """Write the last event."""
         self._close_display()
         if self._events:
+            line = RunFinishedLine(at=clock.now(), run_id=self._state.run.run_id)
             result = self._state.result
-            passed = None if result is None else sum(c.passed for c in result.cells)
-            line = RunFinishedLine(at=clock.now(), run_id=self._state.run.run_id, passed=passed)
+            if result is not None:
+                passed = sum(cell.passed for cell in result.cells)
+                not_run = sum(trial.state == "not_run" for trial in result.unfinished)
+                line = line.model_copy(update={"passed": passed, "not_run": not_run})
             self._events.add(line)
             self._events.close()

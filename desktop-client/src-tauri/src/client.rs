@@ -108,7 +108,10 @@ impl Client {
     }
 
     /// A command of `python -u -m pytest_execgo` in the project.
-    pub fn command(&self, arguments: impl IntoIterator<Item = String>) -> Result<ChildSpec, Problem> {
+    pub fn command(
+        &self,
+        arguments: impl IntoIterator<Item = String>,
+    ) -> Result<ChildSpec, Problem> {
         let known = lock(&self.python).clone();
         let program = match known {
             Some(python) => python,

@@ -253,7 +253,8 @@ fn start<R: Runtime>(
 
 /// Tell the user that a run has ended, unless the window is in front.
 fn notify<R: Runtime>(app: &AppHandle<R>, run: &StartedRun) {
-    let focused = app.get_webview_window("main").is_some_and(|one| one.is_focused().unwrap_or(false));
+    let focused =
+        app.get_webview_window("main").is_some_and(|one| one.is_focused().unwrap_or(false));
     let Some(end) = run.ended.as_ref().filter(|end| !end.stopped && !focused) else { return };
     let chinese = texts::is_chinese(app.state::<Client>().settings().language);
     let text = match end.code {

@@ -1,6 +1,8 @@
 //! The desktop client of pytest-execgo: a window over `python -m pytest_execgo` as a child process.
 
 mod client;
+// Tauri hands over states and handles by value.
+#[expect(clippy::needless_pass_by_value)]
 mod commands;
 mod menu;
 mod secrets;
@@ -9,8 +11,8 @@ mod texts;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use client::Client;
 use backend::child::Patience;
+use client::Client;
 use tauri::{AppHandle, Emitter, Manager, RunEvent, WindowEvent};
 
 const CLOSING: &str = "closing";

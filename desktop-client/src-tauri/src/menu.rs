@@ -23,12 +23,8 @@ pub fn set<R: Runtime>(app: &AppHandle<R>, chinese: bool) -> tauri::Result<()> {
     let open = item("open_project", texts::OPEN_PROJECT, "CmdOrCtrl+O")?;
     let quit = PredefinedMenuItem::quit(app, None)?;
     let separator = PredefinedMenuItem::separator(app)?;
-    let file = Submenu::with_items(
-        app,
-        texts::FILE.of(chinese),
-        true,
-        &[&open, &separator, &quit],
-    )?;
+    let file =
+        Submenu::with_items(app, texts::FILE.of(chinese), true, &[&open, &separator, &quit])?;
     // On macOS the keys for the clipboard work only with these items.
     let edit = Submenu::with_items(
         app,

@@ -11,7 +11,8 @@ pub fn all(names: &[String]) -> Result<Vec<(String, String)>, Problem> {
     names
         .iter()
         .map(|name| {
-            let value = entry(name)?.get_password().map_err(|error| failed("read", name, &error))?;
+            let value =
+                entry(name)?.get_password().map_err(|error| failed("read", name, &error))?;
             Ok((name.clone(), value))
         })
         .collect()

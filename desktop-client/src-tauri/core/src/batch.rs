@@ -106,7 +106,10 @@ mod tests {
 
     use super::*;
 
-    fn produced(count: u32, each: impl Fn(&Mailbox<u32, ()>, u32) + Send + 'static) -> Arc<Mailbox<u32, ()>> {
+    fn produced(
+        count: u32,
+        each: impl Fn(&Mailbox<u32, ()>, u32) + Send + 'static,
+    ) -> Arc<Mailbox<u32, ()>> {
         let mailbox = Arc::<Mailbox<u32, ()>>::default();
         let producer = Arc::clone(&mailbox);
         thread::spawn(move || {
@@ -120,7 +123,7 @@ mod tests {
 
     #[test]
     fn many_items_come_in_few_batches_in_order() {
-        let mailbox = produced(100_000, |mailbox, number| mailbox.item(number));
+        let mailbox = produced(100_000, super::Mailbox::item);
         let (mut all, mut batches) = (Vec::new(), 0);
         mailbox.deliver(Duration::from_millis(5), |batch| {
             assert!(batch.items.len() <= MOST_ITEMS);
@@ -147,7 +150,7 @@ mod tests {
 
     #[test]
     fn batches_keep_a_pause_between_them() {
-        let mailbox = produced(2_000_000, |mailbox, number| mailbox.item(number));
+        let mailbox = produced(2_000_000, super::Mailbox::item);
         let pause = Duration::from_millis(20);
         let mut times = Vec::new();
         mailbox.deliver(pause, |_| times.push(Instant::now()));

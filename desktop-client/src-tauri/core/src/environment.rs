@@ -85,7 +85,10 @@ mod tests {
     #[test]
     fn without_an_appimage_the_environment_is_the_users() {
         let given = [("PYTHONPATH", "/home/u/lib"), ("PATH", "/usr/bin")];
-        assert_eq!(environment(&given), given.map(|(name, value)| (name.into(), value.into())).into());
+        assert_eq!(
+            environment(&given),
+            given.map(|(name, value)| (name.into(), value.into())).into()
+        );
     }
 
     #[test]

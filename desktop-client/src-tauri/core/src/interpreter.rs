@@ -78,9 +78,8 @@ pub fn candidates(
         found.push((venv, InterpreterSource::Venv));
     }
     let folders = path.map(env::split_paths).into_iter().flatten();
-    let on_path = folders
-        .flat_map(|folder| NAMES.map(|name| folder.join(name)))
-        .find(|file| file.is_file());
+    let on_path =
+        folders.flat_map(|folder| NAMES.map(|name| folder.join(name))).find(|file| file.is_file());
     found.extend(on_path.map(|file| (file, InterpreterSource::Path)));
     found
 }
@@ -138,11 +137,12 @@ fn choose(found: &[Interpreter], root: &Path) -> Result<PathBuf, Problem> {
     let asked = |one: &&Interpreter| {
         matches!(one.source, InterpreterSource::Setting | InterpreterSource::Variable)
     };
-    let chosen = found.iter().find(asked).or_else(|| found.iter().find(|one| one.problem.is_none()));
+    let chosen =
+        found.iter().find(asked).or_else(|| found.iter().find(|one| one.problem.is_none()));
     match chosen.or_else(|| found.first()) {
-        None => Err(Problem::new(format!("no Python was found for {}", root.display())).hint(format!(
-            "install Python 3.11 or newer, or choose one in Settings, or set {VARIABLE}"
-        ))),
+        None => Err(Problem::new(format!("no Python was found for {}", root.display())).hint(
+            format!("install Python 3.11 or newer, or choose one in Settings, or set {VARIABLE}"),
+        )),
         Some(Interpreter { path, problem: None, .. }) => Ok(path.clone()),
         Some(Interpreter { problem: Some(problem), .. }) => Err(problem.clone()),
     }
@@ -157,7 +157,11 @@ pub fn login_path() -> Option<OsString> {
     let shell = env::var_os("SHELL").unwrap_or_else(|| "/bin/sh".into());
     let spec = ChildSpec {
         program: shell.into(),
-        arguments: vec!["-l".into(), "-c".into(), format!("printf '%s%s%s' {MARK} \"$PATH\" {MARK}")],
+        arguments: vec![
+            "-l".into(),
+            "-c".into(),
+            format!("printf '%s%s%s' {MARK} \"$PATH\" {MARK}"),
+        ],
         folder: env::temp_dir(),
         environment: environment::for_children(None, &[]),
     };

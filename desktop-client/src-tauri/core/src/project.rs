@@ -10,7 +10,8 @@ const SETTINGS: [&str; 5] = ["pytest.ini", "pyproject.toml", "tox.ini", "setup.c
 /// The root of the project that `folder` is in: the nearest folder with a settings file, up to the one of
 /// the repository; else `folder` itself.
 pub fn root_of(folder: &Path) -> Result<PathBuf, Problem> {
-    let folder = folder.canonicalize().map_err(|error| Problem::of_io("cannot open", folder, &error))?;
+    let folder =
+        folder.canonicalize().map_err(|error| Problem::of_io("cannot open", folder, &error))?;
     if !folder.is_dir() {
         return Err(Problem::new(format!("{} is not a folder", folder.display()))
             .hint("choose the folder of a project"));

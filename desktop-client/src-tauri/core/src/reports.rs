@@ -24,7 +24,8 @@ const LARGEST_TEXT: u64 = 4 << 20;
 /// The events of a run that goes on are not older.
 const ALIVE: Duration = Duration::from_secs(30);
 
-/// Whether a run has ended. `Running` is a guess: its events are new, and the last one is not its end.
+/// Whether all trials of a run have ended. `Running` is a guess: its events are new, and the last one is not
+/// its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, TS)]
 #[serde(rename_all = "snake_case")]
 #[ts(export, export_to = "bindings.ts")]
@@ -88,12 +89,15 @@ fn summary(folder: &Path, now: SystemTime) -> Option<RunSummary> {
         }
     }
     match events_of(&tail).into_iter().last() {
-        Some(StreamEvent::RunFinished { at, passed, .. }) => {
-            found.state = RunState::Finished;
+        Some(StreamEvent::RunFinished { at, passed, not_run, .. }) => {
+            let complete = not_run.is_none_or(|count| count == 0);
+            found.state = if complete { RunState::Finished } else { RunState::Unfinished };
             found.finished_at = Some(at);
             found.passed = passed;
         }
-        _ if now.duration_since(changed).is_ok_and(|age| age < ALIVE) => found.state = RunState::Running,
+        _ if now.duration_since(changed).is_ok_and(|age| age < ALIVE) => {
+            found.state = RunState::Running;
+        }
         _ => {}
     }
     Some(found)
@@ -137,9 +141,11 @@ pub fn inside(folder: &Path, relative: &Path) -> Result<PathBuf, Problem> {
     if !plain || relative.as_os_str().is_empty() {
         return Err(refused());
     }
-    let base = folder.canonicalize().map_err(|error| Problem::of_io("cannot open", folder, &error))?;
+    let base =
+        folder.canonicalize().map_err(|error| Problem::of_io("cannot open", folder, &error))?;
     let place = base.join(relative);
-    let found = place.canonicalize().map_err(|error| Problem::of_io("cannot open", &place, &error))?;
+    let found =
+        place.canonicalize().map_err(|error| Problem::of_io("cannot open", &place, &error))?;
     if found.starts_with(&base) { Ok(found) } else { Err(refused()) }
 }
 
@@ -150,8 +156,10 @@ pub fn read_piece(page: &Path, name: &str) -> Result<Vec<u8>, Problem> {
         Problem::new(format!("{}: {what}", page.display()))
             .hint("write the page anew: python -m pytest_execgo report RUN")
     };
-    let piece = piece_of(&text, name).ok_or_else(|| damaged(&format!("it does not hold {name}")))?;
-    let packed = STANDARD.decode(piece).map_err(|_| damaged(&format!("{name} is cut or damaged")))?;
+    let piece =
+        piece_of(&text, name).ok_or_else(|| damaged(&format!("it does not hold {name}")))?;
+    let packed =
+        STANDARD.decode(piece).map_err(|_| damaged(&format!("{name} is cut or damaged")))?;
     let mut found = Vec::new();
     GzDecoder::new(packed.as_slice())
         .take(LARGEST_PAGE)
@@ -215,19 +223,27 @@ mod tests {
         )
     }
 
-    const FINISHED: &str = "{\"event\":\"run_finished\",\"at\":\"t9\",\"run_id\":\"r\",\"passed\":4}\n";
+    const FINISHED: &str =
+        "{\"event\":\"run_finished\",\"at\":\"t9\",\"run_id\":\"r\",\"passed\":4}\n";
 
     #[test]
     fn runs_are_listed_with_what_their_events_tell() {
         let reports = tempfile::tempdir().unwrap();
         run(reports.path(), "old", &(started("t1") + FINISHED));
         run(reports.path(), "new", &(started("t2") + "{\"event\":\"trial_sta"));
+        let stopped = FINISHED.replace("\"passed\":4", "\"passed\":1,\"not_run\":4");
+        run(reports.path(), "older", &(started("t0") + &stopped));
         fs::create_dir(reports.path().join("notes")).unwrap();
         fs::write(reports.path().join("old/index.html"), "").unwrap();
         let later = SystemTime::now() + Duration::from_secs(60);
         let found = list_runs(reports.path(), later).unwrap();
         let ids: Vec<_> = found.iter().map(|one| (one.id.as_str(), one.state)).collect();
-        assert_eq!(ids, [("new", RunState::Unfinished), ("old", RunState::Finished)]);
+        let expected = [
+            ("new", RunState::Unfinished),
+            ("old", RunState::Finished),
+            ("older", RunState::Unfinished),
+        ];
+        assert_eq!(ids, expected);
         assert_eq!((found[1].trials, found[1].passed, found[1].has_page), (Some(5), Some(4), true));
         let soon = list_runs(reports.path(), SystemTime::now()).unwrap();
         assert_eq!(soon[0].state, RunState::Running);
@@ -259,7 +275,8 @@ mod tests {
             let mut packed = GzEncoder::new(Vec::new(), Compression::default());
             packed.write_all(content.as_bytes()).unwrap();
             let piece = STANDARD.encode(packed.finish().unwrap());
-            text += &format!("<script type=\"text/plain\" data-piece=\"{name}\">{piece}</script>\n");
+            text.push_str("<script type=\"text/plain\" data-piece=\"");
+            text.push_str(&[name, "\">", &piece, "</script>\n"].concat());
         }
         let path = folder.join(PAGE);
         fs::write(&path, text).unwrap();

@@ -94,11 +94,8 @@ impl Runs {
         on_end: impl FnOnce(&StartedRun) + Send + 'static,
     ) -> Result<u32, Problem> {
         let slot: Arc<Mutex<Option<Arc<Run>>>> = Arc::default();
-        let mut child = Child::start(
-            spec,
-            stdout_reader(Arc::clone(&slot)),
-            stderr_reader(Arc::clone(&slot)),
-        )?;
+        let mut child =
+            Child::start(spec, stdout_reader(Arc::clone(&slot)), stderr_reader(Arc::clone(&slot)))?;
         let run = Arc::new(Run {
             command: shown_command(&spec.program, &spec.arguments),
             stopper: child.stopper(),
@@ -256,10 +253,15 @@ impl Run {
                     .detail(stderr),
             ),
             (Some(0), _) if !began => {
-                let printed = garbage.map_or_else(String::new, |text| format!("; it printed: {text}"));
-                Some(Problem::new(format!("the run ended without an event{printed}")).detail(stderr))
+                let printed =
+                    garbage.map_or_else(String::new, |text| format!("; it printed: {text}"));
+                Some(
+                    Problem::new(format!("the run ended without an event{printed}")).detail(stderr),
+                )
             }
-            (Some(code), _) if !began || matches!(code, 2..=4) => Some(failure(python, &stderr, code)),
+            (Some(code), _) if !began || matches!(code, 2..=4) => {
+                Some(failure(python, &stderr, code))
+            }
             _ => None,
         }
     }

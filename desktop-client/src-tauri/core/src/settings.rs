@@ -74,7 +74,9 @@ impl Settings {
         let path = folder.join(FILE);
         let text = match fs::read_to_string(&path) {
             Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return (Self::default(), None),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return (Self::default(), None);
+            }
             Err(error) => {
                 return (Self::default(), Some(Problem::of_io("cannot read", &path, &error)));
             }

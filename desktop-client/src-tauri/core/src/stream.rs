@@ -81,6 +81,8 @@ pub enum StreamEvent {
         run_id: String,
         #[serde(default)]
         passed: Option<u32>,
+        #[serde(default)]
+        not_run: Option<u32>,
     },
     /// A kind of line that a newer pytest-execgo writes. A reader passes it over.
     #[serde(other)]
@@ -220,7 +222,10 @@ mod tests {
         let found = lines_of(&[RECORDED]);
         assert_eq!(found.len(), RECORDED.split(|b| *b == b'\n').filter(|l| !l.is_empty()).count());
         for line in &found {
-            assert!(matches!(line, Line::Event(event) if *event != StreamEvent::Unknown), "{line:?}");
+            assert!(
+                matches!(line, Line::Event(event) if *event != StreamEvent::Unknown),
+                "{line:?}"
+            );
         }
     }
 

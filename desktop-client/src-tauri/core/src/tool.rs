@@ -73,7 +73,8 @@ pub fn run_json_tool(
     }
     serde_json::from_slice(&output.stdout).map_err(|error| {
         let name = shown_command(&spec.program, &spec.arguments);
-        let head = String::from_utf8_lossy(&output.stdout[..output.stdout.len().min(200)]).into_owned();
+        let head =
+            String::from_utf8_lossy(&output.stdout[..output.stdout.len().min(200)]).into_owned();
         Problem::new(format!("{name} printed something that is not JSON: {error}")).detail(head)
     })
 }
@@ -87,7 +88,7 @@ pub fn failure(python: &Path, stderr: &str, code: i32) -> Problem {
     }
     let lines = || stderr.lines().map(str::trim).filter(|line| !line.is_empty());
     let marked = lines().rev().find(|line| line.to_lowercase().starts_with("error:"));
-    let message = marked.or_else(|| lines().last()).map_or_else(
+    let message = marked.or_else(|| lines().next_back()).map_or_else(
         || format!("it ended with exit code {code} and printed nothing"),
         |line| line.split_once(": ").map_or(line, |(_, rest)| rest).to_owned(),
     );

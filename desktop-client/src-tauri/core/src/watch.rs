@@ -22,21 +22,19 @@ pub struct ReportsWatch {
 impl ReportsWatch {
     /// Call `on_change` after each change of the entries of `reports`, and now and then without one. The
     /// folder need not exist yet: its parent is watched as well.
-    pub fn start(
-        reports: &Path,
-        on_change: impl Fn() + Send + 'static,
-    ) -> Result<Self, Problem> {
+    pub fn start(reports: &Path, on_change: impl Fn() + Send + 'static) -> Result<Self, Problem> {
         let (sender, changes) = channel();
         let failed = |error: notify::Error| {
             Problem::new(format!("cannot watch {}: {error}", reports.display()))
                 .hint("the list of runs is updated every few seconds only")
         };
-        let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-            if event.is_ok_and(|event| !event.kind.is_access()) {
-                let _ = sender.send(());
-            }
-        })
-        .map_err(failed)?;
+        let mut watcher =
+            notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+                if event.is_ok_and(|event| !event.kind.is_access()) {
+                    let _ = sender.send(());
+                }
+            })
+            .map_err(failed)?;
         if let Some(folder) = existing(reports) {
             watcher.watch(&folder, RecursiveMode::NonRecursive).map_err(failed)?;
         }

@@ -13,7 +13,8 @@ use pytest_execgo_desktop_core::tool::{run_json_tool, run_tool};
 
 const LIMIT: Duration = Duration::from_secs(60);
 const HELLO: &str = r#"{"event":"stream_started","at":"t","protocol":1,"pytest_execgo":"1.0"}"#;
-const BEGUN: &str = r#"{"event":"run_started","at":"t","run_id":"one","folder":"/f","seed":7,"trials":1}"#;
+const BEGUN: &str =
+    r#"{"event":"run_started","at":"t","run_id":"one","folder":"/f","seed":7,"trials":1}"#;
 
 fn spec(script: &str) -> ChildSpec {
     ChildSpec {
@@ -105,7 +106,10 @@ fn a_child_that_crashes_is_named_with_its_signal() {
 fn a_child_that_ends_at_once_or_prints_no_event_is_named() {
     assert_eq!(message_of("exit 0"), "the run ended without an event");
     assert_eq!(message_of("exit 7"), "it ended with exit code 7 and printed nothing");
-    assert_eq!(message_of("printf 'usage: x'"), "the run ended without an event; it printed: usage: x");
+    assert_eq!(
+        message_of("printf 'usage: x'"),
+        "the run ended without an event; it printed: usage: x"
+    );
     assert_eq!(
         message_of("echo 'ERROR: execgo: unknown chaos profile x' >&2; exit 4"),
         "execgo: unknown chaos profile x"
@@ -114,7 +118,8 @@ fn a_child_that_ends_at_once_or_prints_no_event_is_named() {
 
 #[test]
 fn a_python_without_the_plugin_is_named_with_the_command_that_installs_it() {
-    let problem = end_of("echo '/bin/sh: No module named pytest_execgo' >&2; exit 1").problem.unwrap();
+    let problem =
+        end_of("echo '/bin/sh: No module named pytest_execgo' >&2; exit 1").problem.unwrap();
     assert_eq!(problem.message, "pytest-execgo is not installed for /bin/sh");
     assert_eq!(problem.hint, "/bin/sh -m pip install pytest-execgo");
 }
@@ -137,7 +142,10 @@ fn another_protocol_ends_the_child_with_one_clear_message() {
     let newer = HELLO.replace("\"protocol\":1", "\"protocol\":2");
     let end = end_of(&format!("echo '{newer}'; exec sleep 600"));
     let problem = end.problem.unwrap();
-    assert!(problem.message.contains("writes protocol 2; this client reads protocol 1"), "{problem}");
+    assert!(
+        problem.message.contains("writes protocol 2; this client reads protocol 1"),
+        "{problem}"
+    );
 }
 
 #[test]
@@ -227,7 +235,11 @@ fn a_tool_that_hangs_prints_too_much_or_no_json_is_one_line() {
     let problem = run_json_tool(&spec("echo hello"), LIMIT, &[0]).unwrap_err();
     assert!(problem.message.contains("printed something that is not JSON"), "{problem}");
     assert_eq!(problem.detail, "hello\n");
-    let problem = run_json_tool(&spec("echo 'error: no such run' >&2; exit 2"), LIMIT, &[0]).unwrap_err();
+    let problem =
+        run_json_tool(&spec("echo 'error: no such run' >&2; exit 2"), LIMIT, &[0]).unwrap_err();
     assert_eq!(problem.message, "no such run");
-    assert_eq!(run_json_tool(&spec("echo '[1]'; exit 1"), LIMIT, &[0, 1]).unwrap(), serde_json::json!([1]));
+    assert_eq!(
+        run_json_tool(&spec("echo '[1]'; exit 1"), LIMIT, &[0, 1]).unwrap(),
+        serde_json::json!([1])
+    );
 }

@@ -48,7 +48,8 @@ export type RunBatch = { events: Array<StreamEvent>, log: Array<string>, passed_
 export type RunEnd = { code: number | null, signal: number | null, stopped: boolean, problem: Problem | null, };
 
 /**
- * Whether a run has ended. `Running` is a guess: its events are new, and the last one is not its end.
+ * Whether all trials of a run have ended. `Running` is a guess: its events are new, and the last one is not
+ * its end.
  */
 export type RunState = "finished" | "running" | "unfinished";
 
@@ -73,6 +74,6 @@ export type StartedRun = { key: number, command: string, run_id: string | null, 
 /**
  * One line. `at` is a time in UTC as RFC 3339; `at_ms` is the time since the start of the trial.
  */
-export type StreamEvent = { "event": "stream_started", at: string, protocol: number, capabilities: Array<string>, pytest_execgo: string, } | { "event": "run_started", at: string, run_id: string, folder: string, seed: number, trials: number, } | { "event": "trial_started", at: string, trial_id: string, node_id: string, attempt: number, } | { "event": "stage_started", at: string, trial_id: string, stage_id: string, at_ms: number, } | { "event": "fault_injected", at: string, trial_id: string, fault: number, action: string, target: string, detail: string, at_ms: number, } | { "event": "fault_healed", at: string, trial_id: string, fault: number, action: string, target: string, detail: string, at_ms: number, } | { "event": "trial_finished", at: string, trial_id: string, state: string, verdict: string | null, cause: string | null, known_finding: string | null, reason: string | null, } | { "event": "run_finished", at: string, run_id: string, passed: number | null, } | { "event": "unknown" };
+export type StreamEvent = { "event": "stream_started", at: string, protocol: number, capabilities: Array<string>, pytest_execgo: string, } | { "event": "run_started", at: string, run_id: string, folder: string, seed: number, trials: number, } | { "event": "trial_started", at: string, trial_id: string, node_id: string, attempt: number, } | { "event": "stage_started", at: string, trial_id: string, stage_id: string, at_ms: number, } | { "event": "fault_injected", at: string, trial_id: string, fault: number, action: string, target: string, detail: string, at_ms: number, } | { "event": "fault_healed", at: string, trial_id: string, fault: number, action: string, target: string, detail: string, at_ms: number, } | { "event": "trial_finished", at: string, trial_id: string, state: string, verdict: string | null, cause: string | null, known_finding: string | null, reason: string | null, } | { "event": "run_finished", at: string, run_id: string, passed: number | null, not_run: number | null, } | { "event": "unknown" };
 
 export type Theme = "system" | "light" | "dark";

@@ -193,11 +193,13 @@ export interface TrialFinishedLine {
   reason?: string | null;
 }
 /**
- * ``passed`` counts all trials of the run; null if there is no result.
+ * ``passed`` counts all trials of the run, ``not_run`` those that a resumed run would run; both are
+ * null if there is no result.
  */
 export interface RunFinishedLine {
   at: string;
   event?: "run_finished";
   run_id: string;
   passed?: number | null;
+  not_run?: number | null;
 }
