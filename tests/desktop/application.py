@@ -83,7 +83,9 @@ class Application:
         self.find(f"//label[.//b[normalize-space(.)={name!r}]]").click()
 
     def picture(self, path: Path) -> None:
-        self.driver.save_screenshot(str(path))
+        """What is on the display, without its border. WebDriver takes no picture of this window."""
+        command = ["import", "-display", self._display, "-window", "root", "-trim", str(path)]
+        subprocess.run(command, check=True, timeout=SECONDS)
 
     def close_window(self) -> None:
         """Close the window as its button does. There is no window manager that has the button, so the
@@ -109,7 +111,7 @@ def _windows(window: Any, title: str) -> Iterator[Any]:
 
 @contextmanager
 def display() -> Iterator[str]:
-    """A screen that nobody sees, such as ``:99``."""
+    """A virtual screen, such as ``:99``."""
     reader, writer = os.pipe()
     command = [
         program("Xvfb", "apt-get install xvfb"), "-displayfd", str(writer), "-screen", "0",

@@ -182,7 +182,7 @@ def test_a_live_run_asks_for_provider_and_model(opened: Any) -> None:
     page = opened().go("Compose")
     page.get_by_label("live", exact=True).check()
     page.get_by_label("--provider").select_option("scripted")
-    page.get_by_label("--model ").first.fill("mended?")
+    page.get_by_label("--model ").first.fill("repaired")
     expect(page.locator("aside pre")).to_contain_text("--execgo-provider scripted")
 
 

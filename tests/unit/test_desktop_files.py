@@ -34,7 +34,8 @@ def test_the_recorded_run_of_the_mock_has_documents_of_this_version() -> None:
     assert set(pieces) == set(index.trials.trial_id)
     for piece in pieces.values():
         ViewerTrial.model_validate(piece)
-    for text in (*recorded["events"], *(TAURI / "core/tests/data/events.ndjson").open()):
+    events = (TAURI / "core/tests/data/events.ndjson").read_text().splitlines()
+    for text in (*recorded["events"], *events):
         STREAM_LINE.validate_json(text)
 
 

@@ -21,6 +21,13 @@ def pages(text: str) -> list[str]:
     return sorted(set(re.findall(r"\]\((docs/[\w./#-]+)\)", text)))
 
 
+def test_the_readmes_of_the_desktop_client_show_the_same_commands() -> None:
+    folder = ROOT / "desktop-client"
+    english, chinese = ((folder / name).read_text() for name in ("README.md", "README.zh-CN.md"))
+    assert len(commands(english)) > 5
+    assert commands(chinese) == commands(english)
+
+
 def test_both_show_the_same_commands_and_pages() -> None:
     english, chinese = ((ROOT / name).read_text() for name in ("README.md", "README.zh-CN.md"))
     assert len(commands(english)) > 50
