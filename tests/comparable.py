@@ -23,18 +23,16 @@ def comparable(run: Path) -> dict[str, Any]:
     """Everything in ``benchmark.json`` but times, ids of processes and events, what follows from them,
     and the attempts that were killed.
 
-    Of a cause that the profile expects by its layer only, the code is left out: it depends on the moment
-    at which the fault meets the task. A restart of the runtime shows as a lost handle or as a refused
-    connection, and both are right.
+    Of the causes, the first one counts, which decided the end of the trial. Whether a fault meets further
+    tasks depends on the moment. Of a cause that the profile expects by its layer only, the code is left
+    out for the same reason: a restart of the runtime shows as a lost handle or as a refused connection,
+    and both are right.
     """
     found = document(run)
     trials = [
         (
             one["trial_id"], one["verdict"]["status"], one["outcome_digest"], one["rng_key"],
-            [
-                _cause(f"{cause['layer']}/{cause['code']}", by_layer(one["chaos"]))
-                for cause in one["verdict"]["attribution"]
-            ],
+            _first_cause(one), one["verdict"]["cause_named"],
             [(fault["action"], fault["status"]) for fault in one["faults"]],
         )
         for one in found["trials"]
@@ -59,6 +57,11 @@ def by_layer(chaos: str) -> frozenset[str]:
     path = library.list_profiles(library.builtin_folder()).get(chaos)
     causes = Registry.build().load_profile(path).profile.causes if path else ()
     return frozenset(cause.layer for cause in causes if cause.code is None)
+
+
+def _first_cause(trial: dict[str, Any]) -> str:
+    first = trial["verdict"]["attribution"][0]
+    return _cause(f"{first['layer']}/{first['code']}", by_layer(trial["chaos"]))
 
 
 def _cause(name: str, any_code: frozenset[str]) -> str:

@@ -52,7 +52,8 @@ class Application:
         wait = WebDriverWait(
             self.driver, SECONDS, 0.05, ignored_exceptions=[StaleElementReferenceException]
         )
-        found: WebElement = wait.until(lambda driver: self._shown(driver, xpath), xpath)
+        found = wait.until(lambda driver: self._shown(driver, xpath), xpath)
+        assert found is not None
         return found
 
     def _shown(self, driver: webdriver.Remote, xpath: str) -> WebElement | None:
