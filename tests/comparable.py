@@ -23,10 +23,10 @@ def comparable(run: Path) -> dict[str, Any]:
     """Everything in ``benchmark.json`` but times, ids of processes and events, what follows from them,
     and the attempts that were killed.
 
-    Of the causes, the first one counts, which decided the end of the trial. Whether a fault meets further
-    tasks depends on the moment. Of a cause that the profile expects by its layer only, the code is left
-    out for the same reason: a restart of the runtime shows as a lost handle or as a refused connection,
-    and both are right.
+    Of the causes, the first one counts, which decided the end of the trial. Whether a fault meets
+    further tasks depends on the moment. Of a cause that the profile expects by its layer only, the code
+    is left out for the same reason: a restart of the runtime shows as a lost handle or as a refused
+    connection, and both are right.
     """
     found = document(run)
     trials = [
