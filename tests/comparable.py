@@ -26,12 +26,14 @@ def comparable(run: Path) -> dict[str, Any]:
     Of the causes, the first one counts, which decided the end of the trial. Whether a fault meets
     further tasks depends on the moment. Of a cause that the profile expects by its layer only, the code
     is left out for the same reason: a restart of the runtime shows as a lost handle or as a refused
-    connection, and both are right.
+    connection, and both are right. Of trials without faults, the digest of the outcome counts as well; a
+    fault that ends a stage meets its other tasks sooner or later.
     """
     found = document(run)
     trials = [
         (
-            one["trial_id"], one["verdict"]["status"], one["outcome_digest"], one["rng_key"],
+            one["trial_id"], one["verdict"]["status"], one["verdict"]["outcome"], one["rng_key"],
+            None if one["faults"] else one["outcome_digest"],
             _first_cause(one), one["verdict"]["cause_named"],
             [(fault["action"], fault["status"]) for fault in one["faults"]],
         )
@@ -86,4 +88,7 @@ def _cell(cell: dict[str, Any]) -> dict[str, Any]:
     kept = {
         name: value for name, value in cell.items() if name not in ("metrics", "failed_attempts")
     }
-    return {**kept, "rates": {**cell["rates"], "recovery_median_ms": None}}
+    rates = {**cell["rates"], "recovery_median_ms": None}
+    if cell["chaos"] != "none":
+        rates["determinism_drift"] = None
+    return {**kept, "rates": rates}
