@@ -70,16 +70,29 @@ def _page_of_runs(options: argparse.Namespace) -> int:
     earlier one."""
     places = list(map(Path, options.runs[1:]))
     if not places or not options.output:
-        raise UsageError("report html needs runs and a file: report html RUN... -o FILE")
+        raise UsageError(
+            "report html needs runs and a file: report html RUN... -o FILE; "
+            "for a run in a folder html, write ./html"
+        )
+    if options.summary:
+        raise UsageError("--summary is for reports of single runs; leave it out, or leave out html")
     *earlier, last = [load_result(place) for place in places]
+    for number, result in enumerate(earlier):
+        if result.run_id in {one.run_id for one in (*earlier[number + 1 :], last)}:
+            raise UsageError(f"run {result.run_id} is given twice; name each run once")
     budget = Decimal().read("--html-budget", options.html_budget)
     others = [
         RunWithRecords(place, result, compare(result, last))
         for place, result in zip(places, earlier, strict=False)
     ]
+    if others:
+        last = last.model_copy(update={"comparison": others[-1].comparison})
     target = Path(options.output)
     write_text(target, index_html(places[-1], last, budget, others))
-    print_line(f"{target}: {len(places)} run{'s' if others else ''}")
+    if options.json:
+        print_json({"file": str(target), "runs": [*(one.run_id for one in earlier), last.run_id]})
+    else:
+        print_line(f"{target}: {len(places)} run{'s' if others else ''}")
     return 0
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import io
-import os
+import sys
 from contextlib import nullcontext, redirect_stdout
 from typing import Any
+
+import pytest
 
 from pytest_execgo.cli.output import print_json, print_line
 from pytest_execgo.models.benchmark import BenchmarkResult
@@ -34,16 +36,20 @@ def run(options: argparse.Namespace) -> int:
 
 def estimate(options: argparse.Namespace) -> int:
     """Count the trials of a run without running them. Exits as pytest does if that is not possible."""
-    estimator = RunEstimator(_workers(options.workers))
-    args = [*_arguments(options), "--collect-only", "-q", *options.pytest_args]
-    # pytest prints the name of each trial, which is not asked for; mistakes go to standard error.
-    with redirect_stdout(io.StringIO()):
+    estimator = RunEstimator()
+    args = [*_arguments(options), "--collect-only", "-q"]
+    if options.workers:
+        args += ["-n", options.workers]
+    args += options.pytest_args
+    # pytest prints the name of each trial, which is not asked for.
+    with redirect_stdout(io.StringIO()) as printed:
         status, _ = run_pytest(
             args, events_to_stdout=False, quiet_stdout=False, plugins=[estimator]
         )
-    if estimator.found is None:
-        return status or 1
     found = estimator.found
+    if found is None or status not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
+        print(printed.getvalue(), end="", file=sys.stderr)
+        return status
     if options.json:
         print_json(found.model_dump(mode="json"))
         return 0
@@ -55,21 +61,17 @@ def estimate(options: argparse.Namespace) -> int:
     return 0
 
 
-def _workers(text: str | None) -> int:
-    """The number of processes that run trials; that of processors for ``auto`` and the like."""
-    if text is not None and text.isascii() and text.isdecimal():
-        return max(1, int(text))
-    return (os.cpu_count() or 1) if text else 1
-
-
 def _arguments(options: argparse.Namespace) -> list[str]:
     return [word for option in OPTIONS for word in _words(option, getattr(options, option.name))]
 
 
 def _run(args: list[str], options: argparse.Namespace, *, events_to_stdout: bool) -> int:
-    with ending_with_parent() if options.stop_with_parent else nullcontext():
+    with ending_with_parent() if options.stop_with_parent else nullcontext() as watch:
         status, last = run_pytest(
-            args, events_to_stdout=events_to_stdout, quiet_stdout=options.json
+            args,
+            events_to_stdout=events_to_stdout,
+            quiet_stdout=options.json,
+            plugins=[watch] if watch else [],
         )
         if options.json:
             print_json(_outcome(status, last))

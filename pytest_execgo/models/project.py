@@ -86,9 +86,10 @@ class ProjectDescription(VersionedDocument):
 
 
 class RunEstimate(VersionedDocument):
-    """How large a run would be. ``seconds`` is the time of its trials, divided by the workers, by the
-    times of an earlier run; null without one. ``measured`` counts the trials whose cell is in that run;
-    the others count as the median of its cells. Control trials are not counted."""
+    """How large a run would be. ``seconds`` is the sum of the times of its trials, divided by the number
+    of workers. The times are those of an earlier run, ``measured_in``; both are null without one.
+    ``measured`` counts the trials whose cell is in that run; the others count as the median of its
+    cells. Control trials are not counted."""
 
     trials: int
     not_applicable: tuple[NotApplicable, ...]

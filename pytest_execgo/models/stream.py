@@ -95,8 +95,8 @@ class TrialFinishedLine(StreamLine):
 
 
 class RunFinishedLine(StreamLine):
-    """``passed`` counts all trials of the run, ``not_run`` those that a resumed run would run; both are
-    null if there is no result."""
+    """``passed`` counts all trials of the run, ``not_run`` those that did not start or were interrupted;
+    both are null if there is no result."""
 
     event: Literal["run_finished"] = "run_finished"
     run_id: str

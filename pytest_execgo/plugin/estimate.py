@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from statistics import median
 
@@ -16,13 +17,14 @@ from pytest_execgo.plugin.state import PluginState
 from pytest_execgo.run.shards import Weights
 
 _RESULT = "benchmark.json"
+_MOST_RUNS = 20
+"""A run that is older says little about the next one."""
 
 
 class RunEstimator:
     """A pytest plugin for ``--collect-only`` that keeps the estimate of the trials that are selected."""
 
-    def __init__(self, workers: int) -> None:
-        self._workers = workers
+    def __init__(self) -> None:
         self.found: RunEstimate | None = None
 
     @pytest.hookimpl(trylast=True)
@@ -30,28 +32,30 @@ class RunEstimator:
         """Estimate the trials that remain after ``-k`` and ``-m``."""
         state = PluginState.of(session.config)
         cells = [item.trial.cell.cell_id for item in session.items if isinstance(item, TrialItem)]
-        earlier = reports_folder(session.config) / LATEST / _RESULT
-        known = _times(earlier)
+        workers = session.config.getoption("numprocesses", None) or 1
+        measured_in, known = _newest_times(reports_folder(session.config))
         seconds = None
         if known and cells:
             other = median(known.values())
-            seconds = (
-                sum(known.get(cell, other) for cell in cells)
-                / 1000
-                / min(self._workers, len(cells))
-            )
+            total = sum(known.get(cell, other) for cell in cells) / 1000
+            seconds = total / min(workers, len(cells))
         self.found = RunEstimate(
             trials=len(cells),
             not_applicable=tuple(state.matrix.not_applicable()),
             seconds=None if seconds is None else round(seconds, 1),
             measured=sum(cell in known for cell in cells),
-            measured_in=earlier.parent.resolve().name if known else None,
+            measured_in=measured_in,
         )
 
 
-def _times(path: Path) -> dict[str, float]:
-    """The time of each cell of an earlier run, in milliseconds; empty without a run that can be read."""
-    try:
-        return dict(Weights.read(path).milliseconds) if path.is_file() else {}
-    except UsageError:
-        return {}
+def _newest_times(reports: Path) -> tuple[str | None, dict[str, float]]:
+    """The newest run that has results, and the time of each of its cells in milliseconds."""
+    results = sorted(reports.glob(f"*/{_RESULT}"), key=lambda path: path.stat().st_mtime)
+    for path in reversed(results[-_MOST_RUNS:]):
+        # reports/latest is a link to one of them.
+        if path.parent.name != LATEST:
+            with suppress(UsageError):
+                known = dict(Weights.read(path).milliseconds)
+                if known:
+                    return path.parent.name, known
+    return None, {}

@@ -202,7 +202,8 @@ def test_the_details_of_the_base_are_in_the_page_of_a_compared_run(viewer: Viewe
 
 def test_a_page_of_three_runs_shows_the_cells_that_differ(browser: Browser, run: Path) -> None:
     project = run.parents[1]
-    runs = ["reports/base", "reports/run", "reports/base"]
+    shutil.copytree(project / "reports/base", project / "copies/third")
+    runs = ["reports/base", "reports/run", "copies/third"]
     command = [sys.executable, "-m", "pytest_execgo", "report", "html", *runs, "-o", "three.html"]
     done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "three.html: 3 runs\n"), done.stderr
@@ -220,8 +221,10 @@ def test_a_page_of_three_runs_shows_the_cells_that_differ(browser: Browser, run:
         (["html", "reports/run"], "report html needs runs and a file"),
         (["html", "-o", "x.html"], "report html needs runs and a file"),
         (["reports/run", "-o", "x.html"], "-o is for one page of several runs"),
+        (["html", "reports/run", "reports/run", "-o", "x.html"], "run run is given twice"),
+        (["html", "reports/run", "-o", "x.html", "--summary", "s.md"], "--summary is for"),
     ],
-    ids=["no-file", "no-run", "no-html"],
+    ids=["no-file", "no-run", "no-html", "twice", "summary"],
 )
 def test_a_page_of_runs_needs_runs_and_a_file(run: Path, words: list[str], message: str) -> None:
     command = [sys.executable, "-m", "pytest_execgo", "report", *words]

@@ -92,3 +92,10 @@ def test_what_a_run_refuses_an_estimate_refuses(
     done = cli(pytester.path, "estimate", "--chaos=runtime_kil", "--json")
     assert (done.returncode, done.stdout) == (4, "")
     assert "did you mean 'runtime_kill'?" in done.stderr
+    done = cli(pytester.path, "estimate", "--json", "--", "nosuch")
+    assert (done.returncode, done.stdout) == (4, "")
+    assert "nosuch" in done.stderr
+    pytester.makepyfile(test_broken="import nothing_like_this")
+    done = cli(pytester.path, "estimate", "--", "test_broken.py")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "nothing_like_this" in done.stderr

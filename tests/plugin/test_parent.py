@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -98,6 +100,80 @@ def test_a_run_is_left_alone_while_its_standard_input_is_open(
         outcome = json.loads(run.stdout.read())
         assert (run.wait(), outcome["exit_status"]) == (0, 0)
         assert "1 passed" in run.stderr.read()
+
+
+def test_a_run_that_has_finished_is_not_interrupted(
+    pytester: pytest.Pytester, project: ScenarioMaker
+) -> None:
+    project("good")
+    command = [sys.executable, "-m", "pytest_execgo", "run", "--stop-with-parent", "--events", "-"]
+    with subprocess.Popen(
+        command, cwd=pytester.path, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True,
+    ) as run:  # fmt: skip
+        assert run.stdout is not None
+        assert run.stdin is not None
+        assert run.stderr is not None
+        for line in run.stdout:
+            if json.loads(line)["event"] == "run_finished":
+                run.stdin.close()
+        assert "closed" not in run.stderr.read()
+        assert run.wait() == 0
+
+
+def test_a_run_says_why_it_ends_also_while_pytest_captures_its_output(lingering: Path) -> None:
+    command = [sys.executable, "-u", "-m", "pytest_execgo", "run", "--stop-with-parent"]
+    with subprocess.Popen(
+        [*command, "--events", "-", "--scenario=b_slow"], cwd=lingering, stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as run:  # fmt: skip
+        assert run.stdout is not None
+        assert run.stdin is not None
+        assert run.stderr is not None
+        for line in run.stdout:
+            if json.loads(line)["event"] == "stage_started":
+                run.stdin.close()
+        assert "execgo: standard input was closed, so the run ends" in run.stderr.read()
+        assert run.wait() == 2
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_a_reader_that_is_slow_gets_everything(
+    pytester: pytest.Pytester, project: ScenarioMaker, stream: str
+) -> None:
+    """A pipe holds 64 kB, and the reader begins after the end of the run."""
+    project("good")
+    pytester.makeconftest(
+        f"import sys\ndef pytest_unconfigure():\n    sys.{stream}.write('x' * 500_000 + 'end\\n')\n"
+    )
+    command = [sys.executable, "-m", "pytest_execgo", "run", "--stop-with-parent", "--run-id=slow"]
+    with subprocess.Popen(
+        command, cwd=pytester.path, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True,
+    ) as run:  # fmt: skip
+        events = pytester.path / "reports/slow/events.ndjson"
+        await_(lambda: events.exists() and "run_finished" in events.read_text())
+        found = getattr(run, stream).read()
+        assert found.count("x" * 500_000 + "end") == 1
+        assert run.wait() == 0
+
+
+def test_closed_standard_error_is_no_closed_input(
+    pytester: pytest.Pytester, project: ScenarioMaker
+) -> None:
+    project("good")
+    command = f"sleep 600 | {sys.executable} -m pytest_execgo run --stop-with-parent --json 2>&-"
+    shell = subprocess.Popen(
+        ["sh", "-c", command], cwd=pytester.path, stdout=subprocess.PIPE, text=True,
+        start_new_session=True,
+    )  # fmt: skip
+    assert shell.stdout is not None
+    try:
+        assert json.loads(shell.stdout.readline())["exit_status"] == 0
+    finally:
+        os.killpg(shell.pid, signal.SIGKILL)
+        shell.wait()
+        shell.stdout.close()
 
 
 def test_standard_input_that_is_closed_is_refused(

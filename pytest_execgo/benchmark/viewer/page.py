@@ -86,6 +86,7 @@ def index_html(
     own = list(RunWithRecords(folder, result).pieces(in_order(result), room))
     room -= sum(len(piece.packed) for piece in own)
     pieces = [(piece.name, piece.packed) for piece in own]
+    problems = [f"{piece.name}: {line}" for piece in own for line in piece.missing[:3]]
     compared = []
     for number, other in enumerate(others):
         found = list(
@@ -93,8 +94,12 @@ def index_html(
         )
         room -= sum(len(piece.packed) for piece in found)
         pieces += [(f"{number}/{piece.name}", piece.packed) for piece in found]
+        problems += [
+            f"{other.result.run_id}, {piece.name}: {line}"
+            for piece in found
+            for line in piece.missing
+        ]
         compared.append(other.compared(piece.name for piece in found))
-    problems = [f"{piece.name}: {line}" for piece in own for line in piece.missing[:3]]
     index = index_of(
         result,
         {piece.name for piece in own},

@@ -68,11 +68,11 @@ function DifferentCells({ index }: { index: ViewerIndex }) {
 }
 
 function numbers(cell: ComparedCell | undefined): string {
-  return cell ? `${cell.passed}/${cell.trials}` : "–";
+  return cell && cell.trials > 0 ? `${cell.passed}/${cell.trials}` : "–";
 }
 
 function Numbers({ found }: { found: ComparedCell | undefined }) {
-  if (!found) return <td class="empty">{numbers(found)}</td>;
+  if (!found || found.trials === 0) return <td class="empty">{numbers(found)}</td>;
   const green = found.passed === found.trials;
   return (
     <td class={green ? "passed" : "failed"}>
