@@ -6,6 +6,7 @@ A whole file is written atomically: a reader sees the old or the new content, ne
 from __future__ import annotations
 
 import errno
+import fcntl
 import json
 import os
 from collections.abc import Iterator
@@ -113,6 +114,17 @@ class LineFile:
                 rest = rest[self._file.write(rest) or 0 :]
         except OSError as error:
             self.problem = _problem(self._path, error)
+
+    def lock(self) -> bool:
+        """Mark the file as in use until it is closed; false if another process uses it. Where the file
+        system has no locks, it is never in use."""
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError:
+            pass
+        return True
 
     def check(self) -> None:
         """Raise :class:`HarnessError` if a line could not be written."""

@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import TextIO
 
 from pytest_execgo import __version__
+from pytest_execgo.errors import UsageError
 from pytest_execgo.files.writing import LineFile, writing
 from pytest_execgo.models.safe_text import json_line
 from pytest_execgo.models.stream import StreamLine, StreamStartedLine
 from pytest_execgo.models.trial import is_trial_id
 from pytest_execgo.system import clock
 
+EVENTS = "events.ndjson"
 NO_ATTEMPT = ("skipped", "not_needed")
 """How a trial ends that was not tried."""
 
@@ -30,13 +32,19 @@ class EventsOut:
 class EventStream:
     """Appends events to a file; a resumed run continues the file. ``copy_to`` gets every line, too.
 
-    Raises :class:`HarnessError` if the file cannot be opened.
+    Raises :class:`HarnessError` if the file cannot be opened, :class:`UsageError` if another process
+    writes to it: that process runs the same trials.
     """
 
     def __init__(self, path: Path, copy_to: TextIO | None = None) -> None:
         with writing(path):
             before = path.read_bytes()[-1:] if path.exists() else b""
         self._file = LineFile(path, append=True)
+        try:
+            _lock(self._file, path)
+        except UsageError:
+            self._file.close()
+            raise
         if before not in (b"", b"\n"):
             # The process that wrote the file died in the middle of a line.
             self._file.add("")
@@ -67,6 +75,25 @@ class EventStream:
 
     def close(self) -> None:
         self._file.close()
+
+
+def refuse_running(folder: Path) -> None:
+    """Raise :class:`UsageError` if another process writes the events of the run in this folder."""
+    path = folder / EVENTS
+    if not path.exists():
+        return
+    file = LineFile(path, append=True)
+    try:
+        _lock(file, path)
+    finally:
+        file.close()
+
+
+def _lock(file: LineFile, path: Path) -> None:
+    if not file.lock():
+        raise UsageError(
+            f"run {path.parent.name} goes on in another process; wait for its end, or stop it"
+        )
 
 
 @dataclass

@@ -13,7 +13,7 @@ from pytest_execgo.benchmark.collect import MissingOutcome
 from pytest_execgo.errors import HarnessError
 from pytest_execgo.models.benchmark import UnfinishedState
 from pytest_execgo.models.stream import TrialFinishedLine, TrialStartedLine
-from pytest_execgo.plugin.events import NO_ATTEMPT, EventStream, read_events
+from pytest_execgo.plugin.events import NO_ATTEMPT, EventStream, read_events, refuse_running
 from pytest_execgo.plugin.follower import TimelineFollower
 from pytest_execgo.plugin.user_key import without_key
 from pytest_execgo.system import clock
@@ -112,8 +112,10 @@ class RunProgress:
 def close_earlier(folder: Path) -> None:
     """Close the trials that an earlier process of a run left open, because it died.
 
-    So a resumed run repeats them. Raises :class:`HarnessError`.
+    So a resumed run repeats them. Raises :class:`HarnessError`, and :class:`UsageError` if the run goes
+    on in another process.
     """
+    refuse_running(folder)
     left = read_events(folder).open
     if not left:
         return

@@ -33,14 +33,6 @@ SECONDS = 60.0
 CONFIG = "dev.execgo.pytest-execgo"
 
 
-class _TauriOptions(ArgOptions):
-    """Capabilities without the name of a browser, which the driver of WebKitGTK refuses."""
-
-    @property
-    def default_capabilities(self) -> dict[str, str]:
-        return {}
-
-
 class Application:
     """The window. Elements are found by what a user reads."""
 
@@ -157,7 +149,8 @@ def started(home: Path, display_name: str, **environment: str) -> Iterator[Appli
         )
         stack.callback(_end_group, server)
         await_(lambda: _listens(port) and _listens(native_port))
-        options = _TauriOptions()
+        # Without the name of a browser, which the driver of WebKitGTK refuses.
+        options = ArgOptions()
         options.set_capability("tauri:options", {"application": str(application())})
         address = ClientConfig(remote_server_addr=f"http://127.0.0.1:{port}")
         driver = webdriver.Remote(RemoteConnection(client_config=address), options=options)

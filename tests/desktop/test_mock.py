@@ -178,6 +178,44 @@ def test_choices_are_kept_as_presets(opened: Any) -> None:
     expect(page.get_by_role("button", name="quick", exact=True)).to_have_count(0)
 
 
+def test_another_project_has_choices_runs_and_a_python_of_its_own(opened: Any) -> None:
+    window = opened()
+    page = window.go("Compose")
+    page.get_by_label("greeting Greet").check()
+    window.go("Settings").get_by_label("Python").fill("/opt/python")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("button", name="Save")).to_be_disabled()
+    window.go("Home").get_by_role("button", name="Run every scenario once").click()
+    expect(page.get_by_role("status")).to_contain_text("4 of 4 trials")
+    window.go("Home").get_by_role("button", name="/home/user/other").click()
+    expect(page.get_by_text("1 scenarios")).to_be_visible()
+    expect(page.locator("table.runs")).to_have_count(0)
+    expect(window.go("Settings").get_by_label("Python")).to_have_value("")
+    expect(window.go("Runs").get_by_role("heading", name="Runs of this session")).to_have_count(0)
+    window.go("Compose")
+    expect(page.locator("aside pre")).to_have_text("pytest --execgo-matrix")
+
+
+def test_a_late_answer_of_another_project_is_dropped(opened: Any) -> None:
+    window = opened()
+    page = window.page
+    page.get_by_role("button", name="/home/user/other").click()
+    page.get_by_role("button", name="/home/user/project").click()
+    expect(page.get_by_text("2 scenarios")).to_be_visible()
+    page.wait_for_function("window.mock.asked.includes('describe other')")
+    expect(page.get_by_text("2 scenarios")).to_be_visible()
+    expect(page.locator("table.runs tbody tr")).to_have_count(3)
+
+
+def test_an_option_takes_a_value_in_each_line(opened: Any) -> None:
+    page = opened().go("Compose")
+    page.get_by_text("Further options").click()
+    page.get_by_label("--fail-if").fill("success_rate < 1\nfaults_not_fired > 0")
+    command = page.locator("aside pre")
+    expect(command).to_contain_text("--execgo-fail-if 'success_rate < 1'")
+    expect(command).to_contain_text("--execgo-fail-if 'faults_not_fired > 0'")
+
+
 def test_a_live_run_asks_for_provider_and_model(opened: Any) -> None:
     page = opened().go("Compose")
     page.get_by_label("live", exact=True).check()
@@ -250,6 +288,7 @@ def test_a_secret_is_given_away_once_and_never_shown(opened: Any) -> None:
     page.get_by_label("Value").fill("canary")
     page.get_by_role("button", name="Keep").click()
     expect(page.get_by_role("button", name="Remove OPENAI_API_KEY")).to_be_visible()
+    expect(page.get_by_label("Value")).to_have_value("")
     assert "canary" not in page.content()
     assert window.asked() == ["secret OPENAI_API_KEY"]
 

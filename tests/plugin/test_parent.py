@@ -79,6 +79,22 @@ def test_a_run_whose_parent_is_killed_ends_and_can_be_resumed(
     assert len(json.loads((folder / "benchmark.json").read_text())["trials"]) == 2
 
 
+def test_a_run_that_goes_on_is_not_resumed(lingering: Path) -> None:
+    lines = started(lingering, "--run-id=busy", "--scenario=b_slow")
+    next(lines)
+    for line in lines:
+        if json.loads(line)["event"] == "stage_started":
+            break
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest_execgo", "run", "--resume=busy"],
+        cwd=lingering, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    lines.close()  # type: ignore[attr-defined]
+    assert done.returncode == 4
+    assert "run busy goes on in another process; wait for its end, or stop it" in done.stderr
+    await_(lambda: not processes_with(str(lingering)))
+
+
 def _lives(process: psutil.Process) -> bool:
     try:
         return process.status() != psutil.STATUS_ZOMBIE

@@ -2,10 +2,11 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use backend::child::ChildSpec;
+use backend::child::{ChildSpec, Stopper};
 use backend::environment::{self, Environment};
 use backend::interpreter::{self, Interpreter};
 use backend::problem::Problem;
@@ -13,7 +14,7 @@ use backend::project::root_of;
 use backend::reports;
 use backend::runs::Runs;
 use backend::settings::Settings;
-use backend::tool::{failure, run_json_tool, run_tool};
+use backend::tool::{failure, parsed, run_tool};
 use backend::watch::ReportsWatch;
 use serde_json::Value;
 
@@ -26,12 +27,21 @@ pub struct Client {
     pub runs: Runs,
     /// Of the settings, and of the page of the last comparison.
     config: PathBuf,
-    settings: Mutex<Settings>,
-    settings_problem: Mutex<Option<Problem>>,
+    state: Mutex<State>,
     login_path: OnceLock<Option<OsString>>,
-    python: Mutex<Option<PathBuf>>,
-    described: Mutex<Option<Described>>,
-    watch: Mutex<Option<ReportsWatch>>,
+    estimate: Mutex<Option<Stopper>>,
+    closing: AtomicBool,
+}
+
+/// Behind one lock, so that no two of them are of different projects.
+struct State {
+    settings: Settings,
+    settings_problem: Option<Problem>,
+    /// Rises with each change of the project or its Python. An answer to an earlier question is dropped.
+    generation: u64,
+    python: Option<PathBuf>,
+    described: Option<Described>,
+    watch: Option<ReportsWatch>,
 }
 
 /// The parts of `describe --json` that decide what may be read and opened.
@@ -44,66 +54,76 @@ struct Described {
 impl Client {
     /// Settings are in `config`. A project that is gone is not opened.
     pub fn new(config: PathBuf) -> Self {
-        let (mut settings, problem) = Settings::load(&config);
+        let (mut settings, settings_problem) = Settings::load(&config);
         settings.projects.retain(|project| project.is_dir());
+        let state = State {
+            settings,
+            settings_problem,
+            generation: 0,
+            python: None,
+            described: None,
+            watch: None,
+        };
         Self {
             runs: Runs::default(),
             config,
-            settings: Mutex::new(settings),
-            settings_problem: Mutex::new(problem),
+            state: Mutex::new(state),
             login_path: OnceLock::new(),
-            python: Mutex::default(),
-            described: Mutex::default(),
-            watch: Mutex::default(),
+            estimate: Mutex::default(),
+            closing: AtomicBool::new(false),
         }
     }
 
     pub fn settings(&self) -> Settings {
-        lock(&self.settings).clone()
+        self.lock().settings.clone()
     }
 
     /// What was wrong with the file of the settings; once.
     pub fn take_settings_problem(&self) -> Option<Problem> {
-        lock(&self.settings_problem).take()
+        self.lock().settings_problem.take()
     }
 
-    pub fn save(&self, settings: Settings) -> Result<(), Problem> {
+    /// Change the settings and write them; if they cannot be written, nothing changes.
+    pub fn update(&self, change: impl FnOnce(&mut Settings)) -> Result<Settings, Problem> {
+        let mut state = self.lock();
+        let mut settings = state.settings.clone();
+        change(&mut settings);
         settings.save(&self.config)?;
-        let mut current = lock(&self.settings);
-        if current.interpreter != settings.interpreter || current.projects != settings.projects {
-            lock(&self.python).take();
-            lock(&self.described).take();
-            lock(&self.watch).take();
+        if settings.python() != state.settings.python()
+            || settings.projects.first() != state.settings.projects.first()
+        {
+            state.generation += 1;
+            state.python = None;
+            state.described = None;
+            state.watch = None;
         }
-        *current = settings;
-        Ok(())
+        state.settings = settings.clone();
+        Ok(settings)
     }
 
     /// Open the project that a folder belongs to; returns its root.
     pub fn open(&self, folder: &Path) -> Result<PathBuf, Problem> {
         let root = root_of(folder)?;
-        let mut settings = self.settings();
-        settings.open(root.clone());
-        self.save(settings)?;
+        self.update(|settings| settings.open(root.clone()))?;
         Ok(root)
     }
 
     pub fn root(&self) -> Result<PathBuf, Problem> {
-        self.settings().projects.first().cloned().ok_or_else(|| {
-            Problem::new("no project is open").hint("choose the folder of a project on Home")
-        })
-    }
-
-    pub fn environment(&self) -> Result<Environment, Problem> {
-        let path = self.login_path.get_or_init(interpreter::login_path);
-        Ok(environment::for_children(path.as_deref(), &secrets::all(&self.settings().secrets)?))
+        root_in(&self.lock().settings)
     }
 
     /// Every Python that was found, and the one that runs the project.
     pub fn interpreters(&self) -> Result<(Vec<Interpreter>, Result<PathBuf, Problem>), Problem> {
-        let setting = self.settings().interpreter;
-        let found = interpreter::find(setting.as_deref(), &self.root()?, &self.environment()?);
-        *lock(&self.python) = found.1.clone().ok();
+        let (generation, settings) = {
+            let state = self.lock();
+            (state.generation, state.settings.clone())
+        };
+        let environment = self.environment(&settings)?;
+        let found = interpreter::find(settings.python(), &root_in(&settings)?, &environment);
+        let mut state = self.lock();
+        if state.generation == generation {
+            state.python = found.1.clone().ok();
+        }
         Ok(found)
     }
 
@@ -112,7 +132,10 @@ impl Client {
         &self,
         arguments: impl IntoIterator<Item = String>,
     ) -> Result<ChildSpec, Problem> {
-        let known = lock(&self.python).clone();
+        let (settings, known) = {
+            let state = self.lock();
+            (state.settings.clone(), state.python.clone())
+        };
         let program = match known {
             Some(python) => python,
             None => self.interpreters()?.1?,
@@ -121,8 +144,8 @@ impl Client {
         Ok(ChildSpec {
             program,
             arguments: before.into_iter().chain(arguments).collect(),
-            folder: self.root()?,
-            environment: self.environment()?,
+            folder: root_in(&settings)?,
+            environment: self.environment(&settings)?,
         })
     }
 
@@ -132,7 +155,20 @@ impl Client {
         arguments: impl IntoIterator<Item = String>,
         accepted: &[i32],
     ) -> Result<Value, Problem> {
-        run_json_tool(&self.command(arguments)?, TOOL_LIMIT, accepted)
+        let spec = self.command(arguments)?;
+        parsed(&spec, &run_tool(&spec, TOOL_LIMIT, |_| ())?, accepted)
+    }
+
+    /// As [`Client::json`] for an estimate; the one before it is ended, because nobody waits for it.
+    pub fn estimate(&self, arguments: impl IntoIterator<Item = String>) -> Result<Value, Problem> {
+        let spec = self.command(arguments)?;
+        let output = run_tool(&spec, TOOL_LIMIT, |stopper| {
+            let mut current = self.estimate.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(earlier) = current.replace(stopper) {
+                earlier.kill();
+            }
+        })?;
+        parsed(&spec, &output, &[0])
     }
 
     /// Run a command that prints no document.
@@ -142,7 +178,7 @@ impl Client {
         accepted: &[i32],
     ) -> Result<(), Problem> {
         let spec = self.command(arguments)?;
-        let output = run_tool(&spec, TOOL_LIMIT)?;
+        let output = run_tool(&spec, TOOL_LIMIT, |_| ())?;
         if accepted.contains(&output.code) {
             return Ok(());
         }
@@ -151,6 +187,7 @@ impl Client {
 
     /// What can be run in the project. From then on, its folder of reports is watched.
     pub fn describe(&self, on_change: impl Fn() + Send + 'static) -> Result<Value, Problem> {
+        let generation = self.lock().generation;
         let found = self.json(["describe", "--json"].map(str::to_owned), &[0])?;
         let text = |value: &Value| value.as_str().map(PathBuf::from);
         let sources = ["scenarios", "profiles"]
@@ -160,26 +197,27 @@ impl Client {
             .filter_map(|entry| text(&entry["path"]))
             .collect();
         let reports = text(&found["reports_folder"]).unwrap_or_else(|| PathBuf::from("reports"));
-        let mut watch = lock(&self.watch);
-        if watch.is_none() {
+        let mut state = self.lock();
+        if state.generation == generation {
             // Without a watch, the window asks for the list again when it is shown.
-            *watch = ReportsWatch::start(&reports, on_change).ok();
+            state.watch = ReportsWatch::start(&reports, on_change).ok();
+            state.described = Some(Described { reports, sources });
         }
-        *lock(&self.described) = Some(Described { reports, sources });
         Ok(found)
     }
 
     /// The folder of reports; without a description, the default one.
     pub fn reports(&self) -> Result<PathBuf, Problem> {
-        match lock(&self.described).as_ref() {
+        let state = self.lock();
+        match &state.described {
             Some(described) => Ok(described.reports.clone()),
-            None => Ok(self.root()?.join("reports")),
+            None => Ok(root_in(&state.settings)?.join("reports")),
         }
     }
 
     /// A place that the user may see or open: a scenario, a chaos profile, or something in the reports.
     pub fn allowed(&self, place: &Path) -> Result<PathBuf, Problem> {
-        let described = lock(&self.described).clone();
+        let described = self.lock().described.clone();
         if described.is_some_and(|known| known.sources.iter().any(|source| source == place)) {
             return Ok(place.to_owned());
         }
@@ -191,8 +229,28 @@ impl Client {
     pub fn compared_page(&self) -> PathBuf {
         self.config.join("compared.html")
     }
+
+    /// Whether this is the first time that the client is asked to close. No run starts after that.
+    pub fn begin_to_close(&self) -> bool {
+        !self.closing.swap(true, Ordering::SeqCst)
+    }
+
+    pub fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::SeqCst)
+    }
+
+    fn environment(&self, settings: &Settings) -> Result<Environment, Problem> {
+        let path = self.login_path.get_or_init(interpreter::login_path);
+        Ok(environment::for_children(path.as_deref(), &secrets::all(&settings.secrets)?))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+fn root_in(settings: &Settings) -> Result<PathBuf, Problem> {
+    settings.projects.first().cloned().ok_or_else(|| {
+        Problem::new("no project is open").hint("choose the folder of a project on Home")
+    })
 }

@@ -8,7 +8,6 @@ mod menu;
 mod secrets;
 mod texts;
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use backend::child::Patience;
@@ -16,7 +15,6 @@ use client::Client;
 use tauri::{AppHandle, Emitter, Manager, RunEvent, WindowEvent};
 
 const CLOSING: &str = "closing";
-static IS_CLOSING: AtomicBool = AtomicBool::new(false);
 
 /// Open the window, and return when it is closed.
 ///
@@ -37,7 +35,11 @@ pub fn run() {
             menu::set(app.handle(), chinese)?;
             Ok(())
         })
-        .on_menu_event(|app, event| menu::chosen(app, event.id().as_ref()))
+        .on_menu_event(|app, event| match event.id().as_ref() {
+            menu::QUIT if may_close(app) => app.exit(0),
+            menu::QUIT => {}
+            id => menu::chosen(app, id),
+        })
         .invoke_handler(tauri::generate_handler![
             commands::begin,
             commands::choose_project,
@@ -73,7 +75,10 @@ pub fn run() {
             api.prevent_close();
         }
         RunEvent::ExitRequested { api, code: None, .. } if !may_close(app) => api.prevent_exit(),
-        RunEvent::Exit => app.state::<Client>().runs.kill_all(),
+        RunEvent::Exit => {
+            app.state::<Client>().runs.kill_all();
+            backend::tool::kill_all();
+        }
         _ => {}
     });
 }
@@ -81,18 +86,22 @@ pub fn run() {
 /// Whether no run goes on. If one does, all runs are ended in order, and then the client ends; asking a
 /// second time kills them.
 fn may_close(app: &AppHandle) -> bool {
-    let runs = &app.state::<Client>().runs;
-    if runs.running() == 0 {
+    let client = app.state::<Client>();
+    if client.runs.running() == 0 {
         return true;
     }
-    if IS_CLOSING.swap(true, Ordering::SeqCst) {
-        runs.kill_all();
+    if !client.begin_to_close() {
+        client.runs.kill_all();
         return true;
     }
-    let _ = app.emit(CLOSING, runs.running());
+    let _ = app.emit(CLOSING, client.runs.running());
     let app = app.clone();
     thread::spawn(move || {
-        app.state::<Client>().runs.stop_all(Patience::default());
+        let runs = &app.state::<Client>().runs;
+        // A run may have been about to start.
+        while runs.running() > 0 {
+            runs.stop_all(Patience::default());
+        }
         app.exit(0);
     });
     false

@@ -6,6 +6,8 @@ use tauri::{AppHandle, Emitter, Runtime};
 use crate::texts::{self, Text};
 
 pub const EVENT: &str = "menu";
+/// An item of our own: that of the system would end the client without ending its runs in order.
+pub const QUIT: &str = "quit";
 const VIEWS: [(&str, Text, &str); 6] = [
     ("home", texts::HOME, "CmdOrCtrl+1"),
     ("compose", texts::COMPOSE, "CmdOrCtrl+2"),
@@ -21,7 +23,7 @@ pub fn set<R: Runtime>(app: &AppHandle<R>, chinese: bool) -> tauri::Result<()> {
         MenuItem::with_id(app, id, text.of(chinese), true, Some(keys))
     };
     let open = item("open_project", texts::OPEN_PROJECT, "CmdOrCtrl+O")?;
-    let quit = PredefinedMenuItem::quit(app, None)?;
+    let quit = item(QUIT, texts::QUIT, "CmdOrCtrl+Q")?;
     let separator = PredefinedMenuItem::separator(app)?;
     let file =
         Submenu::with_items(app, texts::FILE.of(chinese), true, &[&open, &separator, &quit])?;

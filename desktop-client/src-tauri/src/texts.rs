@@ -27,6 +27,7 @@ macro_rules! texts {
 texts! {
     FILE: "File", "文件";
     OPEN_PROJECT: "Open project …", "打开项目……";
+    QUIT: "Quit", "退出";
     EDIT: "Edit", "编辑";
     VIEW: "View", "视图";
     HOME: "Home", "主页";

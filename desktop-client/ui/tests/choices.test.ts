@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { argumentsOf, choicesOf, commandOf, noChoices } from "../src/app/choices";
+import { argumentsOf, choicesOf, commandOf, noChoices, possible } from "../src/app/choices";
 import type { ProjectDescription } from "../src/app/documents";
 import recorded from "../src/mock/run.json";
 
@@ -36,6 +36,16 @@ test("a preset gives the same choices back", () => {
   const args = argumentsOf(CHOSEN, PROJECT);
   expect(argumentsOf(choicesOf(args, PROJECT), PROJECT)).toEqual(args);
   expect(choicesOf([], PROJECT)).toEqual(noChoices());
+});
+
+test("options for live runs are left out where no model is asked", () => {
+  expect(argumentsOf({ ...CHOSEN, modes: ["replay"] }, PROJECT).filter((one) => /model|record/.test(one))).toEqual([]);
+});
+
+test("what a project does not have is not chosen", () => {
+  const chosen = { ...noChoices(), scenarios: ["greeting", "gone"], frameworks: ["langgraph"], chaos: ["gone"] };
+  const found = possible(chosen, PROJECT);
+  expect([found.scenarios, found.frameworks, found.chaos]).toEqual([["greeting"], [], ["none"]]);
 });
 
 test("all profiles are one word", () => {

@@ -149,6 +149,9 @@ impl Stopper {
         for (signal, limit) in
             [(libc::SIGINT, patience.interrupt), (libc::SIGTERM, patience.terminate)]
         {
+            if self.ended().is_some() {
+                return;
+            }
             let _ = self.lock().signal(signal);
             if self.ends_within(limit) {
                 return;
@@ -176,7 +179,8 @@ impl Stopper {
         self.ended().is_some()
     }
 
-    fn ended(&self) -> Option<Ending> {
+    /// How the child ended; `None` while it runs.
+    pub fn ended(&self) -> Option<Ending> {
         match self.lock().try_wait() {
             Ok(status) => status.map(ending_of),
             Err(_) => Some(Ending { code: None, signal: None }),

@@ -105,7 +105,7 @@ fn version_of(python: &Path, root: &Path, environment: &Environment) -> Result<S
         folder: root.to_owned(),
         environment: environment.clone(),
     };
-    let output = run_tool(&spec, PROBE_LIMIT)?;
+    let output = run_tool(&spec, PROBE_LIMIT, |_| ())?;
     let text = String::from_utf8_lossy(&output.stdout);
     match text.trim().strip_prefix("pytest-execgo ") {
         Some(version) if output.code == 0 => Ok(version.to_owned()),
@@ -165,7 +165,7 @@ pub fn login_path() -> Option<OsString> {
         folder: env::temp_dir(),
         environment: environment::for_children(None, &[]),
     };
-    let output = run_tool(&spec, SHELL_LIMIT).ok()?;
+    let output = run_tool(&spec, SHELL_LIMIT, |_| ()).ok()?;
     // What the user's profile prints is around the marks.
     let text = output.stdout;
     let begin = position(&text, MARK.as_bytes())? + MARK.len();

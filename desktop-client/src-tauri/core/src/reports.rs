@@ -1,9 +1,8 @@
 //! Reads the folder of reports: the list of runs, and single documents of a run, as bytes.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Component, Path, PathBuf};
-use std::time::{Duration, SystemTime};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -21,11 +20,7 @@ const HEAD: u64 = 64 << 10;
 /// A page holds at most 24 MiB by default; an option allows more.
 const LARGEST_PAGE: u64 = 512 << 20;
 const LARGEST_TEXT: u64 = 4 << 20;
-/// The events of a run that goes on are not older.
-const ALIVE: Duration = Duration::from_secs(30);
-
-/// Whether all trials of a run have ended. `Running` is a guess: its events are new, and the last one is not
-/// its end.
+/// Whether all trials of a run have ended. `Running`: a process writes its events now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, TS)]
 #[serde(rename_all = "snake_case")]
 #[ts(export, export_to = "bindings.ts")]
@@ -51,7 +46,7 @@ pub struct RunSummary {
 
 /// The runs in a folder of reports, the newest first. A folder that is not there has none; entries that
 /// are not runs are passed over.
-pub fn list_runs(reports: &Path, now: SystemTime) -> Result<Vec<RunSummary>, Problem> {
+pub fn list_runs(reports: &Path) -> Result<Vec<RunSummary>, Problem> {
     let entries = match fs::read_dir(reports) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -60,13 +55,13 @@ pub fn list_runs(reports: &Path, now: SystemTime) -> Result<Vec<RunSummary>, Pro
     let mut found: Vec<RunSummary> = entries
         .flatten()
         .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
-        .filter_map(|entry| summary(&entry.path(), now))
+        .filter_map(|entry| summary(&entry.path()))
         .collect();
     found.sort_by(|one, other| (&other.started_at, &other.id).cmp(&(&one.started_at, &one.id)));
     Ok(found)
 }
 
-fn summary(folder: &Path, now: SystemTime) -> Option<RunSummary> {
+fn summary(folder: &Path) -> Option<RunSummary> {
     if !folder.join("request.json").is_file() {
         return None;
     }
@@ -80,7 +75,7 @@ fn summary(folder: &Path, now: SystemTime) -> Option<RunSummary> {
         passed: None,
         has_page: folder.join(PAGE).is_file(),
     };
-    let Ok((head, tail, changed)) = ends_of(&folder.join(EVENTS)) else { return Some(found) };
+    let Ok((head, tail, in_use)) = ends_of(&folder.join(EVENTS)) else { return Some(found) };
     for event in events_of(&head) {
         if let StreamEvent::RunStarted { at, trials, .. } = event {
             found.started_at = Some(at);
@@ -88,31 +83,30 @@ fn summary(folder: &Path, now: SystemTime) -> Option<RunSummary> {
             break;
         }
     }
-    match events_of(&tail).into_iter().last() {
-        Some(StreamEvent::RunFinished { at, passed, not_run, .. }) => {
-            let complete = not_run.is_none_or(|count| count == 0);
-            found.state = if complete { RunState::Finished } else { RunState::Unfinished };
-            found.finished_at = Some(at);
-            found.passed = passed;
-        }
-        _ if now.duration_since(changed).is_ok_and(|age| age < ALIVE) => {
-            found.state = RunState::Running;
-        }
-        _ => {}
+    let last = events_of(&tail).into_iter().last();
+    if let Some(StreamEvent::RunFinished { at, passed, not_run, .. }) = last {
+        let complete = not_run.is_none_or(|count| count == 0);
+        found.state = if complete { RunState::Finished } else { RunState::Unfinished };
+        found.finished_at = Some(at);
+        found.passed = passed;
+    }
+    if in_use {
+        found.state = RunState::Running;
     }
     Some(found)
 }
 
-/// The first and the last bytes of a file, and when it was changed.
-fn ends_of(path: &Path) -> io::Result<(Vec<u8>, Vec<u8>, SystemTime)> {
+/// The first and the last bytes of a file, and whether a process has locked it.
+fn ends_of(path: &Path) -> io::Result<(Vec<u8>, Vec<u8>, bool)> {
     let mut file = File::open(path)?;
     let facts = file.metadata()?;
+    let in_use = matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock));
     let mut head = Vec::new();
     file.by_ref().take(HEAD).read_to_end(&mut head)?;
     file.seek(SeekFrom::Start(facts.len().saturating_sub(HEAD)))?;
     let mut tail = Vec::new();
     file.take(HEAD).read_to_end(&mut tail)?;
-    Ok((head, tail, facts.modified()?))
+    Ok((head, tail, in_use))
 }
 
 /// The events of whole lines; a line that is cut is passed over.
@@ -235,8 +229,7 @@ mod tests {
         run(reports.path(), "older", &(started("t0") + &stopped));
         fs::create_dir(reports.path().join("notes")).unwrap();
         fs::write(reports.path().join("old/index.html"), "").unwrap();
-        let later = SystemTime::now() + Duration::from_secs(60);
-        let found = list_runs(reports.path(), later).unwrap();
+        let found = list_runs(reports.path()).unwrap();
         let ids: Vec<_> = found.iter().map(|one| (one.id.as_str(), one.state)).collect();
         let expected = [
             ("new", RunState::Unfinished),
@@ -245,13 +238,18 @@ mod tests {
         ];
         assert_eq!(ids, expected);
         assert_eq!((found[1].trials, found[1].passed, found[1].has_page), (Some(5), Some(4), true));
-        let soon = list_runs(reports.path(), SystemTime::now()).unwrap();
-        assert_eq!(soon[0].state, RunState::Running);
+        let file =
+            fs::OpenOptions::new().append(true).open(reports.path().join("new/events.ndjson"));
+        let file = file.unwrap();
+        file.lock().unwrap();
+        assert_eq!(list_runs(reports.path()).unwrap()[0].state, RunState::Running);
+        drop(file);
+        assert_eq!(list_runs(reports.path()).unwrap()[0].state, RunState::Unfinished);
     }
 
     #[test]
     fn a_folder_that_is_not_there_has_no_runs() {
-        assert_eq!(list_runs(Path::new("/no/such"), SystemTime::now()), Ok(vec![]));
+        assert_eq!(list_runs(Path::new("/no/such")), Ok(vec![]));
     }
 
     #[cfg(unix)]

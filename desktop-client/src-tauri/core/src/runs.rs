@@ -44,12 +44,14 @@ pub struct RunEnd {
     pub problem: Option<Problem>,
 }
 
-/// A run of this session. `command` is its command line; `folder` is known once the run has begun.
+/// A run of this session. `command` is its command line, `project` the folder in which it was started;
+/// `folder` is known once the run has begun.
 #[derive(Debug, Clone, PartialEq, Serialize, TS)]
 #[ts(export, export_to = "bindings.ts")]
 pub struct StartedRun {
     pub key: u32,
     pub command: String,
+    pub project: PathBuf,
     pub run_id: Option<String>,
     pub folder: Option<PathBuf>,
     pub ended: Option<RunEnd>,
@@ -61,6 +63,7 @@ pub type Follower = Box<dyn Fn(&RunBatch) -> bool + Send>;
 #[derive(Default)]
 struct Reported {
     events: Vec<StreamEvent>,
+    log: Tail,
     garbage: u32,
     ended: Option<RunEnd>,
     run_id: Option<String>,
@@ -70,6 +73,7 @@ struct Reported {
 
 struct Run {
     command: String,
+    project: PathBuf,
     stopper: Stopper,
     stopped: AtomicBool,
     news: Mailbox<StreamEvent, RunEnd>,
@@ -98,6 +102,7 @@ impl Runs {
             Child::start(spec, stdout_reader(Arc::clone(&slot)), stderr_reader(Arc::clone(&slot)))?;
         let run = Arc::new(Run {
             command: shown_command(&spec.program, &spec.arguments),
+            project: spec.folder.clone(),
             stopper: child.stopper(),
             stopped: AtomicBool::new(false),
             news: Mailbox::default(),
@@ -127,10 +132,9 @@ impl Runs {
     pub fn follow(&self, key: u32, follower: Follower) -> Result<(), Problem> {
         let run = self.find(key)?;
         let mut reported = lock(&run.reported);
-        let log = lock(&run.stderr).text();
         let so_far = RunBatch {
             events: reported.events.clone(),
-            log: log.lines().map(str::to_owned).collect(),
+            log: reported.log.text().lines().map(str::to_owned).collect(),
             passed_over: 0,
             garbage: reported.garbage,
             ended: reported.ended.clone(),
@@ -144,8 +148,10 @@ impl Runs {
     /// Begin to stop a run: interrupt, terminate, kill. Returns at once.
     pub fn stop(&self, key: u32) -> Result<(), Problem> {
         let run = self.find(key)?;
-        run.stopped.store(true, Ordering::SeqCst);
-        thread::spawn(move || run.stopper.stop(Patience::default()));
+        if run.stopper.ended().is_none() {
+            run.stopped.store(true, Ordering::SeqCst);
+            thread::spawn(move || run.stopper.stop(Patience::default()));
+        }
         Ok(())
     }
 
@@ -156,7 +162,9 @@ impl Runs {
             .into_iter()
             .filter(|run| lock(&run.reported).ended.is_none())
             .map(|run| {
-                run.stopped.store(true, Ordering::SeqCst);
+                // One that has ended by itself is about to report its end.
+                let stopped = run.stopper.ended().is_none();
+                run.stopped.fetch_or(stopped, Ordering::SeqCst);
                 thread::spawn(move || run.stopper.stop(patience))
             })
             .collect();
@@ -198,6 +206,7 @@ impl Run {
         StartedRun {
             key,
             command: self.command.clone(),
+            project: self.project.clone(),
             run_id: reported.run_id.clone(),
             folder: reported.folder.clone(),
             ended: reported.ended.clone(),
@@ -223,6 +232,9 @@ impl Run {
         let room = MOST_EVENTS.saturating_sub(reported.events.len());
         let kept = batch.events.iter().take(room).cloned();
         reported.events.extend(kept);
+        for line in &batch.log {
+            reported.log.add(line);
+        }
         reported.garbage += batch.garbage;
         reported.ended.clone_from(&batch.ended);
         reported.followers.retain(|follower| follower(&batch));

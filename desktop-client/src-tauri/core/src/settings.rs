@@ -1,5 +1,6 @@
 //! The settings of this client, in one file of the user. It never holds a secret.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -40,8 +41,8 @@ pub struct Preset {
     pub arguments: Vec<String>,
 }
 
-/// `projects`: the folders that were opened, the newest first; the first one is open. `interpreter`: the
-/// Python to use, null to look for one. `secrets`: names of environment variables whose values are in the
+/// `projects`: the folders that were opened, the newest first; the first one is open. `interpreters`: the
+/// Python that the user chose, by project. `secrets`: names of environment variables whose values are in the
 /// keychain of the operating system.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(default)]
@@ -49,7 +50,7 @@ pub struct Preset {
 pub struct Settings {
     pub language: Language,
     pub theme: Theme,
-    pub interpreter: Option<PathBuf>,
+    pub interpreters: BTreeMap<PathBuf, PathBuf>,
     pub projects: Vec<PathBuf>,
     pub presets: Vec<Preset>,
     pub secrets: Vec<String>,
@@ -107,6 +108,11 @@ impl Settings {
         Ok(())
     }
 
+    /// The Python that the user chose for the open project.
+    pub fn python(&self) -> Option<&Path> {
+        self.interpreters.get(self.projects.first()?).map(PathBuf::as_path)
+    }
+
     /// Put a project first.
     pub fn open(&mut self, project: PathBuf) {
         self.projects.retain(|one| *one != project);
@@ -130,6 +136,17 @@ mod tests {
         assert_eq!(settings.projects, [PathBuf::from("/a"), PathBuf::from("/b")]);
         assert_eq!(Settings::load(folder.path()), (settings, None));
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn each_project_has_a_python_of_its_own() {
+        let mut settings = Settings::default();
+        settings.interpreters.insert("/a".into(), "/a/.venv/bin/python".into());
+        assert_eq!(settings.python(), None);
+        settings.open("/a".into());
+        assert_eq!(settings.python(), Some(Path::new("/a/.venv/bin/python")));
+        settings.open("/b".into());
+        assert_eq!(settings.python(), None);
     }
 
     #[test]

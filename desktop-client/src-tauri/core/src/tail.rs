@@ -9,6 +9,12 @@ pub struct Tail {
     lines: VecDeque<String>,
 }
 
+impl Default for Tail {
+    fn default() -> Self {
+        Self::new(64 << 10)
+    }
+}
+
 impl Tail {
     pub fn new(bytes: usize) -> Self {
         Self { bytes, size: 0, lines: VecDeque::new() }

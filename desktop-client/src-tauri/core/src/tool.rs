@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::child::{Child, ChildSpec, Patience};
+use crate::child::{Child, ChildSpec, Patience, Stopper};
 use crate::problem::Problem;
 use crate::tail::Tail;
 
@@ -19,9 +19,23 @@ pub struct ToolOutput {
     pub stderr: String,
 }
 
-/// Run a command to its end. A problem if it cannot be started, takes longer than `limit`, prints more
-/// than 64 MB, or is ended by a signal.
-pub fn run_tool(spec: &ChildSpec, limit: Duration) -> Result<ToolOutput, Problem> {
+/// The commands that run now, by their process ids.
+static RUNNING: Mutex<Vec<(u32, Stopper)>> = Mutex::new(Vec::new());
+
+/// Kill all commands that run now: this client ends.
+pub fn kill_all() {
+    for (_, stopper) in RUNNING.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+        stopper.kill();
+    }
+}
+
+/// Run a command to its end; `on_start` gets what can end it. A problem if it cannot be started, takes
+/// longer than `limit`, prints more than 64 MB, or is ended by a signal.
+pub fn run_tool(
+    spec: &ChildSpec,
+    limit: Duration,
+    on_start: impl FnOnce(Stopper),
+) -> Result<ToolOutput, Problem> {
     let stdout = Arc::new(Mutex::new(Vec::new()));
     let stderr = Arc::new(Mutex::new(Tail::new(STDERR_BYTES)));
     let (out, err) = (Arc::clone(&stdout), Arc::clone(&stderr));
@@ -38,7 +52,11 @@ pub fn run_tool(spec: &ChildSpec, limit: Duration) -> Result<ToolOutput, Problem
             lines.feed_or_finish(bytes, |line| tail.add(&String::from_utf8_lossy(line)));
         },
     )?;
+    let id = child.id();
+    RUNNING.lock().unwrap_or_else(PoisonError::into_inner).push((id, child.stopper()));
+    on_start(child.stopper());
     let ending = child.wait(Some(limit));
+    RUNNING.lock().unwrap_or_else(PoisonError::into_inner).retain(|(one, _)| *one != id);
     if ending.is_none() {
         let short = Duration::from_secs(2);
         child.stopper().stop(Patience { interrupt: short, terminate: short });
@@ -60,14 +78,13 @@ pub fn run_tool(spec: &ChildSpec, limit: Duration) -> Result<ToolOutput, Problem
     Ok(ToolOutput { code, stdout, stderr })
 }
 
-/// As [`run_tool`], and the output must be JSON. An exit code that is not in `accepted` is a problem with
-/// the message that the command printed.
-pub fn run_json_tool(
+/// The JSON that a command printed. An exit code that is not in `accepted` is a problem with the message
+/// that the command printed.
+pub fn parsed(
     spec: &ChildSpec,
-    limit: Duration,
+    output: &ToolOutput,
     accepted: &[i32],
 ) -> Result<serde_json::Value, Problem> {
-    let output = run_tool(spec, limit)?;
     if !accepted.contains(&output.code) {
         return Err(failure(&spec.program, &output.stderr, output.code));
     }
@@ -81,16 +98,21 @@ pub fn run_json_tool(
 
 /// Why `python -m pytest_execgo` ended with a code, in the words that it printed.
 pub fn failure(python: &Path, stderr: &str, code: i32) -> Problem {
-    if stderr.contains("No module named pytest_execgo") {
-        let python = python.display();
-        return Problem::new(format!("pytest-execgo is not installed for {python}"))
-            .hint(format!("{python} -m pip install pytest-execgo"));
+    let mut lines = stderr.lines().map(str::trim).filter(|line| !line.is_empty()).rev();
+    if lines.clone().next().is_some_and(|line| line.ends_with("No module named pytest_execgo")) {
+        let install = ["-m", "pip", "install", "pytest-execgo"].map(str::to_owned);
+        let message = format!("pytest-execgo is not installed for {}", python.display());
+        return Problem::new(message).hint(shown_command(python, &install));
     }
-    let lines = || stderr.lines().map(str::trim).filter(|line| !line.is_empty());
-    let marked = lines().rev().find(|line| line.to_lowercase().starts_with("error:"));
-    let message = marked.or_else(|| lines().next_back()).map_or_else(
+    // `error: …` and `ERROR: …` are messages for users; `E   …` is the exception of a test file.
+    let marked = |line: &&str| line.to_lowercase().starts_with("error:");
+    let raised = |line: &&str| line.starts_with("E   ");
+    let text = |line: &&str| !line.starts_with(['=', '!', '_', '-']);
+    let found = lines.clone().find(marked).map(|line| line[6..].trim());
+    let found = found.or_else(|| lines.clone().find(raised).map(|line| line[1..].trim()));
+    let message = found.or_else(|| lines.find(text)).map_or_else(
         || format!("it ended with exit code {code} and printed nothing"),
-        |line| line.split_once(": ").map_or(line, |(_, rest)| rest).to_owned(),
+        str::to_owned,
     );
     Problem::new(message).detail(stderr)
 }

@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 
 use pytest_execgo_desktop_core::child::{ChildSpec, Patience};
 use pytest_execgo_desktop_core::environment;
+use pytest_execgo_desktop_core::problem::Problem;
 use pytest_execgo_desktop_core::runs::{RunBatch, RunEnd, Runs};
 use pytest_execgo_desktop_core::stream::StreamEvent;
-use pytest_execgo_desktop_core::tool::{run_json_tool, run_tool};
+use pytest_execgo_desktop_core::tool::{failure, parsed, run_tool};
 
 const LIMIT: Duration = Duration::from_secs(60);
 const HELLO: &str = r#"{"event":"stream_started","at":"t","protocol":1,"pytest_execgo":"1.0"}"#;
@@ -55,6 +56,11 @@ fn logged(batches: &Receiver<RunBatch>) -> String {
             return line.clone();
         }
     }
+}
+
+fn json_of(script: &str, accepted: &[i32]) -> Result<serde_json::Value, Problem> {
+    let spec = spec(script);
+    parsed(&spec, &run_tool(&spec, LIMIT, |_| ())?, accepted)
 }
 
 fn end_of(script: &str) -> RunEnd {
@@ -228,18 +234,37 @@ fn the_standard_input_of_a_child_stays_open_until_its_owner_ends() {
 
 #[test]
 fn a_tool_that_hangs_prints_too_much_or_no_json_is_one_line() {
-    let problem = run_tool(&spec("sleep 600"), Duration::from_millis(200)).unwrap_err();
+    let problem = run_tool(&spec("sleep 600"), Duration::from_millis(200), |_| ()).unwrap_err();
     assert!(problem.message.ends_with("did not end within 0 s"), "{problem}");
-    let problem = run_tool(&spec("yes | head -c 80000000"), LIMIT).unwrap_err();
+    let problem = run_tool(&spec("yes | head -c 80000000"), LIMIT, |_| ()).unwrap_err();
     assert!(problem.message.ends_with("printed more than 64 MB"), "{problem}");
-    let problem = run_json_tool(&spec("echo hello"), LIMIT, &[0]).unwrap_err();
+    let problem = json_of("echo hello", &[0]).unwrap_err();
     assert!(problem.message.contains("printed something that is not JSON"), "{problem}");
     assert_eq!(problem.detail, "hello\n");
-    let problem =
-        run_json_tool(&spec("echo 'error: no such run' >&2; exit 2"), LIMIT, &[0]).unwrap_err();
+    let problem = json_of("echo 'error: no such run' >&2; exit 2", &[0]).unwrap_err();
     assert_eq!(problem.message, "no such run");
+    assert_eq!(json_of("echo '[1]'; exit 1", &[0, 1]).unwrap(), serde_json::json!([1]));
+}
+
+#[test]
+fn a_failure_is_told_by_the_line_that_says_most() {
+    let python = Path::new("/my project/python");
+    let message = |stderr: &str| failure(python, stderr, 2).message;
     assert_eq!(
-        run_json_tool(&spec("echo '[1]'; exit 1"), LIMIT, &[0, 1]).unwrap(),
-        serde_json::json!([1])
+        message("noise\nERROR: execgo: no such scenario: x\n"),
+        "execgo: no such scenario: x"
     );
+    let collected = "E   ModuleNotFoundError: No module named 'x'\n==== 1 error in 0.31s ====\n";
+    assert_eq!(message(collected), "ModuleNotFoundError: No module named 'x'");
+    assert_eq!(message("Traceback\nValueError: a: b\n"), "ValueError: a: b");
+    let mentioned = "log: No module named pytest_execgo\nsomething else\n";
+    assert_eq!(message(mentioned), "something else");
+    let absent = failure(python, "python: No module named pytest_execgo\n", 1);
+    assert_eq!(absent.hint, "'/my project/python' -m pip install pytest-execgo");
+}
+
+#[test]
+fn a_tool_can_be_ended_by_what_started_it() {
+    let problem = run_tool(&spec("sleep 600"), LIMIT, |stopper| stopper.kill()).unwrap_err();
+    assert!(problem.message.ends_with("was ended by a signal"), "{problem}");
 }

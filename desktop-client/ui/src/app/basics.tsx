@@ -70,11 +70,17 @@ export function Chooser({ legend, hint, entries, chosen, onChange, filter }: { l
   );
 }
 
-export function Field({ label, value, onInput, hint, placeholder, type, list }: { label: string; value: string; onInput: (text: string) => void; hint?: string; placeholder?: string; type?: string; list?: string }) {
+/** A text. With `many`, each line is a value of its own. */
+export function Field({ label, value, onInput, hint, placeholder, type, many }: { label: string; value: string; onInput: (text: string) => void; hint?: string; placeholder?: string; type?: string; many?: boolean }) {
   return (
     <label class="field">
       <span>{label}</span>
-      <input type={type ?? "text"} value={value} placeholder={placeholder ?? ""} list={list} onInput={(event) => onInput(event.currentTarget.value)} autocomplete="off" spellcheck={false} />
+      {many ? (
+        <textarea rows={Math.max(1, value.split("\n").length)} value={value} onInput={(event) => onInput(event.currentTarget.value)} spellcheck={false} />
+      ) : (
+        <input type={type ?? "text"} value={value} placeholder={placeholder ?? ""} onInput={(event) => onInput(event.currentTarget.value)} autocomplete="off" spellcheck={false} />
+      )}
+      {many && <small class="facts">{say("oneEachLine")}</small>}
       {hint && <small class="facts">{hint}</small>}
     </label>
   );

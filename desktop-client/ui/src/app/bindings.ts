@@ -48,8 +48,7 @@ export type RunBatch = { events: Array<StreamEvent>, log: Array<string>, passed_
 export type RunEnd = { code: number | null, signal: number | null, stopped: boolean, problem: Problem | null, };
 
 /**
- * Whether all trials of a run have ended. `Running` is a guess: its events are new, and the last one is not
- * its end.
+ * Whether all trials of a run have ended. `Running`: a process writes its events now.
  */
 export type RunState = "finished" | "running" | "unfinished";
 
@@ -60,16 +59,17 @@ export type RunState = "finished" | "running" | "unfinished";
 export type RunSummary = { id: string, state: RunState, started_at: string | null, finished_at: string | null, trials: number | null, passed: number | null, has_page: boolean, };
 
 /**
- * `projects`: the folders that were opened, the newest first; the first one is open. `interpreter`: the
- * Python to use, null to look for one. `secrets`: names of environment variables whose values are in the
+ * `projects`: the folders that were opened, the newest first; the first one is open. `interpreters`: the
+ * Python that the user chose, by project. `secrets`: names of environment variables whose values are in the
  * keychain of the operating system.
  */
-export type Settings = { language: Language, theme: Theme, interpreter: string | null, projects: Array<string>, presets: Array<Preset>, secrets: Array<string>, };
+export type Settings = { language: Language, theme: Theme, interpreters: { [key in string]: string }, projects: Array<string>, presets: Array<Preset>, secrets: Array<string>, };
 
 /**
- * A run of this session. `command` is its command line; `folder` is known once the run has begun.
+ * A run of this session. `command` is its command line, `project` the folder in which it was started;
+ * `folder` is known once the run has begun.
  */
-export type StartedRun = { key: number, command: string, run_id: string | null, folder: string | null, ended: RunEnd | null, };
+export type StartedRun = { key: number, command: string, project: string, run_id: string | null, folder: string | null, ended: RunEnd | null, };
 
 /**
  * One line. `at` is a time in UTC as RFC 3339; `at_ms` is the time since the start of the trial.

@@ -41,12 +41,14 @@ export function argumentsOf(choices: Choices, project: ProjectDescription): stri
   many("scenario", choices.scenarios);
   many("framework", choices.frameworks);
   if (choices.modes.join() !== "replay") many("mode", choices.modes);
-  if (choices.chaos.join() !== "none") many("chaos", choices.chaos.length === project.profiles.length ? ["all"] : choices.chaos);
+  if (choices.chaos.join() !== "none") many("chaos", project.profiles.every((one) => choices.chaos.includes(one.id)) ? ["all"] : choices.chaos);
   one("repetitions", choices.repetitions, "1");
   one("seed", choices.seed);
   one("harness", choices.harness, project.harnesses[0]);
   for (const [name, launcher] of Object.entries(choices.services)) one("service", launcher.trim() && `${name}=${launcher.trim()}`);
+  const live = choices.modes.includes("live");
   for (const option of project.options) {
+    if (option.live_only && !live) continue;
     const text = choices.more[option.word] ?? "";
     if (option.kind === "flag") {
       if (text === "on") found.push(`--${option.word}`);
@@ -58,6 +60,18 @@ export function argumentsOf(choices: Choices, project: ProjectDescription): stri
   }
   one("workers", choices.workers);
   return found;
+}
+
+/** The choices without what a project does not have. */
+export function possible(choices: Choices, project: ProjectDescription): Choices {
+  const within = (chosen: readonly string[], names: readonly string[]): string[] => chosen.filter((one) => names.includes(one));
+  const chaos = within(choices.chaos, project.profiles.map((one) => one.id));
+  return {
+    ...choices,
+    scenarios: within(choices.scenarios, project.scenarios.map((one) => one.id)),
+    frameworks: within(choices.frameworks, project.frameworks.filter((one) => one.install === null).map((one) => one.name)),
+    chaos: chaos.length > 0 ? chaos : ["none"],
+  };
 }
 
 /** The choices that arguments stand for, such as those of a preset. */

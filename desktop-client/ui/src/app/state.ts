@@ -13,9 +13,15 @@ export type Place =
   | { view: "run"; run: string }
   | { view: "compared"; runs: string[] };
 
+/** How a run was started. `project` is the root of its project. */
+export interface Started {
+  command: string;
+  project: string;
+}
+
 export const VIEWS = ["home", "compose", "runs", "library", "doctor", "settings"] as const;
 
-const NO_SETTINGS: Settings = { language: "system", theme: "system", interpreter: null, projects: [], presets: [], secrets: [] };
+const NO_SETTINGS: Settings = { language: "system", theme: "system", interpreters: {}, projects: [], presets: [], secrets: [] };
 
 export class AppState {
   readonly place = signal<Place>({ view: "home" });
@@ -28,13 +34,15 @@ export class AppState {
   readonly blocked = signal<Problem | null>(null);
   readonly loading = signal(false);
   readonly runs = signal<RunSummary[]>([]);
-  /** The runs of this session by their keys. */
+  /** The runs of this session by their keys, in whichever project they were started. */
   readonly live = signal<ReadonlyMap<number, LiveRun>>(new Map());
-  readonly commands = signal<ReadonlyMap<number, string>>(new Map());
+  readonly started = signal<ReadonlyMap<number, Started>>(new Map());
   /** What went wrong last; the user closes it. */
   readonly problem = signal<Problem | null>(null);
   /** How many runs are ended before the window closes. */
   readonly closing = signal(0);
+  /** Rises with each look at a project: an answer to an earlier one is dropped. */
+  private looks = 0;
 
   constructor(readonly bridge: Bridge) {}
 
@@ -47,7 +55,7 @@ export class AppState {
       this.project.value = found.project;
       this.problem.value = found.problem;
       for (const run of await this.bridge.startedRuns()) {
-        this.note(run.key, run.command);
+        this.note(run.key, { command: run.command, project: run.project });
         await this.follow(run.key);
       }
     });
@@ -90,14 +98,23 @@ export class AppState {
 
   /** Find the Python of the project, and what can be run. */
   async loadProject(): Promise<void> {
+    this.looks += 1;
+    const look = this.looks;
+    const current = (): boolean => look === this.looks;
     this.loading.value = true;
     this.description.value = null;
+    this.interpreters.value = null;
     this.blocked.value = null;
+    this.runs.value = [];
     try {
-      this.interpreters.value = await this.bridge.interpreters();
-      this.blocked.value = this.interpreters.value.problem;
-      if (!this.blocked.value) this.description.value = await this.bridge.describe();
+      const interpreters = await this.bridge.interpreters();
+      const description = interpreters.problem ? null : await this.bridge.describe();
+      if (!current()) return;
+      this.interpreters.value = interpreters;
+      this.blocked.value = interpreters.problem;
+      this.description.value = description;
     } catch (thrown) {
+      if (!current()) return;
       this.blocked.value = problemOf(thrown);
     }
     this.loading.value = false;
@@ -106,8 +123,10 @@ export class AppState {
 
   async refreshRuns(): Promise<void> {
     if (this.project.value === null) return;
+    const look = this.looks;
     await this.attempt(async () => {
-      this.runs.value = await this.bridge.listRuns();
+      const runs = await this.bridge.listRuns();
+      if (look === this.looks) this.runs.value = runs;
     });
   }
 
@@ -116,14 +135,33 @@ export class AppState {
     const before = this.settings.value;
     this.settings.value = settings;
     if (!(await this.attempt(() => this.bridge.saveSettings(settings)))) this.settings.value = before;
-    else if (before.interpreter !== settings.interpreter) await this.loadProject();
+    else if (before.interpreters !== settings.interpreters) await this.loadProject();
+  }
+
+  /** The Python that the user chose for the open project; empty without one. */
+  get python(): string {
+    return this.settings.value.interpreters[this.project.value ?? ""] ?? "";
+  }
+
+  /** Choose the Python of the open project; an empty path looks for one. */
+  async usePython(path: string): Promise<void> {
+    const interpreters = { ...this.settings.value.interpreters };
+    delete interpreters[this.project.value ?? ""];
+    if (path && this.project.value) interpreters[this.project.value] = path;
+    await this.save({ interpreters });
+  }
+
+  /** The runs of this session that were started in the open project, the newest first. */
+  get ownRuns(): [number, LiveRun][] {
+    return [...this.live.value].filter(([key]) => this.started.value.get(key)?.project === this.project.value).reverse();
   }
 
   /** Start a run and show it. `command` is shown above it. */
   async start(command: string, starting: () => Promise<number>): Promise<void> {
     await this.attempt(async () => {
+      const project = this.project.value ?? "";
       const key = await starting();
-      this.note(key, command);
+      this.note(key, { command, project });
       await this.follow(key);
       this.go({ view: "live", key });
     });
@@ -137,8 +175,8 @@ export class AppState {
     return this.start(`pytest --execgo-matrix --execgo-resume ${run}`, () => this.bridge.resumeRun(run));
   }
 
-  private note(key: number, command: string): void {
-    this.commands.value = new Map(this.commands.value).set(key, command);
+  private note(key: number, started: Started): void {
+    this.started.value = new Map(this.started.value).set(key, started);
     this.live.value = new Map(this.live.value).set(key, newRun());
   }
 

@@ -9,6 +9,9 @@ import type { ViewerIndex } from "../types";
 import recorded from "./run.json";
 
 const PROJECT = "/home/user/project";
+/** Another project: it has one scenario only, and answers late. */
+const OTHER = "/home/user/other";
+const LATE_MS = 300;
 const PYTHON = `${PROJECT}/.venv/bin/python`;
 const PAUSE_MS = 15;
 
@@ -51,8 +54,8 @@ export class MockBridge implements Bridge {
     this.settings = {
       language: language === "zh" || language === "en" ? language : "system",
       theme: theme === "dark" || theme === "light" ? theme : "system",
-      interpreter: null,
-      projects: this.is("project", "none") ? [] : [PROJECT, "/home/user/other"],
+      interpreters: {},
+      projects: this.is("project", "none") ? [] : [PROJECT, OTHER],
       presets: [],
       secrets: [],
     };
@@ -85,7 +88,11 @@ export class MockBridge implements Bridge {
   }
 
   async describe(): Promise<ProjectDescription> {
-    return recorded.description as unknown as ProjectDescription;
+    const found = recorded.description as unknown as ProjectDescription;
+    if (this.settings.projects[0] !== OTHER) return found;
+    await later(LATE_MS);
+    this.asked.push("describe other");
+    return { ...found, root: OTHER, reports_folder: `${OTHER}/reports`, scenarios: found.scenarios.slice(0, 1) };
   }
 
   async estimate(args: string[]): Promise<RunEstimate> {
@@ -138,11 +145,11 @@ export class MockBridge implements Bridge {
   }
 
   async startedRuns(): Promise<StartedRun[]> {
-    return [...this.runs].map(([key, run]) => ({ key, command: run.command, run_id: run.id, folder: `${PROJECT}/reports/${run.id}`, ended: run.ended }));
+    return [...this.runs].map(([key, run]) => ({ key, command: run.command, project: PROJECT, run_id: run.id, folder: `${PROJECT}/reports/${run.id}`, ended: run.ended }));
   }
 
   async listRuns(): Promise<RunSummary[]> {
-    return [...this.finished];
+    return this.settings.projects[0] === OTHER ? [] : [...this.finished];
   }
 
   async readPiece(run: string, name: string): Promise<unknown> {

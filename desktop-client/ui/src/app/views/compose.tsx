@@ -4,7 +4,7 @@ import { Section } from "../../parts/basics";
 import { Button, Choice, Chooser, CopyButton, Field, ProblemNote } from "../basics";
 import type { Problem } from "../bindings";
 import { problemOf } from "../bridge";
-import { argumentsOf, type Choices, choicesOf, commandOf, NOT_COMPOSED, WITH_CONTROLS } from "../choices";
+import { argumentsOf, type Choices, choicesOf, commandOf, NOT_COMPOSED, possible, WITH_CONTROLS } from "../choices";
 import { say } from "../dictionary";
 import type { OptionEntry, ProjectDescription, RunEstimate } from "../documents";
 import type { AppState } from "../state";
@@ -15,6 +15,10 @@ const PAUSE_MS = 400;
 export function Compose({ app, choices, onChange }: { app: AppState; choices: Choices; onChange: (choices: Choices) => void }) {
   const project = app.description.value;
   if (!project) return app.blocked.value ? <ProblemNote title={say("blocked")} problem={app.blocked.value} /> : <p class="note">{say(app.project.value === null ? "noProject" : "looking")}</p>;
+  return <Form app={app} project={project} choices={possible(choices, project)} onChange={onChange} />;
+}
+
+function Form({ app, project, choices, onChange }: { app: AppState; project: ProjectDescription; choices: Choices; onChange: (choices: Choices) => void }) {
   const set = (change: Partial<Choices>): void => onChange({ ...choices, ...change });
   const args = argumentsOf(choices, project);
   return (
@@ -129,7 +133,7 @@ function Options({ project, title, choices, set, wanted, open }: { project: Proj
           ) : option.word === "provider" ? (
             <Choice key={option.word} label="--provider" value={choices.more["provider"] ?? ""} options={[["", say("standard")], ...project.providers.map((name) => [name, name] as const)]} onChange={(text) => put("provider", text)} />
           ) : (
-            <Field key={option.word} label={`--${option.word} ${option.metavar}`} value={choices.more[option.word] ?? ""} placeholder={option.default === "–" ? "" : option.default.replaceAll("`", "")} hint={option.help} onInput={(text) => put(option.word, text)} />
+            <Field key={option.word} label={`--${option.word} ${option.metavar}`} value={choices.more[option.word] ?? ""} placeholder={option.default === "–" ? "" : option.default.replaceAll("`", "")} hint={option.help} many={option.kind === "many"} onInput={(text) => put(option.word, text)} />
           ),
         )}
       </div>

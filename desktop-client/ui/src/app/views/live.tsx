@@ -32,7 +32,7 @@ export function Live({ app, id }: { app: AppState; id: number }) {
     <>
       <h1>{run.runId || say("starting")}</h1>
       <p>
-        <code>{app.commands.value.get(id)}</code>
+        <code>{app.started.value.get(id)?.command}</code>
       </p>
       <div class="progress">
         <progress value={run.done} max={Math.max(run.total, 1)} aria-label={say("progress", { done: run.done, total: run.total })} />
@@ -43,7 +43,7 @@ export function Live({ app, id }: { app: AppState; id: number }) {
         </p>
       </div>
       {run.ended ? (
-        <Ended app={app} run={run} />
+        <Ended app={app} run={run} own={app.started.value.get(id)?.project === app.project.value} />
       ) : (
         <p class="tools">
           <Button onClick={stop} disabled={stopping}>
@@ -63,10 +63,11 @@ export function Live({ app, id }: { app: AppState; id: number }) {
   );
 }
 
-function Ended({ app, run }: { app: AppState; run: LiveRun }) {
+/** What the end means. `own`: the run is one of the open project, so its report can be opened. */
+function Ended({ app, run, own }: { app: AppState; run: LiveRun; own: boolean }) {
   const how = outcome(run.ended);
   if (how === "running") return null;
-  const summary = app.runs.value.find((one) => one.id === run.runId);
+  const summary = own ? app.runs.value.find((one) => one.id === run.runId) : undefined;
   const missing = run.total - run.done;
   return (
     <>
@@ -81,7 +82,7 @@ function Ended({ app, run }: { app: AppState; run: LiveRun }) {
             {say("openReport")}
           </Button>
         )}
-        {run.runId && (how === "stopped" || how === "problem" || missing > 0) && <Button onClick={() => void app.resume(run.runId)}>{say("resume")}</Button>}
+        {own && run.runId && (how === "stopped" || how === "problem" || missing > 0) && <Button onClick={() => void app.resume(run.runId)}>{say("resume")}</Button>}
       </p>
     </>
   );

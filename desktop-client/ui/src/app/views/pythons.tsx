@@ -14,7 +14,7 @@ export function Pythons({ app }: { app: AppState }) {
       {found.found.map((one) => (
         <li key={`${one.source} ${one.path}`} class={one.problem ? "bad" : "good"}>
           <span aria-hidden="true">{one.problem ? "✗" : "✓"}</span> <code>{one.path}</code> ({say(SOURCES[one.source])}) {one.version}
-          {one.path === found.chosen ? <span class="tag">{say("inUse")}</span> : !one.problem && <Button onClick={() => void app.save({ interpreter: one.path })}>{say("use", { path: one.path })}</Button>}
+          {one.path === found.chosen ? <span class="tag">{say("inUse")}</span> : !one.problem && <Button onClick={() => void app.usePython(one.path)}>{say("use", { path: one.path })}</Button>}
           {one.problem && <p class="facts">{one.problem.message}</p>}
           {one.problem?.hint && (
             <p>

@@ -19,10 +19,10 @@ export function Runs({ app }: { app: AppState }) {
   const ordered = runs.filter((run) => chosen.includes(run.id)).map((run) => run.id).reverse();
   return (
     <>
-      {app.live.value.size > 0 && (
+      {app.ownRuns.length > 0 && (
         <Section title={say("thisSession")}>
           <ul class="plain">
-            {[...app.live.value].reverse().map(([key, run]) => (
+            {app.ownRuns.map(([key, run]) => (
               <li key={key}>
                 <Button onClick={() => app.go({ view: "live", key })}>
                   {run.runId || say("starting")} · {say("progress", { done: run.done, total: run.total })}

@@ -8,7 +8,6 @@ import { Pythons } from "./pythons";
 
 export function Settings({ app }: { app: AppState }) {
   const settings = app.settings.value;
-  const [python, setPython] = useState(settings.interpreter ?? "");
   return (
     <>
       <div class="fields">
@@ -33,21 +32,29 @@ export function Settings({ app }: { app: AppState }) {
           onChange={(theme) => void app.save({ theme: theme as Theme })}
         />
       </div>
-      <Section title={say("python")}>
-        <div class="fields">
-          <Field label={say("python")} hint={say("pythonHint")} value={python} onInput={setPython} />
-        </div>
-        <p>
-          <Button disabled={python.trim() === (settings.interpreter ?? "")} onClick={() => void app.save({ interpreter: python.trim() || null })}>
-            {say("save")}
-          </Button>
-        </p>
-        <h3>{say("pythonsFound")}</h3>
-        <Pythons app={app} />
-      </Section>
+      {app.project.value !== null && <PythonOfProject key={app.project.value} app={app} />}
       <Secrets app={app} />
       <p class="hint">{say("version", { version: app.version.value })}</p>
     </>
+  );
+}
+
+/** Each project has a Python of its own. */
+function PythonOfProject({ app }: { app: AppState }) {
+  const [python, setPython] = useState(app.python);
+  return (
+    <Section title={say("python")}>
+      <div class="fields">
+        <Field label={say("python")} hint={say("pythonHint")} value={python} onInput={setPython} />
+      </div>
+      <p>
+        <Button disabled={python.trim() === app.python} onClick={() => void app.usePython(python.trim())}>
+          {say("save")}
+        </Button>
+      </p>
+      <h3>{say("pythonsFound")}</h3>
+      <Pythons app={app} />
+    </Section>
   );
 }
 
