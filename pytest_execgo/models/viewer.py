@@ -30,7 +30,7 @@ class ViewerColumns(Document):
 
 
 class ComparedCell(Document):
-    """``trials`` counts those with a result."""
+    """As in :class:`CellResult`: ``trials`` counts those that ended in an error as well."""
 
     passed: int
     trials: int

@@ -689,7 +689,7 @@ export interface ComparedRun {
   trials: string[];
 }
 /**
- * ``trials`` counts those with a result.
+ * As in :class:`CellResult`: ``trials`` counts those that ended in an error as well.
  */
 export interface ComparedCell {
   passed: number;

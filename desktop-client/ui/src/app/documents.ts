@@ -93,9 +93,10 @@ export interface OptionEntry {
   live_only: boolean;
 }
 /**
- * How large a run would be. ``seconds`` is the time of its trials, divided by the workers, by the
- * times of an earlier run; null without one. ``measured`` counts the trials whose cell is in that run;
- * the others count as the median of its cells. Control trials are not counted.
+ * How large a run would be. ``seconds`` is the sum of the times of its trials, divided by the number
+ * of workers. The times are those of an earlier run, ``measured_in``; both are null without one.
+ * ``measured`` counts the trials whose cell is in that run; the others count as the median of its
+ * cells. Control trials are not counted.
  */
 export interface RunEstimate {
   schema_version: "1";
@@ -193,8 +194,8 @@ export interface TrialFinishedLine {
   reason?: string | null;
 }
 /**
- * ``passed`` counts all trials of the run, ``not_run`` those that a resumed run would run; both are
- * null if there is no result.
+ * ``passed`` counts all trials of the run, ``not_run`` those that did not start or were interrupted;
+ * both are null if there is no result.
  */
 export interface RunFinishedLine {
   at: string;
