@@ -6,6 +6,7 @@ attempt k. ``problem.json`` in a record says that the attempt did not end with i
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
@@ -71,6 +72,17 @@ def earlier_attempts(folder: Path) -> list[EarlierAttempt]:
         paths = sorted(_earlier(trial), key=lambda path: int(path.name))
         found += [_attempt(trial.name, path) for path in paths]
     return found
+
+
+def earlier_results(trial: Path) -> dict[int, TrialResult]:
+    """The results of the earlier attempts of a trial, by their numbers; those that can be read.
+    ``trial`` is its folder."""
+    found = {}
+    for path in _earlier(trial):
+        with suppress(UsageError):
+            if (path / RESULT).exists():
+                found[int(path.name)] = load(TrialResult, path / RESULT)
+    return dict(sorted(found.items()))
 
 
 def _earlier(trial: Path) -> list[Path]:

@@ -79,9 +79,11 @@ class ViewerSlice(Document):
 class ViewerTrial(Document):
     """Everything about one trial. ``events`` are the lines of its timeline, ``plan`` and ``model`` are
     ``plan.json`` and ``adapter_trace.json``, ``logs`` the ends of the logs by service. ``missing`` names
-    the files that are absent or cannot be read; long texts inside are shortened."""
+    the files that are absent or cannot be read; long texts inside are shortened. ``attempts`` are the
+    results of earlier attempts, as far as they can be read."""
 
     result: TrialResult
+    attempts: tuple[TrialResult, ...] = ()
     events: tuple[dict[str, Any], ...] = ()
     slices: tuple[ViewerSlice, ...] = ()
     plan: Any = None

@@ -14,6 +14,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from pytest_execgo.benchmark.attempts import earlier_attempts
 from pytest_execgo.benchmark.viewer.page import index_html
 from tests.browsers import chromium
 from tests.conftest import ScenarioMaker
@@ -177,6 +178,24 @@ def test_what_changed_and_which_causes_were_named(viewer: Viewer) -> None:
     number.click()
     expect(page.get_by_role("status")).to_have_text(f"{count} of 12 trials")
     assert "injected" in page.url
+
+
+def test_the_attempts_of_a_trial_are_side_by_side(browser: Browser, tmp_path: Path) -> None:
+    now = trial(0).model_copy(update={"attempt": 2})
+    record = tmp_path / "trials" / now.trial_id / "attempts/1"
+    record.mkdir(parents=True)
+    cause = {"layer": "task", "code": "x", "confidence": "certain", "evidence": [], "message": "m"}
+    earlier = trial(0, "failed", attribution=[cause])
+    (record / "result.json").write_text(earlier.model_dump_json())
+    run = result([now], []).model_copy(update={"attempts": tuple(earlier_attempts(tmp_path))})
+    page_file = tmp_path / "index.html"
+    page_file.write_text(index_html(tmp_path, run), encoding="utf-8")
+    viewer = Viewer(browser, page_file)
+    page = viewer.open(f"trial/{now.trial_id}")
+    sides = page.locator("section", has=page.get_by_role("heading", name="Attempts"))
+    expect(sides.locator("h3")).to_have_text(["Attempt 1", "Attempt 2"])
+    expect(sides.locator(".columns .verdict")).to_have_text(["✗ failed", "● passed"])
+    viewer.close()
 
 
 def test_a_page_of_two_runs_shows_a_trial_side_by_side(browser: Browser, run: Path) -> None:

@@ -698,10 +698,12 @@ export interface ComparedCell {
 /**
  * Everything about one trial. ``events`` are the lines of its timeline, ``plan`` and ``model`` are
  * ``plan.json`` and ``adapter_trace.json``, ``logs`` the ends of the logs by service. ``missing`` names
- * the files that are absent or cannot be read; long texts inside are shortened.
+ * the files that are absent or cannot be read; long texts inside are shortened. ``attempts`` are the
+ * results of earlier attempts, as far as they can be read.
  */
 export interface ViewerTrial {
   result: TrialResult;
+  attempts: TrialResult[];
   events: {
     [k: string]: unknown;
   }[];

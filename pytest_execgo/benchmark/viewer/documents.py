@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_execgo.benchmark.aggregate import injected_cause
+from pytest_execgo.benchmark.attempts import earlier_results
 from pytest_execgo.benchmark.reports.ended import EndedTrial, ended_trials
 from pytest_execgo.benchmark.run_trace import TRACE
 from pytest_execgo.models.benchmark import BenchmarkResult, TrialResult
@@ -108,6 +109,7 @@ def trial_document(folder: Path, result: TrialResult) -> ViewerTrial:
     model = _json(folder / "adapter_trace.json", missing) if result.model else None
     return ViewerTrial(
         result=result,
+        attempts=tuple(earlier_results(folder).values()),
         events=tuple(_events(folder / "timeline.jsonl", missing)),
         slices=tuple(_slices(folder / TRACE, missing)),
         plan=shortened(_json(folder / "plan.json", missing), _LONGEST_PLAN),

@@ -1,5 +1,5 @@
 import { useEffect, useMemo, useState } from "preact/hooks";
-import type { Attribution, Confirmation, EarlierAttempt, ViewerIndex, ViewerTrial } from "../types";
+import type { Attribution, Confirmation, EarlierAttempt, TrialResult, ViewerIndex, ViewerTrial } from "../types";
 import { duration, messageOf, shown } from "../format";
 import { Code, Copy, Diff, Folded, Section, Verdict } from "../parts/basics";
 import { type Bracket, Gantt } from "../parts/gantt";
@@ -118,18 +118,7 @@ function Detail({ trial, attempts, run, host }: { trial: ViewerTrial; attempts: 
         <PlanView plan={trial.plan} />
       </Section>
       {attempts.length > 0 && (
-        <Section title={t("attempts")}>
-          <ol>
-            {attempts.map((one) => (
-              <li key={one.attempt}>
-                {one.verdict ?? one.state}: {one.reason} <code>{`trials/${one.trial_id}/attempts/${one.attempt}`}</code>
-              </li>
-            ))}
-            <li>
-              <Verdict name={verdict.status} /> {verdict.outcome}
-            </li>
-          </ol>
-        </Section>
+        <Attempts earlier={attempts} trial={trial} />
       )}
       {trial.model !== null && (
         <Folded title={t("model")}>
@@ -157,6 +146,33 @@ function Detail({ trial, attempts, run, host }: { trial: ViewerTrial; attempts: 
   );
 }
 
+/** What each attempt came to, and those with a result side by side. */
+function Attempts({ earlier, trial }: { earlier: EarlierAttempt[]; trial: ViewerTrial }) {
+  const { verdict, attempt } = trial.result;
+  return (
+    <Section title={t("attempts")}>
+      <ol>
+        {earlier.map((one) => (
+          <li key={one.attempt}>
+            {one.verdict ?? one.state}: {one.reason} <code>{`trials/${one.trial_id}/attempts/${one.attempt}`}</code>
+          </li>
+        ))}
+        <li>
+          <Verdict name={verdict.status} /> {verdict.outcome}
+        </li>
+      </ol>
+      {trial.attempts.length > 0 && (
+        <div class="columns">
+          {trial.attempts.map((one) => (
+            <Short key={one.attempt} title={t("attemptNumber", { number: one.attempt })} result={one} />
+          ))}
+          <Short title={t("attemptNumber", { number: attempt })} result={trial.result} />
+        </div>
+      )}
+    </Section>
+  );
+}
+
 /** The trial in the runs that this one is compared with, and now. */
 function SideBySide({ now, source, index }: { now: ViewerTrial; source: Source; index: ViewerIndex }) {
   const [before, setBefore] = useState<[string, ViewerTrial][]>([]);
@@ -174,9 +190,9 @@ function SideBySide({ now, source, index }: { now: ViewerTrial; source: Source; 
     <Section title={t("sideBySide")}>
       <div class="columns">
         {before.map(([run, trial]) => (
-          <Short key={run} title={run} trial={trial} />
+          <Short key={run} title={run} result={trial.result} />
         ))}
-        <Short title={index.run.run_id} trial={now} />
+        <Short title={index.run.run_id} result={now.result} />
       </div>
     </Section>
   );
@@ -202,8 +218,8 @@ function Confirmed({ confirmation }: { confirmation: Confirmation }) {
   );
 }
 
-function Short({ title, trial }: { title: string; trial: ViewerTrial }) {
-  const { verdict, metrics } = trial.result;
+function Short({ title, result }: { title: string; result: TrialResult }) {
+  const { verdict, metrics } = result;
   const first = verdict.attribution[0];
   return (
     <div>
