@@ -16,13 +16,15 @@ SIZE: ViewportSize = {"width": 1280, "height": 800}
 def main(run: Path, trial: str) -> None:
     """Write one picture for each view and theme."""
     address = (run / "index.html").resolve().as_uri()
-    views = {"overview": "", "trials": "trials", "trial": f"trial/{trial}"}
-    others = {"causes": "causes", "compare": "compare"}
+    views = {
+        "overview": "", "trials": "trials", "trial": f"trial/{trial}", "causes": "causes",
+        "compare": "compare",
+    }  # fmt: skip
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
         for scheme in ("light", "dark"):
             context = browser.new_context(viewport=SIZE, color_scheme=scheme)
-            for name, place in (views if scheme == "dark" else views | others).items():
+            for name, place in views.items():
                 page = context.new_page()
                 page.goto(f"{address}#/{place}")
                 page.wait_for_selector(".gantt" if name == "trial" else "main h2, main table")
