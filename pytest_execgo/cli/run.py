@@ -8,13 +8,11 @@ import sys
 from contextlib import nullcontext, redirect_stdout
 from typing import Any
 
-import pytest
-
 from pytest_execgo.cli.output import print_json, print_line
 from pytest_execgo.models.benchmark import BenchmarkResult
 from pytest_execgo.models.document import load
 from pytest_execgo.options.table import OPTIONS, Option
-from pytest_execgo.plugin.estimate import RunEstimator
+from pytest_execgo.plugin.estimate import estimate_run
 from pytest_execgo.plugin.invoke import LastRun, run_pytest
 from pytest_execgo.plugin.parent import ending_with_parent
 
@@ -36,18 +34,13 @@ def run(options: argparse.Namespace) -> int:
 
 def estimate(options: argparse.Namespace) -> int:
     """Count the trials of a run without running them. Exits as pytest does if that is not possible."""
-    estimator = RunEstimator()
-    args = [*_arguments(options), "--collect-only", "-q"]
+    args = _arguments(options)
     if options.workers:
         args += ["-n", options.workers]
-    args += options.pytest_args
     # pytest prints the name of each trial, which is not asked for.
     with redirect_stdout(io.StringIO()) as printed:
-        status, _ = run_pytest(
-            args, events_to_stdout=False, quiet_stdout=False, plugins=[estimator]
-        )
-    found = estimator.found
-    if found is None or status not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
+        status, found = estimate_run([*args, *options.pytest_args])
+    if found is None:
         print(printed.getvalue(), end="", file=sys.stderr)
         return status
     if options.json:

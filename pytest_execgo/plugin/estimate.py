@@ -11,6 +11,7 @@ import pytest
 from pytest_execgo.errors import UsageError
 from pytest_execgo.models.project import RunEstimate
 from pytest_execgo.plugin.collection import TrialItem
+from pytest_execgo.plugin.invoke import run_pytest
 from pytest_execgo.plugin.options import LATEST
 from pytest_execgo.plugin.places import reports_folder
 from pytest_execgo.plugin.state import PluginState
@@ -46,6 +47,18 @@ class RunEstimator:
             measured=sum(cell in known for cell in cells),
             measured_in=measured_in,
         )
+
+
+def estimate_run(args: list[str]) -> tuple[int, RunEstimate | None]:
+    """The exit code of pytest, and the estimate of a run with these arguments; ``None`` if its trials
+    cannot be collected."""
+    estimator = RunEstimator()
+    status, _ = run_pytest(
+        ["--collect-only", "-q", *args], events_to_stdout=False, quiet_stdout=False,
+        plugins=[estimator],
+    )  # fmt: skip
+    collected = status in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
+    return status, estimator.found if collected else None
 
 
 def _newest_times(reports: Path) -> tuple[str | None, dict[str, float]]:
