@@ -16,7 +16,6 @@ const COMMANDS: &[&str] = &[
     "read_compared",
     "read_piece",
     "read_source",
-    "read_text",
     "rerun",
     "resume_run",
     "save_settings",

@@ -33,7 +33,8 @@ class ParentWatch:
         threading.Thread(target=self._watch, name="execgo-parent", daemon=True).start()
 
     def close(self) -> None:
-        """The run has ended."""
+        """From now on, the end of standard input means nothing. pytest may have refused to start."""
+        self._end()
         self._ended.set()
 
     @pytest.hookimpl(tryfirst=True)

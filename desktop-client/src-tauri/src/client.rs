@@ -159,7 +159,8 @@ impl Client {
         parsed(&spec, &run_tool(&spec, TOOL_LIMIT, |_| ())?, accepted)
     }
 
-    /// As [`Client::json`] for an estimate; the one before it is ended, because nobody waits for it.
+    /// As [`Client::json`] for an estimate; the one before it is ended, because its
+    /// result is not used.
     pub fn estimate(&self, arguments: impl IntoIterator<Item = String>) -> Result<Value, Problem> {
         let spec = self.command(arguments)?;
         let output = run_tool(&spec, TOOL_LIMIT, |stopper| {

@@ -193,12 +193,6 @@ pub async fn compare_runs(app: AppHandle, runs: Vec<String>) -> Result<(), Probl
     .await
 }
 
-/// A text file in the folder of reports, such as `RUN/benchmark.md`.
-#[tauri::command]
-pub async fn read_text(app: AppHandle, path: PathBuf) -> Result<String, Problem> {
-    blocking(app, move |_, client| reports::read_text(&client.reports()?, &path)).await
-}
-
 /// Write the reports of a run anew, also of one that was killed. `budget` is the most that the page may
 /// hold, in MiB.
 #[tauri::command]

@@ -55,7 +55,6 @@ pub fn run() {
             commands::read_compared,
             commands::read_piece,
             commands::read_source,
-            commands::read_text,
             commands::rerun,
             commands::resume_run,
             commands::save_settings,

@@ -58,7 +58,7 @@ pub struct Interpreters {
 }
 
 /// The places to look at, in order: the setting, `EXECGO_PYTHON`, `.venv` of the project, `PATH`. Only
-/// the first two are named even if there is no such file, because the user asked for them.
+/// the first two are named even if there is no such file, because the user chose them.
 pub fn candidates(
     setting: Option<&Path>,
     variable: Option<&OsStr>,

@@ -19,7 +19,6 @@ const PAGE: &str = "index.html";
 const HEAD: u64 = 64 << 10;
 /// A page holds at most 24 MiB by default; an option allows more.
 const LARGEST_PAGE: u64 = 512 << 20;
-const LARGEST_TEXT: u64 = 4 << 20;
 /// Whether all trials of a run have ended. `Running`: a process writes its events now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, TS)]
 #[serde(rename_all = "snake_case")]
@@ -169,18 +168,6 @@ fn piece_of<'a>(page: &'a [u8], name: &str) -> Option<&'a [u8]> {
     line[mark.len()..].strip_suffix(b"</script>")
 }
 
-/// A text file of a run, such as `benchmark.md`; of a longer one the end.
-pub fn read_text(reports: &Path, relative: &Path) -> Result<String, Problem> {
-    let path = inside(reports, relative)?;
-    let of_io = |error: io::Error| Problem::of_io("cannot read", &path, &error);
-    let mut file = File::open(&path).map_err(of_io)?;
-    let size = file.metadata().map_err(of_io)?.len();
-    file.seek(SeekFrom::Start(size.saturating_sub(LARGEST_TEXT))).map_err(of_io)?;
-    let mut bytes = Vec::new();
-    file.take(LARGEST_TEXT).read_to_end(&mut bytes).map_err(of_io)?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
-}
-
 fn read_bounded(path: &Path, most: u64) -> Result<Vec<u8>, Problem> {
     let of_io = |error: io::Error| Problem::of_io("cannot read", path, &error);
     let file = File::open(path).map_err(of_io)?;
@@ -261,10 +248,11 @@ mod tests {
         fs::write(base.path().join("secret"), "key").unwrap();
         std::os::unix::fs::symlink(base.path().join("secret"), folder.join("link")).unwrap();
         for place in ["../secret", "/etc/passwd", "one/../../secret", "one/link", "", "."] {
-            let problem = read_text(&reports, Path::new(place)).unwrap_err();
+            let problem = inside(&reports, Path::new(place)).unwrap_err();
             assert!(problem.message.contains("is not inside of"), "{place}: {problem}");
         }
-        assert_eq!(read_text(&reports, Path::new("one/request.json")), Ok("{}".into()));
+        let found = inside(&reports, Path::new("one/request.json")).unwrap();
+        assert_eq!(fs::read(found).unwrap(), b"{}");
     }
 
     fn page(folder: &Path, pieces: &[(&str, &str)]) -> PathBuf {

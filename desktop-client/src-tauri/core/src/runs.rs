@@ -34,7 +34,7 @@ pub struct RunBatch {
 }
 
 /// How a run ended. `code` is the exit code of pytest-execgo; null after a signal. `stopped`: this client
-/// ended it. `problem`: why there is no result, if the run did not come that far.
+/// ended it. `problem`: why the run has no result; null if it has one.
 #[derive(Debug, Clone, PartialEq, Serialize, TS)]
 #[ts(export, export_to = "bindings.ts")]
 pub struct RunEnd {
@@ -253,7 +253,7 @@ impl Run {
         RunEnd { code: ending.code, signal: ending.signal, stopped, problem }
     }
 
-    /// Why a run that nobody stopped has no result; `None` if it has one.
+    /// Why a run that was not stopped has no result; `None` if it has one.
     fn why(&self, ending: Ending, python: &std::path::Path) -> Option<Problem> {
         let stderr = lock(&self.stderr).text();
         let handshake = lock(&self.handshake);

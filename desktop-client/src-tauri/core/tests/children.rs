@@ -102,10 +102,10 @@ fn events_and_log_arrive_and_the_run_is_known() {
 
 #[test]
 fn a_child_that_crashes_is_named_with_its_signal() {
-    let end = end_of(&format!("echo '{HELLO}'; echo last words >&2; kill -SEGV $$"));
+    let end = end_of(&format!("echo '{HELLO}'; echo out of memory >&2; kill -SEGV $$"));
     let problem = end.problem.unwrap();
     assert_eq!(problem.message, "the run was ended by signal 11");
-    assert_eq!(problem.detail, "last words");
+    assert_eq!(problem.detail, "out of memory");
 }
 
 #[test]

@@ -43,7 +43,7 @@ export type RunBatch = { events: Array<StreamEvent>, log: Array<string>, passed_
 
 /**
  * How a run ended. `code` is the exit code of pytest-execgo; null after a signal. `stopped`: this client
- * ended it. `problem`: why there is no result, if the run did not come that far.
+ * ended it. `problem`: why the run has no result; null if it has one.
  */
 export type RunEnd = { code: number | null, signal: number | null, stopped: boolean, problem: Problem | null, };
 

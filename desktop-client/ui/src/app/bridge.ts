@@ -47,7 +47,6 @@ export interface Bridge {
   readPiece(run: string, name: string): Promise<unknown>;
   compareRuns(runs: string[]): Promise<void>;
   readCompared(name: string): Promise<unknown>;
-  readText(path: string): Promise<string>;
   writeReports(run: string, budget: number | null): Promise<void>;
   readSource(path: string): Promise<string>;
   openPlace(path: string): Promise<void>;

@@ -21,7 +21,6 @@ export class TauriBridge implements Bridge {
   startedRuns = () => invoke<StartedRun[]>("started_runs");
   listRuns = () => invoke<RunSummary[]>("list_runs");
   compareRuns = (runs: string[]) => invoke<void>("compare_runs", { runs });
-  readText = (path: string) => invoke<string>("read_text", { path });
   writeReports = (run: string, budget: number | null) => invoke<void>("write_reports", { run, budget });
   readSource = (path: string) => invoke<string>("read_source", { path });
   openPlace = (path: string) => invoke<void>("open_place", { path });

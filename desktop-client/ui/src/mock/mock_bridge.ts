@@ -178,10 +178,6 @@ export class MockBridge implements Bridge {
     return { ...index, compared: [{ run_id: "sunday", comparison, cells, trials: index.trials.trial_id }] };
   }
 
-  async readText(): Promise<string> {
-    return "# monday\n";
-  }
-
   async writeReports(run: string): Promise<void> {
     this.asked.push(`report ${run}`);
     const found = this.finished.findIndex((one) => one.id === run);
