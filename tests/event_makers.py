@@ -161,3 +161,23 @@ EXIT = t.TaskError(
     code="external_failure", message="m", source="execgo-runtime", raw_code="exit_non_zero"
 )
 DOWN = t.TaskError(code="external_failure", message="Post: refused", source="runtime-executor")
+
+AGREED = t.WitnessesAgree(event_id="agreed", at_ms=93, tasks=("a",))
+
+
+def link_used(service: str, *how: str, at_ms: float = 8, waited_ms: float = 2) -> t.LinkUsed:
+    """Traffic over a link, with connections that ended in these ways."""
+    problems = [{"how": one, "at_ms": at_ms, "waited_ms": waited_ms} for one in how]
+    return t.LinkUsed.model_validate(
+        {
+            "event_id": "used", "at_ms": 92, "service": service, "connections": 1,
+            "request_bytes": 9, "request_bytes_passed_on": 9, "answer_bytes": 9,
+            "answer_bytes_passed_on": 9, "slowest_first_byte_ms": 1, "longest_ms": 1,
+            "problems": problems,
+        }
+    )  # fmt: skip
+
+
+def machine_seen(when: str, at_ms: float = 1, **more: Any) -> t.MachineSeen:
+    facts = {"when": when, "cpu_busy": 0.5, "available_memory": 10**9, **more}
+    return t.MachineSeen.model_validate({"event_id": f"seen-{when}", "at_ms": at_ms, **facts})

@@ -26,8 +26,9 @@ from unittest.mock import patch
 import psutil
 from tabulate import tabulate
 
+from benchmarks.unseen.fleet_site import Listener, Site
 from benchmarks.unseen.front import Front
-from benchmarks.unseen.kinds import Kind, Listener, Site, kinds
+from benchmarks.unseen.kinds import Kind, kinds
 from pytest_execgo.extensions.registry import Registry
 from pytest_execgo.harness.fleet import FleetSpec
 from pytest_execgo.models.benchmark import BenchmarkRunRequest, TrialResult
@@ -83,33 +84,39 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--repetitions", type=int, default=1)
     parser.add_argument("--only", action="append", default=[], help="kinds that contain this text")
+    parser.add_argument("--batch", type=int, action="append", default=[], choices=(1, 2, 3))
     options = parser.parse_args()
-    chosen = [k for k in kinds() if not options.only or any(o in k.name for o in options.only)]
+    chosen = [
+        kind
+        for kind in kinds()
+        if (not options.only or any(o in kind.name for o in options.only))
+        and (not options.batch or kind.batch in options.batch)
+    ]
     outcomes: list[Outcome] = []
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="unseen-")))
         disk = stack.enter_context(_small_disk(folder / "disk"))
         tempfile.tempdir = str(disk) if disk else None
-        site = stack.enter_context(_services(folder, disk))
+        stack.enter_context(patch.object(trial_module, "TimelineRecorder", _WatchedRecorder))
         for kind in chosen:
-            for scenario in kind.scenarios:
-                if disk is None and kind.name in ("no_space", "read_only"):
-                    continue
-                with _session(folder, kind, scenario, site) as session:
-                    for _ in range(options.repetitions):
-                        outcome = _trial(session, kind, scenario, site)
-                        outcomes.append(outcome)
-                        print(
-                            outcome.kind,
-                            scenario,
-                            outcome.column,
-                            outcome.causes,
-                            file=sys.stderr,
-                            flush=True,
-                        )
+            if disk is not None or kind.name not in ("no_space", "read_only"):
+                outcomes += _outcomes(kind, options.repetitions, folder, disk)
         tempfile.tempdir = None
     print(_table(chosen, outcomes))
     return int(any(one.column == "wrong and certain" for one in outcomes))
+
+
+def _outcomes(kind: Kind, repetitions: int, folder: Path, disk: Path | None) -> Iterator[Outcome]:
+    """The trials of one kind, on services of its own: a fault may end them."""
+    for scenario in kind.scenarios:
+        with (
+            _services(folder, disk) as site,
+            _session(folder, kind, scenario, site) as session,
+        ):
+            for _ in range(repetitions):
+                found = _trial(session, kind, scenario, site)
+                print(found.kind, scenario, found.column, found.causes, file=sys.stderr, flush=True)
+                yield found
 
 
 @contextmanager
@@ -139,7 +146,6 @@ def _services(folder: Path, disk: Path | None) -> Iterator[Site]:
             (process,) = set(psutil.Process().children()) - before
             fronts[service] = stack.enter_context(Front(ready["url"]))
             pids[service] = process.pid
-        stack.enter_context(patch.object(trial_module, "TimelineRecorder", _WatchedRecorder))
         yield Site(fronts, pids, disk, _WatchedRecorder.listeners)
 
 

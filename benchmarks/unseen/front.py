@@ -53,6 +53,9 @@ class Reset(Exception):
 
 Corrupt = Callable[[Exchange], Iterator[bytes]]
 """From an exchange to the pieces that the client gets; the connection closes after them."""
+Forward = Callable[[bytes], Exchange]
+Ask = Callable[[bytes, Forward], Exchange]
+"""Sends the body of a request to the service, perhaps changed, and returns the exchange."""
 
 
 def wait() -> None:
@@ -69,6 +72,7 @@ class Front:
         self._upstream = (parts.hostname or "127.0.0.1", parts.port or 80)
         self._lock = threading.Lock()
         self._corrupt: Corrupt | None = None
+        self._change: Ask | None = None
         self._applies: Callable[[str, str], bool] = lambda method, path: True
         self.changed = 0
         self._count = 0
@@ -97,25 +101,33 @@ class Front:
         self._server.shutdown()
         self._server.server_close()
 
-    def begin(self, corrupt: Corrupt, applies: Callable[[str, str], bool]) -> None:
-        """Corrupt answers from now on."""
+    def begin(
+        self, corrupt: Corrupt, applies: Callable[[str, str], bool], change: Ask | None = None
+    ) -> None:
+        """Corrupt answers from now on, and change requests."""
         with self._lock:
+            self._change = change
             self._corrupt, self._applies, self.changed, self._count = corrupt, applies, 0, 0
 
     def end(self) -> None:
         """From now on, pass every answer on as it is."""
         with self._lock:
-            self._corrupt = None
+            self._corrupt = self._change = None
 
     def _serve(self, handler: BaseHTTPRequestHandler) -> None:
         size = int(handler.headers.get("Content-Length") or 0)
         sent = handler.rfile.read(size) if size else b""
         with self._lock:
             corrupt = self._corrupt if self._applies(handler.command, handler.path) else None
+            change = self._change if corrupt else None
             number = self._count
             self._count += corrupt is not None
         try:
-            exchange = self._ask(handler, sent, number)
+
+            def forward(body: bytes) -> Exchange:
+                return self._ask(handler, body, number)
+
+            exchange = change(sent, forward) if change and sent else forward(sent)
         except (OSError, HTTPException):
             handler.close_connection = True
             return

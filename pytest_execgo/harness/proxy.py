@@ -19,6 +19,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 from urllib.parse import urlsplit
 
 from pytest_execgo.system import clock, sockets
+from pytest_execgo.transport.ledger import Connection, Ledger, Traffic
 
 _CHUNK = 65536
 _BEAT_SECONDS = 0.05
@@ -63,9 +64,11 @@ class InjectedLinkFault:
 @dataclass
 class _Line:
     """One client's connection. ``asking``: the client waits for an answer. ``connecting``: the proxy
-    waits for the service to accept the connection."""
+    waits for the service to accept the connection. ``seen``: what both ends did; health checks do not
+    count."""
 
     probe: bool
+    seen: Connection
     asking: bool = False
     connecting: bool = False
 
@@ -112,6 +115,7 @@ class FaultProxy:
         self._rng = Random(0)
         self._current: InjectedLinkFault | None = None
         self._late = 0.0
+        self._ledger = Ledger()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
         self._servers: list[asyncio.Server] = []
@@ -133,6 +137,21 @@ class FaultProxy:
         its thread does not run all the time, and so delays what it forwards."""
         late, self._late = self._late, 0.0
         return late
+
+    def begin_ledger(self) -> None:
+        """Count connections and bytes of clients from now on."""
+        self._call(self._begin_ledger())
+
+    def traffic(self) -> Traffic:
+        """What clients and the service sent each other since :meth:`begin_ledger`."""
+        found: Traffic = self._call(self._traffic())
+        return found
+
+    async def _begin_ledger(self) -> None:
+        self._ledger.begin()
+
+    async def _traffic(self) -> Traffic:
+        return self._ledger.traffic()
 
     async def _beat(self) -> None:
         while True:
@@ -230,6 +249,7 @@ class FaultProxy:
     def _reset_line(self, line: _Line, injected: InjectedLinkFault) -> None:
         """Reset a client's connection on both sides, and note that the client was affected."""
         injected.mark_injected(probe=line.probe)
+        line.seen.close("link")
         for writer in [writer for writer, own in self._connections.items() if own is line]:
             _reset(writer)
 
@@ -243,7 +263,8 @@ class FaultProxy:
         if not self._lets_in(writer.get_extra_info("peername")[0]):
             _reset(writer)
             return
-        line = self._connections[writer] = _Line(probe)
+        seen = Connection() if probe else self._ledger.opened()
+        line = self._connections[writer] = _Line(probe, seen)
         try:
             await self._connect(reader, writer, line)
         except (OSError, asyncio.CancelledError):
@@ -251,6 +272,8 @@ class FaultProxy:
         finally:
             self._connections.pop(writer, None)
             writer.close()
+            if not probe:
+                self._ledger.closed(seen)
 
     def _lets_in(self, peer: str) -> bool:
         """Whether the address belongs to the clients' subnet or to this machine."""
@@ -270,6 +293,7 @@ class FaultProxy:
         await self._passable(line.probe)
         if self._current and self._current.fault.kind == "reset":
             self._current.mark_injected(probe=line.probe)
+            line.seen.close("link")
             _reset(writer)
             return
         try:
@@ -278,6 +302,7 @@ class FaultProxy:
         except OSError:
             if self._current and self._current.fault.kind == "partition":
                 self._current.mark_injected(probe=line.probe)
+            line.seen.close("refused")
             # The client sees what it would see without a proxy: a refused connection.
             _reset(writer)
             return
@@ -315,14 +340,13 @@ class FaultProxy:
         *,
         asks: bool,
     ) -> None:
-        while data := await reader.read(_CHUNK):
+        while data := await _read(reader, line.seen, asks=asks):
             line.asking = line.asking or asks
             await self._hold(line.probe)
             if self._current and self._current.fault.kind == "reset":
                 self._reset_line(line, self._current)
                 return
-            writer.write(data)
-            await writer.drain()
+            await _write(writer, data, line.seen, asks=asks)
             line.asking = line.asking and asks
         await self._open.wait()
         with suppress(OSError):
@@ -341,6 +365,37 @@ class FaultProxy:
             fault = current.fault
             jitter = self._rng.uniform(-fault.jitter_ms, fault.jitter_ms)
             await asyncio.sleep(max(0.0, fault.latency_ms + jitter) / 1000)
+
+
+async def _read(reader: asyncio.StreamReader, seen: Connection, *, asks: bool) -> bytes:
+    """The next bytes of one end; none at its end."""
+    try:
+        data = await reader.read(_CHUNK)
+    except OSError:
+        seen.close("client" if asks else "service_reset")
+        raise
+    if not data:
+        seen.close("client" if asks else "service")
+    elif asks:
+        seen.ask(len(data))
+    else:
+        seen.answer(len(data))
+    return data
+
+
+async def _write(
+    writer: asyncio.StreamWriter, data: bytes, seen: Connection, *, asks: bool
+) -> None:
+    try:
+        writer.write(data)
+        await writer.drain()
+    except OSError:
+        seen.close("service_reset" if asks else "client")
+        raise
+    if asks:
+        seen.passed_on += len(data)
+    else:
+        seen.delivered += len(data)
 
 
 async def _turns() -> None:

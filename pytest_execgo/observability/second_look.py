@@ -15,6 +15,7 @@ from pytest_execgo.transport.bounded import ExchangeError, fetch
 
 _MOST_REQUESTS = 5
 _TIMEOUT_SECONDS = 0.5
+_REFUSED = 400
 
 
 def scope_of(trial_id: str) -> str:
@@ -49,7 +50,11 @@ def _requested(recorder: TimelineRecorder) -> dict[str, str]:
     found = {
         event.path: event.reference_sha256
         for event in recorder.events()
-        if isinstance(event, FixtureRequest) and event.method == "GET" and not event.wrong
+        if isinstance(event, FixtureRequest)
+        and event.method == "GET"
+        and not event.wrong
+        # A refusal may name the path, and with it the scope of the request.
+        and 0 < event.status < _REFUSED
     }
     known = {path: digest for path, digest in found.items() if digest is not None}
     return dict(list(known.items())[:_MOST_REQUESTS])

@@ -1,15 +1,21 @@
-"""Asks the runtime itself about tasks that ended well in a trial that did not, and compares.
+"""Asks the runtime and ExecGo once more about the tasks of a trial that did not succeed, and compares.
 
 ExecGo passes on the runtime's answer about a task. If its record differs from what the runtime answers
-now, one of them or the connection between them changed it.
+now, one of them or the connection between them changed it. And what has ended cannot end otherwise.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from pytest_execgo.models.events import WitnessesDiffer
+from pytest_execgo.models.events import (
+    EngineContradiction,
+    TaskChanged,
+    WitnessesAgree,
+    WitnessesDiffer,
+)
+from pytest_execgo.models.task import TERMINAL
 from pytest_execgo.observability.recorder import TimelineRecorder
 
 _MEMBERS = ("status", "exit_code", "stdout", "stderr")
@@ -20,24 +26,66 @@ Answers = Callable[[str], tuple[Mapping[str, Any], Mapping[str, Any]] | None]
 
 
 def compare_witnesses(
-    results: Mapping[str, Mapping[str, Any]], answers: Answers, recorder: TimelineRecorder
+    results: Mapping[str, Mapping[str, Any]],
+    answers: Answers,
+    recorder: TimelineRecorder,
+    *,
+    own: bool,
 ) -> None:
     """Record each task for which ExecGo and the runtime differ, up to the first one about which the
-    runtime gives no answer. ``results`` maps plan task ids to tasks as ExecGo last returned them."""
+    runtime gives no answer; and those for which they do not, if this run started the runtime (``own``).
+    ``results`` maps plan task ids to tasks as ExecGo last returned them."""
+    agreed = []
+    for name, differs in _compared(results, answers):
+        if differs is not None:
+            recorder.add(differs)
+        else:
+            agreed.append(name)
+    if agreed and own:
+        recorder.add(WitnessesAgree(tasks=tuple(agreed)))
+
+
+def _compared(
+    results: Mapping[str, Mapping[str, Any]], answers: Answers
+) -> Iterator[tuple[str, WitnessesDiffer | None]]:
     for name, task in list(results.items())[:_MOST_TASKS]:
         runtime, handle = task.get("runtime"), task.get("handle_id")
         output = runtime.get("output") if isinstance(runtime, Mapping) else None
-        if task.get("status") != "success" or not (isinstance(output, Mapping) and handle):
+        without = output is None and task.get("type") == "runtime"
+        if task.get("status") != "success" or not (
+            handle and (without or isinstance(output, Mapping))
+        ):
             continue
         found = answers(str(handle))
         if found is None:
             # A runtime that does not answer would be waited for with every task.
             return
         direct, linked = found
-        member = _first_difference(output, direct)
+        member = _first_difference(output, direct) if isinstance(output, Mapping) else "output"
         if member:
             altered = _first_difference(linked, direct) is not None
-            recorder.add(WitnessesDiffer(task_id=name, member=member, link_alters=altered))
+            yield name, WitnessesDiffer(task_id=name, member=member, link_alters=altered)
+        else:
+            yield name, None
+
+
+def ask_engine_again(status: Callable[[str], str | None], recorder: TimelineRecorder) -> None:
+    """Record each task that has now ended otherwise than ExecGo reported before. ``status`` is ExecGo's
+    answer about one of its task ids; ``None`` if it does not know the task."""
+    last = {one.engine_task_id: one for one in recorder.events() if isinstance(one, TaskChanged)}
+    ended = [one for one in last.values() if one.status in TERMINAL]
+    for before in ended[:_MOST_TASKS]:
+        now = status(before.engine_task_id)
+        if now not in (None, before.status):
+            recorder.add(
+                EngineContradiction(
+                    stage_id=before.stage_id,
+                    round=before.round,
+                    task_id=before.task_id,
+                    how="went_back",
+                    message=f"it ended as {before.status}, and is {now} now",
+                )
+            )
 
 
 def _first_difference(one: Mapping[str, Any], other: Mapping[str, Any]) -> str | None:

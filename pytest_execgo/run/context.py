@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 from pytest_execgo.chaos.loaded_profile import LoadedProfile
 from pytest_execgo.harness.fleet import Fleet
-from pytest_execgo.models.events import BaselineKnown
 from pytest_execgo.models.trial import Trial
+from pytest_execgo.run.baseline import Baseline
 from pytest_execgo.run.matrix import Matrix
 from pytest_execgo.run.settings import Run
 from pytest_execgo.scenario.manifest import Scenario
@@ -22,7 +22,7 @@ class TrialContext:
     """One trial: what is run, on what fleet, and where its record goes.
 
     ``prefix`` begins its ids on ExecGo. ``node_id`` names it on pytest's command line; ``None`` for
-    trials that are not pytest items. ``attempt`` counts from 1. ``baseline``: a clean trial to compare
+    trials that are not pytest items. ``attempt`` counts from 1. ``baseline``: clean trials to compare
     with. ``plan``: a recorded plan to submit instead of asking an adapter. ``rerun``: the command that
     repeats the trial, if it is not one of the matrix.
     """
@@ -37,7 +37,7 @@ class TrialContext:
     prefix: str
     node_id: str | None = None
     attempt: int = 1
-    baseline: BaselineKnown | None = None
+    baseline: Baseline | None = None
     plan: Path | None = None
     rerun: str = ""
 

@@ -16,7 +16,6 @@ from pytest_execgo.errors import HarnessError, UsageError
 from pytest_execgo.files.writing import make_folder, make_new_folder, write_model
 from pytest_execgo.harness.fleet import Fleet
 from pytest_execgo.models.benchmark import Confirmation, TrialResult
-from pytest_execgo.models.events import BaselineKnown
 from pytest_execgo.models.plan import Mode
 from pytest_execgo.models.trial import Cell, Trial
 from pytest_execgo.run.applicability import (
@@ -26,6 +25,7 @@ from pytest_execgo.run.applicability import (
     skip_impossible,
     why_no_cell,
 )
+from pytest_execgo.run.baseline import TRIALS, Baseline
 from pytest_execgo.run.confirming import confirm
 from pytest_execgo.run.context import TrialContext
 from pytest_execgo.run.controls import CONTROLS, Control
@@ -64,7 +64,8 @@ class RunSession:
         self._needs_renewal = False
         self._controlled = False
         self._calls: Counter[str] = Counter()
-        self._baselines: dict[tuple[Path, str, Mode], BaselineKnown | None] = {}
+        self._baselines: dict[tuple[Path, str, Mode], Baseline] = {}
+        self._compared: set[tuple[Path, str, Mode]] = set()
 
     @property
     def fleet(self) -> Fleet:
@@ -217,17 +218,23 @@ class RunSession:
         return self._execute_aside(control.trial, scenario, profile, folder)
 
     def _run_baseline(self, trial: Trial, scenario: Scenario, links: frozenset[str]) -> None:
-        """Before the first fault on a plan: a clean trial of it, to compare with. A model is not asked
-        again for that."""
+        """Before the first fault on a plan: clean trials of it, to compare with; one, if that does not
+        pass. A model is not asked again for that."""
         cell = trial.cell
         key = _baseline_key(trial, scenario)
-        if key in self._baselines or cell.mode == "live":
+        if key in self._compared or cell.mode == "live":
             return
-        self._baselines[key] = None
-        clean = Trial(Cell(f"baseline_{scenario.id}", cell.framework, cell.mode, "none"), 0)
-        folder = self.run.folder / "controls" / f"{clean.trial_id}-{os.getpid()}"
-        self.ensure_fleet(links)
-        self._execute_aside(clean, scenario, self.matrix.profile("none"), folder)
+        self._compared.add(key)
+        for number in range(TRIALS):
+            known = self._baselines.get(key)
+            if known.known.trials >= TRIALS if known else number:
+                break
+            clean = Trial(
+                Cell(f"baseline_{scenario.id}", cell.framework, cell.mode, "none"), number
+            )
+            folder = self.run.folder / "controls" / f"{clean.trial_id}-{os.getpid()}"
+            self.ensure_fleet(links)
+            self._execute_aside(clean, scenario, self.matrix.profile("none"), folder)
 
     def _execute_aside(
         self, trial: Trial, scenario: Scenario, profile: LoadedProfile, folder: Path
@@ -261,7 +268,10 @@ class RunSession:
             raise
         self._needs_renewal = self._needs_renewal or not finished.clean
         if finished.baseline is not None:
-            self._baselines[_baseline_key(trial, scenario)] = finished.baseline
+            key = _baseline_key(trial, scenario)
+            before = self._baselines.get(key)
+            known = finished.baseline
+            self._baselines[key] = before.merged(known) if before else known
         return finished.result
 
     def _write_environment(self, fleet: Fleet) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,6 @@ from pytest_execgo.models.benchmark import TrialResult
 from pytest_execgo.models.document import shown
 from pytest_execgo.models.events import (
     ArtifactSeen,
-    BaselineKnown,
     CheckEvaluated,
     HarnessProblem,
     ProcessLeft,
@@ -41,13 +41,15 @@ from pytest_execgo.observability.artifacts import (
 )
 from pytest_execgo.observability.changed_files import note_changed_files
 from pytest_execgo.observability.health import HealthProber, ServiceMonitor
+from pytest_execgo.observability.link_use import LinkUse
 from pytest_execgo.observability.log_errors import note_log_errors
+from pytest_execgo.observability.machine import MachineWatch
 from pytest_execgo.observability.recorder import TimelineRecorder
 from pytest_execgo.observability.second_look import look_again
-from pytest_execgo.observability.witnesses import compare_witnesses
+from pytest_execgo.observability.witnesses import ask_engine_again, compare_witnesses
 from pytest_execgo.ports import Target
 from pytest_execgo.run import own_fixtures
-from pytest_execgo.run.baseline import baseline_of
+from pytest_execgo.run.baseline import Baseline, baseline_of, differences, digests
 from pytest_execgo.run.context import TrialContext
 from pytest_execgo.run.fleet_view import TrialFleet
 from pytest_execgo.run.planning import Planning
@@ -66,6 +68,7 @@ from pytest_execgo.verdict.known import (
 from pytest_execgo.verdict.verify import judge
 
 _METRICS_SECONDS = 0.5
+_WITNESS_SECONDS = 0.5
 # A process of a task may need a moment to end after the task.
 _LEFTOVER_SECONDS = 1.0
 _MOST_LEFT = 20
@@ -79,19 +82,20 @@ class FinishedTrial:
 
     result: TrialResult
     clean: bool
-    baseline: BaselineKnown | None
+    baseline: Baseline | None
 
 
 def run_trial(context: TrialContext) -> FinishedTrial:
     """Execute and judge. :func:`write_result` completes the record. Raises :class:`HarnessError`."""
     logs = LogSlices(context.fleet.log_paths())
-    with _workspace(context) as workspace, _recorder(context) as recorder:
+    with _workspace(context) as workspace, _observed(context, workspace) as observed:
+        recorder = observed.recorder
         proxy = ModelProxy() if context.profile.targets_model else None
         planning = Planning(context, recorder, proxy)
         if context.baseline is not None:
-            recorder.add(context.baseline)
+            recorder.add(context.baseline.known)
         try:
-            clean = _execute(context, planning, workspace, recorder)
+            done = _execute(context, planning, workspace, observed)
         finally:
             logs.save(context.folder / "logs", context.run.hide.record)
         if not _succeeded(recorder):
@@ -105,8 +109,10 @@ def run_trial(context: TrialContext) -> FinishedTrial:
             keep_workspace(workspace, context.folder / "workspace", context.run.hide.is_in)
         trace = chrome_trace(context.trial.trial_id, recorder.events())
         write_json(context.folder / "trace.json", context.run.hide.value(trace))
-        baseline = baseline_of(result.verdict, result.faults, recorder.events())
-    return FinishedTrial(result, clean, baseline)
+        baseline = baseline_of(
+            result.verdict, result.faults, recorder.events(), done.results, done.files
+        )
+    return FinishedTrial(result, done.clean, baseline)
 
 
 def write_result(folder: Path, result: TrialResult) -> None:
@@ -126,16 +132,46 @@ def _workspace(context: TrialContext) -> Iterator[Path]:
         remove_tree(workspace)
 
 
+@dataclass(frozen=True)
+class _Executed:
+    """``clean``: whether the fleet is as before. ``results``: tasks by plan id, as ExecGo last returned
+    them. ``files``: the digests of the workspace's files at the end."""
+
+    clean: bool
+    results: Mapping[str, Mapping[str, Any]]
+    files: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class _Observed:
+    """What watches a trial until its end."""
+
+    recorder: TimelineRecorder
+    links: LinkUse
+    machine: MachineWatch
+
+    def ended(self) -> None:
+        """Record what is known only now, before the services are asked anything more."""
+        self.links.record()
+        self.machine.look("end")
+
+
 @contextmanager
-def _recorder(context: TrialContext) -> Iterator[TimelineRecorder]:
+def _observed(context: TrialContext, workspace: Path) -> Iterator[_Observed]:
     recorder = TimelineRecorder(context.folder, context.run.hide.record)
     monitor = ServiceMonitor(recorder)
     context.fleet.watch(monitor)
     services = list(context.fleet.services.values())
     links = {s.name: s.link for s in services if s.link is not None}
     prober = HealthProber(services, links, recorder)
+    folders = {
+        "workspace": workspace,
+        "reports": context.folder,
+        "temporary": Path(tempfile.gettempdir()),
+    }
+    machine = MachineWatch(folders, services, recorder)
     try:
-        yield recorder
+        yield _Observed(recorder, LinkUse(links, recorder), machine)
     finally:
         prober.stop()
         context.fleet.unwatch(monitor)
@@ -143,9 +179,10 @@ def _recorder(context: TrialContext) -> Iterator[TimelineRecorder]:
 
 
 def _execute(
-    context: TrialContext, planning: Planning, workspace: Path, recorder: TimelineRecorder
-) -> bool:
-    """Plan, run the stages, check; whether the fleet is as clean as before."""
+    context: TrialContext, planning: Planning, workspace: Path, observed: _Observed
+) -> _Executed:
+    """Plan, run the stages, check, and ask the services once more."""
+    recorder = observed.recorder
     trial = context.trial
     targets: dict[str, Target] = {**context.fleet.services}
     if planning.proxy is not None:
@@ -184,9 +221,19 @@ def _execute(
             # Healing and cleaning up are not part of the trial's time.
             wall_time_ms = recorder.elapsed_ms()
             chaos.heal()
+        observed.ended()
         note_changed_files(context.scenario.workspace, workspace, recorder)
+        files = digests(workspace)
+        if context.baseline is not None and not _succeeded(recorder):
+            original = digests(context.scenario.workspace)
+            events = recorder.events()
+            for one in differences(context.baseline, events, done.results, files, original):
+                recorder.add(one)
         if not _succeeded(recorder):
-            compare_witnesses(done.results, fleet.runtime_answers, recorder)
+            own = context.fleet.services["runtime"].pid is not None
+            compare_witnesses(done.results, fleet.runtime_answers, recorder, own=own)
+            with suppress(EngineError):
+                ask_engine_again(lambda name: _status(client, name), recorder)
         clean = runner.clean_up()
         counters = {"before": before, "after": _engine_metrics(client)}
         counters = context.run.hide.value(counters)
@@ -200,7 +247,7 @@ def _execute(
     elif not _succeeded(recorder):
         look_again(context.fleet.url("fixtures"), headers, trial.trial_id, recorder)
     own_fixtures.forget(context)
-    return clean and not chaos.heal_failed
+    return _Executed(clean and not chaos.heal_failed, done.results, files)
 
 
 def _succeeded(recorder: TimelineRecorder) -> bool:
@@ -224,6 +271,11 @@ def _end_leftovers(fleet: Fleet, recorder: TimelineRecorder) -> bool:
             recorder.add(ProcessLeft(service=service.name, pid=process.pid, command=command))
         tree.kill(left)
     return found
+
+
+def _status(client: ExecgoClient, engine_task_id: str) -> str | None:
+    seen = client.get(engine_task_id, timeout=_WITNESS_SECONDS)
+    return seen.task.status if seen else None
 
 
 def _engine_metrics(client: ExecgoClient) -> Any:

@@ -101,14 +101,16 @@ class PatientEngine:
         self._record(error)
         raise error
 
-    def submit(self, graph: TaskGraph) -> None:
-        """Submit ``graph`` (engine ids) and return once ExecGo has accepted it.
+    def submit(self, graph: TaskGraph) -> list[str] | None:
+        """Submit ``graph`` (engine ids) and return once ExecGo has accepted it: the ids that it names,
+        or ``None`` if its answer was lost.
 
         Raises :class:`pytest_execgo.runner.client.Rejected` for a refusal.
         """
         while True:
+            accepted = None
             try:
-                self._client.submit(graph, timeout=self._timeout())
+                accepted = self._client.submit(graph, timeout=self._timeout())
             except ProtocolError as error:
                 self._record(error)
                 raise
@@ -122,7 +124,7 @@ class PatientEngine:
                 if not error.undecided or not self._has_first_task(graph):
                     continue
             self._answered()
-            return
+            return accepted
 
     def get(self, engine_task_id: str) -> SeenTask | None:
         """A task as ExecGo shows it; ``None`` if ExecGo does not know it."""

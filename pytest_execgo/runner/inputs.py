@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 
 from pytest_execgo.models.events import (
@@ -12,6 +13,7 @@ from pytest_execgo.models.events import (
     SubmissionStarted,
     TaskInputs,
 )
+from pytest_execgo.models.payloads import runtime_mistakes
 from pytest_execgo.models.plan import PlanStage
 from pytest_execgo.models.plan_rules import graph_rules
 from pytest_execgo.models.task import Task, TaskGraph
@@ -19,6 +21,7 @@ from pytest_execgo.runner.watchdog import own_limit_ms
 
 _SERVICES = {"fixtures_url": "fixtures"}
 """Placeholders that hold the URL of a service."""
+_MOST_FILES = 20
 
 
 def submission_started(
@@ -50,10 +53,18 @@ def _inputs(task: Task, sources: Sequence[str], placeholders: Mapping[str, str])
         services=tuple(services),
         tasks=tuple(dict.fromkeys(sources)),
         workspace=workspace is not None and workspace in text,
+        files=tuple(_files(text, workspace)) if workspace else (),
         memory_limit='"memory_bytes":' in text,
         limit_ms=own_limit_ms(task),
         payload=_payload(task, placeholders),
+        valid=not any(runtime_mistakes(task)) if task.type == "runtime" else None,
     )
+
+
+def _files(text: str, workspace: str) -> list[str]:
+    """Paths below the workspace in a payload, relative to it."""
+    found = re.findall(re.escape(workspace) + r"/([^\s'\"\\,:;()]+)", text)
+    return list(dict.fromkeys(found))[:_MOST_FILES]
 
 
 def _payload(task: Task, placeholders: Mapping[str, str]) -> str:

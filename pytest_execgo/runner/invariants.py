@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from pytest_execgo.models.events import EngineContradiction
+from pytest_execgo.models.events.base import few
 from pytest_execgo.models.task import EngineTask, Task, TaskGraph
 
 # ExecGo notes an end and the start of what waited for it in two steps, and clocks are corrected.
@@ -41,6 +42,51 @@ def children_first(
             if started and ended and started < ended - _TOLERANCE:
                 text = f"it started before {parent} ended"
                 yield _event(place, child.id, "child_first", text)
+
+
+def other_payload(
+    place: tuple[str, int], given: Task, task: EngineTask
+) -> EngineContradiction | None:
+    """The contradiction in a task that holds another payload than was submitted."""
+    held = task.model_extra or {}
+    for member in ("input", "params"):
+        sent = getattr(given, member)
+        if sent is not None and member in held and held[member] != sent:
+            text = f"its {member} is not the one that was submitted"
+            return _event(place, given.id, "other_payload", text)
+    return None
+
+
+def older_answer(
+    place: tuple[str, int], name: str, before: EngineTask | None, now: EngineTask
+) -> EngineContradiction | None:
+    """The contradiction in an answer that ExecGo dates before an answer that it gave earlier."""
+    if before is None or now.updated_at >= before.updated_at - _TOLERANCE:
+        return None
+    back = (before.updated_at - now.updated_at).total_seconds()
+    return _event(place, name, "went_back", f"this answer is {back:.1f} s older than the last one")
+
+
+def never_started(
+    place: tuple[str, int], name: str, task: EngineTask
+) -> EngineContradiction | None:
+    """The contradiction in a task of a runtime that ended well and never started."""
+    if task.type != "runtime" or task.status != "success" or _time(task, "started_at"):
+        return None
+    return _event(place, name, "never_started", "it ended well, and no time of a start is given")
+
+
+def other_graph(
+    place: tuple[str, int], submitted: Sequence[str], accepted: Sequence[str]
+) -> EngineContradiction | None:
+    """The contradiction in an answer to a submission that names other tasks than were submitted."""
+    missing = [name for name in submitted if name not in accepted]
+    added = [name for name in accepted if name not in submitted]
+    if not (missing or added):
+        return None
+    parts = [f"{few(missing)} not accepted"] * bool(missing)
+    parts += [f"{few(added)} was not submitted"] * bool(added)
+    return _event(place, "", "other_graph", "; ".join(parts))
 
 
 def _time(task: EngineTask | None, member: str) -> datetime | None:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from pytest_execgo.models.events import (
     CancelAsked,
+    EngineContradiction,
     ResubmitDeclined,
     Resubmitted,
     StageFinished,
@@ -28,7 +29,14 @@ from pytest_execgo.runner.client import ProtocolError, Rejected, SeenTask
 from pytest_execgo.runner.collaborators import Collaborators, TrialTasks
 from pytest_execgo.runner.compile import compile_graph, subgraph
 from pytest_execgo.runner.engine import EngineGone, PatientEngine, RestartWatch
-from pytest_execgo.runner.invariants import about_other_task, children_first
+from pytest_execgo.runner.invariants import (
+    about_other_task,
+    children_first,
+    never_started,
+    older_answer,
+    other_graph,
+    other_payload,
+)
 from pytest_execgo.runner.task_events import contradicts, task_changed, task_output
 from pytest_execgo.runner.watchdog import Standstill, StuckTask, Watchdog
 
@@ -153,10 +161,12 @@ class StageRun:
         compiled, ids = compile_graph(graph, self._tasks.prefix, stage_id, number)
         # Before the answer: ExecGo may accept the graph although its answer is lost.
         self._tasks.submitted.update(dict.fromkeys(ids.values()))
-        self._engine.submit(compiled)
+        accepted = self._engine.submit(compiled)
         self._recorder.add(Submitted(stage_id=stage_id, round=number, task_ids=ids))
         current = _Round(number, graph, ids)
         self._rounds.append(current)
+        if accepted is not None:
+            self._contradicted(other_graph((stage_id, number), list(ids.values()), accepted))
         return current
 
     def _may_resubmit(self, current: _Round, unsuccessful: list[str]) -> bool:
@@ -246,15 +256,17 @@ class StageRun:
         return current.standstill is not None
 
     def _stuck_event(self, current: _Round, stuck: StuckTask) -> TaskStuck:
+        handle = current.seen[stuck.name].task.handle_id or None
         return TaskStuck(
             stage_id=self._stage.stage_id,
             round=current.number,
             task_id=stuck.name,
             engine_task_id=current.engine_ids[stuck.name],
-            handle_id=current.seen[stuck.name].task.handle_id or None,
+            handle_id=handle,
             how=stuck.how,
             watched_ms=stuck.watched_ms,
             limit_ms=stuck.limit_ms,
+            runtime_status=self._fleet.task_status(handle) if handle else None,
         )
 
     def _give_up_stuck(self, current: _Round) -> None:
@@ -340,6 +352,11 @@ class StageRun:
         if sum(self._tasks.sizes.values()) > MOST_RESULT_BYTES:
             limit = f"{MOST_RESULT_BYTES // 1024**2} MB"
             self._engine.broken(f"the results of the trial are larger than {limit} together")
+        place = self._stage.stage_id, current.number
+        given = next(one for one in current.graph.tasks if one.id == name)
+        if name not in current.last:
+            self._contradicted(other_payload(place, given, task))
+        self._contradicted(older_answer(place, name, current.last.get(name), task))
         current.last[name] = task
         self._tasks.results[name] = seen.raw
         self._tasks.submitted[current.engine_ids[name]] = task
@@ -350,15 +367,16 @@ class StageRun:
         self._recorder.snapshot(self._stage.stage_id, current.number, name, seen.raw)
         changed = self._recorder.add(task_changed(self._stage.stage_id, current.number, name, task))
         if task.terminal:
-            given = next(one for one in current.graph.tasks if one.id == name)
-            place = self._stage.stage_id, current.number
-            wrong = about_other_task(place, given, current.engine_ids[name], task)
-            if wrong:
-                self._recorder.add(wrong)
+            self._contradicted(about_other_task(place, given, current.engine_ids[name], task))
+            self._contradicted(never_started(place, name, task))
             if task.status == "failed" and name not in current.ended:
                 self._note_output(changed, task)
             current.ended[name] = task.status
         return True
+
+    def _contradicted(self, found: EngineContradiction | None) -> None:
+        if found is not None:
+            self._recorder.add(found)
 
     def _note_output(self, changed: TaskChanged, task: EngineTask) -> None:
         """Record what is known of the process of a task that failed. The runtime is asked only if that

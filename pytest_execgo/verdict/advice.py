@@ -22,6 +22,7 @@ _ADVICE = (
     ("engine/*", "read logs/execgo.log in the record; max_resubmits of a stage lets it recover"),
     ("runtime/*", "read logs/runtime.log in the record; max_resubmits of a stage lets it recover"),
     ("fixture/*", "read logs/fixtures.log in the record; max_resubmits of a stage lets it recover"),
+    ("unknown/deadline", "give the stage more time (deadline_ms), or let the task do less"),
     ("unknown/*", "repeat it to see whether it happens again: add --execgo-confirm 3"),
 )
 """The first pattern that fits counts."""

@@ -8,6 +8,7 @@ from math import inf
 from typing import TypeVar
 
 from pytest_execgo.models.events import (
+    BaselineDiffers,
     BaselineKnown,
     BindingResolved,
     CheckEvaluated,
@@ -32,6 +33,7 @@ from pytest_execgo.models.events import (
     TaskInputs,
     TaskOutput,
     TrialStarted,
+    WitnessesAgree,
 )
 from pytest_execgo.verdict.wording import KILLED_AT_SHUTDOWN, MACHINE, failure, topic
 
@@ -41,7 +43,7 @@ _HEALTH = (ServiceStopped, ServiceSilent, ServiceLimited, LinkDegraded)
 # A problem may have begun up to this long before the first health check that saw it.
 CHECK_MS = 250.0
 # Longest delay between a task failing and our poll noticing.
-_NOTICED_WITHIN_MS = 500.0
+NOTICED_WITHIN_MS = 500.0
 # ExecGo ends its tasks within this time before its process ends.
 _SHUTDOWN_MS = 1000.0
 
@@ -52,6 +54,15 @@ class Window:
 
     start: float
     end: float
+
+
+@dataclass(frozen=True)
+class ChangedFile:
+    """A file that a task names, and that has changed: the code of that, its event, and a sentence."""
+
+    code: str
+    event_id: str
+    message: str
 
 
 def _began(event: Health) -> float:
@@ -131,7 +142,7 @@ class Evidence:
         was seen healthy again (never, if it was not)."""
         healthy = [e.at_ms for e in self.of(ServiceHealthy) if e.service == problem.service]
         end = next((at for at in healthy if at > problem.at_ms), inf)
-        return Window(_began(problem), end + _NOTICED_WITHIN_MS)
+        return Window(_began(problem), end + NOTICED_WITHIN_MS)
 
     def wrong_requests(self) -> list[FixtureRequest]:
         """Requests that the server answered with other content than the fixture's."""
@@ -142,12 +153,12 @@ class Evidence:
         ready = [e.at_ms for e in self.of(ServiceReady) if e.service == service]
         gone = [event.at_ms for event in self.exits(service)]
         ends = (next((back for back in ready if back > at), inf) for at in gone)
-        return [Window(at, end + _NOTICED_WITHIN_MS) for at, end in zip(gone, ends, strict=True)]
+        return [Window(at, end + NOTICED_WITHIN_MS) for at, end in zip(gone, ends, strict=True)]
 
     def fixtures_late(self) -> list[Window]:
         """While a client waited for a slow answer."""
         slow = [event for event in self.of(FixtureRequest) if event.slow]
-        return [Window(e.at_ms, e.at_ms + e.duration_ms + _NOTICED_WITHIN_MS) for e in slow]
+        return [Window(e.at_ms, e.at_ms + e.duration_ms + NOTICED_WITHIN_MS) for e in slow]
 
     def submitted_at(self, task: TaskChanged) -> float:
         """When ExecGo accepted the round of the task, which cannot have run before; minus infinity if
@@ -228,6 +239,14 @@ class Evidence:
         payload = self.inputs(task_id).payload
         return bool(known) and bool(payload) and known[-1].payloads.get(task_id) == payload
 
+    def is_compared(self) -> bool:
+        """Whether a clean trial of the same scenario is known."""
+        return bool(self.of(BaselineKnown))
+
+    def agreed(self, task_id: str) -> bool:
+        """Whether the runtime itself gives the same output for a task as ExecGo."""
+        return any(task_id in event.tasks for event in self.of(WitnessesAgree))
+
     def plan_proven(self) -> bool:
         """Whether every task that was submitted is :meth:`proven`, or differs by a value that a binding
         carried over."""
@@ -245,9 +264,17 @@ class Evidence:
         """Whether the fixtures server itself answered a request with this status, rightly."""
         return any(e.status == status and not e.wrong for e in self.of(FixtureRequest))
 
-    def changed_file(self, task_id: str) -> FileChanged | None:
+    def changed_file(self, task_id: str) -> ChangedFile | None:
         """A file that the task names, and that is not as it was at the start."""
-        return next((e for e in self.of(FileChanged) if e.task_id == task_id), None)
+        for event in self.of(FileChanged):
+            if event.task_id == task_id:
+                return ChangedFile(f"file_{event.how}", event.event_id, event.sentence())
+        named = self.inputs(task_id).files
+        for other in self.of(BaselineDiffers):
+            if other.subject == "file" and other.name in named:
+                text = f"{other.name}, which task {task_id} names, has other content than before"
+                return ChangedFile("file_content", other.event_id, text)
+        return None
 
     def failed_with_fixtures(self) -> bool:
         """Whether a task failed since fixtures became unhealthy, not by the fault of the runtime or of

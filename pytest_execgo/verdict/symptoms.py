@@ -73,6 +73,10 @@ def _same_service(cause: Suspicion, symptom: Suspicion) -> bool:
     return cause.service == symptom.service
 
 
+def _same_layer(cause: Suspicion, symptom: Suspicion) -> bool:
+    return cause.layer == symptom.layer
+
+
 def _inside(cause: Suspicion, symptom: Suspicion) -> bool:
     """The symptom was seen while the cause lasted."""
     return any(w.start <= symptom.at <= w.end for w in cause.windows)
@@ -119,6 +123,15 @@ TABLE: tuple[Explains, ...] = (
     Explains(_noted("memory", "*/limited"), _noted("out_of_memory"), _same_service),
     # ExecGo cancels its tasks when it ends.
     Explains(_named("engine/process_exited"), _noted("cut_off"), _always),
+    # A task that got another payload than the plan's does something else.
+    Explains(_noted("payload"), _OF_TASKS, _always),
+    Explains(_noted("payload"), _named("dsl/invalid_input"), _always),
+    # What a link counts is a problem that others see more closely.
+    Explains(_without("ledger", _named("*")), _noted("ledger"), _same_layer),
+    # Programs word a full disk in many ways, or not at all.
+    Explains(
+        _noted("machine"), _named("task/*", "unknown/task_or_input", "unknown/changed_*"), _always
+    ),
     # A limit on the runtime is a limit on its tasks.
     Explains(
         _named("runtime/limited"),
@@ -130,7 +143,7 @@ TABLE: tuple[Explains, ...] = (
     Explains(_without("task", _named(*_SERVICES)), _OF_TASKS, _overlaps, weakens=True),
     Explains(
         _without("task", _named("fixture/*")),
-        _named("task/bad_output", "unknown/changed_output"),
+        _named("task/bad_output", "unknown/changed_output", "unknown/task_or_output"),
         _since,
     ),
     Explains(
@@ -139,7 +152,13 @@ TABLE: tuple[Explains, ...] = (
     # What ExecGo or the runtime passes on wrongly, tasks and checks work with.
     Explains(
         _named("runtime/answer_altered", "engine/contradiction", "unknown/contradiction"),
-        _named("task/wrong_output", "task/bad_output", "unknown/changed_output"),
+        _named(
+            "task/wrong_output",
+            "task/bad_output",
+            "unknown/changed_output",
+            "unknown/task_or_output",
+            "binding/binding_missing",
+        ),
         _always,
     ),
     # Anything that went wrong takes time.

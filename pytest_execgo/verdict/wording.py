@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Literal
 
 from pytest_execgo.models.cause import Layer
@@ -150,11 +151,21 @@ def signal_of(failed: TaskChanged) -> int | None:
 # -- a task's own words
 
 Topic = Literal[
-    "refused", "reset", "closed", "timed_out", "http_status", "unreachable", "undecodable",
+    "refused", "reset", "closed", "timed_out", "http_status", "unreachable", "unresolved",
+    "undecodable",
     "no_space", "too_many_files", "read_only", "permission", "missing_file", "out_of_memory",
 ]  # fmt: skip
 NETWORK = frozenset(
-    {"refused", "reset", "closed", "timed_out", "http_status", "unreachable", "undecodable"}
+    {
+        "refused",
+        "reset",
+        "closed",
+        "timed_out",
+        "http_status",
+        "unreachable",
+        "unresolved",
+        "undecodable",
+    }
 )
 MACHINE = frozenset({"no_space", "too_many_files", "read_only", "out_of_memory"})
 FILES = frozenset({"permission", "missing_file"})
@@ -171,9 +182,12 @@ _TOPICS: tuple[tuple[Topic, str], ...] = (
     ("refused", r"[Cc]onnection refused|\bECONNREFUSED\b|actively refused"),
     (
         "unreachable",
-        r"[Nn]o route to host|[Nn]etwork is unreachable|\bEHOSTUNREACH\b|\bENETUNREACH\b"
-        r"|Name or service not known|getaddrinfo|Temporary failure in name resolution"
-        r"|[Cc]ould not resolve",
+        r"[Nn]o route to host|[Nn]etwork is unreachable|\bEHOSTUNREACH\b|\bENETUNREACH\b",
+    ),
+    (
+        "unresolved",
+        r"Name or service not known|getaddrinfo|Temporary failure in name resolution"
+        r"|[Cc]ould not resolve|\bENOTFOUND\b|no such host|nodename nor servname",
     ),
     (
         "reset",
@@ -228,6 +242,15 @@ def http_status(text: str) -> int | None:
 def addresses(text: str) -> set[str]:
     """Hosts with ports in a text, such as ``127.0.0.1:8080``."""
     return {f"{host}:{port}" for host, port in _ADDRESS.findall(text)}
+
+
+def is_numeric(address: str) -> bool:
+    """Whether the host of ``host:port`` is a number, not a name."""
+    try:
+        ip_address(address.rpartition(":")[0].strip("[]"))
+    except ValueError:
+        return False
+    return True
 
 
 LAYERS: dict[str, Layer] = {"execgo": "engine", "runtime": "runtime", "fixtures": "fixture"}

@@ -51,6 +51,11 @@ def test_a_client_that_gets_what_the_server_has_sees_no_difference(
     assert differing(tmp_path, fixtures, request("a", served="b")) == []
 
 
+def test_a_refusal_may_name_the_scope_of_its_request(tmp_path: Path, fixtures: str) -> None:
+    refused = request("a text that names the scope").model_copy(update={"status": 404})
+    assert differing(tmp_path, fixtures, refused) == []
+
+
 def test_an_answer_that_changes_on_its_way_is_recorded(tmp_path: Path) -> None:
     with HostileServer(lambda method, path: [http({"changed": True})]) as between:
         assert differing(tmp_path, between.url, request("the right one")) == [PATH]

@@ -107,7 +107,7 @@ def say_nothing(plan: dict[str, Any]) -> None:
         (vanish, "task/launch_failed", "failed"),
         (outlive_the_wall, "task/timeout", "failed"),
         (outlive_the_task, "task/timeout", "failed"),
-        (outlive_the_stage, "runtime/stuck", "stuck"),
+        (outlive_the_stage, "unknown/deadline", "stuck"),
         (hoard, "task/exit_non_zero", "failed"),
         (confuse, "dsl/invalid_input", "failed"),
         (ask_for_the_unknown, "dsl/unknown_tool", "failed"),

@@ -380,8 +380,8 @@ def test_the_folder_of_a_control_holds_a_complete_record(
     pytester.runpytest("--execgo-matrix", "--execgo-chaos=self_dependency")
     folders = sorted((pytester.path / "reports/latest/controls").iterdir())
     names = [folder.name.rpartition("-")[0] for folder in folders]
-    baseline = "baseline_demo-reference-replay-none-r0"
-    assert names == [baseline, "must_fail", "must_pass", "planted_fault"]
+    baselines = [f"baseline_demo-reference-replay-none-r{number}" for number in (0, 1)]
+    assert names == [*baselines, "must_fail", "must_pass", "planted_fault"]
     for folder in folders:
         files = {path.name for path in Path(folder).iterdir()}
         assert files >= {"result.json", "timeline.jsonl", "plan.json", "logs"}
@@ -403,8 +403,13 @@ def test_a_trial_with_a_fault_knows_the_clean_trial_before_it(
         if event["event_type"] == "submission_started"
         for task, inputs in event["inputs"].items()
     }
+    looks = [event for event in events if event["event_type"] == "machine_seen"]
+    kinds = [look["when"] for look in looks]
+    assert (kinds[0], set(kinds[1:-1]), kinds[-1]) == ("start", {"failure"}, "end")
+    assert all({"execgo", "runtime", "fixtures"} == set(look["processes"]) for look in looks)
     same = [task for task, payload in submitted.items() if known["payloads"].get(task) == payload]
     assert set(known["payloads"]) == {"greet", "count"}
+    assert known["trials"] == 2
     # The fault changes one task, so that this task may be the cause.
     assert len(same) < len(submitted)
     assert trial["verdict"]["attribution"][0]["code"] == "timeout"

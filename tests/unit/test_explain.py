@@ -34,6 +34,11 @@ def task(status: str, name: str = "a", at_ms: float = 0, **more: Any) -> t.TaskC
     )  # fmt: skip
 
 
+LINK = {
+    "service": "runtime", "connections": 3, "request_bytes": 1, "request_bytes_passed_on": 1,
+    "answer_bytes": 1, "answer_bytes_passed_on": 1, "slowest_first_byte_ms": 1, "longest_ms": 1,
+}  # fmt: skip
+DIFFERS = {"subject": "task", "name": "a", "field": "stdout.n", "expected": "7"}
 SENTENCES: list[tuple[str, dict[str, Any], str | None]] = [
     ("trial_started", {"trial_id": "t", "cell_id": "c", "seed": 1}, None),
     ("answer_judged", {"attempt": 2, "rules": ["schema", "cycle"]},
@@ -112,6 +117,18 @@ SENTENCES: list[tuple[str, dict[str, Any], str | None]] = [
     ("service_healthy", {"service": "runtime"}, "runtime is healthy again"),
     ("answer_differs", {"path": "/x", "status": 200, "sha256": "a", "expected_sha256": "b"},
      "a later request for /x gets another answer than fixtures gives"),
+    ("link_used", {**LINK, "problems": []}, None),
+    ("link_used", {**LINK, "problems": [{"how": "reset", "at_ms": 1, "waited_ms": 0},
+                                        {"how": "lost", "at_ms": 2, "waited_ms": 0},
+                                        {"how": "reset", "at_ms": 3, "waited_ms": 0}]},
+     "connections to runtime without an answer: reset 2, lost 1"),
+    ("baseline_differs", {**DIFFERS, "got": "8"},
+     "task a, with the same payload: stdout.n is '8'; in the clean trials, it is '7'"),
+    ("baseline_differs", DIFFERS,
+     "task a, with the same payload: stdout.n is missing; in the clean trials, it is '7'"),
+    ("baseline_differs", {**DIFFERS, "subject": "file"},
+     "a in the workspace has other content than in the clean trials"),
+    ("baseline_differs", {**DIFFERS, "subject": "link"}, None),
     ("observer_starved", {"gap_ms": 1500.4}, "nothing was observed for 1500 ms"),
     ("file_changed", {"task_id": "a", "path": "x.py", "how": "removed"},
      "x.py, which task a names, is gone"),

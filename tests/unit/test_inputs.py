@@ -31,13 +31,29 @@ def test_a_task_shows_where_it_gets_data_from() -> None:
         {"id": "d", "params": {"command": "true"}, "timeout": 500},
     )
     shown = {name: one.model_dump(exclude={"payload"}) for name, one in found.items()}
-    nothing = TaskInputs().model_dump(exclude={"payload"})
+    nothing = TaskInputs(valid=False).model_dump(exclude={"payload"})
     assert shown == {
         "a": {**nothing, "services": ("fixtures",)},
-        "b": {**nothing, "tasks": ("a", "before"), "workspace": True},
+        "b": {**nothing, "tasks": ("a", "before"), "workspace": True, "files": ("x",)},
         "c": {**nothing, "memory_limit": True},
         "d": {**nothing, "limit_ms": 500},
     }
+
+
+def test_a_task_shows_the_files_of_the_workspace_that_it_names() -> None:
+    args = [f"--in={WORK}/a/b.txt", f"{WORK}/c d", f"{WORK}", f"{WORK}/a/b.txt", "/etc/x"]
+    found = submitted({"id": "a", "input": {"args": args, "script": f'cat "{WORK}/q.json";\n'}})
+    assert found["a"].files == ("a/b.txt", "c", "q.json")
+
+
+def test_a_task_shows_whether_the_runtime_can_read_its_payload() -> None:
+    good = {"execution": {"kind": "command", "program": "true"}}
+    found = submitted(
+        {"id": "a", "input": good},
+        {"id": "b", "input": {**good, "limits": {"wall_time_ms": "1"}}},
+        {"id": "c", "type": "noop"},
+    )
+    assert {name: one.valid for name, one in found.items()} == {"a": True, "b": False, "c": None}
 
 
 def test_the_payload_is_the_same_in_each_trial_of_a_plan() -> None:

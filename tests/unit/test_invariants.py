@@ -8,7 +8,14 @@ from typing import Any
 import pytest
 
 from pytest_execgo.models.task import EngineTask, Task, TaskGraph
-from pytest_execgo.runner.invariants import about_other_task, children_first
+from pytest_execgo.runner.invariants import (
+    about_other_task,
+    children_first,
+    never_started,
+    older_answer,
+    other_graph,
+    other_payload,
+)
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 PLACE = ("s", 0)
@@ -74,3 +81,67 @@ def test_what_is_not_known_is_no_contradiction() -> None:
     assert not list(children_first(PLACE, graph, {"b": answer("x.b", started_at=NOW)}))
     assert not list(children_first(PLACE, graph, {"a": answer(finished_at=NOW)}))
     assert not list(children_first(PLACE, graph, {"a": answer(), "b": answer("x.b")}))
+
+
+@pytest.mark.parametrize(("older_ms", "wrong"), [(-10, False), (0, False), (50, False), (51, True)])
+def test_an_answer_is_not_older_than_the_one_before(older_ms: int, wrong: bool) -> None:
+    before, now = answer(), answer()
+    now = now.model_copy(update={"updated_at": NOW - timedelta(milliseconds=older_ms)})
+    found = older_answer(PLACE, "a", before, now)
+    assert (found.how if found else None) == ("went_back" if wrong else None)
+    assert older_answer(PLACE, "a", None, now) is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "wrong"),
+    [
+        ({}, True),
+        ({"type": "noop"}, False),
+        ({"status": "failed"}, False),
+        ({"runtime": None}, True),
+    ],
+)
+def test_what_ended_well_has_started(changes: dict[str, Any], wrong: bool) -> None:
+    found = never_started(PLACE, "a", answer().model_copy(update=changes))
+    assert (found.how if found else None) == ("never_started" if wrong else None)
+    assert never_started(PLACE, "a", answer(started_at=NOW)) is None
+
+
+@pytest.mark.parametrize(
+    ("accepted", "message"),
+    [
+        (["x.a", "x.b"], None),
+        (["x.b", "x.a"], None),
+        (["x.a"], "x.b not accepted"),
+        (["x.a", "x.b", "x.c"], "x.c was not submitted"),
+        ([], "x.a, x.b not accepted"),
+        (["x.a", "x.c"], "x.b not accepted; x.c was not submitted"),
+    ],
+)
+def test_what_is_accepted_is_what_was_submitted(accepted: list[str], message: str | None) -> None:
+    found = other_graph(PLACE, ["x.a", "x.b"], accepted)
+    assert (found.message if found else None) == message
+    if found:
+        assert found.sentence() == f"ExecGo contradicts itself about stage s: {message}"
+
+
+@pytest.mark.parametrize(
+    ("held", "message"),
+    [
+        ({"input": {"n": 1}, "params": [2]}, None),
+        # An older ExecGo may not show what it holds.
+        ({}, None),
+        ({"input": {"n": 7}, "params": [2]}, "its input is not the one that was submitted"),
+        ({"input": None, "params": [2]}, "its input is not the one that was submitted"),
+        ({"input": {"n": 1}, "params": [3]}, "its params is not the one that was submitted"),
+    ],
+)
+def test_a_task_holds_the_payload_that_was_submitted(
+    held: dict[str, Any], message: str | None
+) -> None:
+    given = Task(id="a", type="runtime", input={"n": 1}, params=[2])
+    task = EngineTask.model_validate({**answer().model_dump(), **held})
+    found = other_payload(PLACE, given, task)
+    assert (found.message if found else None) == message
+    # What was not given, ExecGo may fill in.
+    assert other_payload(PLACE, Task(id="a", type="sleep"), task) is None

@@ -10,6 +10,7 @@ from pytest_execgo.models import events as t
 from pytest_execgo.verdict.attribute import attribute
 from pytest_execgo.verdict.evidence import Evidence
 from tests.event_makers import (
+    AGREED,
     EXIT,
     LOST,
     checked,
@@ -210,24 +211,25 @@ def test_only_the_first_request_to_try_again_is_evidence() -> None:
 
 
 def test_a_missing_value_is_likely_the_bindings_unless_its_source_read_something() -> None:
-    assert causes(submitted(), unbound("absent")) == ["binding/binding_missing/likely"]
+    assert causes(submitted(), AGREED, unbound("absent")) == ["binding/binding_missing/likely"]
     reads = submitted(services=("fixtures",))
-    assert causes(reads, unbound("absent")) == ["binding/binding_missing/possible"]
-    assert causes(reads, unbound("unreadable")) == ["task/bad_output/possible"]
+    assert causes(reads, AGREED, unbound("absent")) == ["binding/binding_missing/possible"]
+    assert causes(reads, AGREED, unbound("unreadable")) == ["task/bad_output/possible"]
 
 
 def test_every_missing_value_is_looked_at() -> None:
     optional = unbound("absent").model_copy(update={"required": False})
-    both = causes(optional, unbound("unreadable"), unbound("absent"))
+    both = causes(AGREED, optional, unbound("unreadable"), unbound("absent"))
     assert both == ["binding/binding_missing/likely", "task/bad_output/likely"]
 
 
 def test_a_value_is_missing_by_itself_if_its_source_succeeded() -> None:
     other = failed(EXIT, "z", at_ms=1)
     good = failed(EXIT, "a", at_ms=2).model_copy(update={"status": "success", "error": None})
-    found = causes(submitted(), other, good, unbound("absent"))
+    found = causes(AGREED, submitted(), other, good, unbound("absent"))
     assert "binding/binding_missing/likely" in found
-    assert "binding/binding_missing/likely" not in causes(submitted(), other, unbound("absent"))
+    alone = causes(AGREED, submitted(), other, unbound("absent"))
+    assert "binding/binding_missing/likely" not in alone
 
 
 def message(*events: t.EvidenceEvent) -> tuple[str, tuple[str, ...]]:

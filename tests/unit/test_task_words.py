@@ -59,7 +59,7 @@ def names(*events: t.EvidenceEvent) -> list[str]:
         ("http://127.0.0.1:1/x: HTTP 500", "http_status"),
         ("requests.exceptions.HTTPError: 404 Client Error: Not Found for url", "http_status"),
         ("curl: (22) The requested URL returned error: 502", "http_status"),
-        ("socket.gaierror: [Errno -2] Name or service not known", "unreachable"),
+        ("socket.gaierror: [Errno -2] Name or service not known", "unresolved"),
         ("OSError: [Errno 113] No route to host", "unreachable"),
         ("BrokenPipeError: [Errno 32] Broken pipe", "reset"),
         ("SyntaxError: Unexpected end of JSON input", "undecodable"),

@@ -8,10 +8,16 @@ from typing import Any
 
 import pytest
 
-from pytest_execgo.models.events import ServiceLogged, WitnessesDiffer
+from pytest_execgo.models.events import (
+    EngineContradiction,
+    ServiceLogged,
+    WitnessesAgree,
+    WitnessesDiffer,
+)
 from pytest_execgo.observability.log_errors import note_log_errors
 from pytest_execgo.observability.recorder import TimelineRecorder
-from pytest_execgo.observability.witnesses import compare_witnesses
+from pytest_execgo.observability.witnesses import ask_engine_again, compare_witnesses
+from tests.event_makers import EXIT, failed
 
 OUTPUT = {"status": "success", "exit_code": 0, "stdout": "right", "stderr": ""}
 
@@ -43,7 +49,7 @@ def result(output: Any = OUTPUT, **members: Any) -> dict[str, Any]:
 def test_a_task_is_recorded_if_execgo_and_the_runtime_differ(
     recorder: TimelineRecorder, direct: Any, linked: Any, expected: list[Any]
 ) -> None:
-    compare_witnesses({"a": result()}, lambda handle: (direct, linked), recorder)
+    compare_witnesses({"a": result()}, lambda handle: (direct, linked), recorder, own=False)
     found = [e for e in recorder.events() if isinstance(e, WitnessesDiffer)]
     assert [(e.member, e.link_alters) for e in found] == expected
     assert all(e.task_id == "a" for e in found)
@@ -64,12 +70,53 @@ def test_only_tasks_that_ended_well_in_the_runtime_are_compared(
     def ask(handle: str) -> None:
         raise AssertionError("asked")
 
-    compare_witnesses({"a": task}, ask, recorder)
+    compare_witnesses({"a": task}, ask, recorder, own=True)
+
+
+@pytest.mark.parametrize(("kind", "noted"), [("runtime", True), ("mcp", False)])
+def test_a_result_without_the_runtimes_output_differs(
+    recorder: TimelineRecorder, kind: str, noted: bool
+) -> None:
+    compare_witnesses(
+        {"a": result(None, type=kind)}, lambda handle: (OUTPUT, OUTPUT), recorder, own=True
+    )
+    found = [e.member for e in recorder.events() if isinstance(e, WitnessesDiffer)]
+    assert found == ["output"] * noted
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_agreement_counts_only_for_a_runtime_of_this_run(
+    recorder: TimelineRecorder, own: bool
+) -> None:
+    other = {**OUTPUT, "stdout": "other"}
+    answers = {"h": (OUTPUT, OUTPUT), "i": (other, other)}
+    results = {"a": result(), "b": result(handle_id="i"), "c": result()}
+    compare_witnesses(results, answers.get, recorder, own=own)
+    agreed = [e.tasks for e in recorder.events() if isinstance(e, WitnessesAgree)]
+    assert agreed == [("a", "c")] * own
+
+
+def test_what_has_ended_does_not_end_otherwise(recorder: TimelineRecorder) -> None:
+    for name, status in (("a", "success"), ("b", "failed"), ("c", "running"), ("d", "success")):
+        recorder.add(failed(EXIT, name).model_copy(update={"status": status}))
+    now = {"x.a": "failed", "x.b": "failed", "x.c": "success", "x.d": None}
+    ask_engine_again(now.__getitem__, recorder)
+    found = [e for e in recorder.events() if isinstance(e, EngineContradiction)]
+    assert [(e.task_id, e.how, e.message) for e in found] == [
+        ("a", "went_back", "it ended as success, and is failed now")
+    ]
+
+
+def test_the_last_status_counts(recorder: TimelineRecorder) -> None:
+    recorder.add(failed(EXIT).model_copy(update={"status": "running"}))
+    recorder.add(failed(EXIT).model_copy(update={"status": "success"}))
+    ask_engine_again(lambda name: "success", recorder)
+    assert not [e for e in recorder.events() if isinstance(e, EngineContradiction)]
 
 
 def test_a_runtime_that_does_not_answer_is_no_witness(recorder: TimelineRecorder) -> None:
     asked: list[str] = []
-    compare_witnesses({"a": result(), "b": result()}, asked.append, recorder)
+    compare_witnesses({"a": result(), "b": result()}, asked.append, recorder, own=True)
     assert recorder.events() == []
     assert asked == ["h"], "it is not waited for again"
 

@@ -20,6 +20,13 @@ import psutil
 Heal = Callable[[], None]
 PERIOD_SECONDS = 0.1
 _MEGABYTE = 1024 * 1024
+# Limits of Linux, by the name that reports use: the name in psutil, and the unit of its value.
+_RLIMITS = {
+    "memory": ("RLIMIT_AS", _MEGABYTE, " MB"),
+    "open files": ("RLIMIT_NOFILE", 1, ""),
+    "file size": ("RLIMIT_FSIZE", 1, " bytes"),
+    "cpu time": ("RLIMIT_CPU", 1, " s"),
+}
 
 
 def unsupported(resource: str, pid: int) -> str | None:
@@ -47,8 +54,10 @@ def _limits_of(pid: int | None) -> dict[str, str]:
     if pid is None or not sys.platform.startswith("linux"):
         return found
     with suppress(psutil.Error, OSError, ValueError):
-        soft, _ = psutil.Process(pid).rlimit(psutil.RLIMIT_AS)
-        found["memory"] = "unlimited" if soft < 0 else f"{soft // _MEGABYTE} MB"
+        process = psutil.Process(pid)
+        for name, (which, unit, word) in _RLIMITS.items():
+            soft, _ = process.rlimit(getattr(psutil, which))
+            found[name] = "unlimited" if soft < 0 else f"{soft // unit}{word}"
         for line in Path(f"/proc/{pid}/cgroup").read_text(encoding="utf-8").splitlines():
             _, controllers, path = line.split(":", 2)
             for root in _roots(controllers):

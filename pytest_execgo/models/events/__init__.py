@@ -53,6 +53,7 @@ from pytest_execgo.models.events.engine import (
     TaskLost,
     TaskOutput,
     TaskStuck,
+    WitnessesAgree,
     WitnessesDiffer,
 )
 from pytest_execgo.models.events.fixtures import AnswerDiffers, FixtureRequest
@@ -66,8 +67,13 @@ from pytest_execgo.models.events.planning import (
 )
 from pytest_execgo.models.events.services import (
     FileChanged,
+    FolderSeen,
     LinkDegraded,
+    LinkProblem,
+    LinkUsed,
+    MachineSeen,
     ObserverStarved,
+    ProcessSeen,
     ServiceExited,
     ServiceHealthy,
     ServiceLimited,
@@ -77,6 +83,7 @@ from pytest_execgo.models.events.services import (
     ServiceStopped,
 )
 from pytest_execgo.models.events.trial import (
+    BaselineDiffers,
     BaselineKnown,
     HarnessProblem,
     TrialFinished,
@@ -88,6 +95,7 @@ __all__ = [
     "AnswerDiffers",
     "AnswerJudged",
     "ArtifactSeen",
+    "BaselineDiffers",
     "BaselineKnown",
     "BindingMissing",
     "BindingProblem",
@@ -110,9 +118,13 @@ __all__ = [
     "EvidenceEvent",
     "FileChanged",
     "FixtureRequest",
+    "FolderSeen",
     "HarnessProblem",
     "LeftoverFound",
     "LinkDegraded",
+    "LinkProblem",
+    "LinkUsed",
+    "MachineSeen",
     "ModelReplied",
     "ModelUsed",
     "ObserverStarved",
@@ -120,6 +132,7 @@ __all__ = [
     "PlanReady",
     "PlanningStarted",
     "ProcessLeft",
+    "ProcessSeen",
     "ResubmitDeclined",
     "Resubmitted",
     "ServiceExited",
@@ -144,6 +157,7 @@ __all__ = [
     "TimelineEvent",
     "TrialFinished",
     "TrialStarted",
+    "WitnessesAgree",
     "WitnessesDiffer",
     "evidence",
 ]
@@ -151,6 +165,7 @@ __all__ = [
 EvidenceEvent: TypeAlias = (
     TrialStarted
     | BaselineKnown
+    | BaselineDiffers
     | PlanningStarted
     | PlanReady
     | AnswerJudged
@@ -166,6 +181,7 @@ EvidenceEvent: TypeAlias = (
     | TaskChanged
     | TaskOutput
     | TaskLost
+    | WitnessesAgree
     | WitnessesDiffer
     | TaskStuck
     | CancelAsked
@@ -184,6 +200,8 @@ EvidenceEvent: TypeAlias = (
     | ServiceLimited
     | ServiceLogged
     | LinkDegraded
+    | LinkUsed
+    | MachineSeen
     | ServiceHealthy
     | ObserverStarved
     | FileChanged

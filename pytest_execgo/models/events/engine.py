@@ -58,18 +58,22 @@ class TaskInputs(Document):
     """Where a task of the plan gets data from, as its payload shows.
 
     ``services``: those whose URL it holds. ``tasks``: those whose output a binding carries over, or that
-    it depends on. ``workspace``: whether it holds the path of the workspace. ``memory_limit``: whether
-    the plan limits its memory. ``limit_ms``: how long it may run by the plan, with all its attempts;
-    null without a limit. ``payload``: the sha256 of the task as it is submitted, with names in
-    place of the values of placeholders, so that it is the same in each trial of a plan.
+    it depends on. ``workspace``: whether it holds the path of the workspace, and ``files``: the paths
+    below it that it holds, at most 20. ``memory_limit``: whether the plan limits its memory.
+    ``limit_ms``: how long it may run by the plan, with all its attempts; null without a limit.
+    ``payload``: the sha256 of the task as it is submitted, with names in place of the values of
+    placeholders, so that it is the same in each trial of a plan. ``valid``: whether the payload has the
+    form that the runtime reads; null for tasks that it does not run.
     """
 
     services: tuple[str, ...] = ()
     tasks: tuple[str, ...] = ()
     workspace: bool = False
+    files: tuple[str, ...] = ()
     memory_limit: bool = False
     limit_ms: float | None = None
     payload: str = ""
+    valid: bool | None = None
 
 
 class SubmissionStarted(Event):
@@ -167,21 +171,27 @@ class TaskOutput(Event):
 
 
 class EngineContradiction(Event):
-    """What ExecGo answered about a task cannot be true.
+    """What ExecGo answered cannot be true.
 
-    ``other_task``: the answer, or the runtime's answer in it, is about another task. ``child_first``:
-    the task started before a task that it depends on had ended.
+    ``other_task``: the answer about a task, or the runtime's answer in it, is about another task.
+    ``child_first``: the task started before a task that it depends on had ended. ``went_back``: its
+    answer is older than one before, or it has ended in two ways. ``never_started``: it ended well, and
+    never started. ``other_graph``: ExecGo accepted other tasks than were submitted; ``task_id`` is
+    empty. ``other_payload``: ExecGo holds another payload than was submitted.
     """
 
     event_type: Literal["engine_contradiction"] = "engine_contradiction"
     stage_id: str
     round: int
     task_id: str
-    how: Literal["other_task", "child_first"]
+    how: Literal[
+        "other_task", "child_first", "went_back", "never_started", "other_graph", "other_payload"
+    ]
     message: str
 
     def sentence(self) -> str:
-        return f"ExecGo contradicts itself about task {self.task_id}: {self.message}"
+        subject = f"task {self.task_id}" if self.task_id else f"stage {self.stage_id}"
+        return f"ExecGo contradicts itself about {subject}: {self.message}"
 
 
 class WitnessesDiffer(Event):
@@ -200,6 +210,15 @@ class WitnessesDiffer(Event):
     def sentence(self) -> str:
         where = "; over ExecGo's connection, the runtime's answer is altered" * self.link_alters
         return f"ExecGo and the runtime differ about {self.member} of task {self.task_id}{where}"
+
+
+class WitnessesAgree(Event):
+    """For these tasks, the runtime itself gives the same output as ExecGo. Written after a trial that
+    did not succeed, and only for a runtime whose process this run started: an address alone may belong
+    to something in front of it."""
+
+    event_type: Literal["witnesses_agree"] = "witnesses_agree"
+    tasks: tuple[str, ...]
 
 
 class TaskLost(Event):
@@ -273,6 +292,7 @@ class TaskStuck(Event):
     ``ended``: the processes that the runtime names for the task have ended, and the runtime still
     answers that the task runs. ``overdue``: the task runs far beyond its own limit. ``watched_ms`` is
     how long that was observed, without the time in which the observers themselves were late.
+    ``runtime_status`` is what the runtime itself answers; null if it cannot be asked.
     """
 
     event_type: Literal["task_stuck"] = "task_stuck"
@@ -284,9 +304,17 @@ class TaskStuck(Event):
     how: Literal["ended", "overdue"]
     watched_ms: float
     limit_ms: float | None = None
+    runtime_status: str | None = None
+
+    @property
+    def contradicted(self) -> bool:
+        """Whether the runtime says that the task has ended."""
+        return self.runtime_status in ("success", "failed", "cancelled")
 
     def sentence(self) -> str:
         name, seconds = self.task_id, self.watched_ms / 1000
+        if self.contradicted:
+            return f"ExecGo still calls task {name} running, but the runtime says {self.runtime_status}"
         if self.how == "ended":
             return (
                 f"task {name} is stuck: its processes ended at least {seconds:.1f} s ago, "

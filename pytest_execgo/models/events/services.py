@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from pytest_execgo.models.document import Document
 from pytest_execgo.models.events.base import Event
 
 
@@ -100,6 +101,47 @@ class LinkDegraded(Event):
         return f"{self.service} answers directly, but its link is {self.how} ({self.message})"
 
 
+class LinkProblem(Document):
+    """A connection over a link on which a request got no answer.
+
+    ``refused``: the service did not accept it. ``reset``: the service reset it. ``unanswered``: the
+    service closed it. ``abandoned``: the client closed it while it waited. ``lost``: what one end sent
+    did not reach the other one. ``waited_ms`` is the time since the request.
+    """
+
+    how: Literal["refused", "reset", "unanswered", "abandoned", "lost"]
+    at_ms: float
+    waited_ms: float
+
+
+class LinkUsed(Event):
+    """What clients and a service sent each other over its link in a trial, without health checks.
+
+    Bytes are counted at both ends: ``request_bytes`` are from the clients, and ``answer_bytes`` from the
+    service; of both, the other end got as many as were ``passed_on``. ``slowest_first_byte_ms``: the
+    longest time from a request to the first byte of its answer; ``longest_ms``: the longest time that a
+    connection was open. ``problems`` has at most 20.
+    """
+
+    event_type: Literal["link_used"] = "link_used"
+    service: str
+    connections: int
+    request_bytes: int
+    request_bytes_passed_on: int
+    answer_bytes: int
+    answer_bytes_passed_on: int
+    slowest_first_byte_ms: float
+    longest_ms: float
+    problems: tuple[LinkProblem, ...] = ()
+
+    def sentence(self) -> str | None:
+        if not self.problems:
+            return None
+        kinds = [one.how for one in self.problems]
+        counts = ", ".join(f"{how} {kinds.count(how)}" for how in dict.fromkeys(kinds))
+        return f"connections to {self.service} without an answer: {counts}"
+
+
 class ServiceLogged(Event):
     """A line of level error in a service's log, from a trial that did not succeed. It is quoted, and no
     rule reads it."""
@@ -121,6 +163,42 @@ class ObserverStarved(Event):
 
     def sentence(self) -> str:
         return f"nothing was observed for {self.gap_ms:.0f} ms"
+
+
+class FolderSeen(Document):
+    """The file system of a folder. ``free_inodes`` is how many files can be created; null without a
+    fixed number. ``writable`` is false if it is mounted read-only."""
+
+    free_bytes: int
+    free_inodes: int | None = None
+    writable: bool = True
+
+
+class ProcessSeen(Document):
+    """The process of a service: open files and sockets, how many it may have, and its memory."""
+
+    descriptors: int
+    descriptor_limit: int | None = None
+    memory_bytes: int
+
+
+class MachineSeen(Event):
+    """Figures of this machine at the start of a trial, at one of its first failures, or at its end.
+
+    ``folders``: those that the trial writes to, and ``processes``: those of the services on this
+    machine, both by name. ``cpu_busy``: the share of the processors' time in use since the look before
+    (0 to 1).
+    ``available_memory`` is in bytes. ``oom_kills``: how many processes the kernel has killed since its
+    start because memory ran out; null where it does not tell.
+    """
+
+    event_type: Literal["machine_seen"] = "machine_seen"
+    when: Literal["start", "failure", "end"]
+    folders: dict[str, FolderSeen] = {}
+    processes: dict[str, ProcessSeen] = {}
+    cpu_busy: float
+    available_memory: int
+    oom_kills: int | None = None
 
 
 class FileChanged(Event):

@@ -19,14 +19,43 @@ class TrialStarted(Event):
 
 
 class BaselineKnown(Event):
-    """A clean trial of the same scenario, framework and mode passed on this machine before. ``payloads``
-    maps its tasks to :attr:`TaskInputs.payload`, ``stages`` its stages to their duration in
-    milliseconds. Written at the start of a trial."""
+    """Clean trials of the same scenario, framework and mode passed on this machine before; ``trials`` is
+    their number. Written at the start of a trial.
+
+    ``payloads`` maps tasks to :attr:`TaskInputs.payload`, and ``stages`` stages to their duration in
+    milliseconds, the longest of those trials.
+    """
 
     event_type: Literal["baseline_known"] = "baseline_known"
     trial_id: str
     payloads: dict[str, str]
     stages: dict[str, float] = {}
+    trials: int = 1
+
+
+class BaselineDiffers(Event):
+    """In a trial that did not succeed, something differs from the clean trials.
+
+    ``task``: the first field of the output of a task that was submitted with the same payload. ``file``:
+    a file of the scenario that is neither as at the start nor as the clean trials left it. ``link``: the
+    number of connections. ``got`` is null if the field is missing. Long values are digests.
+    """
+
+    event_type: Literal["baseline_differs"] = "baseline_differs"
+    subject: Literal["task", "file", "link"]
+    name: str
+    field: str
+    expected: str
+    got: str | None = None
+
+    def sentence(self) -> str | None:
+        got = "missing" if self.got is None else repr(self.got)
+        usual = f"{got}; in the clean trials, it is {self.expected!r}"
+        if self.subject == "task":
+            return f"task {self.name}, with the same payload: {self.field} is {usual}"
+        if self.subject == "file":
+            return f"{self.name} in the workspace has other content than in the clean trials"
+        return None
 
 
 class HarnessProblem(Event):

@@ -15,7 +15,9 @@ def _suspect(evidence: Evidence) -> Iterator[Suspicion]:
         if not event.required:
             continue
         # The output may be wrong because of what the source task read.
-        confidence: Confidence = "possible" if evidence.reads(event.source_task_id) else "likely"
+        known = evidence.is_compared() or evidence.agreed(event.source_task_id)
+        doubtful = evidence.reads(event.source_task_id) or not known
+        confidence: Confidence = "possible" if doubtful else "likely"
         ids = (event.event_id,)
         if event.code == "unreadable":
             # The binding is right: it found a text, and the text is wrong.
@@ -26,6 +28,10 @@ def _suspect(evidence: Evidence) -> Iterator[Suspicion]:
                     f"{message}; it gave better output before with the same payload", event.at_ms,
                 )  # fmt: skip
                 continue
+            if not known:
+                # The text may have changed on its way from the task to ExecGo's answer.
+                why = f"{message}; either the task, or what passed the output on, is wrong"
+                yield Suspicion("unknown", "task_or_output", "possible", ids, why, event.at_ms)
             yield Suspicion("task", "bad_output", confidence, ids, message, event.at_ms)
             continue
         message = f"{event.target_task_id}.{event.target_param_path}: {event.reason}"
@@ -42,6 +48,10 @@ def _has_succeeded(evidence: Evidence, missing: BindingMissing) -> bool:
 
 RULE = Rule(
     "bindings",
-    {"binding": ("binding_missing",), "task": ("bad_output",), "unknown": ("changed_output",)},
+    {
+        "binding": ("binding_missing",),
+        "task": ("bad_output",),
+        "unknown": ("changed_output", "task_or_output"),
+    },
     _suspect,
 )

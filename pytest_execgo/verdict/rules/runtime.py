@@ -21,7 +21,9 @@ from pytest_execgo.verdict.suspicion import Rule, Suspicion, notes_of_end
 def _suspect(evidence: Evidence) -> Iterator[Suspicion]:
     for failed in evidence.failures():
         found = wording.failure(failed)
-        if found.kind == "runtime":
+        if found.kind == "runtime" and found.code == "conflict":
+            yield _conflict(evidence, failed)
+        elif found.kind == "runtime":
             yield _failure(evidence, failed, found.code)
     for gone in evidence.exits("runtime")[:1]:
         ids = tuple(event.event_id for event in evidence.exits("runtime"))
@@ -53,6 +55,19 @@ def _failure(evidence: Evidence, failed: TaskChanged, code: str) -> Suspicion:
     )  # fmt: skip
 
 
+def _conflict(evidence: Evidence, failed: TaskChanged) -> Suspicion:
+    """The runtime knows the id of a task that ExecGo started once: somebody submitted it twice."""
+    message = (
+        f"task {failed.task_id}: {evidence.message(failed)}; its id is new, so ExecGo or the connection "
+        "before or behind it submitted it twice"
+    )
+    return Suspicion(
+        "unknown", "submitted_twice", "possible", (failed.event_id,), message, failed.at_ms,
+        since=evidence.submitted_at(failed), settled_at=evidence.settled_at(failed),
+        notes=frozenset({"failure", "task"}),
+    )  # fmt: skip
+
+
 def _ends_seen_late(evidence: Evidence, failed: TaskChanged) -> list[ServiceExited]:
     """The ends of the runtime's process in the time of its silence in which the task failed. A busy
     engine of containers reports an end later than the health check sees the silence. Another problem
@@ -72,10 +87,12 @@ def _ends_seen_late(evidence: Evidence, failed: TaskChanged) -> list[ServiceExit
 
 
 def _stuck(evidence: Evidence) -> Iterator[Suspicion]:
-    """Tasks that were seen not to end. The runtime is suspected of those that ExecGo polls there."""
+    """Tasks that were seen not to end. The runtime is suspected of those that ExecGo polls there, unless
+    it says itself that they have ended."""
+    found = evidence.of(TaskStuck)
     groups: tuple[tuple[Layer, str, list[TaskStuck]], ...] = (
-        ("runtime", "the runtime", [e for e in evidence.of(TaskStuck) if e.handle_id]),
-        ("engine", "ExecGo", [e for e in evidence.of(TaskStuck) if not e.handle_id]),
+        ("runtime", "the runtime", [e for e in found if e.handle_id and not e.contradicted]),
+        ("engine", "ExecGo", [e for e in found if e.contradicted or not e.handle_id]),
     )
     for layer, who, stuck in groups:
         if stuck:
@@ -100,7 +117,24 @@ def _deadline(evidence: Evidence) -> Iterator[Suspicion]:
             if seen.stage_id == event.stage_id and seen.task_id in event.unfinished
         }
         polled = [seen for seen in last.values() if seen.status == "running" and seen.handle_id]
-        if polled:
+        within = [seen for seen in polled if _within_limit(evidence, seen, event.at_ms)]
+        if within:
+            names = ", ".join(seen.task_id for seen in within)
+            message = (
+                f"{names} still ran, within its own limit, when the deadline of the stage passed; the "
+                "task may be slow, or have waited for something"
+            )
+            shown = (*(seen.event_id for seen in within), event.event_id)
+            yield Suspicion(
+                "unknown",
+                "deadline",
+                "possible",
+                shown,
+                message,
+                event.at_ms,
+                since=within[0].at_ms,
+            )
+        elif polled:
             names = ", ".join(seen.task_id for seen in polled)
             message = f"the runtime had not finished {names} when the deadline passed"
             shown = (*(seen.event_id for seen in polled), event.event_id)
@@ -120,6 +154,11 @@ def _deadline(evidence: Evidence) -> Iterator[Suspicion]:
             yield Suspicion("engine", "stuck", "likely", (event.event_id,), message, event.at_ms)
 
 
+def _within_limit(evidence: Evidence, seen: TaskChanged, now: float) -> bool:
+    limit = evidence.inputs(seen.task_id).limit_ms
+    return limit is None or now - seen.at_ms < limit
+
+
 RULE = Rule(
     "runtime",
     {
@@ -128,6 +167,7 @@ RULE = Rule(
             "contradiction", "process_exited", "stuck", "*",
         ),
         "engine": ("stuck",),
+        "unknown": ("submitted_twice", "deadline"),
     },
     _suspect,
 )  # fmt: skip

@@ -43,7 +43,7 @@ class _End:
     def suspicions(self, kind: wording.FailureKind) -> Iterator[Suspicion]:
         """What this end suggests."""
         if kind == "plan":
-            yield self._suspicion("dsl", self.code, "likely")
+            yield from self._refused()
         elif kind == "cancelled":
             yield self._suspicion("engine", "cancelled", "possible", "ExecGo cancelled it")
         elif self._contradicted():
@@ -52,6 +52,23 @@ class _End:
             yield self._suspicion("unknown", "no_reason", "possible", "ExecGo gives no reason")
         else:
             yield from self._process()
+
+    # -- payloads that the runtime or ExecGo refuses
+
+    def _refused(self) -> Iterator[Suspicion]:
+        """The plan is wrong, unless what it asks for has the right form. Then the runtime may have got
+        something else."""
+        if self.code != "invalid_input" or not self._inputs.valid:
+            yield self._suspicion("dsl", self.code, "likely")
+            return
+        message = self.evidence.message(self.failed)
+        if self._proven:
+            why = f"{message}; it took the same payload before, so it got another one this time"
+            yield self._suspicion("runtime", "request_altered", "likely", why, service="runtime")
+            return
+        why = f"{message}; what was submitted has the right form, so it may have got something else"
+        yield self._suspicion("unknown", "refused_payload", "possible", why)
+        yield self._suspicion("dsl", self.code, "possible")
 
     # -- ends that contradict themselves
 
@@ -109,8 +126,9 @@ class _End:
 
     def _exited(self) -> Iterator[Suspicion]:
         topic = wording.topic(self._words)
-        if topic in wording.NETWORK and self._service is not None:
-            yield self._network(topic or "", self._service)
+        service = self._service
+        if topic in wording.NETWORK and service and self._is_about(topic or "", service):
+            yield self._network(topic or "", service)
         elif topic == "out_of_memory" and self._inputs.memory_limit:
             yield self._suspicion(
                 "task", self.code, "likely", f"within its limit: {self._last_line}"
@@ -122,9 +140,14 @@ class _End:
                 notes=frozenset(),
             )
         elif topic in wording.FILES and (how := self.evidence.changed_file(self.failed.task_id)):
-            yield self._suspicion("unknown", f"file_{how.how}", "possible", how.sentence() or "")
+            yield self._suspicion("unknown", how.code, "possible", how.message)
         else:
             yield from self._own()
+
+    def _is_about(self, topic: str, service: str) -> bool:
+        """A name that does not resolve is not that of a service whose address is a number."""
+        own = self.evidence.addresses().get(service, set())
+        return topic != "unresolved" or not all(wording.is_numeric(one) for one in own)
 
     def _network(self, topic: str, service: str) -> Suspicion:
         why = f"a problem with {service}: {self._last_line}"
@@ -138,6 +161,9 @@ class _End:
         )
 
     def _own(self) -> Iterator[Suspicion]:
+        if how := self.evidence.changed_file(self.failed.task_id):
+            yield self._suspicion("unknown", how.code, "possible", how.message)
+            return
         if self._proven:
             why = (
                 f"{self._last_line}; it succeeded before with this payload, so what it reads changed, "
@@ -250,11 +276,11 @@ RULE = Rule(
             "permission_denied",
         ),
         "engine": ("cancelled", "contradiction", *_NETWORK),
-        "runtime": ("contradiction", *_NETWORK),
+        "runtime": ("contradiction", "request_altered", *_NETWORK),
         "fixture": _NETWORK,
         "unknown": (
             "task_or_input", "changed_input", "killed", "timeout", "no_reason", "contradiction",
-            "file_removed", "file_mode", *sorted(wording.MACHINE),
+            "refused_payload", "file_removed", "file_mode", "file_content", *sorted(wording.MACHINE),
         ),
     },
     _suspect,

@@ -18,12 +18,16 @@ def _suspect(evidence: Evidence) -> Iterator[Suspicion]:
                 "runtime", "answer_altered", "likely", ids, text, event.at_ms, service="runtime"
             )
         else:
+            # What ExecGo got then may have been altered on its way.
             yield Suspicion("unknown", "contradiction", "possible", ids, text, event.at_ms)
     if evidence.first_failure_at() < inf or _a_check_failed(evidence):
         # In a trial that succeeded, it had no effect.
         for wrong in evidence.of(EngineContradiction):
             ids, text = (wrong.event_id,), wrong.sentence()
-            yield Suspicion("engine", "contradiction", "likely", ids, text, wrong.at_ms)
+            notes = frozenset({"payload"} if wrong.how == "other_payload" else ())
+            yield Suspicion(
+                "engine", "contradiction", "likely", ids, text, wrong.at_ms, notes=notes
+            )
 
 
 def _a_check_failed(evidence: Evidence) -> bool:

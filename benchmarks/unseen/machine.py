@@ -1,0 +1,235 @@
+"""Faults of the machine, of the tasks' processes and of the driver."""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from pathlib import Path
+
+import psutil
+
+from benchmarks.unseen.fleet_site import Inject, Site
+from pytest_execgo.models.events import Event, StageStarted
+
+
+@contextmanager
+def at_stage(site: Site, number: int, act: Callable[[Path], None]) -> Iterator[None]:
+    """Call ``act`` with the workspace when stage ``number`` (from 1) starts."""
+    seen: list[Event] = []
+
+    def listen(event: Event, workspace: Path) -> None:
+        if isinstance(event, StageStarted):
+            seen.append(event)
+            if len(seen) == number:
+                act(workspace)
+
+    site.listeners.append(listen)
+    try:
+        yield
+    finally:
+        site.listeners.remove(listen)
+
+
+@contextmanager
+def no_space(site: Site) -> Iterator[None]:
+    disk = site.disk
+    assert disk is not None
+    filler = disk / "filler"
+
+    def fill(workspace: Path) -> None:
+        with suppress(OSError), filler.open("wb") as file:
+            while True:
+                file.write(b"x" * 4096)
+                file.flush()
+
+    with at_stage(site, 2, fill):
+        try:
+            yield
+        finally:
+            filler.unlink(missing_ok=True)
+
+
+@contextmanager
+def read_only(site: Site) -> Iterator[None]:
+    disk = str(site.disk)
+
+    def remount(mode: str) -> None:
+        subprocess.run(["mount", "-o", f"remount,{mode}", disk], check=True)
+
+    with at_stage(site, 2, lambda workspace: remount("ro")):
+        try:
+            yield
+        finally:
+            remount("rw")
+
+
+def removing(pattern: str, stage: int) -> Inject:
+    def inject(site: Site) -> AbstractContextManager[None]:
+        def remove(workspace: Path) -> None:
+            for path in sorted(workspace.rglob(pattern)):
+                path.unlink()
+
+        return at_stage(site, stage, remove)
+
+    return inject
+
+
+def signalling(number: int) -> Inject:
+    @contextmanager
+    def inject(site: Site) -> Iterator[None]:
+        over = threading.Event()
+
+        def hunt() -> None:
+            while not over.is_set():
+                for process in _tasks(site.pids["runtime"]):
+                    with suppress(psutil.Error):
+                        process.send_signal(number)
+                over.wait(0.005)
+
+        thread = threading.Thread(target=hunt)
+        with at_stage(site, 2, lambda workspace: thread.start()):
+            try:
+                yield
+            finally:
+                over.set()
+
+    return inject
+
+
+def _tasks(runtime: int) -> list[psutil.Process]:
+    """The processes of tasks: they have the workspace in their arguments, and a shim as parent."""
+    with suppress(psutil.Error):
+        shims = psutil.Process(runtime).children()
+        return [task for shim in shims for task in shim.children()]
+    return []
+
+
+@contextmanager
+def no_descriptors(site: Site) -> Iterator[None]:
+    pid = site.pids["runtime"]
+    before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    used = psutil.Process(pid).num_fds()
+    with at_stage(
+        site, 2, lambda workspace: _prlimit(pid, resource.RLIMIT_NOFILE, (used + 1, before[1]))
+    ):
+        try:
+            yield
+        finally:
+            _prlimit(pid, resource.RLIMIT_NOFILE, before)
+
+
+@contextmanager
+def driver_stopped(site: Site) -> Iterator[None]:
+    """The driver itself, with its observers, is stopped for a second."""
+
+    def stop(workspace: Path) -> None:
+        subprocess.Popen(["sh", "-c", f"sleep 1; kill -CONT {os.getpid()}"])
+        os.kill(os.getpid(), signal.SIGSTOP)
+
+    with at_stage(site, 2, stop):
+        yield
+
+
+def both(*injects: Inject) -> Inject:
+    @contextmanager
+    def inject(site: Site) -> Iterator[None]:
+        with ExitStack() as stack:
+            for one in injects:
+                stack.enter_context(one(site))
+            yield
+
+    return inject
+
+
+def rewriting(pattern: str, stage: int, text: str | None) -> Inject:
+    """Overwrite files of the workspace; ``None``: with nothing."""
+
+    def inject(site: Site) -> AbstractContextManager[None]:
+        def rewrite(workspace: Path) -> None:
+            for path in sorted(workspace.rglob(pattern)):
+                path.write_text((path.read_text() + text) if text else "")
+
+        return at_stage(site, stage, rewrite)
+
+    return inject
+
+
+@contextmanager
+def workspace_moved(site: Site) -> Iterator[None]:
+    """The folder of the trial has another name from the second stage on."""
+    moved: list[Path] = []
+
+    def move(workspace: Path) -> None:
+        moved.append(workspace.rename(workspace.with_name("elsewhere")))
+
+    with at_stage(site, 2, move):
+        try:
+            yield
+        finally:
+            for path in moved:
+                shutil.rmtree(path, ignore_errors=True)
+
+
+def limiting(which: int, value: int) -> Inject:
+    """A limit of the operating system on the runtime, which its tasks inherit."""
+
+    @contextmanager
+    def inject(site: Site) -> Iterator[None]:
+        pid = site.pids["runtime"]
+        before = resource.prlimit(pid, which)
+        with at_stage(site, 2, lambda workspace: _prlimit(pid, which, (value, before[1]))):
+            try:
+                yield
+            finally:
+                _prlimit(pid, which, before)
+
+    return inject
+
+
+def _prlimit(pid: int, which: int, limits: tuple[int, int]) -> None:
+    # The process may have ended of its limit.
+    with suppress(ProcessLookupError):
+        resource.prlimit(pid, which, limits)
+
+
+@contextmanager
+def shims_killed(site: Site) -> Iterator[None]:
+    """The processes between the runtime and its tasks are killed, not the tasks."""
+    over = threading.Event()
+
+    def hunt() -> None:
+        while not over.is_set():
+            with suppress(psutil.Error):
+                for shim in psutil.Process(site.pids["runtime"]).children():
+                    if shim.children():
+                        shim.kill()
+            over.wait(0.005)
+
+    thread = threading.Thread(target=hunt)
+    with at_stage(site, 2, lambda workspace: thread.start()):
+        try:
+            yield
+        finally:
+            over.set()
+
+
+@contextmanager
+def busy(site: Site) -> Iterator[None]:
+    """Eight busy loops per core, which the scheduler prefers to everything else."""
+    loops = [
+        subprocess.Popen(["nice", "-n", "-15", sys.executable, "-c", "while True: pass"])
+        for _ in range(8 * (os.cpu_count() or 1))
+    ]
+    try:
+        yield
+    finally:
+        for loop in loops:
+            loop.kill()
+            loop.wait()

@@ -1,0 +1,75 @@
+"""What the machine lacked while something failed: space, files, memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import inf
+
+from pytest_execgo.models.cause import Layer
+from pytest_execgo.models.events import MachineSeen
+from pytest_execgo.verdict.evidence import Evidence
+from pytest_execgo.verdict.suspicion import Rule, Suspicion
+from pytest_execgo.verdict.wording import LAYERS
+
+# Less than one block of a file system.
+_NO_SPACE_BYTES = 4096
+
+
+def _suspect(evidence: Evidence) -> Iterator[Suspicion]:
+    looks = evidence.of(MachineSeen)
+    if len(looks) < 2 or not (evidence.failures() or evidence.failed_stages()):
+        return
+    start, *later = looks
+    for look in later:
+        yield from _folders(start, look)
+        yield from _processes(start, look)
+        if start.oom_kills is not None and (look.oom_kills or 0) > start.oom_kills:
+            yield _suspicion(
+                look,
+                "unknown",
+                "out_of_memory",
+                "the kernel killed a process because memory ran out",
+            )
+
+
+def _folders(start: MachineSeen, look: MachineSeen) -> Iterator[Suspicion]:
+    for name, now in look.folders.items():
+        before = start.folders.get(name)
+        if before is None:
+            continue
+        if before.writable and not now.writable:
+            text = f"the file system of {name} became read-only"
+            yield _suspicion(look, "unknown", "read_only", text)
+        if now.free_bytes < _NO_SPACE_BYTES <= before.free_bytes or (
+            now.free_inodes == 0 and before.free_inodes
+        ):
+            yield _suspicion(look, "unknown", "no_space", f"the file system of {name} became full")
+
+
+def _processes(start: MachineSeen, look: MachineSeen) -> Iterator[Suspicion]:
+    for service, now in look.processes.items():
+        limit = now.descriptor_limit
+        if limit is not None and now.descriptors >= limit - 1:
+            text = f"{service} had {now.descriptors} files open and may have {limit}"
+            yield _suspicion(look, LAYERS[service], "too_many_files", text, service)
+
+
+def _suspicion(
+    look: MachineSeen, layer: Layer, code: str, text: str, service: str = ""
+) -> Suspicion:
+    return Suspicion(
+        layer, code, "likely", (look.event_id,), text, look.at_ms, service=service, settled_at=inf,
+        notes=frozenset({"machine"}),
+    )  # fmt: skip
+
+
+RULE = Rule(
+    "machine",
+    {
+        "unknown": ("out_of_memory", "read_only", "no_space"),
+        "engine": ("too_many_files",),
+        "runtime": ("too_many_files",),
+        "fixture": ("too_many_files",),
+    },
+    _suspect,
+)
