@@ -156,7 +156,9 @@ def _deadline(evidence: Evidence) -> Iterator[Suspicion]:
 
 def _within_limit(evidence: Evidence, seen: TaskChanged, now: float) -> bool:
     limit = evidence.inputs(seen.task_id).limit_ms
-    return limit is None or now - seen.at_ms < limit
+    same = [e for e in evidence.of(TaskChanged) if e.engine_task_id == seen.engine_task_id]
+    began = min(event.at_ms for event in same if event.status == "running")
+    return limit is None or now - began < limit
 
 
 RULE = Rule(
