@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 
 from tabulate import tabulate
@@ -35,12 +36,14 @@ def main() -> int:
     parser.add_argument("--clean", type=int, default=75, help="clean trials per scenario")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("-n", "--workers", default="2")
+    parser.add_argument("--confirm", type=int, default=0, help="repetitions that confirm a cause")
     parser.add_argument("--service", action="append", default=[], metavar="NAME=KIND:TARGET")
     parser.add_argument("--framework", action="append", default=[], help="faults of models, live")
     options = parser.parse_args()
     profiles = faults_of_models() if options.framework else single_faults()
     with tempfile.TemporaryDirectory(prefix="attribution-") as folder:
-        faulty = _run(Path(folder) / "faulty", options, profiles, options.repetitions)
+        confirm = [f"--execgo-confirm={options.confirm}"] if options.confirm else []
+        faulty = _run(Path(folder) / "faulty", options, profiles, options.repetitions, confirm)
         clean = _run(Path(folder) / "clean", options, ["none"], options.clean)
     print(_report(faulty, clean))
     return 0 if faulty.trustworthy and clean.trustworthy else 1
@@ -62,7 +65,11 @@ def _with_one_fault() -> list[ChaosProfile]:
 
 
 def _run(
-    root: Path, options: argparse.Namespace, profiles: list[str], repetitions: int
+    root: Path,
+    options: argparse.Namespace,
+    profiles: list[str],
+    repetitions: int,
+    more: Sequence[str] = (),
 ) -> BenchmarkResult:
     root.mkdir()
     words = [f"--execgo-chaos={name}" for name in profiles]
@@ -74,7 +81,7 @@ def _run(
         sys.executable, "-m", "pytest", "--execgo-matrix", "-q", "-n", options.workers,
         f"--execgo-repetitions={repetitions}", f"--execgo-seed={options.seed}",
         "--execgo-scenarios", str(builtin_folder()), "--execgo-reports", str(root),
-        "--rootdir", str(root), *words,
+        "--rootdir", str(root), *words, *more,
     ]  # fmt: skip
     subprocess.run(command, cwd=root, stdout=sys.stderr, check=False)
     return load(BenchmarkResult, root / "latest" / "benchmark.json")
@@ -98,10 +105,25 @@ def _report(faulty: BenchmarkResult, clean: BenchmarkResult) -> str:
             f"(lower 95 % bound of their silence {clopper_pearson_lower(silent, quiet.clean):.4f}); "
             f"problems of the model mitigated in {quiet.mitigated}; "
             f"{len(clean.trials) - quiet.clean} clean trials did not pass",
+            *_confirmations(faulty),
             "",
             _per_kind(faulty),
         ]
     )
+
+
+def _confirmations(faulty: BenchmarkResult) -> list[str]:
+    """A line about what repetitions without the fault, and with it, showed; none if there were none."""
+    found = [(t.chaos, t.confirmation.status) for t in faulty.trials if t.confirmation is not None]
+    counts = Counter(status for _, status in found)
+    if not found:
+        return []
+    others = ", ".join(f"{chaos} {status}" for chaos, status in found if status != "confirmed")
+    lower = clopper_pearson_lower(counts["confirmed"], len(found))
+    return [
+        f"- **{counts['confirmed']} of {len(found)}** causes confirmed by repetition "
+        f"(lower 95 % bound {lower:.4f}); others: {others or 'none'}"
+    ]
 
 
 def _per_kind(result: BenchmarkResult) -> str:

@@ -35,6 +35,7 @@ from pytest_execgo.models.benchmark import BenchmarkRunRequest, TrialResult
 from pytest_execgo.models.events import Event
 from pytest_execgo.observability.recorder import TimelineRecorder
 from pytest_execgo.run import trial as trial_module
+from pytest_execgo.run.baseline import TRIALS
 from pytest_execgo.run.matrix import Matrix
 from pytest_execgo.run.session import RunSession
 from pytest_execgo.run.settings import Run
@@ -85,6 +86,9 @@ def main() -> int:
     parser.add_argument("--repetitions", type=int, default=1)
     parser.add_argument("--only", action="append", default=[], help="kinds that contain this text")
     parser.add_argument("--batch", type=int, action="append", default=[], choices=(1, 2, 3))
+    parser.add_argument(
+        "--clean-first", action="store_true", help="run two clean trials of each plan first"
+    )
     options = parser.parse_args()
     chosen = [
         kind
@@ -100,20 +104,24 @@ def main() -> int:
         stack.enter_context(patch.object(trial_module, "TimelineRecorder", _WatchedRecorder))
         for kind in chosen:
             if disk is not None or kind.name not in ("no_space", "read_only"):
-                outcomes += _outcomes(kind, options.repetitions, folder, disk)
+                outcomes += _outcomes(kind, options, folder, disk)
         tempfile.tempdir = None
     print(_table(chosen, outcomes))
     return int(any(one.column == "wrong and certain" for one in outcomes))
 
 
-def _outcomes(kind: Kind, repetitions: int, folder: Path, disk: Path | None) -> Iterator[Outcome]:
+def _outcomes(
+    kind: Kind, options: argparse.Namespace, folder: Path, disk: Path | None
+) -> Iterator[Outcome]:
     """The trials of one kind, on services of its own: a fault may end them."""
     for scenario in kind.scenarios:
         with (
             _services(folder, disk) as site,
             _session(folder, kind, scenario, site) as session,
         ):
-            for _ in range(repetitions):
+            for _ in range(TRIALS * options.clean_first):
+                session.run_cell(scenario, framework="reference", chaos="none")
+            for _ in range(options.repetitions):
                 found = _trial(session, kind, scenario, site)
                 print(found.kind, scenario, found.column, found.causes, file=sys.stderr, flush=True)
                 yield found
