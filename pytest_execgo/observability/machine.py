@@ -64,8 +64,18 @@ class MachineWatch:
                 cpu_busy=round(min(1.0, max(0.0, share)), 3),
                 available_memory=psutil.virtual_memory().available,
                 oom_kills=_oom_kills(),
+                engine_clock_ms=self._engine_clock_ms() if when == "end" else None,
             )
         )
+
+    def _engine_clock_ms(self) -> float | None:
+        """An answer is seen after the time that ExecGo gives it, so the smallest distance counts."""
+        ahead = [
+            (event.updated_at - event.wall_time).total_seconds() * 1000
+            for event in self._recorder.events()
+            if isinstance(event, TaskChanged) and event.wall_time is not None
+        ]
+        return round(max(ahead), 1) if ahead else None
 
     def _listen(self, event: Event) -> None:
         failed = isinstance(event, TaskChanged) and event.status == "failed"

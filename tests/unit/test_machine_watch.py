@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,25 @@ def test_it_looks_when_something_fails_at_most_three_times(recorder: TimelineRec
         recorder.add(failed(EXIT))
     recorder.close()
     assert [event.when for event in seen(recorder)] == ["start", *["failure"] * 3]
+
+
+def test_the_clock_of_execgo_is_compared_with_this_machines(recorder: TimelineRecorder) -> None:
+    watch = MachineWatch({}, [], recorder)
+    watch.look("end")
+    for seconds in (7, 9, 4):
+        event = recorder.add(failed(EXIT))
+        assert event.wall_time is not None
+        ahead = event.wall_time + timedelta(seconds=seconds)
+        recorder._events[-1] = event.model_copy(update={"updated_at": ahead})
+    watch.look("end")
+    recorder.close()
+    first, *_, last = [look for look in seen(recorder) if look.when == "end"]
+    assert (first.engine_clock_ms, first.sentence()) == (None, None)
+    assert last.engine_clock_ms == 9000
+    assert last.sentence() == "ExecGo's clock is 9.0 s ahead of this machine's"
+    behind = last.model_copy(update={"engine_clock_ms": -1000.0})
+    assert behind.sentence() == "ExecGo's clock is 1.0 s behind this machine's"
+    assert last.model_copy(update={"engine_clock_ms": -999.0}).sentence() is None
 
 
 @pytest.mark.parametrize(

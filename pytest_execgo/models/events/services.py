@@ -9,6 +9,9 @@ from pydantic import Field
 from pytest_execgo.models.document import Document
 from pytest_execgo.models.events.base import Event
 
+# Less than that may be the time until an answer was seen.
+_CLOCK_SECONDS = 1.0
+
 
 class ServiceExited(Event):
     """A process of the fleet ended; ``exit_status`` is negative for a signal.
@@ -189,7 +192,9 @@ class MachineSeen(Event):
     machine, both by name. ``cpu_busy``: the share of the processors' time in use since the look before
     (0 to 1).
     ``available_memory`` is in bytes. ``oom_kills``: how many processes the kernel has killed since its
-    start because memory ran out; null where it does not tell.
+    start because memory ran out; null where it does not tell. ``engine_clock_ms``, at the end: by how
+    much ExecGo's clock is ahead of this machine's, less the time until its answers were seen; null if it
+    dated none.
     """
 
     event_type: Literal["machine_seen"] = "machine_seen"
@@ -199,6 +204,14 @@ class MachineSeen(Event):
     cpu_busy: float
     available_memory: int
     oom_kills: int | None = None
+    engine_clock_ms: float | None = None
+
+    def sentence(self) -> str | None:
+        seconds = (self.engine_clock_ms or 0.0) / 1000
+        if abs(seconds) < _CLOCK_SECONDS:
+            return None
+        side = "ahead of" if seconds > 0 else "behind"
+        return f"ExecGo's clock is {abs(seconds):.1f} s {side} this machine's"
 
 
 class FileChanged(Event):
