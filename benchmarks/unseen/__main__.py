@@ -44,6 +44,7 @@ from tests.processes import started
 
 COLUMNS = ("right layer", "abstained", "wrong, unsure", "wrong and certain", "harmless")
 _DISK_MB = 4
+_ON_DISK = ("no_space", "read_only", "no_inodes")
 _ANY = "127.0.0.1:0"
 _PROGRAMS = (
     ("fixtures", "fixtures_server", ["--port", "0"]),
@@ -85,7 +86,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--repetitions", type=int, default=1)
     parser.add_argument("--only", action="append", default=[], help="kinds that contain this text")
-    parser.add_argument("--batch", type=int, action="append", default=[], choices=(1, 2, 3))
+    parser.add_argument("--batch", type=int, action="append", default=[], choices=(1, 2, 3, 4))
     parser.add_argument(
         "--clean-first", action="store_true", help="run two clean trials of each plan first"
     )
@@ -103,7 +104,7 @@ def main() -> int:
         tempfile.tempdir = str(disk) if disk else None
         stack.enter_context(patch.object(trial_module, "TimelineRecorder", _WatchedRecorder))
         for kind in chosen:
-            if disk is not None or kind.name not in ("no_space", "read_only"):
+            if disk is not None or kind.name not in _ON_DISK:
                 outcomes += _outcomes(kind, options, folder, disk)
         tempfile.tempdir = None
     print(_table(chosen, outcomes))
@@ -116,7 +117,7 @@ def _outcomes(
     """The trials of one kind, on services of its own: a fault may end them."""
     for scenario in kind.scenarios:
         with (
-            _services(folder, disk) as site,
+            _services(Path(tempfile.mkdtemp(dir=folder)), disk) as site,
             _session(folder, kind, scenario, site) as session,
         ):
             for _ in range(TRIALS * options.clean_first):

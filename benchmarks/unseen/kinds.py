@@ -5,10 +5,10 @@ from __future__ import annotations
 import resource
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 
-from benchmarks.unseen import answers, machine
+from benchmarks.unseen import answers, fourth_answers, machine
 from benchmarks.unseen.fleet_site import Inject, Site
 from benchmarks.unseen.front import Ask, Corrupt, Exchange
 
@@ -61,13 +61,31 @@ def _on_front(
     return inject
 
 
+def _made(
+    service: str,
+    make: fourth_answers.Make,
+    applies: Callable[[str, str], bool] = _is_work,
+) -> Inject:
+    """As :func:`_on_front`, with a state of its own for each trial."""
+
+    def inject(site: Site) -> AbstractContextManager[None]:
+        corrupt, change = make()
+        return _on_front(service, corrupt, applies, change)(site)
+
+    return inject
+
+
+def _is_get(method: str, path: str) -> bool:
+    return method == "GET" and _is_work(method, path)
+
+
 def kinds() -> list[Kind]:
     """Every kind, in a fixed order.
 
-    Rules were made with ``batch`` 1 in view. 2 and 3 were added later, each measured before any rule was
+    Rules were made with ``batch`` 1 in view. 2 to 4 were added later, each measured before any rule was
     changed for it.
     """
-    return [*_first(), *_second(), *_third()]
+    return [*_first(), *_second(), *_third(), *_fourth()]
 
 
 def _first() -> list[Kind]:
@@ -153,6 +171,60 @@ def _third() -> list[Kind]:
                 "codegen_exec"),
     ]  # fmt: skip
     return found + [replace(kind, batch=3) for kind in more]
+
+
+_OF_FOURTH = {
+    "replica": ("vuln_scan", "multi_step_agent"),
+    "swapped_stdout": ("vuln_scan", "multi_step_agent"),
+    "rate_limited": ("multi_step_agent", "long_chain_dag"),
+    "late_gateway": ("vuln_scan", "multi_step_agent"),
+    "firewall": ("multi_step_agent", "codegen_exec"),
+    "lost_env": ("vuln_scan", "codegen_exec"),
+    "standby": ("multi_step_agent", "codegen_exec"),
+    "lost_dependencies": ("long_chain_dag",),
+    "body_limit": ("vuln_scan", "multi_step_agent"),
+    "microcache": ("vuln_scan", "multi_step_agent"),
+}
+"""Scenarios that have what a fault of the fourth batch changes."""
+
+
+def _fourth() -> list[Kind]:
+    found = []
+    for service, makes in (
+        ("fixtures", fourth_answers.FIXTURES),
+        ("runtime", fourth_answers.RUNTIME),
+        ("execgo", fourth_answers.EXECGO),
+    ):
+        for name, make in makes.items():
+            scenarios = _OF_FOURTH.get(name, ("vuln_scan",))
+            layer = frozenset({_LAYERS[service]})
+            found.append(Kind(f"{service}_{name}", layer, _made(service, make), scenarios))
+    replica = machine.both(
+        _made("fixtures", fourth_answers.MISSING_PAGE),
+        _made("execgo", fourth_answers.FIRST_LOOKS, _is_get),
+    )
+    files = ("${workspace}/findings.json", "${workspace}/report.md")
+    swapped = _edited(
+        "starting_and_swapped_files",
+        '", "'.join(files),
+        '", "'.join(reversed(files)),
+        _PLAN,
+        "vuln_scan",
+    )
+    starting = _made("fixtures", fourth_answers.FIXTURES["starting"])
+    more = [
+        Kind("logs_rotated", _MACHINE | {"runtime"}, machine.logs_rotated, _STAGED[:2]),
+        Kind("reverted", _MACHINE, machine.reverted, ("codegen_exec",)),
+        Kind("inputs_cut", _MACHINE, machine.inputs_cut, _STAGED[:2]),
+        Kind("no_inodes", _MACHINE, machine.no_inodes, ("vuln_scan", "long_chain_dag")),
+        _edited("hard_coded_url", "${fixtures_url}", "http://localhost:18080", _PLAN, "vuln_scan"),
+        _edited("not_joined", "join(',', @)", "to_string(@)", _PLAN, "vuln_scan"),
+        _edited("no_dependency", "[total, split]", "[split]", _PLAN, "long_chain_dag"),
+        _edited("debug_print", "events = []", "events = []; print('normalising')", _PLAN),
+        Kind("replica_and_missing_page", frozenset({"engine", "fixture"}), replica, ("vuln_scan",)),
+        replace(swapped, right=_PLAN | {"fixture"}, inject=starting),
+    ]
+    return [replace(kind, batch=4) for kind in [*found, *more]]
 
 
 def _edited(

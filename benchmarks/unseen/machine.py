@@ -99,6 +99,9 @@ def signalling(number: int) -> Inject:
                 yield
             finally:
                 over.set()
+                with suppress(psutil.Error):
+                    for left in psutil.Process(site.pids["runtime"]).children(recursive=True):
+                        left.kill()
 
     return inject
 
@@ -233,3 +236,66 @@ def busy(site: Site) -> Iterator[None]:
         for loop in loops:
             loop.kill()
             loop.wait()
+
+
+@contextmanager
+def logs_rotated(site: Site) -> Iterator[None]:
+    """A wrong rule of logrotate: it empties the logs of tasks again and again."""
+    logs = Path(psutil.Process(site.pids["runtime"]).cwd()) / "runtime" / "tasks"
+    over = threading.Event()
+
+    def rotate() -> None:
+        while not over.is_set():
+            for log in logs.glob("*/*.log"):
+                with suppress(OSError):
+                    os.truncate(log, 0)
+            over.wait(0.005)
+
+    thread = threading.Thread(target=rotate)
+    with at_stage(site, 2, lambda workspace: thread.start()):
+        try:
+            yield
+        finally:
+            over.set()
+
+
+def reverted(site: Site) -> AbstractContextManager[None]:
+    """Somebody restores the files that a task has changed, between two stages."""
+
+    def revert(workspace: Path) -> None:
+        for backup in sorted(workspace.rglob("*.py.orig")):
+            shutil.copy(backup, backup.with_suffix(""))
+
+    return at_stage(site, 2, revert)
+
+
+def inputs_cut(site: Site) -> AbstractContextManager[None]:
+    """The copy of the input data ended half-way."""
+
+    def cut(workspace: Path) -> None:
+        for pattern in ("requirements.txt", "evidence/*"):
+            for path in sorted(workspace.glob(pattern)):
+                os.truncate(path, path.stat().st_size // 2)
+
+    return at_stage(site, 1, cut)
+
+
+@contextmanager
+def no_inodes(site: Site) -> Iterator[None]:
+    """The disk has space, but can hold no more files."""
+    disk = site.disk
+    assert disk is not None
+
+    def remount(most: int) -> None:
+        subprocess.run(["mount", "-o", f"remount,nr_inodes={most}", disk], check=True)
+
+    def exhaust(workspace: Path) -> None:
+        found = os.statvfs(disk)
+        remount(found.f_files - found.f_ffree)
+
+    before = os.statvfs(disk).f_files
+    with at_stage(site, 1, exhaust):
+        try:
+            yield
+        finally:
+            remount(before)

@@ -83,6 +83,30 @@ def sha256_inside(folder: Path, relative: str) -> str | None:
     return digest.hexdigest()
 
 
+def names_below(folder: Path, most: int) -> list[str]:
+    """The regular files below a folder, relative to it, at most ``most``; without Python's caches. What
+    cannot be read is left out, and links are not followed."""
+    found: list[str] = []
+    entries = 0
+    with suppress(OSError):
+        for path, folders, files, descriptor in os.fwalk(folder) if not folder.is_symlink() else ():
+            below = Path(path).relative_to(folder)
+            entries += len(folders) + len(files)
+            folders[:] = sorted(name for name in folders if name != "__pycache__")
+            regular = [name for name in sorted(files) if _is_regular(name, descriptor)]
+            found += [(below / name).as_posix() for name in regular]
+            if len(found) >= most or entries > _MOST_ENTRIES:
+                break
+    return found[:most]
+
+
+def _is_regular(name: str, parent: int) -> bool:
+    try:
+        return stat.S_ISREG(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode)
+    except OSError:
+        return False
+
+
 def copy_tree(source: Path, target: Path, most_bytes: int) -> list[str]:
     """Copy a folder, at most ``most_bytes`` of content and 10,000 entries; returns one line for each
     entry left out, at most 1,000 of them.

@@ -249,7 +249,6 @@ class FaultProxy:
     def _reset_line(self, line: _Line, injected: InjectedLinkFault) -> None:
         """Reset a client's connection on both sides, and note that the client was affected."""
         injected.mark_injected(probe=line.probe)
-        line.seen.close("link")
         for writer in [writer for writer, own in self._connections.items() if own is line]:
             _reset(writer)
 
@@ -293,16 +292,16 @@ class FaultProxy:
         await self._passable(line.probe)
         if self._current and self._current.fault.kind == "reset":
             self._current.mark_injected(probe=line.probe)
-            line.seen.close("link")
             _reset(writer)
             return
         try:
             line.connecting = True
             up_reader, up_writer = await self._connect_upstream()
-        except OSError:
+        except OSError as error:
             if self._current and self._current.fault.kind == "partition":
                 self._current.mark_injected(probe=line.probe)
-            line.seen.close("refused")
+            if isinstance(error, ConnectionRefusedError):
+                line.seen.close("refused")
             # The client sees what it would see without a proxy: a refused connection.
             _reset(writer)
             return

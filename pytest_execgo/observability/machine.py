@@ -44,12 +44,16 @@ class MachineWatch:
     ) -> None:
         self._folders, self._services, self._recorder = folders, services, recorder
         self._failures = 0
-        self._busy, self._total = _cpu_seconds()
+        self._busy = self._total = 0.0
         self.look("start")
         recorder.subscribe(self._listen)
 
     def look(self, when: Literal["start", "failure", "end"]) -> None:
-        """Record the figures of now."""
+        """Record the figures of now; nothing on a system that does not give them."""
+        with suppress(OSError, psutil.Error, NotImplementedError):
+            self._look(when)
+
+    def _look(self, when: Literal["start", "failure", "end"]) -> None:
         busy, total = _cpu_seconds()
         passed = total - self._total
         share = (busy - self._busy) / passed if passed > 0 else 0.0

@@ -11,6 +11,10 @@ from typing import Any
 
 from pytest_execgo.models.events import (
     EngineContradiction,
+    EngineUnreachable,
+    Event,
+    ServiceExited,
+    ServiceReady,
     TaskChanged,
     WitnessesAgree,
     WitnessesDiffer,
@@ -71,8 +75,12 @@ def _compared(
 
 def ask_engine_again(status: Callable[[str], str | None], recorder: TimelineRecorder) -> None:
     """Record each task that has now ended otherwise than ExecGo reported before. ``status`` is ExecGo's
-    answer about one of its task ids; ``None`` if it does not know the task."""
-    last = {one.engine_task_id: one for one in recorder.events() if isinstance(one, TaskChanged)}
+    answer about one of its task ids; ``None`` if it does not know the task. An ExecGo that was away is
+    not asked: after a kill, it may have forgotten what it reported."""
+    events = recorder.events()
+    if any(_is_absence(event) for event in events):
+        return
+    last = {one.engine_task_id: one for one in events if isinstance(one, TaskChanged)}
     ended = [one for one in last.values() if one.status in TERMINAL]
     for before in ended[:_MOST_TASKS]:
         now = status(before.engine_task_id)
@@ -86,6 +94,12 @@ def ask_engine_again(status: Callable[[str], str | None], recorder: TimelineReco
                     message=f"it ended as {before.status}, and is {now} now",
                 )
             )
+
+
+def _is_absence(event: Event) -> bool:
+    """Whether ExecGo may have another process since then."""
+    gone = isinstance(event, ServiceExited | ServiceReady) and event.service == "execgo"
+    return gone or isinstance(event, EngineUnreachable)
 
 
 def _first_difference(one: Mapping[str, Any], other: Mapping[str, Any]) -> str | None:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from pytest_execgo.files.reading import FileProblem
-from pytest_execgo.files.workspace import sha256_inside
+from pytest_execgo.files.workspace import names_below, open_inside
 from pytest_execgo.models.benchmark import FaultRecord, Verdict
 from pytest_execgo.models.events import (
     BaselineDiffers,
@@ -32,6 +32,7 @@ _MOST_FILES = 200
 _MOST_DIFFERENCES = 20
 _LONGEST_VALUE = 80
 _LONGEST_TEXT = 200_000
+_LARGEST_FILE = 10_000_000
 
 Events = Sequence[EvidenceEvent | ChaosEvent]
 Results = Mapping[str, Mapping[str, Any]]
@@ -108,9 +109,9 @@ def differences(
     original: Mapping[str, str],
 ) -> list[BaselineDiffers]:
     """What a trial has otherwise than the clean ones, at most 20: the output of tasks with the same
-    payload, files of the scenario (``original``) that are neither as at the start nor as the clean
-    trials left them, and the number of connections over each link. Nothing if only one clean trial is
-    known, because it does not show what is volatile."""
+    payload, files of the scenario (``original``) that no clean trial changes, and the number of
+    connections over each link. Nothing if only one clean trial is known, because it does not show what
+    is volatile."""
     if baseline.known.trials < TRIALS:
         return []
     found = [*_tasks(baseline, events, results), *_files(baseline, files, original)]
@@ -133,18 +134,21 @@ def fields(task: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def digests(folder: Path | None) -> dict[str, str]:
-    """The sha256 of the regular files in a folder, by relative path; at most 200."""
-    if folder is None:
-        return {}
+def digests_of(original: Path | None, workspace: Path) -> tuple[dict[str, str], dict[str, str]]:
+    """The sha256 of the scenario's files, at most 200 of at most 10 MB, and of the same files in the
+    workspace. What cannot be read is left out."""
+    if original is None:
+        return {}, {}
+    before = _digests(original, names_below(original, _MOST_FILES))
+    return before, _digests(workspace, before)
+
+
+def _digests(folder: Path, names: Iterable[str]) -> dict[str, str]:
     found: dict[str, str] = {}
-    for path in sorted(folder.rglob("*")):
-        name = path.relative_to(folder).as_posix()
-        if len(found) == _MOST_FILES:
-            break
-        if path.is_file() and not path.is_symlink() and "__pycache__" not in name:
-            with suppress(FileProblem, OSError):
-                found[name] = sha256_inside(folder, name) or "larger than 1 GB"
+    for name in names:
+        with suppress(OSError), open_inside(folder, name) as file:
+            if os.fstat(file.fileno()).st_size <= _LARGEST_FILE:
+                found[name] = hashlib.file_digest(file, "sha256").hexdigest()
     return found
 
 
@@ -208,12 +212,15 @@ def _files(
     baseline: Baseline, files: Mapping[str, str], original: Mapping[str, str]
 ) -> Iterator[BaselineDiffers]:
     for name, before in original.items():
-        if name in files and name in baseline.files:
-            now, clean = files[name], baseline.files[name]
-            if now not in (before, clean):
-                yield BaselineDiffers(
-                    subject="file", name=name, field="sha256", expected=clean[:16], got=now[:16]
-                )
+        # A file that tasks write may differ because of them.
+        if baseline.files.get(name) == before and files.get(name, before) != before:
+            yield BaselineDiffers(
+                subject="file",
+                name=name,
+                field="sha256",
+                expected=before[:16],
+                got=files[name][:16],
+            )
 
 
 def _links(baseline: Baseline, events: Events) -> Iterator[BaselineDiffers]:

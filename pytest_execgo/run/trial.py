@@ -47,9 +47,10 @@ from pytest_execgo.observability.machine import MachineWatch
 from pytest_execgo.observability.recorder import TimelineRecorder
 from pytest_execgo.observability.second_look import look_again
 from pytest_execgo.observability.witnesses import ask_engine_again, compare_witnesses
+from pytest_execgo.observability.workspace_watch import WorkspaceWatch
 from pytest_execgo.ports import Target
 from pytest_execgo.run import own_fixtures
-from pytest_execgo.run.baseline import Baseline, baseline_of, differences, digests
+from pytest_execgo.run.baseline import Baseline, baseline_of, differences, digests_of
 from pytest_execgo.run.context import TrialContext
 from pytest_execgo.run.fleet_view import TrialFleet
 from pytest_execgo.run.planning import Planning
@@ -169,8 +170,9 @@ def _observed(context: TrialContext, workspace: Path) -> Iterator[_Observed]:
         "reports": context.folder,
         "temporary": Path(tempfile.gettempdir()),
     }
-    machine = MachineWatch(folders, services, recorder)
     try:
+        WorkspaceWatch(workspace, recorder)
+        machine = MachineWatch(folders, services, recorder)
         yield _Observed(recorder, LinkUse(links, recorder), machine)
     finally:
         prober.stop()
@@ -223,9 +225,8 @@ def _execute(
             chaos.heal()
         observed.ended()
         note_changed_files(context.scenario.workspace, workspace, recorder)
-        files = digests(workspace)
+        original, files = digests_of(context.scenario.workspace, workspace)
         if context.baseline is not None and not _succeeded(recorder):
-            original = digests(context.scenario.workspace)
             events = recorder.events()
             for one in differences(context.baseline, events, done.results, files, original):
                 recorder.add(one)

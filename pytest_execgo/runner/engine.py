@@ -87,6 +87,8 @@ class PatientEngine:
         self._client, self._recorder = tools.client, tools.recorder
         self._fleet, self._clock = tools.fleet, tools.clock
         self._restarts, self._stage_id, self._deadline = restarts, stage_id, deadline
+        self.interruptions = 0
+        """How often a request got no answer. Another process of ExecGo may answer the next one."""
         self._waiting_for: type[Event] | None = None
         self._cut_off = 0
         self._put_off = 0
@@ -165,6 +167,7 @@ class PatientEngine:
         return self._deadline - self._clock.monotonic()
 
     def _wait(self, error: Unreachable) -> None:
+        self.interruptions += 1
         self._cut_off = self._cut_off + 1 if error.cut_off else 0
         if self._cut_off >= CUT_OFF_ANSWERS:
             self.broken(f"{error} ({self._cut_off} times in a row)")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from pytest_execgo.models.events import (
     BindingMissing,
@@ -53,18 +54,36 @@ def _inputs(task: Task, sources: Sequence[str], placeholders: Mapping[str, str])
         services=tuple(services),
         tasks=tuple(dict.fromkeys(sources)),
         workspace=workspace is not None and workspace in text,
-        files=tuple(_files(text, workspace)) if workspace else (),
+        files=tuple(_files([task.params, task.input], workspace)) if workspace else (),
         memory_limit='"memory_bytes":' in text,
         limit_ms=own_limit_ms(task),
         payload=_payload(task, placeholders),
         valid=not any(runtime_mistakes(task)) if task.type == "runtime" else None,
+        own_id=_has_own_id(task),
     )
 
 
-def _files(text: str, workspace: str) -> list[str]:
-    """Paths below the workspace in a payload, relative to it."""
-    found = re.findall(re.escape(workspace) + r"/([^\s'\"\\,:;()]+)", text)
-    return list(dict.fromkeys(found))[:_MOST_FILES]
+def _files(payload: Any, workspace: str) -> list[str]:
+    """Paths below the workspace in the texts of a payload, relative to it."""
+    path = rf"(?<![\w./\\-]){re.escape(workspace)}[/\\]([^\s'\":,;()<>|&]+)"
+    found = [name.replace("\\", "/") for text in _texts(payload) for name in re.findall(path, text)]
+    inside = [name for name in found if ".." not in name.split("/")]
+    return list(dict.fromkeys(inside))[:_MOST_FILES]
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for inner in value.values():
+            yield from _texts(inner)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from _texts(inner)
+
+
+def _has_own_id(task: Task) -> bool:
+    return any(isinstance(one, Mapping) and "task_id" in one for one in (task.input, task.params))
 
 
 def _payload(task: Task, placeholders: Mapping[str, str]) -> str:

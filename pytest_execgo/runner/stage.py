@@ -70,6 +70,8 @@ class _Round:
     ended: dict[str, str] = field(default_factory=dict)
     """The final status of each task that ended: a status of ExecGo, or ``lost``."""
     changes: Counter[str] = field(default_factory=Counter)
+    interruptions: int = 0
+    """How often ExecGo did not answer, as of its last answer: a new process may have another state."""
     standstill: Standstill | None = None
     """Set once the tasks that have not ended will never end."""
 
@@ -250,10 +252,19 @@ class StageRun:
             watchdog.moved(now)
             return False
         seen = {name: current.seen[name] for name in current.unfinished() if name in current.seen}
-        current.standstill = watchdog.look(seen, now)
-        for stuck in current.standstill.stuck if current.standstill else ():
-            self._recorder.add(self._stuck_event(current, stuck))
-        return current.standstill is not None
+        standstill = watchdog.look(seen, now)
+        events = [self._stuck_event(current, one) for one in standstill.stuck] if standstill else []
+        if any(event.contradicted for event in events):
+            # The runtime may have ended the task just after ExecGo asked it for the last time.
+            self._clock.sleep(2 * self._policy.max_poll_interval_ms / 1000)
+            self._look_at(current, current.unfinished())
+            if current.moves != moves:
+                watchdog.moved(self._clock.monotonic())
+                return False
+        current.standstill = standstill
+        for event in events:
+            self._recorder.add(event)
+        return standstill is not None
 
     def _stuck_event(self, current: _Round, stuck: StuckTask) -> TaskStuck:
         handle = current.seen[stuck.name].task.handle_id or None
@@ -356,7 +367,9 @@ class StageRun:
         given = next(one for one in current.graph.tasks if one.id == name)
         if name not in current.last:
             self._contradicted(other_payload(place, given, task))
-        self._contradicted(older_answer(place, name, current.last.get(name), task))
+        if current.interruptions == self._engine.interruptions:
+            self._contradicted(older_answer(place, name, current.last.get(name), task))
+        current.interruptions = self._engine.interruptions
         current.last[name] = task
         self._tasks.results[name] = seen.raw
         self._tasks.submitted[current.engine_ids[name]] = task

@@ -7,21 +7,21 @@ from typing import Literal
 
 from pytest_execgo.system.clock import monotonic
 
-End = Literal["client", "service", "service_reset", "refused", "link"]
-"""Which end closed a connection first. ``refused``: the service did not accept it. ``link``: neither end
-closed it, and yet it is over."""
-ProblemKind = Literal["refused", "reset", "unanswered", "abandoned", "lost"]
+End = Literal["client", "service", "service_reset", "refused", "unknown"]
+"""Which end closed a connection first. ``refused``: the service did not accept it."""
+ProblemKind = Literal["refused", "reset", "unanswered", "abandoned"]
 _MOST_PROBLEMS = 20
+# Bytes that follow an answer so soon belong to the request before it.
+_REST_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
 class Unanswered:
-    """A connection on which a request got no answer.
+    """A connection that ended while a request waited for its answer.
 
     ``refused``: the service did not accept the connection. ``reset``: the service reset it.
-    ``unanswered``: the service closed it without an answer. ``abandoned``: the client closed it while it
-    waited. ``lost``: what one end sent did not reach the other one. ``at`` is its end on the monotonic
-    clock, and ``waited`` the time since the request, both in seconds.
+    ``abandoned``: the client closed it. ``unanswered``: it ended otherwise. ``at`` is its end on the
+    monotonic clock, and ``waited`` the time since the request, both in seconds.
     """
 
     how: ProblemKind
@@ -42,6 +42,7 @@ class Connection:
     delivered: int = 0
     asked_at: float | None = None
     """When the request came that waits for its answer; ``None`` if none does."""
+    answered_at: float | None = None
     first_byte: float = 0.0
     """The longest time from a request to the first byte of its answer, in seconds."""
     end: End | None = None
@@ -50,13 +51,19 @@ class Connection:
     def ask(self, size: int) -> None:
         """The client sent bytes."""
         self.asked += size
-        self.asked_at = self.asked_at or monotonic()
+        now = monotonic()
+        # A service may answer before it has read the whole request.
+        rest = self.answered_at is not None and now - self.answered_at < _REST_SECONDS
+        # A request on a connection that the service has closed is repeated on another one.
+        if self.asked_at is None and self.end is None and not rest:
+            self.asked_at = now
 
     def answer(self, size: int) -> None:
         """The service sent bytes."""
         self.answered += size
+        self.answered_at = monotonic()
         if self.asked_at is not None:
-            self.first_byte = max(self.first_byte, monotonic() - self.asked_at)
+            self.first_byte = max(self.first_byte, self.answered_at - self.asked_at)
             self.asked_at = None
 
     def close(self, end: End) -> None:
@@ -65,23 +72,14 @@ class Connection:
             self.end, self.ended_at = end, monotonic()
 
     def problem(self) -> Unanswered | None:
-        """What was wrong with its end; ``None`` if nothing was, or if it is still open."""
-        how: ProblemKind
-        if self.end is None:
-            return None
+        """How it ended, if a request waited on it then; ``None`` if none did, or if it is open."""
         if self.end == "refused":
-            how = "refused"
-        elif self.end == "link" or self.asked > self.passed_on:
-            how = "lost"
-        elif self.end == "service_reset":
-            how = "reset"
-        elif self.asked_at is None:
+            return Unanswered("refused", self.ended_at, 0.0)
+        if self.end is None or self.asked_at is None:
             return None
-        else:
-            how = "unanswered" if self.end == "service" else "abandoned"
-        waited = self.ended_at - (self.asked_at or self.ended_at)
-        # A request may come after the end.
-        return Unanswered(how, self.ended_at, max(0.0, waited))
+        kinds: dict[End, ProblemKind] = {"service_reset": "reset", "client": "abandoned"}
+        how = kinds.get(self.end, "unanswered")
+        return Unanswered(how, self.ended_at, self.ended_at - self.asked_at)
 
 
 @dataclass(frozen=True)
@@ -100,8 +98,11 @@ class Traffic:
     problems: tuple[Unanswered, ...] = ()
 
     def plus(self, one: Connection, before: Connection) -> Traffic:
-        """With another connection, from its state ``before``."""
+        """With another connection, from its state ``before``; without it if it was not used since."""
         problem = one.problem()
+        used = (one.asked, one.answered) != (before.asked, before.answered)
+        if not used and one.end != "refused":
+            return self
         few = len(self.problems) < _MOST_PROBLEMS
         return Traffic(
             self.connections + 1,
@@ -131,21 +132,20 @@ class Ledger:
     def closed(self, one: Connection) -> None:
         """The connection is over."""
         _, before = self._open.pop(id(one))
-        one.close("link")
+        one.close("unknown")
         self._closed = self._closed.plus(one, before)
 
     def begin(self) -> None:
         """Count from now on. Of connections that are open, only what follows counts."""
         self._closed = Traffic()
-        for one, _ in self._open.values():
-            one.first_byte = 0.0
         now = monotonic()
+        for one, _ in self._open.values():
+            one.first_byte, one.asked_at = 0.0, None
         self._open = {key: (one, replace(one, opened=now)) for key, (one, _) in self._open.items()}
 
     def traffic(self) -> Traffic:
         """What was forwarded since :meth:`begin`; connections that were not used are left out."""
         found = self._closed
         for one, before in self._open.values():
-            if (one.asked, one.answered) != (before.asked, before.answered):
-                found = found.plus(one, before)
+            found = found.plus(one, before)
         return found

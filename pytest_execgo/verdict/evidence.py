@@ -12,6 +12,7 @@ from pytest_execgo.models.events import (
     BaselineKnown,
     BindingResolved,
     CheckEvaluated,
+    EngineUnreachable,
     Event,
     EvidenceEvent,
     FileChanged,
@@ -35,7 +36,7 @@ from pytest_execgo.models.events import (
     TrialStarted,
     WitnessesAgree,
 )
-from pytest_execgo.verdict.wording import KILLED_AT_SHUTDOWN, MACHINE, failure, topic
+from pytest_execgo.verdict.wording import KILLED_AT_SHUTDOWN, LAYERS, MACHINE, failure, topic
 
 E = TypeVar("E", bound=Event)
 Health = ServiceStopped | ServiceSilent | ServiceLimited | LinkDegraded
@@ -46,6 +47,9 @@ CHECK_MS = 250.0
 NOTICED_WITHIN_MS = 500.0
 # ExecGo ends its tasks within this time before its process ends.
 _SHUTDOWN_MS = 1000.0
+_KILL = 9
+# What a shell exits with if SIGKILL ended its child.
+_KILLED_CHILD = 137
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,10 @@ class ChangedFile:
     code: str
     event_id: str
     message: str
+
+
+def _names(inputs: TaskInputs, path: str) -> bool:
+    return any(path == one or path.startswith(f"{one}/") for one in inputs.files)
 
 
 def _began(event: Health) -> float:
@@ -264,15 +272,46 @@ class Evidence:
         """Whether the fixtures server itself answered a request with this status, rightly."""
         return any(e.status == status and not e.wrong for e in self.of(FixtureRequest))
 
+    def went_wrong(self) -> bool:
+        """Whether anything did not succeed, also if the trial recovered from it."""
+        unmet = any(not check.ok for check in self.of(CheckEvaluated))
+        return bool(self.failures() or self.failed_stages() or self.of(EngineUnreachable) or unmet)
+
+    def was_killed(self) -> bool:
+        """Whether SIGKILL ended a task or a service. A task that exceeds its own limit is not meant."""
+        codes = [failure(failed).code for failed in self.failures()]
+        statuses = {event.exit_status for service in LAYERS for event in self.exits(service)}
+        outputs = [output for failed in self.failures() if (output := self.output(failed))]
+        signalled = any(
+            one.exit_signal == _KILL or one.exit_code == _KILLED_CHILD for one in outputs
+        )
+        own = "memory_limit_exceeded" in codes
+        return not own and (signalled or "killed_by_signal" in codes or -_KILL in statuses)
+
+    def readers(self, path: str) -> list[str]:
+        """The submitted tasks that name a file of the workspace, or a folder that holds it."""
+        submitted = [one for event in self.of(SubmissionStarted) for one in event.inputs.items()]
+        return [task for task, inputs in submitted if _names(inputs, path)]
+
+    def recovered_after(self, at_ms: float) -> float:
+        """When the tasks of a stage were submitted again, or a stage succeeded, after a time; infinity
+        if neither happened."""
+        again = [event.at_ms for event in self.of(Resubmitted)]
+        well = [event.at_ms for event in self.of(StageFinished) if event.outcome == "succeeded"]
+        return min((at for at in (*again, *well) if at >= at_ms), default=inf)
+
     def changed_file(self, task_id: str) -> ChangedFile | None:
         """A file that the task names, and that is not as it was at the start."""
         for event in self.of(FileChanged):
             if event.task_id == task_id:
                 return ChangedFile(f"file_{event.how}", event.event_id, event.sentence())
-        named = self.inputs(task_id).files
+        inputs = self.inputs(task_id)
         for other in self.of(BaselineDiffers):
-            if other.subject == "file" and other.name in named:
-                text = f"{other.name}, which task {task_id} names, has other content than before"
+            if other.subject == "file" and _names(inputs, other.name):
+                text = (
+                    f"{other.name}, which task {task_id} names, has other content than in the clean "
+                    "trials"
+                )
                 return ChangedFile("file_content", other.event_id, text)
         return None
 

@@ -21,9 +21,9 @@ class Suspicion:
     suspicion another one explains.
 
     ``at`` is when it was seen, and ``since`` the earliest time at which its reason can have begun, in
-    milliseconds. ``windows`` are the times in which it can make something else fail. ``service`` is the
-    one that it is about. ``settled_at``: when the trial had recovered from it. ``notes`` are words for
-    the table of symptoms.
+    milliseconds. ``windows`` are the times in which it can make something else fail. ``service`` and
+    ``task`` are those that it is about. ``settled_at``: when the trial had recovered from it. ``notes``
+    are words for the table of symptoms.
     """
 
     layer: Layer
@@ -35,6 +35,7 @@ class Suspicion:
     since: float = -inf
     windows: tuple[Window, ...] = ()
     service: str = ""
+    task: str = ""
     settled_at: float = inf
     mitigated: bool = False
     notes: frozenset[str] = frozenset()

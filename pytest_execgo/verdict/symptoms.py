@@ -73,6 +73,10 @@ def _same_service(cause: Suspicion, symptom: Suspicion) -> bool:
     return cause.service == symptom.service
 
 
+def _same_task(cause: Suspicion, symptom: Suspicion) -> bool:
+    return cause.task == symptom.task
+
+
 def _same_layer(cause: Suspicion, symptom: Suspicion) -> bool:
     return cause.layer == symptom.layer
 
@@ -100,6 +104,7 @@ _STATE = ("*/process_stopped", "*/limited", "*/link_broken", "*/link_slow")
 _SERVICES = ("fixture/*", "runtime/*")
 # What happens to a task, or is read from its end, when a service that it needs fails.
 _OF_TASKS = _noted("task")
+_OF_SERVICES = _without("ledger", _without("task", _named(*_SERVICES)))
 
 
 TABLE: tuple[Explains, ...] = (
@@ -124,14 +129,26 @@ TABLE: tuple[Explains, ...] = (
     # ExecGo cancels its tasks when it ends.
     Explains(_named("engine/process_exited"), _noted("cut_off"), _always),
     # A task that got another payload than the plan's does something else.
-    Explains(_noted("payload"), _OF_TASKS, _always),
-    Explains(_noted("payload"), _named("dsl/invalid_input"), _always),
+    Explains(_noted("payload"), _OF_TASKS, _same_task),
+    Explains(_noted("payload"), _named("dsl/invalid_input", "unknown/refused_payload"), _same_task),
     # What a link counts is a problem that others see more closely.
     Explains(_without("ledger", _named("*")), _noted("ledger"), _same_layer),
-    # Programs word a full disk in many ways, or not at all.
+    # A task without words about its reason met a connection that ended.
     Explains(
-        _noted("machine"), _named("task/*", "unknown/task_or_input", "unknown/changed_*"), _always
+        _noted("ledger_used"),
+        _named("unknown/task_or_input", "unknown/changed_input", "unknown/timeout"),
+        _inside,
     ),
+    # Programs word a full disk in many ways, or not at all.
+    Explains(_noted("machine"), _named("unknown/task_or_input", "unknown/changed_*"), _always),
+    Explains(_noted("machine"), _named("task/*"), _always, weakens=True),
+    # What a task reads decides what it does.
+    Explains(
+        _noted("file"),
+        _named("unknown/task_or_*", "unknown/changed_*", "task/wrong_output", "task/bad_output"),
+        _earlier,
+    ),
+    Explains(_noted("file"), _named("task/*", "binding/binding_missing"), _earlier, weakens=True),
     # A limit on the runtime is a limit on its tasks.
     Explains(
         _named("runtime/limited"),
@@ -139,10 +156,10 @@ TABLE: tuple[Explains, ...] = (
         _inside,
     ),
     # What a service does wrong makes tasks fail that need it.
-    Explains(_without("task", _named(*_SERVICES)), _OF_TASKS, _inside),
-    Explains(_without("task", _named(*_SERVICES)), _OF_TASKS, _overlaps, weakens=True),
+    Explains(_OF_SERVICES, _OF_TASKS, _inside),
+    Explains(_OF_SERVICES, _OF_TASKS, _overlaps, weakens=True),
     Explains(
-        _without("task", _named("fixture/*")),
+        _without("ledger", _without("task", _named("fixture/*"))),
         _named("task/bad_output", "unknown/changed_output", "unknown/task_or_output"),
         _since,
     ),

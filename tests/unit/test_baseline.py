@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from pytest_execgo.models import events as t
 from pytest_execgo.models.benchmark import Verdict
-from pytest_execgo.run.baseline import Baseline, baseline_of, differences, digests, fields
+from pytest_execgo.run.baseline import Baseline, baseline_of, differences, digests_of, fields
 from tests.event_makers import ended, link_used, submitted
 
 STARTED = t.TrialStarted(trial_id="clean", cell_id="c", seed=1)
@@ -142,10 +143,20 @@ def test_one_clean_trial_does_not_show_what_is_volatile() -> None:
 
 
 @pytest.mark.parametrize(
-    ("now", "noted"), [("before", False), ("after", False), ("other", True), (None, False)]
+    ("clean", "now", "noted"),
+    [
+        ("before", "other", True),
+        ("before", "before", False),
+        ("before", None, False),
+        # Clean trials change it, too.
+        ("after", "other", False),
+        (None, "other", False),
+    ],
 )
-def test_a_file_may_be_as_before_or_as_clean_trials_leave_it(now: str | None, noted: bool) -> None:
-    known = twice(files={"tool.py": "after", "made": "x"})
+def test_a_file_that_no_clean_trial_changes_is_compared(
+    clean: str | None, now: str | None, noted: bool
+) -> None:
+    known = twice(files={"made": "x", **({"tool.py": clean} if clean else {})})
     found = compared(known, files={"made": "y", **({"tool.py": now} if now else {})})
     assert found == [("file", "tool.py", "sha256", "other")] * noted
 
@@ -160,22 +171,39 @@ def test_another_number_of_connections_is_noted() -> None:
 
 def test_at_most_twenty_differences_are_noted() -> None:
     files = {f"f{number}": "clean" for number in range(30)}
-    known = twice(files=files)
     now = dict.fromkeys(files, "now")
-    start = dict.fromkeys(files, "start")
-    assert len(differences(known, [link_used("runtime")], {}, now, start)) == 20
+    assert len(differences(twice(files=files), [link_used("runtime")], {}, now, files)) == 20
 
 
-def test_digests_are_of_regular_files(tmp_path: Path) -> None:
-    (tmp_path / "a").mkdir()
-    (tmp_path / "a/b.txt").write_text("x")
-    (tmp_path / "link").symlink_to("a/b.txt")
-    (tmp_path / "__pycache__").mkdir()
-    (tmp_path / "__pycache__/c.pyc").write_text("x")
-    found = digests(tmp_path)
-    assert list(found) == ["a/b.txt"]
-    assert found["a/b.txt"].startswith("2d711642b726b044")
-    assert digests(None) == {}
-    for number in range(250):
-        (tmp_path / f"f{number}").write_text("")
-    assert len(digests(tmp_path)) == 200
+def test_the_files_of_the_scenario_are_compared_by_content(tmp_path: Path) -> None:
+    original, workspace = tmp_path / "scenario", tmp_path / "work"
+    (original / "a").mkdir(parents=True)
+    (original / "a/b.txt").write_text("x")
+    (original / "gone").write_text("x")
+    shutil.copytree(original, workspace)
+    (workspace / "a/b.txt").write_text("y")
+    (workspace / "gone").unlink()
+    (workspace / "made").write_text("y")
+    before, now = digests_of(original, workspace)
+    assert sorted(before) == ["a/b.txt", "gone"]
+    assert before["gone"] == before["a/b.txt"]
+    assert before["gone"].startswith("2d711642b726b044")
+    assert list(now) == ["a/b.txt"]
+    assert now["a/b.txt"] != before["a/b.txt"]
+    assert digests_of(None, workspace) == ({}, {})
+
+
+def test_a_link_in_place_of_a_file_is_not_followed_out_of_the_workspace(tmp_path: Path) -> None:
+    original, workspace = tmp_path / "scenario", tmp_path / "work"
+    original.mkdir()
+    workspace.mkdir()
+    (original / "x").write_text("x")
+    (workspace / "x").symlink_to("/etc/passwd")
+    assert digests_of(original, workspace)[1] == {}
+
+
+def test_a_large_file_is_left_out(tmp_path: Path) -> None:
+    with (tmp_path / "large").open("wb") as file:
+        file.truncate(10_000_001)
+    (tmp_path / "small").write_text("")
+    assert list(digests_of(tmp_path, tmp_path)[1]) == ["small"]

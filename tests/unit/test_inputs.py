@@ -41,9 +41,19 @@ def test_a_task_shows_where_it_gets_data_from() -> None:
 
 
 def test_a_task_shows_the_files_of_the_workspace_that_it_names() -> None:
-    args = [f"--in={WORK}/a/b.txt", f"{WORK}/c d", f"{WORK}", f"{WORK}/a/b.txt", "/etc/x"]
+    args = [
+        f"--in={WORK}/a/b.txt", f"{WORK}/c d", f"{WORK}", f"{WORK}/a/b.txt", "/etc/x",
+        f"/tmp{WORK}/no", f"{WORK}/../no", f"cat {WORK}/e>{WORK}/f&", f"{WORK}/w\\v",
+    ]  # fmt: skip
     found = submitted({"id": "a", "input": {"args": args, "script": f'cat "{WORK}/q.json";\n'}})
-    assert found["a"].files == ("a/b.txt", "c", "q.json")
+    assert found["a"].files == ("a/b.txt", "c", "e", "f", "w/v", "q.json")
+    many = submitted({"id": "a", "params": {"x": [f"{WORK}/{number}" for number in range(30)]}})
+    assert len(many["a"].files) == 20
+
+
+def test_a_task_shows_whether_it_chooses_its_id_in_the_runtime() -> None:
+    found = submitted({"id": "a", "input": {"task_id": "x"}}, {"id": "b", "params": ["task_id"]})
+    assert (found["a"].own_id, found["b"].own_id) == (True, False)
 
 
 def test_a_task_shows_whether_the_runtime_can_read_its_payload() -> None:

@@ -83,13 +83,52 @@ def test_what_is_not_known_is_no_contradiction() -> None:
     assert not list(children_first(PLACE, graph, {"a": answer(), "b": answer("x.b")}))
 
 
-@pytest.mark.parametrize(("older_ms", "wrong"), [(-10, False), (0, False), (50, False), (51, True)])
-def test_an_answer_is_not_older_than_the_one_before(older_ms: int, wrong: bool) -> None:
+@pytest.mark.parametrize(
+    ("older_ms", "state", "wrong"),
+    [
+        (-10, {"status": "running"}, False),
+        (0, {"status": "running"}, False),
+        (50, {"status": "running"}, False),
+        (51, {"status": "running"}, True),
+        (51, {"status": "pending"}, True),
+        # The clock was corrected.
+        (51, {}, False),
+        (51, {"status": "failed"}, False),
+    ],
+)
+def test_an_answer_is_not_older_than_the_one_before(
+    older_ms: int, state: dict[str, str], wrong: bool
+) -> None:
     before, now = answer(), answer()
-    now = now.model_copy(update={"updated_at": NOW - timedelta(milliseconds=older_ms)})
+    time = NOW - timedelta(milliseconds=older_ms)
+    now = now.model_copy(update={"updated_at": time, **state})
     found = older_answer(PLACE, "a", before, now)
     assert (found.how if found else None) == ("went_back" if wrong else None)
+    if found:
+        assert found.message == f"it was success before, and is {state['status']} now"
     assert older_answer(PLACE, "a", None, now) is None
+
+
+@pytest.mark.parametrize(("attempt", "wrong"), [(1, True), (2, False), (3, False)])
+def test_an_attempt_does_not_go_back(attempt: int, wrong: bool) -> None:
+    before = answer(attempt=2).model_copy(update={"status": "running"})
+    now = answer(attempt=attempt).model_copy(
+        update={"status": "running", "updated_at": NOW - timedelta(seconds=1)}
+    )
+    assert (older_answer(PLACE, "a", before, now) is not None) is wrong
+
+
+def test_the_first_year_is_a_time_like_any_other() -> None:
+    """Go writes a time that was never set as the year 1."""
+    first = answer().model_copy(update={"updated_at": datetime(1, 1, 1, tzinfo=UTC)})
+    assert older_answer(PLACE, "a", first, answer()) is None
+    assert older_answer(PLACE, "a", answer(), first) is None
+    graph = TaskGraph(
+        tasks=(Task(id="a", type="noop"), Task(id="b", type="noop", depends_on=("a",)))
+    )
+    zero = datetime(1, 1, 1, tzinfo=UTC)
+    seen = {"a": answer("x.a", finished_at=zero), "b": answer("x.b", started_at=zero)}
+    assert list(children_first(PLACE, graph, seen)) == []
 
 
 @pytest.mark.parametrize(
@@ -143,5 +182,9 @@ def test_a_task_holds_the_payload_that_was_submitted(
     task = EngineTask.model_validate({**answer().model_dump(), **held})
     found = other_payload(PLACE, given, task)
     assert (found.message if found else None) == message
+    # Python has values that JSON has not.
+    tuples = Task(id="a", type="runtime", input={"n": (1, {2: "x"})})
+    same = EngineTask.model_validate({**answer().model_dump(), "input": {"n": [1, {"2": "x"}]}})
+    assert other_payload(PLACE, tuples, same) is None
     # What was not given, ExecGo may fill in.
     assert other_payload(PLACE, Task(id="a", type="sleep"), task) is None

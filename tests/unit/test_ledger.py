@@ -138,7 +138,8 @@ def test_a_client_that_gives_up_is_noted_with_the_time_it_waited() -> None:
 
 
 @pytest.mark.parametrize("idle", [True, False], ids=["new", "open"])
-def test_what_does_not_reach_the_other_end_is_lost(idle: bool) -> None:
+def test_a_fault_of_the_link_looks_like_any_other_end(idle: bool) -> None:
+    """What was injected is not evidence: only that no answer came."""
     with service(answer) as url, link(url) as proxy:
         client = connect(proxy)
         if not idle:
@@ -147,8 +148,31 @@ def test_what_does_not_reach_the_other_end_is_lost(idle: bool) -> None:
         with client, suppress(ConnectionError):
             client.sendall(b"ask")
             client.recv(100)
-        await_(lambda: proxy.traffic().problems)
-        assert [one.how for one in proxy.traffic().problems] == ["lost"]
+        await_(lambda: not proxy._ledger._open)
+        assert {one.how for one in proxy.traffic().problems} <= {"unanswered"}
+
+
+def answer_early(connection: socket.socket) -> None:
+    """Answer after the first bytes, and close while the rest of the request arrives: a reset."""
+    connection.recv(10)
+    connection.sendall(b"answer")
+    connection.shutdown(socket.SHUT_WR)
+
+
+def test_an_answer_before_the_whole_request_is_an_answer() -> None:
+    with service(answer_early) as url, link(url) as proxy:
+        with connect(proxy) as client, suppress(ConnectionError):
+            client.sendall(b"ask" * 1_000_000)
+            client.recv(100)
+        await_(lambda: not proxy._ledger._open)
+        assert proxy.traffic().problems == ()
+
+
+def test_an_address_that_cannot_be_reached_is_no_refusal() -> None:
+    with link("http://no-such-host.invalid:80") as proxy:
+        assert ask(proxy) == b""
+        await_(lambda: not proxy._ledger._open)
+        assert proxy.traffic().problems == ()
 
 
 def test_health_checks_do_not_count() -> None:
@@ -198,6 +222,19 @@ def test_the_longest_wait_for_a_first_byte_counts(now: list[float]) -> None:
     assert one.first_byte == 4
 
 
+@pytest.mark.parametrize(("pause", "waits"), [(0.049, False), (0.051, True)])
+def test_bytes_soon_after_an_answer_are_the_rest_of_its_request(
+    pause: float, waits: bool, now: list[float]
+) -> None:
+    one = Connection(opened=100)
+    one.ask(1)
+    one.answer(1)
+    now[0] += pause
+    one.ask(1)
+    one.close("service_reset")
+    assert (one.problem() is not None) is waits
+
+
 def test_the_wait_begins_with_the_first_byte_of_the_request(now: list[float]) -> None:
     one = Connection(opened=100)
     one.ask(1)
@@ -207,8 +244,7 @@ def test_the_wait_begins_with_the_first_byte_of_the_request(now: list[float]) ->
     one.close("client")
     found = one.problem()
     assert found is not None
-    # Both were asked, and none was passed on.
-    assert (found.how, found.waited, found.at) == ("lost", 2, 102)
+    assert (found.how, found.waited, found.at) == ("abandoned", 2, 102)
 
 
 def test_the_first_end_counts(now: list[float]) -> None:
@@ -219,15 +255,24 @@ def test_the_first_end_counts(now: list[float]) -> None:
     assert (one.end, one.ended_at) == ("service", 100)
 
 
-def test_a_request_on_a_connection_that_has_ended_has_not_waited(now: list[float]) -> None:
+def test_a_request_on_a_connection_that_has_ended_does_not_wait(now: list[float]) -> None:
     one = Connection(opened=100)
     one.close("service")
     now[0] += 3
     one.ask(1)
-    one.passed_on = 1
-    found = one.problem()
-    assert found is not None
-    assert (found.how, found.waited) == ("unanswered", 0)
+    assert one.problem() is None
+
+
+def test_what_began_before_does_not_count(now: list[float]) -> None:
+    book = Ledger()
+    waiting, idle = book.opened(), book.opened()
+    waiting.ask(1)
+    book.begin()
+    now[0] += 1
+    for one in (waiting, idle):
+        one.close("client")
+        book.closed(one)
+    assert book.traffic() == Traffic()
 
 
 def test_a_ledger_keeps_twenty_problems(now: list[float]) -> None:
@@ -240,12 +285,13 @@ def test_a_ledger_keeps_twenty_problems(now: list[float]) -> None:
     assert len(book.traffic().problems) == 20
 
 
-def test_an_end_that_neither_end_noted_is_the_links(now: list[float]) -> None:
+def test_an_end_that_neither_end_noted_has_no_author(now: list[float]) -> None:
     book = Ledger()
     one = book.opened()
+    one.ask(1)
     now[0] += 2
     book.closed(one)
-    assert [(t.how, t.at) for t in book.traffic().problems] == [("lost", 102)]
+    assert [(t.how, t.at) for t in book.traffic().problems] == [("unanswered", 102)]
     assert book.traffic().longest == 2
 
 

@@ -240,3 +240,16 @@ def test_a_limit_that_was_there_before_the_trial_is_not_reported(answers: Script
     service.limits = {"memory": "16 MB", "cpu": "0.5"}
     watched = _Watch(service, None, {"memory": "16 MB"})
     assert rounds(watched, 1) == []
+
+
+def test_a_limit_of_a_process_that_has_not_answered_is_not_reported(answers: Script) -> None:
+    """Many programs raise a limit of their own when they start."""
+    service = Service()
+    watched = _Watch(service, None, {"open files": "20000"})
+    service.pid, service.limits = 2, {"open files": "1024"}
+    answers["direct"] += [RESET]
+    assert rounds(watched, 1) == []
+    service.limits = {"open files": "20000"}
+    assert rounds(watched, 1) == []
+    service.limits = {"open files": "100"}
+    assert rounds(watched, 1) == ["service_limited"]

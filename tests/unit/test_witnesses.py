@@ -10,14 +10,16 @@ import pytest
 
 from pytest_execgo.models.events import (
     EngineContradiction,
+    EngineUnreachable,
     ServiceLogged,
+    ServiceReady,
     WitnessesAgree,
     WitnessesDiffer,
 )
 from pytest_execgo.observability.log_errors import note_log_errors
 from pytest_execgo.observability.recorder import TimelineRecorder
 from pytest_execgo.observability.witnesses import ask_engine_again, compare_witnesses
-from tests.event_makers import EXIT, failed
+from tests.event_makers import EXIT, exited, failed
 
 OUTPUT = {"status": "success", "exit_code": 0, "stdout": "right", "stderr": ""}
 
@@ -112,6 +114,26 @@ def test_the_last_status_counts(recorder: TimelineRecorder) -> None:
     recorder.add(failed(EXIT).model_copy(update={"status": "success"}))
     ask_engine_again(lambda name: "success", recorder)
     assert not [e for e in recorder.events() if isinstance(e, EngineContradiction)]
+
+
+@pytest.mark.parametrize(
+    "absence",
+    [
+        exited("execgo"),
+        ServiceReady(service="execgo"),
+        EngineUnreachable(stage_id="s", message="refused"),
+    ],
+)
+def test_an_execgo_that_was_away_may_have_forgotten(
+    recorder: TimelineRecorder, absence: Any
+) -> None:
+    recorder.add(failed(EXIT).model_copy(update={"status": "success"}))
+    recorder.add(exited("runtime"))
+    ask_engine_again(lambda name: "pending", recorder)
+    recorder.add(absence)
+    ask_engine_again(lambda name: "running", recorder)
+    found = [e.message for e in recorder.events() if isinstance(e, EngineContradiction)]
+    assert found == ["it ended as success, and is pending now"]
 
 
 def test_a_runtime_that_does_not_answer_is_no_witness(recorder: TimelineRecorder) -> None:

@@ -63,7 +63,8 @@ class TaskInputs(Document):
     ``limit_ms``: how long it may run by the plan, with all its attempts; null without a limit.
     ``payload``: the sha256 of the task as it is submitted, with names in place of the values of
     placeholders, so that it is the same in each trial of a plan. ``valid``: whether the payload has the
-    form that the runtime reads; null for tasks that it does not run.
+    form that the runtime reads; null for tasks that it does not run. ``own_id``: whether the payload
+    chooses the id that the task has in the runtime.
     """
 
     services: tuple[str, ...] = ()
@@ -74,6 +75,7 @@ class TaskInputs(Document):
     limit_ms: float | None = None
     payload: str = ""
     valid: bool | None = None
+    own_id: bool = False
 
 
 class SubmissionStarted(Event):

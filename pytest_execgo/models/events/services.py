@@ -105,14 +105,13 @@ class LinkDegraded(Event):
 
 
 class LinkProblem(Document):
-    """A connection over a link on which a request got no answer.
+    """A connection over a link that ended while a request waited for its answer.
 
-    ``refused``: the service did not accept it. ``reset``: the service reset it. ``unanswered``: the
-    service closed it. ``abandoned``: the client closed it while it waited. ``lost``: what one end sent
-    did not reach the other one. ``waited_ms`` is the time since the request.
+    ``refused``: the service did not accept it. ``reset``: the service reset it. ``abandoned``: the
+    client closed it. ``unanswered``: it ended otherwise. ``waited_ms`` is the time since the request.
     """
 
-    how: Literal["refused", "reset", "unanswered", "abandoned", "lost"]
+    how: Literal["refused", "reset", "unanswered", "abandoned"]
     at_ms: float
     waited_ms: float
 
@@ -215,14 +214,23 @@ class MachineSeen(Event):
 
 
 class FileChanged(Event):
-    """A file of the scenario's workspace that a failed task names, at the end of the trial."""
+    """A file of the workspace has changed.
+
+    With ``task_id``: a file of the scenario that this failed task names, at the end of the trial. With
+    ``stage_id``: while no task ran, between the stage before and this one, or before the first stage.
+    """
 
     event_type: Literal["file_changed"] = "file_changed"
-    task_id: str
+    task_id: str | None = None
+    stage_id: str | None = None
     path: str
-    how: Literal["removed", "mode"]
+    how: Literal["removed", "mode", "content"]
 
     def sentence(self) -> str:
+        if self.task_id is None:
+            states = {"removed": "removed", "mode": "given other permissions", "content": "changed"}
+            when = f"before stage {self.stage_id}, while no task ran"
+            return f"{self.path} was {states[self.how]} {when}"
         state = "is gone" if self.how == "removed" else "has other permissions than at the start"
         return f"{self.path}, which task {self.task_id} names, {state}"
 

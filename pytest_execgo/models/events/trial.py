@@ -37,8 +37,8 @@ class BaselineDiffers(Event):
     """In a trial that did not succeed, something differs from the clean trials.
 
     ``task``: the first field of the output of a task that was submitted with the same payload. ``file``:
-    a file of the scenario that is neither as at the start nor as the clean trials left it. ``link``: the
-    number of connections. ``got`` is null if the field is missing. Long values are digests.
+    the content of a file of the scenario that no clean trial changes. ``link``: the number of
+    connections. ``got`` is null if the field is missing. Long values are digests.
     """
 
     event_type: Literal["baseline_differs"] = "baseline_differs"

@@ -1,9 +1,8 @@
-"""What the machine lacked while something failed: space, files, memory."""
+"""What the machine lacked when something failed: space, files, memory."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from math import inf
 
 from pytest_execgo.models.cause import Layer
 from pytest_execgo.models.events import MachineSeen
@@ -17,19 +16,14 @@ _NO_SPACE_BYTES = 4096
 
 def _suspect(evidence: Evidence) -> Iterator[Suspicion]:
     looks = evidence.of(MachineSeen)
-    if len(looks) < 2 or not (evidence.failures() or evidence.failed_stages()):
-        return
-    start, *later = looks
-    for look in later:
+    for look in [look for look in looks if look.when == "failure"]:
+        start = looks[0]
         yield from _folders(start, look)
-        yield from _processes(start, look)
-        if start.oom_kills is not None and (look.oom_kills or 0) > start.oom_kills:
-            yield _suspicion(
-                look,
-                "unknown",
-                "out_of_memory",
-                "the kernel killed a process because memory ran out",
-            )
+        yield from _processes(look)
+        killed = evidence.was_killed() and None not in (start.oom_kills, look.oom_kills)
+        if killed and (look.oom_kills or 0) > (start.oom_kills or 0):
+            text = "the kernel killed a process because memory ran out"
+            yield _suspicion(look, "unknown", "out_of_memory", text)
 
 
 def _folders(start: MachineSeen, look: MachineSeen) -> Iterator[Suspicion]:
@@ -46,7 +40,7 @@ def _folders(start: MachineSeen, look: MachineSeen) -> Iterator[Suspicion]:
             yield _suspicion(look, "unknown", "no_space", f"the file system of {name} became full")
 
 
-def _processes(start: MachineSeen, look: MachineSeen) -> Iterator[Suspicion]:
+def _processes(look: MachineSeen) -> Iterator[Suspicion]:
     for service, now in look.processes.items():
         limit = now.descriptor_limit
         if limit is not None and now.descriptors >= limit - 1:
@@ -57,10 +51,10 @@ def _processes(start: MachineSeen, look: MachineSeen) -> Iterator[Suspicion]:
 def _suspicion(
     look: MachineSeen, layer: Layer, code: str, text: str, service: str = ""
 ) -> Suspicion:
+    notes = frozenset({"machine"} if layer == "unknown" else ())
     return Suspicion(
-        layer, code, "likely", (look.event_id,), text, look.at_ms, service=service, settled_at=inf,
-        notes=frozenset({"machine"}),
-    )  # fmt: skip
+        layer, code, "possible", (look.event_id,), text, look.at_ms, service=service, notes=notes
+    )
 
 
 RULE = Rule(

@@ -56,15 +56,18 @@ def _failure(evidence: Evidence, failed: TaskChanged, code: str) -> Suspicion:
 
 
 def _conflict(evidence: Evidence, failed: TaskChanged) -> Suspicion:
-    """The runtime knows the id of a task that ExecGo started once: somebody submitted it twice."""
-    message = (
-        f"task {failed.task_id}: {evidence.message(failed)}; its id is new, so ExecGo or the connection "
-        "before or behind it submitted it twice"
-    )
+    """The runtime knows the id of a task that ExecGo started once."""
+    message = f"task {failed.task_id}: {evidence.message(failed)}"
+    layer: Layer = "unknown"
+    code, why = "submitted_twice", "its id is new, so ExecGo, or a connection, submitted it twice"
+    confidence: Confidence = "possible"
+    if evidence.inputs(failed.task_id).own_id:
+        layer, code, confidence = "dsl", "duplicate_task_id", "likely"
+        why = "the plan itself chooses the id, and a task of an earlier trial may have it"
     return Suspicion(
-        "unknown", "submitted_twice", "possible", (failed.event_id,), message, failed.at_ms,
+        layer, code, confidence, (failed.event_id,), f"{message}; {why}", failed.at_ms,
         since=evidence.submitted_at(failed), settled_at=evidence.settled_at(failed),
-        notes=frozenset({"failure", "task"}),
+        task=failed.task_id, notes=frozenset({"failure", "task"}),
     )  # fmt: skip
 
 
@@ -97,8 +100,9 @@ def _stuck(evidence: Evidence) -> Iterator[Suspicion]:
     for layer, who, stuck in groups:
         if stuck:
             names = ", ".join(dict.fromkeys(event.task_id for event in stuck))
-            # An end that is not reported is certain. A long run alone is not: a clock may be wrong.
-            ended = any(event.how == "ended" for event in stuck)
+            # An end that is not reported is certain. A long run alone is not: a clock may be wrong. If
+            # the runtime reports the end, something between it and ExecGo may hold it back.
+            ended = any(event.how == "ended" and not event.contradicted for event in stuck)
             shown = tuple(event.event_id for event in stuck)
             message = f"{who} never reported the end of {names}"
             confidence: Confidence = "certain" if ended else "likely"
@@ -170,6 +174,7 @@ RULE = Rule(
         ),
         "engine": ("stuck",),
         "unknown": ("submitted_twice", "deadline"),
+        "dsl": ("duplicate_task_id",),
     },
     _suspect,
 )  # fmt: skip

@@ -64,7 +64,7 @@ class _End:
         message = self.evidence.message(self.failed)
         if self._proven:
             why = f"{message}; it took the same payload before, so it got another one this time"
-            yield self._suspicion("runtime", "request_altered", "likely", why, service="runtime")
+            yield self._suspicion("unknown", "refused_payload", "possible", why)
             return
         why = f"{message}; what was submitted has the right form, so it may have got something else"
         yield self._suspicion("unknown", "refused_payload", "possible", why)
@@ -162,7 +162,9 @@ class _End:
 
     def _own(self) -> Iterator[Suspicion]:
         if how := self.evidence.changed_file(self.failed.task_id):
-            yield self._suspicion("unknown", how.code, "possible", how.message)
+            why = f"{self._last_line}; {how.message}"
+            yield self._suspicion("unknown", how.code, "possible", why)
+            yield self._suspicion("task", self.code, "possible")
             return
         if self._proven:
             why = (
@@ -245,7 +247,7 @@ class _End:
         message = f"task {failed.task_id}: {why or self._own_message}"
         return Suspicion(
             layer, code, confidence, ids, message, failed.at_ms,
-            since=self.evidence.submitted_at(failed), service=service,
+            since=self.evidence.submitted_at(failed), service=service, task=failed.task_id,
             settled_at=self.evidence.settled_at(failed), notes=frozenset(notes),
         )  # fmt: skip
 
@@ -276,7 +278,7 @@ RULE = Rule(
             "permission_denied",
         ),
         "engine": ("cancelled", "contradiction", *_NETWORK),
-        "runtime": ("contradiction", "request_altered", *_NETWORK),
+        "runtime": ("contradiction", *_NETWORK),
         "fixture": _NETWORK,
         "unknown": (
             "task_or_input", "changed_input", "killed", "timeout", "no_reason", "contradiction",

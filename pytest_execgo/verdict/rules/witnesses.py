@@ -26,7 +26,14 @@ def _suspect(evidence: Evidence) -> Iterator[Suspicion]:
             ids, text = (wrong.event_id,), wrong.sentence()
             notes = frozenset({"payload"} if wrong.how == "other_payload" else ())
             yield Suspicion(
-                "engine", "contradiction", "likely", ids, text, wrong.at_ms, notes=notes
+                "engine",
+                "contradiction",
+                "likely",
+                ids,
+                text,
+                wrong.at_ms,
+                task=wrong.task_id,
+                notes=notes,
             )
 
 
