@@ -152,22 +152,6 @@ def test_a_fault_of_the_link_looks_like_any_other_end(idle: bool) -> None:
         assert {one.how for one in proxy.traffic().problems} <= {"unanswered"}
 
 
-def answer_early(connection: socket.socket) -> None:
-    """Answer after the first bytes, and close while the rest of the request arrives: a reset."""
-    connection.recv(10)
-    connection.sendall(b"answer")
-    connection.shutdown(socket.SHUT_WR)
-
-
-def test_an_answer_before_the_whole_request_is_an_answer() -> None:
-    with service(answer_early) as url, link(url) as proxy:
-        with connect(proxy) as client, suppress(ConnectionError):
-            client.sendall(b"ask" * 1_000_000)
-            client.recv(100)
-        await_(lambda: not proxy._ledger._open)
-        assert proxy.traffic().problems == ()
-
-
 def test_an_address_that_cannot_be_reached_is_no_refusal() -> None:
     with link("http://no-such-host.invalid:80") as proxy:
         assert ask(proxy) == b""
