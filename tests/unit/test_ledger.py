@@ -59,7 +59,7 @@ def connect(proxy: FaultProxy, url: str | None = None) -> socket.socket:
 def ask(proxy: FaultProxy, request: bytes = b"ask") -> bytes:
     """Send a request, and read until the connection ends."""
     answer = b""
-    with connect(proxy) as client, suppress(ConnectionError):
+    with suppress(ConnectionError), connect(proxy) as client:
         client.sendall(request)
         while piece := client.recv(100):
             answer += piece
