@@ -41,6 +41,12 @@ def next_step(
     return found + (_REWRITE if found and name == "task/wrong_output" and from_file else "")
 
 
+def advice_table() -> str:
+    """The advice as a Markdown table."""
+    rows = [f"| `{pattern}` | {text} |" for pattern, text in _ADVICE]
+    return "\n".join(["| cause | what to do next |", "| --- | --- |", *rows])
+
+
 def _differs_from_file(check: CheckRecord) -> bool:
     text = check.message
     return not check.ok and " differs from " in text and not text.endswith("the expected value")
