@@ -21,6 +21,14 @@ def test_every_layer_has_codes() -> None:
     assert all(known_codes().values())
 
 
+def test_every_code_of_a_list_is_checked() -> None:
+    cause = ExpectedCause.model_validate(
+        {"layer": "engine", "code": ["process_exited", "proces_exited"]}
+    )
+    with pytest.raises(UsageError, match="no rule names engine/proces_exited"):
+        check_causes([cause], Source("p.yaml").part("expected_cause"))
+
+
 @pytest.mark.parametrize(
     ("layer", "code", "message"),
     [

@@ -299,6 +299,10 @@ def test_checks_after_a_stage_that_did_not_finish_are_one_step() -> None:
     assert [(step.text, step.events) for step in two][1:] == [
         ("2 checks do not hold, as stage s did not finish", ("c0", "c1"))
     ]
+    assert two[1].at_ms == 6
+    after = t.HarnessProblem(event_id="h", at_ms=8, message="m")
+    many = explain([ended, check(0, 6), check(1, 7), after, check(2, 9)])
+    assert [step.events for step in many][1:] == [("c0", "c1", "c2"), ("h",)]
     assert [step.text for step in explain([ended, check(0, 6)])][1:] == ["check file failed: m"]
     well = ended.model_copy(update={"outcome": "succeeded"})
     assert len(explain([well, check(0, 6), check(1, 7)])) == 2
