@@ -16,11 +16,14 @@ from tests.event_makers import (
     ended,
     exited,
     failed,
+    healthy,
     link,
     link_used,
     machine_seen,
     request,
     running,
+    silent,
+    stopped,
     submitted,
     unbound,
     wrote,
@@ -431,3 +434,35 @@ def test_a_name_that_does_not_resolve_is_not_a_service_with_a_number(
     started = t.TrialStarted(trial_id="t", cell_id="c", seed=1, addresses={"fixtures": (address,)})
     words = wrote("urllib.error.URLError: <urlopen error [Errno -2] Name or service not known>")
     assert causes(started, FETCHES, failed(EXIT), words, ended("failed"))[0] == expected
+
+
+# -- several services at once
+
+
+def test_services_that_are_silent_at_the_same_time_have_a_common_reason() -> None:
+    both = [silent("runtime", 700), silent("execgo", 900)]
+    assert causes(*both, ended("succeeded")) == ["unknown/overloaded/possible"]
+    assert message(*both) == (
+        "runtime, execgo did not answer at the same time; the machine may be too busy"
+    )
+    assert causes(*both, failed(EXIT, at_ms=950), ended("failed"))[0] == (
+        "unknown/overloaded/possible"
+    )
+    # A process that is stopped is a reason of its own.
+    found = causes(*both, stopped("runtime", 650))
+    assert found[0] == "runtime/process_stopped/certain"
+
+
+def test_services_that_are_silent_one_after_the_other_have_not() -> None:
+    first: list[t.EvidenceEvent]
+    later: list[t.EvidenceEvent]
+    first = [silent("runtime", 700), healthy("runtime", 800)]
+    later = [silent("execgo", 5000), healthy("execgo", 5100)]
+    assert causes(*first, *later) == ["runtime/silent/likely", "engine/silent/likely"]
+    assert causes(silent("runtime", 700), silent("runtime", 900)) == ["runtime/silent/likely"]
+
+
+def test_an_early_start_by_the_runtimes_clock_blames_no_layer() -> None:
+    assert causes(contradiction("child_first"), checked(), ended("succeeded")) == [
+        "unknown/contradiction/possible"
+    ]

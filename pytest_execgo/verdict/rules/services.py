@@ -23,6 +23,28 @@ def _suspect(evidence: Evidence) -> Iterator[Suspicion]:
                 notes=frozenset({"health", *_resource(event)}),
             )  # fmt: skip
         yield from _limited_at_its_end(evidence, service, layer)
+    yield from _overloaded(evidence)
+
+
+def _overloaded(evidence: Evidence) -> Iterator[Suspicion]:
+    """Services that are silent at the same time have a common reason: the machine, or the network."""
+    silent = evidence.of(ServiceSilent)
+    for event in silent:
+        window = evidence.window(event)
+        others = [
+            other
+            for other in silent
+            if other.service != event.service
+            and window.start <= evidence.window(other).start <= window.end
+        ]
+        if others:
+            both = [event, *others]
+            names = ", ".join(dict.fromkeys(one.service for one in both))
+            yield Suspicion(
+                "unknown", "overloaded", "possible", tuple(one.event_id for one in both),
+                f"{names} did not answer at the same time; the machine may be too busy", event.at_ms,
+                windows=tuple(evidence.window(one) for one in both), settled_at=window.end,
+            )  # fmt: skip
 
 
 def _limited_at_its_end(evidence: Evidence, service: str, layer: Layer) -> Iterator[Suspicion]:
@@ -60,4 +82,8 @@ def _describe(event: Health) -> tuple[str, Confidence, str]:
 
 
 _CODES = ("process_stopped", "silent", "limited", "link_broken", "link_slow")
-RULE = Rule("services", {"engine": _CODES, "runtime": _CODES, "fixture": _CODES}, _suspect)
+RULE = Rule(
+    "services",
+    {"engine": _CODES, "runtime": _CODES, "fixture": _CODES, "unknown": ("overloaded",)},
+    _suspect,
+)

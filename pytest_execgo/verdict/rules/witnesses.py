@@ -24,6 +24,10 @@ def _suspect(evidence: Evidence) -> Iterator[Suspicion]:
         # In a trial that succeeded, it had no effect.
         for wrong in evidence.of(EngineContradiction):
             ids, text = (wrong.event_id,), wrong.sentence()
+            if wrong.how == "child_first":
+                # ExecGo passes on the times of the runtime, which may have another clock.
+                yield Suspicion("unknown", "contradiction", "possible", ids, text, wrong.at_ms)
+                continue
             notes = frozenset({"payload"} if wrong.how == "other_payload" else ())
             yield Suspicion(
                 "engine",
