@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 
-from benchmarks.unseen import answers, fourth_answers, machine
+from benchmarks.unseen import answers, fifth_answers, fourth_answers, machine
 from benchmarks.unseen.fleet_site import Inject, Site
 from benchmarks.unseen.front import Ask, Corrupt, Exchange
 
@@ -82,10 +82,10 @@ def _is_get(method: str, path: str) -> bool:
 def kinds() -> list[Kind]:
     """Every kind, in a fixed order.
 
-    Rules were made with ``batch`` 1 in view. 2 to 4 were added later, each measured before any rule was
+    Rules were made with ``batch`` 1 in view. 2 to 5 were added later, each measured before any rule was
     changed for it.
     """
-    return [*_first(), *_second(), *_third(), *_fourth()]
+    return [*_first(), *_second(), *_third(), *_fourth(), *_fifth()]
 
 
 def _first() -> list[Kind]:
@@ -225,6 +225,50 @@ def _fourth() -> list[Kind]:
         replace(swapped, right=_PLAN | {"fixture"}, inject=starting),
     ]
     return [replace(kind, batch=4) for kind in [*found, *more]]
+
+
+_OF_FIFTH = {
+    "renamed_ids": ("vuln_scan", "multi_step_agent"),
+    "two_clocks": ("long_chain_dag",),
+    "connection_limit": ("multi_step_agent", "long_chain_dag"),
+    "wrapped_lines": ("vuln_scan", "multi_step_agent"),
+    "local_times": ("vuln_scan", "multi_step_agent"),
+    "idempotency": ("multi_step_agent", "codegen_exec"),
+    "list_limit": ("multi_step_agent", "long_chain_dag"),
+    "lower_keys": ("vuln_scan", "codegen_exec"),
+    "early_hints": ("vuln_scan", "multi_step_agent"),
+}
+"""Scenarios that have what a fault of the fifth batch changes."""
+_FROZEN_SECONDS = 20.0
+
+
+def _fifth() -> list[Kind]:
+    found = []
+    for service, makes in (
+        ("fixtures", fifth_answers.FIXTURES),
+        ("runtime", fifth_answers.RUNTIME),
+        ("execgo", fifth_answers.EXECGO),
+    ):
+        for name, make in makes.items():
+            scenarios = _OF_FIFTH.get(name, ("vuln_scan",))
+            layer = frozenset({_LAYERS[service]})
+            found.append(Kind(f"{service}_{name}", layer, _made(service, make), scenarios))
+    of_runtime, of_engine = _MACHINE | {"runtime"}, _MACHINE | {"engine"}
+    frozen = machine.suspending("runtime", _FROZEN_SECONDS)
+    written = "${workspace}/report.md"
+    minutes = "total_seconds() / 60"
+    more = [
+        Kind("engine_terminated", of_engine, machine.engine_terminated, _STAGED[1:]),
+        Kind("runtime_suspended", of_runtime, frozen, ("multi_step_agent",)),
+        Kind("mounted_as_folder", _MACHINE, machine.mounted_as_folder, _STAGED[:2]),
+        Kind("outputs_swept", _MACHINE, machine.outputs_swept, ("vuln_scan", "long_chain_dag")),
+        Kind("data_folder_replaced", of_runtime, machine.data_folder_replaced, _STAGED[:2]),
+        _edited("deadline_in_seconds", "deadline_ms: 60000", "deadline_ms: 60", _PLAN, "vuln_scan"),
+        _edited("first_left_out", "packages[].name", "packages[1:].name", _PLAN, "vuln_scan"),
+        _edited("other_output_name", written, f"{written[:-3]}.txt", _PLAN, "vuln_scan"),
+        _edited("hours_as_minutes", minutes, f"{minutes[:-2]}3600", _PLAN),
+    ]
+    return [replace(kind, batch=5) for kind in [*found, *more]]
 
 
 def _edited(

@@ -82,28 +82,42 @@ def removing(pattern: str, stage: int) -> Inject:
 
 
 def signalling(number: int) -> Inject:
+    """Send each task a signal, again and again, from the second stage on."""
+
     @contextmanager
     def inject(site: Site) -> Iterator[None]:
-        over = threading.Event()
+        def end_them() -> None:
+            for process in _tasks(site.pids["runtime"]):
+                with suppress(psutil.Error):
+                    process.send_signal(number)
 
-        def hunt() -> None:
-            while not over.is_set():
-                for process in _tasks(site.pids["runtime"]):
-                    with suppress(psutil.Error):
-                        process.send_signal(number)
-                over.wait(0.005)
-
-        thread = threading.Thread(target=hunt)
-        with at_stage(site, 2, lambda workspace: thread.start()):
+        with _again_and_again(site, end_them):
             try:
                 yield
             finally:
-                over.set()
                 with suppress(psutil.Error):
                     for left in psutil.Process(site.pids["runtime"]).children(recursive=True):
                         left.kill()
 
     return inject
+
+
+@contextmanager
+def _again_and_again(site: Site, act: Callable[[], None]) -> Iterator[None]:
+    """Call ``act`` every few milliseconds from the second stage on."""
+    over = threading.Event()
+
+    def repeat() -> None:
+        while not over.is_set():
+            act()
+            over.wait(0.005)
+
+    thread = threading.Thread(target=repeat)
+    with at_stage(site, 2, lambda workspace: thread.start()):
+        try:
+            yield
+        finally:
+            over.set()
 
 
 def _tasks(runtime: int) -> list[psutil.Process]:
@@ -205,22 +219,15 @@ def _prlimit(pid: int, which: int, limits: tuple[int, int]) -> None:
 @contextmanager
 def shims_killed(site: Site) -> Iterator[None]:
     """The processes between the runtime and its tasks are killed, not the tasks."""
-    over = threading.Event()
 
-    def hunt() -> None:
-        while not over.is_set():
-            with suppress(psutil.Error):
-                for shim in psutil.Process(site.pids["runtime"]).children():
-                    if shim.children():
-                        shim.kill()
-            over.wait(0.005)
+    def end_them() -> None:
+        with suppress(psutil.Error):
+            for shim in psutil.Process(site.pids["runtime"]).children():
+                if shim.children():
+                    shim.kill()
 
-    thread = threading.Thread(target=hunt)
-    with at_stage(site, 2, lambda workspace: thread.start()):
-        try:
-            yield
-        finally:
-            over.set()
+    with _again_and_again(site, end_them):
+        yield
 
 
 @contextmanager
@@ -242,21 +249,14 @@ def busy(site: Site) -> Iterator[None]:
 def logs_rotated(site: Site) -> Iterator[None]:
     """A wrong rule of logrotate: it empties the logs of tasks again and again."""
     logs = Path(psutil.Process(site.pids["runtime"]).cwd()) / "runtime" / "tasks"
-    over = threading.Event()
 
     def rotate() -> None:
-        while not over.is_set():
-            for log in logs.glob("*/*.log"):
-                with suppress(OSError):
-                    os.truncate(log, 0)
-            over.wait(0.005)
+        for log in logs.glob("*/*.log"):
+            with suppress(OSError):
+                os.truncate(log, 0)
 
-    thread = threading.Thread(target=rotate)
-    with at_stage(site, 2, lambda workspace: thread.start()):
-        try:
-            yield
-        finally:
-            over.set()
+    with _again_and_again(site, rotate):
+        yield
 
 
 def reverted(site: Site) -> AbstractContextManager[None]:
@@ -299,3 +299,89 @@ def no_inodes(site: Site) -> Iterator[None]:
             yield
         finally:
             remount(before)
+
+
+def engine_terminated(site: Site) -> AbstractContextManager[None]:
+    """ExecGo ends at the second stage, and is not started again."""
+
+    def end(workspace: Path) -> None:
+        with suppress(ProcessLookupError):
+            os.kill(site.pids["execgo"], signal.SIGTERM)
+
+    return at_stage(site, 2, end)
+
+
+def suspending(service: str, seconds: float) -> Inject:
+    """The process of a service is frozen at the second stage, as while a virtual machine moves."""
+
+    @contextmanager
+    def inject(site: Site) -> Iterator[None]:
+        pid = site.pids[service]
+        timer = threading.Timer(seconds, os.kill, (pid, signal.SIGCONT))
+
+        def freeze(workspace: Path) -> None:
+            os.kill(pid, signal.SIGSTOP)
+            timer.start()
+
+        with at_stage(site, 2, freeze):
+            try:
+                yield
+            finally:
+                timer.cancel()
+                os.kill(pid, signal.SIGCONT)
+
+    return inject
+
+
+def mounted_as_folder(site: Site) -> AbstractContextManager[None]:
+    """Input files are empty folders: a container engine makes them for mounts of what is missing."""
+
+    def replace(workspace: Path) -> None:
+        for name in ("requirements.txt", "evidence/app.log"):
+            path = workspace / name
+            if path.is_file():
+                path.unlink()
+                path.mkdir()
+
+    return at_stage(site, 1, replace)
+
+
+@contextmanager
+def outputs_swept(site: Site) -> Iterator[None]:
+    """A cleaner of temporary files removes what tasks leave for each other, as soon as it is there."""
+    over = threading.Event()
+
+    def sweep(workspace: Path) -> None:
+        while not over.is_set():
+            for pattern in ("findings.json", "out/count-*.json"):
+                for path in workspace.glob(pattern):
+                    path.unlink(missing_ok=True)
+            over.wait(0.002)
+
+    def begin(workspace: Path) -> None:
+        threading.Thread(target=sweep, args=(workspace,), daemon=True).start()
+
+    with at_stage(site, 1, begin):
+        try:
+            yield
+        finally:
+            over.set()
+
+
+@contextmanager
+def data_folder_replaced(site: Site) -> Iterator[None]:
+    """A wrong restore: where the runtime keeps its tasks, there is a file."""
+    folder = Path(psutil.Process(site.pids["runtime"]).cwd()) / "runtime" / "tasks"
+    kept = folder.with_name("tasks.kept")
+
+    def replace(workspace: Path) -> None:
+        folder.rename(kept)
+        folder.write_bytes(b"")
+
+    with at_stage(site, 2, replace):
+        try:
+            yield
+        finally:
+            if kept.exists():
+                folder.unlink(missing_ok=True)
+                kept.rename(folder)
