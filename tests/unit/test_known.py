@@ -80,6 +80,10 @@ def judged(given: Verdict, *expected: str, healed_at_ms: float | None = None) ->
         (verdict(("runtime", "handle_lost", "certain")), REAL, None),
         (verdict(("dsl", "cycle", "certain"), LIKELY), REAL, None),
         (verdict(("fixture", "http_error", "likely"), LIKELY), REAL, "stays-running"),
+        (verdict(LIKELY, ("task", "timeout", "likely")), REAL, None),
+        (verdict(LIKELY, ("binding", "binding_missing", "likely")), REAL, None),
+        (verdict(LIKELY, ("dsl", "invalid_input", "likely")), REAL, None),
+        (verdict(LIKELY, ("task", "timeout", "possible")), REAL, "stays-running"),
     ],
     ids=[
         "likely",
@@ -91,6 +95,10 @@ def judged(given: Verdict, *expected: str, healed_at_ms: float | None = None) ->
         "other cause",
         "behind a cause of ours",
         "behind a cause in the fixtures",
+        "beside a likely mistake of a task",
+        "beside a likely mistake of a binding",
+        "beside a likely mistake of the plan",
+        "beside a possible mistake",
     ],
 )
 def test_a_finding_explains_its_own_cause_only(
@@ -111,7 +119,8 @@ def test_a_mitigated_cause_is_neither_a_second_defect_nor_a_finding() -> None:
 
 
 @pytest.mark.parametrize(
-    ("healed_at_ms", "expected"), [(40, "stays-running"), (60, None), (None, None)]
+    ("healed_at_ms", "expected"),
+    [(40, "stays-running"), (50, None), (60, None), (None, None)],
 )
 def test_after_a_fault_in_the_service_its_tasks_must_begin_after_healing(
     healed_at_ms: float | None, expected: str | None
@@ -226,6 +235,11 @@ def test_a_fault_that_ends_no_process_does_not_hide_that_processes_ended(
     events: list[t.EvidenceEvent] = [task_seen("a", 10, "e0"), task_stuck(how)]
     trial = JudgedTrial(verdict(LIKELY), [], [fault], events)
     assert known_finding(trial, [STUCK], REAL) == ("stays-running" if explained else None)
+
+
+def test_processes_that_ended_without_any_fault_show_the_finding() -> None:
+    trial = JudgedTrial(verdict(LIKELY), [], [], [task_seen("a", 10, "e0"), task_stuck()])
+    assert known_finding(trial, [STUCK], REAL) == "stays-running"
 
 
 def test_findings_are_named_whether_the_trial_failed_or_not() -> None:

@@ -266,6 +266,18 @@ def test_a_file_that_changed_while_no_task_ran_explains_the_task_that_names_it(
     ]
 
 
+def test_the_message_about_a_changed_file_names_a_task_that_reads_it() -> None:
+    inputs = submitted(files=("in",))
+    text = "in/x.py was changed before stage s, while no task ran; task a names it"
+    assert message(inputs, changed(), checked(), ended("succeeded")) == text
+
+
+def test_a_change_that_only_a_failed_task_shows_is_no_change_between_stages() -> None:
+    gone = t.FileChanged(at_ms=4, task_id="z", path="in/x.py", how="removed")
+    found = causes(submitted(files=("in",)), gone, checked(), ended("succeeded"))
+    assert "unknown/file_removed/likely" not in found
+
+
 @pytest.mark.parametrize(
     "event", [changed(path="in/y.py"), changed(path="in/x.py2"), changed(at_ms=50)]
 )

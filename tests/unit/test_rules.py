@@ -210,6 +210,17 @@ def test_only_the_first_request_to_try_again_is_evidence() -> None:
     assert cause.message == "ExecGo, or a gateway in front of it, asked to try again later: 502"
 
 
+def test_messages_of_the_engine_are_about_execgo() -> None:
+    events: list[t.EvidenceEvent] = [
+        t.EngineUnreachable(event_id="1", at_ms=1, stage_id="s", message="first"),
+        t.EngineUnreachable(event_id="2", at_ms=2, stage_id="s", message="second"),
+    ]
+    (cause,) = attribute(events)
+    assert (cause.message, cause.evidence) == ("first", ("1", "2"))
+    lost_two = attribute([lost("forgotten"), lost("forgotten").model_copy(update={"task_id": "b"})])
+    assert lost_two[0].message == "ExecGo lost a, b"
+
+
 def test_a_missing_value_is_likely_the_bindings_unless_its_source_read_something() -> None:
     assert causes(submitted(), AGREED, unbound("absent")) == ["binding/binding_missing/likely"]
     reads = submitted(services=("fixtures",))
