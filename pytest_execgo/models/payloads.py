@@ -7,6 +7,7 @@ value of another type are mistakes.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -155,6 +156,29 @@ def runtime_mistakes(task: Task, bound: Sequence[str] = ()) -> Iterator[tuple[Ke
     tasks. ``bound`` are the target paths of the task's bindings, whose values are not known yet."""
     if task.type == "runtime":
         yield from _mistakes(RuntimePayload, task, "input", bound)
+
+
+def runtime_accepts(task: Task) -> bool:
+    """Whether the payload of a task of type ``runtime`` has the right form, and also keeps the runtime's
+    further rules: about names of variables and labels, and about what a sandbox needs."""
+    payload = task.params if task.input is None else task.input
+    try:
+        found = RuntimePayload.model_validate({} if payload is None else payload)
+    except ValidationError:
+        return False
+    sandbox, control = found.sandbox or _Sandbox(), found.control_context or _Control()
+    subdir = PurePosixPath(sandbox.workspace_subdir or "")
+    rooted = bool(sandbox.rootfs) and sandbox.profile == "linux_sandbox"
+    names = [*found.execution.env, *control.labels]
+    words = [control.control_plane_mode, control.tenant, control.owner]
+    interpreter = found.execution.interpreter or ["sh"]
+    return (
+        not subdir.is_absolute()
+        and ".." not in subdir.parts
+        and (rooted or not sandbox.chroot)
+        and all(name.strip() and "=" not in name for name in names)
+        and all(word is None or word.strip() for word in (*words, interpreter[0]))
+    )
 
 
 def tool_mistakes(task: Task, bound: Sequence[str] = ()) -> Iterator[tuple[Keys, str]]:

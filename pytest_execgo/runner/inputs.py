@@ -14,7 +14,7 @@ from pytest_execgo.models.events import (
     SubmissionStarted,
     TaskInputs,
 )
-from pytest_execgo.models.payloads import runtime_mistakes
+from pytest_execgo.models.payloads import runtime_accepts
 from pytest_execgo.models.plan import PlanStage
 from pytest_execgo.models.plan_rules import graph_rules
 from pytest_execgo.models.task import Task, TaskGraph
@@ -58,7 +58,7 @@ def _inputs(task: Task, sources: Sequence[str], placeholders: Mapping[str, str])
         memory_limit='"memory_bytes":' in text,
         limit_ms=own_limit_ms(task),
         payload=_payload(task, placeholders),
-        valid=not any(runtime_mistakes(task)) if task.type == "runtime" else None,
+        valid=runtime_accepts(task) if task.type == "runtime" else None,
         own_id=_has_own_id(task),
     )
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pytest_execgo.models.messages import key_path
-from pytest_execgo.models.payloads import runtime_mistakes, tool_mistakes
+from pytest_execgo.models.payloads import runtime_accepts, runtime_mistakes, tool_mistakes
 from pytest_execgo.models.task import Task
 
 COMMAND = {"kind": "command", "program": "/bin/true"}
@@ -142,3 +142,35 @@ def test_a_right_payload_of_a_tool() -> None:
     assert wrong_tool("my.own.tool", {"anything": 1}) == []
     legacy = Task.model_validate({"id": "a", "type": "sleep", "params": {"duration": 1}})
     assert [key_path(keys) for keys, _ in tool_mistakes(legacy)] == ["params.duration"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "accepted"),
+    [
+        ({}, True),
+        ({"sandbox": {"workspace_subdir": "a/b"}}, True),
+        ({"sandbox": {"workspace_subdir": "/a"}}, False),
+        ({"sandbox": {"workspace_subdir": "a/../b"}}, False),
+        ({"sandbox": {"chroot": True}}, False),
+        ({"sandbox": {"chroot": True, "rootfs": "/r"}}, False),
+        ({"sandbox": {"chroot": True, "rootfs": "/r", "profile": "linux_sandbox"}}, True),
+        ({"execution": {"kind": "command", "program": "x", "env": {"A": ""}}}, True),
+        ({"execution": {"kind": "command", "program": "x", "env": {" ": ""}}}, False),
+        ({"execution": {"kind": "command", "program": "x", "env": {"A=B": ""}}}, False),
+        ({"execution": {"kind": "script", "script": "x", "interpreter": ["sh", ""]}}, True),
+        ({"execution": {"kind": "script", "script": "x", "interpreter": [" "]}}, False),
+        ({"execution": {"kind": "script"}}, False),
+        ({"control_context": {"tenant": "t", "labels": {"a": ""}}}, True),
+        ({"control_context": {"owner": " "}}, False),
+        ({"control_context": {"labels": {"": "x"}}}, False),
+        ({"unknown": 1}, False),
+    ],
+)
+def test_the_runtime_has_rules_beside_the_form(changes: dict[str, Any], accepted: bool) -> None:
+    payload = {"execution": {"kind": "command", "program": "x"}, **changes}
+    assert runtime_accepts(Task(id="a", type="runtime", input=payload)) is accepted
+    assert runtime_accepts(Task(id="a", type="runtime", params=payload)) is accepted
+
+
+def test_the_runtime_accepts_no_empty_payload() -> None:
+    assert not runtime_accepts(Task(id="a", type="runtime"))

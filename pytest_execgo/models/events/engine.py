@@ -62,9 +62,9 @@ class TaskInputs(Document):
     below it that it holds, at most 20. ``memory_limit``: whether the plan limits its memory.
     ``limit_ms``: how long it may run by the plan, with all its attempts; null without a limit.
     ``payload``: the sha256 of the task as it is submitted, with names in place of the values of
-    placeholders, so that it is the same in each trial of a plan. ``valid``: whether the payload has the
-    form that the runtime reads; null for tasks that it does not run. ``own_id``: whether the payload
-    chooses the id that the task has in the runtime.
+    placeholders, so that it is the same in each trial of a plan. ``valid``: whether the payload keeps
+    the rules of the runtime, as this package knows them; null for tasks that the runtime does not run.
+    ``own_id``: whether the payload chooses the id that the task has in the runtime.
     """
 
     services: tuple[str, ...] = ()
