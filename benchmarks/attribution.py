@@ -139,7 +139,8 @@ def _per_kind(result: BenchmarkResult) -> str:
         rows.append(
             [
                 kind,
-                judged[0].verdict.expected_cause if judged else "",
+                # A bar ends a cell of the table.
+                (judged[0].verdict.expected_cause or "").replace("|", " or ") if judged else "",
                 len(judged),
                 sum(t.verdict.cause_named is True for t in judged),
                 ", ".join(f"{code} {count}" for code, count in named.most_common()),
