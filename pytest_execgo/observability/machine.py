@@ -44,7 +44,7 @@ class MachineWatch:
     ) -> None:
         self._folders, self._services, self._recorder = folders, services, recorder
         self._failures = 0
-        self._busy = self._total = 0.0
+        self._cpu: tuple[float, float] | None = None
         self.look("start")
         recorder.subscribe(self._listen)
 
@@ -54,10 +54,7 @@ class MachineWatch:
             self._look(when)
 
     def _look(self, when: Literal["start", "failure", "end"]) -> None:
-        busy, total = _cpu_seconds()
-        passed = total - self._total
-        share = (busy - self._busy) / passed if passed > 0 else 0.0
-        self._busy, self._total = busy, total
+        before, self._cpu = self._cpu, _cpu_seconds()
         folders = {name: _folder(path) for name, path in self._folders.items()}
         processes = {one.name: _process(one.pid) for one in self._services}
         self._recorder.add(
@@ -65,7 +62,7 @@ class MachineWatch:
                 when=when,
                 folders={name: seen for name, seen in folders.items() if seen},
                 processes={name: seen for name, seen in processes.items() if seen},
-                cpu_busy=round(min(1.0, max(0.0, share)), 3),
+                cpu_busy=_share(before, self._cpu),
                 available_memory=psutil.virtual_memory().available,
                 oom_kills=_oom_kills(),
                 engine_clock_ms=self._engine_clock_ms() if when == "end" else None,
@@ -87,6 +84,14 @@ class MachineWatch:
         if failed and self._failures < _MOST_FAILURES:
             self._failures += 1
             self.look("failure")
+
+
+def _share(before: tuple[float, float] | None, now: tuple[float, float]) -> float | None:
+    """How much of the time that passed on the processors they worked."""
+    if before is None or now[1] <= before[1]:
+        return None
+    # The kernel counts in steps.
+    return round(min(1.0, max(0.0, (now[0] - before[0]) / (now[1] - before[1]))), 3)
 
 
 def _folder(path: Path) -> FolderSeen | None:

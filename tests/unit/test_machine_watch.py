@@ -46,8 +46,35 @@ def test_a_look_has_the_folders_and_processes(recorder: TimelineRecorder, tmp_pa
     assert own.descriptors > 0
     assert own.memory_bytes > 0
     assert own.descriptor_limit is None or own.descriptor_limit >= own.descriptors
-    assert 0 <= end.cpu_busy <= 1
+    assert start.cpu_busy is None
     assert end.available_memory > 0
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "share"),
+    [
+        (None, (1, 2), None),
+        ((1, 2), (1, 2), None),
+        ((1, 2), (2, 6), 0.25),
+        ((1, 2), (9, 6), 1.0),
+        ((1, 2), (0, 6), 0.0),
+        ((0, 0), (1, 3), 0.333),
+    ],
+)
+def test_the_share_of_the_processors_is_between_two_looks(
+    before: tuple[float, float] | None,
+    now: tuple[float, float],
+    share: float | None,
+    monkeypatch: pytest.MonkeyPatch,
+    recorder: TimelineRecorder,
+) -> None:
+    times = [before or now, now]
+    monkeypatch.setattr(machine, "_cpu_seconds", lambda: times.pop(0))
+    watch = MachineWatch({}, [], recorder)
+    if before:
+        watch.look("end")
+    recorder.close()
+    assert seen(recorder)[-1].cpu_busy == share
 
 
 def test_it_looks_when_something_fails_at_most_three_times(recorder: TimelineRecorder) -> None:

@@ -189,7 +189,7 @@ class MachineSeen(Event):
 
     ``folders``: those that the trial writes to, and ``processes``: those of the services on this
     machine, both by name. ``cpu_busy``: the share of the processors' time in use since the look before
-    (0 to 1).
+    (0 to 1); null at the start.
     ``available_memory`` is in bytes. ``oom_kills``: how many processes the kernel has killed since its
     start because memory ran out; null where it does not tell. ``engine_clock_ms``, at the end: by how
     much ExecGo's clock is ahead of this machine's, less the time until its answers were seen; null if it
@@ -200,7 +200,7 @@ class MachineSeen(Event):
     when: Literal["start", "failure", "end"]
     folders: dict[str, FolderSeen] = {}
     processes: dict[str, ProcessSeen] = {}
-    cpu_busy: float
+    cpu_busy: float | None = None
     available_memory: int
     oom_kills: int | None = None
     engine_clock_ms: float | None = None
