@@ -3,8 +3,8 @@
     python benchmarks/witnesses.py --rounds 20
 
 The same fleet, with a link before every service, runs each built-in scenario in turn with and without
-the ledgers of links, the looks at the machine, and the digests of the workspace. Prints a Markdown table
-of trials per second (from the median time of a trial) and their ratio.
+the ledgers of links, the looks at machine and workspace, and the digests of files. Prints a Markdown
+table of trials per second (from the median time of a trial) and their ratio.
 """
 
 from __future__ import annotations
@@ -83,9 +83,9 @@ def _session(folder: str) -> Iterator[RunSession]:
 def _trial(session: RunSession, scenario: str, *, watched: bool) -> float:
     with ExitStack() as stack:
         if not watched:
-            for name in ("LinkUse", "MachineWatch"):
+            for name in ("LinkUse", "MachineWatch", "WorkspaceWatch"):
                 stack.enter_context(patch.object(trial, name, MagicMock()))
-            stack.enter_context(patch.object(trial, "digests", lambda folder: {}))
+            stack.enter_context(patch.object(trial, "digests_of", lambda one, other: ({}, {})))
             for name in ("ask", "answer"):
                 stack.enter_context(patch.object(Connection, name, lambda self, size: None))
         began = monotonic()
