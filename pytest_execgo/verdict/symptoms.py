@@ -124,6 +124,7 @@ TABLE: tuple[Explains, ...] = (
         _without("with_exit", _noted("failure", "runtime/*")),
         _always,
     ),
+    Explains(_noted("health", "runtime/*"), _named("unknown/stuck"), _always),
     Explains(_noted("health", "fixture/*"), _named("fixture/slow"), _always),
     # A service that may use less memory is killed when it needs more. Docker answers nothing about a
     # container while it ends, so the limit may be seen long after the end.

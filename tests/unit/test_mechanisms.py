@@ -177,7 +177,7 @@ def test_what_a_folder_lacked_before_is_no_reason() -> None:
 
 
 def test_a_folder_that_was_not_seen_at_the_start_is_no_reason() -> None:
-    then = machine_seen("end", 91, **folder(free_bytes=0))
+    then = machine_seen("failure", 11, **folder(free_bytes=0))
     found = causes(submitted(), machine_seen("start"), failed(EXIT), then, ended("failed"))
     assert "unknown" not in found[0]
 
@@ -478,3 +478,40 @@ def test_an_early_start_by_the_runtimes_clock_blames_no_layer() -> None:
     assert causes(contradiction("child_first"), checked(), ended("succeeded")) == [
         "unknown/contradiction/possible"
     ]
+
+
+# -- a task that the runtime has not confirmed
+
+
+def without_handle(at_ms: float = 50) -> t.TaskStuck:
+    return t.TaskStuck(
+        event_id="stuck", at_ms=at_ms, stage_id="s", round=0, task_id="a", engine_task_id="x.a",
+        how="overdue", watched_ms=900, limit_ms=100,
+    )  # fmt: skip
+
+
+def test_a_task_of_the_runtime_without_a_handle_blames_no_side() -> None:
+    of_runtime = submitted(valid=True)
+    found = causes(of_runtime, without_handle(), ended("stuck", "a"))
+    assert found == ["unknown/stuck/possible"]
+    assert message(of_runtime, without_handle(), ended("stuck", "a")) == (
+        "ExecGo started a, and the runtime has not confirmed it: one of them, or the connection "
+        "between them, does not answer"
+    )
+    # A task that ExecGo runs itself.
+    assert causes(submitted(), without_handle(), ended("stuck", "a")) == ["engine/stuck/likely"]
+
+
+def test_a_runtime_that_was_seen_unhealthy_explains_it() -> None:
+    broken = link("runtime", "broken", 20)
+    found = causes(submitted(valid=True), broken, without_handle(), ended("stuck", "a"))
+    assert found == ["runtime/link_broken/certain"]
+
+
+def test_the_deadline_of_a_stage_blames_no_side_for_it() -> None:
+    events: list[t.EvidenceEvent]
+    events = [submitted(valid=True), running("a", None), ended("stuck", "a")]
+    found = attribute(sorted(events, key=lambda event: event.at_ms))
+    assert [(cause.name, cause.confidence) for cause in found] == [("unknown/stuck", "possible")]
+    assert found[0].evidence == ("task-a", "end")
+    assert causes(submitted(), running("a", None), ended("stuck", "a")) == ["engine/stuck/likely"]
