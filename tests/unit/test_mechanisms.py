@@ -131,6 +131,37 @@ def test_what_others_saw_of_the_service_explains_the_problem_of_its_link() -> No
     assert causes(broken, used, failed(EXIT), ended("failed")) == ["runtime/link_broken/certain"]
 
 
+@pytest.mark.parametrize(
+    ("how", "sentence"),
+    [
+        ("refused", "fixtures did not accept a connection"),
+        ("reset", "fixtures reset a connection on which a request waited"),
+        ("unanswered", "fixtures gave no answer on a connection that ended"),
+        ("abandoned", "fixtures let a client wait until it gave up"),
+    ],
+)
+def test_the_message_is_about_the_end_of_the_connection(how: str, sentence: str) -> None:
+    used = link_used("fixtures", how, at_ms=2000, waited_ms=1500)
+    found = attribute([submitted(), failed(EXIT), used, ended("failed")])
+    assert [cause.message for cause in found if cause.layer == "fixture"] == [sentence]
+
+
+@pytest.mark.parametrize(
+    ("at_ms", "waited_ms", "met"),
+    [
+        (10, 0, True), (10.1, 0, False), (10.1, 0.1, True), (20, 9.9, False), (20, 10, True),
+        (-490, 0, True), (-490.1, 0, False),
+    ],
+)  # fmt: skip
+def test_a_task_met_a_connection_that_ended_from_its_request_until_the_failure_is_noticed(
+    at_ms: float, waited_ms: float, met: bool
+) -> None:
+    """The task failed at 10 ms."""
+    used = link_used("fixtures", "reset", at_ms=at_ms, waited_ms=waited_ms)
+    found = causes(FETCHES, failed(EXIT), used, ended("failed"))
+    assert ("fixture/reset/likely" in found) is met
+
+
 def test_the_message_counts_the_connections() -> None:
     text = message(FETCHES, failed(EXIT), link_used("fixtures", "reset", "reset"), ended("failed"))
     assert text == "fixtures reset a connection on which a request waited (2 times)"
@@ -168,6 +199,37 @@ def test_what_a_folder_lacked_when_something_failed_explains_it(
     if code is not None:
         expected = [f"unknown/{code}/possible", "task/exit_non_zero/possible"]
     assert found == expected
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        ({"free_bytes": 0}, "the file system of workspace became full"),
+        ({"writable": False}, "the file system of workspace became read-only"),
+    ],
+)
+def test_the_message_names_the_folder(changed: dict[str, Any], sentence: str) -> None:
+    start, then = (
+        machine_seen("start", **folder()),
+        machine_seen("failure", 11, **folder(**changed)),
+    )
+    assert message(submitted(), start, failed(EXIT), then, ended("failed")) == sentence
+
+
+def test_every_folder_is_looked_at() -> None:
+    start = machine_seen("start", folders={"b": ROOM})
+    now = {"a": {**ROOM, "writable": False}, "b": {**ROOM, "writable": False}}
+    then = machine_seen("failure", 11, folders=now)
+    text = message(submitted(), start, failed(EXIT), then, ended("failed"))
+    assert text == "the file system of b became read-only"
+
+
+@pytest.mark.parametrize(("before", "named"), [(4096, True), (4095, False)])
+def test_a_folder_that_was_almost_full_did_not_become_full(before: int, named: bool) -> None:
+    start = machine_seen("start", **folder(free_bytes=before))
+    then = machine_seen("failure", 11, **folder(free_bytes=0))
+    found = causes(submitted(), start, failed(EXIT), then, ended("failed"))
+    assert ("unknown/no_space/possible" in found) is named
 
 
 def test_what_a_folder_lacked_before_is_no_reason() -> None:
@@ -217,6 +279,16 @@ def test_a_kill_for_lack_of_memory_is_named_if_something_was_killed(
     start, then = machine_seen("start", oom_kills=3), machine_seen("failure", 11, oom_kills=4)
     names = causes(submitted(), start, *events, then, ended("failed"))
     assert ("unknown/out_of_memory/possible" in names) is found
+    if found:
+        everything = attribute([submitted(), start, *events, then, ended("failed")])
+        (cause,) = [cause for cause in everything if cause.code == "out_of_memory"]
+        assert cause.message == "the kernel killed a process because memory ran out"
+
+
+def test_the_first_kill_of_the_kernel_counts_too() -> None:
+    start, then = machine_seen("start", oom_kills=0), machine_seen("failure", 11, oom_kills=1)
+    names = causes(submitted(), start, failed(KILLED), then, ended("failed"))
+    assert "unknown/out_of_memory/possible" in names
 
 
 @pytest.mark.parametrize(("before", "after"), [(3, 3), (3, None), (None, 4)])
@@ -237,6 +309,10 @@ def test_a_service_without_free_descriptors_is_named_beside_other_causes(
     names = causes(submitted(), machine_seen("start"), failed(EXIT), then, ended("failed"))
     more = ["runtime/too_many_files/possible"] if found else []
     assert names == ["task/exit_non_zero/likely", *more]
+    if found:
+        all_of_them = attribute([machine_seen("start"), failed(EXIT), then, ended("failed")])
+        (cause,) = [cause for cause in all_of_them if cause.layer == "runtime"]
+        assert cause.message == "runtime had 9 files open and may have 10"
 
 
 def test_the_machine_is_not_named_if_nothing_failed() -> None:
