@@ -108,7 +108,7 @@ _OF_SERVICES = _without("ledger", _without("task", _named(*_SERVICES)))
 
 
 TABLE: tuple[Explains, ...] = (
-    # What several services suffer from at the same time, none of them did.
+    # If several services are silent at the same time, none of them is the reason.
     Explains(_named("unknown/overloaded"), _named("*/silent", "fixture/slow"), _inside),
     # A service whose process is stopped or gone, or whose link is broken, is silent.
     Explains(_named(*_STATE, "*/process_exited"), _named("*/silent"), _same_service),

@@ -1,4 +1,4 @@
-"""Output of tasks that is another one than in the clean trials."""
+"""Tasks whose output differs from that of the clean trials."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pytest_execgo.verdict.suspicion import Rule, Suspicion
 
 
 def _suspect(evidence: Evidence) -> Iterator[Suspicion]:
-    """The first of them only: what later tasks print depends on it."""
+    """The first such task only: what later tasks print depends on it."""
     ended = {
         event.task_id: event.at_ms
         for event in evidence.of(TaskChanged)
