@@ -6,8 +6,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pytest_execgo.models import events as t
+from pytest_execgo.verdict.attribute import attribute
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def causes(*events: t.EvidenceEvent) -> list[str]:
+    """What attribution makes of events in any order: ``layer/code/confidence`` of each cause."""
+    found = attribute(sorted(events, key=lambda event: event.at_ms))
+    return [f"{cause.name}/{cause.confidence}" for cause in found]
 
 
 def failed(error: t.TaskError, task: str = "a", at_ms: float = 10) -> t.TaskChanged:

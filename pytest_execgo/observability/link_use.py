@@ -15,7 +15,7 @@ class Counting(Protocol):
     """A link that counts what it forwards."""
 
     def begin_ledger(self) -> None:
-        """Count from now on."""
+        """Set all counts to zero. Of connections that are open, only what follows counts."""
 
     def traffic(self) -> Traffic:
         """What it forwarded since then."""

@@ -49,7 +49,7 @@ class Connection:
     ended_at: float = 0.0
 
     def ask(self, size: int) -> None:
-        """The client sent bytes."""
+        """Note ``size`` bytes from the client. From the first of them on, a request waits."""
         self.asked += size
         now = monotonic()
         # A service may answer before it has read the whole request.
@@ -59,7 +59,7 @@ class Connection:
             self.asked_at = now
 
     def answer(self, size: int) -> None:
-        """The service sent bytes."""
+        """Note ``size`` bytes from the service. With the first of them, no request waits any more."""
         self.answered += size
         self.answered_at = monotonic()
         if self.asked_at is not None:

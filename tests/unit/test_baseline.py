@@ -107,7 +107,11 @@ def test_what_differs_between_two_clean_trials_is_volatile() -> None:
 
 
 def compared(
-    baseline: Baseline, *, payload: str = "p", results: Any = None, files: Any = None
+    baseline: Baseline,
+    *,
+    payload: str = "p",
+    results: dict[str, dict[str, Any]] | None = None,
+    files: dict[str, str] | None = None,
 ) -> list[tuple[str, str, str, str | None]]:
     events: list[t.EvidenceEvent]
     events = [submitted(payload=payload), link_used("runtime")]

@@ -11,6 +11,7 @@ from pytest_execgo.verdict.attribute import attribute
 from pytest_execgo.verdict.evidence import Evidence
 from tests.event_makers import (
     EXIT,
+    causes,
     checked,
     ended,
     failed,
@@ -21,11 +22,6 @@ from tests.event_makers import (
     unbound,
     wrote,
 )
-
-
-def causes(*events: t.EvidenceEvent) -> list[str]:
-    found = attribute(sorted(events, key=lambda event: event.at_ms))
-    return [f"{cause.name}/{cause.confidence}" for cause in found]
 
 
 def stage(name: str, outcome: str, at_ms: float = 90) -> t.StageFinished:

@@ -12,6 +12,7 @@ from tests.event_makers import (
     EXIT,
     UNREACHABLE,
     accepted,
+    causes,
     checked,
     ended,
     exited,
@@ -35,11 +36,6 @@ INVALID = t.TaskError(code="invalid_input", message="invalid input: x", source="
 CONFLICT = t.TaskError(
     code="external_failure", message="conflict", source="execgo-runtime", raw_code="conflict"
 )
-
-
-def causes(*events: t.EvidenceEvent) -> list[str]:
-    found = attribute(sorted(events, key=lambda event: event.at_ms))
-    return [f"{cause.name}/{cause.confidence}" for cause in found]
 
 
 def message(*events: t.EvidenceEvent) -> str:

@@ -13,6 +13,7 @@ from tests.event_makers import (
     AGREED,
     EXIT,
     LOST,
+    causes,
     checked,
     ended,
     exited,
@@ -23,11 +24,6 @@ from tests.event_makers import (
     unbound,
     wrote,
 )
-
-
-def causes(*events: t.EvidenceEvent) -> list[str]:
-    found = attribute(sorted(events, key=lambda event: event.at_ms))
-    return [f"{cause.name}/{cause.confidence}" for cause in found]
 
 
 def rejected(status: int, message: str = "cycle detected", stage: str = "s") -> t.SubmitRejected:
