@@ -273,6 +273,17 @@ def test_no_view_is_wider_than_the_window(
     viewer.close()
 
 
+def test_no_column_of_the_heat_map_is_hidden_while_there_is_room(
+    browser: Browser, run: Path
+) -> None:
+    viewer = Viewer(browser, run / "index.html", viewport={"width": 1280, "height": 800})
+    page = viewer.open("overview")
+    # As wide as the map of four scenarios with long names.
+    page.evaluate("document.querySelector('.heat table').style.minWidth = '776px'")
+    assert page.evaluate("document.querySelector('.heat').clientWidth") >= 776
+    viewer.close()
+
+
 def test_readers_of_chinese_get_chinese_and_may_change(browser: Browser, run: Path) -> None:
     viewer = Viewer(browser, run / "index.html", locale="zh-CN", color_scheme="dark")
     page = viewer.open()
