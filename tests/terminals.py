@@ -1,4 +1,4 @@
-"""Runs pytest at a terminal."""
+"""Runs pytest at a terminal, and reads what is written to one."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ import subprocess
 import sys
 import termios
 from pathlib import Path
+
+from pytest_execgo.system import clock
+from pytest_execgo.system.readiness import readable
 
 _UNUSUAL = ("CI", "COLUMNS", "NO_COLOR", "PY_COLORS")
 SEQUENCE = re.compile(r"\x1b(?:\[[0-9;?]*[A-Za-z]|[78])")
@@ -31,10 +34,31 @@ def at_terminal(folder: Path, *words: str, columns: int = 80) -> str:
     ):
         os.close(theirs)
         seen = bytearray()
-        while True:
-            try:
-                seen += os.read(ours, 65536)
-            except OSError:  # The last process at the terminal has ended.
-                break
+        while part := _next_part(ours):
+            seen += part
     os.close(ours)
     return seen.decode()
+
+
+def read_until(terminal: int, text: bytes, seconds: float = 60.0) -> bytes:
+    """What is written to a terminal up to ``text``, or until its programs end or ``seconds`` pass.
+
+    A single read is not enough: the kernel may hand over one write in several parts.
+    """
+    seen = b""
+    deadline = clock.monotonic() + seconds
+    with open(terminal, "rb", buffering=0, closefd=False) as file:
+        while text not in seen and readable(file, deadline - clock.monotonic()):
+            part = _next_part(terminal)
+            if not part:
+                break
+            seen += part
+    return seen
+
+
+def _next_part(terminal: int) -> bytes:
+    """What was written to it meanwhile; empty when the last program at it has ended."""
+    try:
+        return os.read(terminal, 65536)
+    except OSError:  # Linux reports the end as an error.
+        return b""

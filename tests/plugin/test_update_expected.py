@@ -12,19 +12,7 @@ import pytest
 import yaml
 
 from tests.conftest import ScenarioMaker
-
-
-def read_until(terminal: int, text: bytes) -> bytes:
-    """What a program writes to a terminal until it has written ``text``, or ends."""
-    seen = b""
-    while text not in seen:
-        try:
-            piece = os.read(terminal, 65536)
-        except OSError:
-            break
-        seen += piece
-    return seen
-
+from tests.terminals import read_until
 
 UPDATE = ("--execgo-matrix", "--execgo-update-expected")
 

@@ -23,6 +23,7 @@ from pytest_execgo.plugin.live_line import (
     last_fault,
 )
 from pytest_execgo.system import clock
+from tests.terminals import read_until
 
 NOW = datetime(2026, 1, 1, 12, 0, 10, tzinfo=UTC).timestamp()
 
@@ -94,13 +95,13 @@ def test_the_last_row_does_not_scroll_and_is_given_back(terminal: tuple[int, str
     ours, name = terminal
     line = BottomLine(name)
     line.show(lambda width: "x" * 100)
-    drawn = os.read(ours, 4096).decode()
+    drawn = read_until(ours, b"x\x1b8").decode()
     assert "\x1b[1;9r" in drawn, "rows 1 to 9 scroll"
     assert drawn.endswith(f"\x1b[10;1H\x1b[2K{'x' * 39}\x1b8")
     line.show(lambda width: f"again {width}")
-    assert os.read(ours, 4096).decode() == "\x1b7\x1b[10;1H\x1b[2Kagain 39\x1b8"
+    assert read_until(ours, b"\x1b8").decode() == "\x1b7\x1b[10;1H\x1b[2Kagain 39\x1b8"
     line.close()
-    assert os.read(ours, 4096).decode() == "\x1b7\x1b[10;1H\x1b[2K\x1b[r\x1b8"
+    assert read_until(ours, b"\x1b8").decode() == "\x1b7\x1b[10;1H\x1b[2K\x1b[r\x1b8"
 
 
 def test_trials_are_counted_once(tmp_path: Path) -> None:
