@@ -3,8 +3,9 @@
     python -m benchmarks.unseen --repetitions 3 > table.md
 
 The services run behind fronts that corrupt answers; other faults affect the machine and the plan. Prints
-a Markdown table: for each kind, how often the right layer was named, how often attribution abstained,
-how often it was wrong but unsure, and wrong and certain. ``harmless``: nothing failed.
+a Markdown table: for each kind, how often the right layer was named, and how often with the right code;
+how often attribution abstained, was wrong but unsure, and wrong and certain. ``harmless``: nothing
+failed.
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 from unittest.mock import patch
 
 import psutil
@@ -29,9 +31,10 @@ from tabulate import tabulate
 from benchmarks.unseen.fleet_site import Listener, Site
 from benchmarks.unseen.front import Front
 from benchmarks.unseen.kinds import Kind, kinds
+from benchmarks.unseen.right_codes import right_codes
 from pytest_execgo.extensions.registry import Registry
 from pytest_execgo.harness.fleet import FleetSpec
-from pytest_execgo.models.benchmark import BenchmarkRunRequest, TrialResult
+from pytest_execgo.models.benchmark import Attribution, BenchmarkRunRequest, TrialResult
 from pytest_execgo.models.events import Event
 from pytest_execgo.observability.recorder import TimelineRecorder
 from pytest_execgo.run import trial as trial_module
@@ -73,12 +76,16 @@ class _WatchedRecorder(TimelineRecorder):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What attribution made of one trial; ``column`` is one of :data:`COLUMNS`."""
+    """What attribution made of one trial; ``column`` is one of :data:`COLUMNS`.
+
+    ``has_right_code``: the layer is right, and so is the code.
+    """
 
     kind: str
     scenario: str
     column: str
     causes: str
+    has_right_code: bool = False
 
 
 def main() -> int:
@@ -124,7 +131,11 @@ def _outcomes(
                 session.run_cell(scenario, framework="reference", chaos="none")
             for _ in range(options.repetitions):
                 found = _trial(session, kind, scenario, site)
-                print(found.kind, scenario, found.column, found.causes, file=sys.stderr, flush=True)
+                code = ", right code" if found.has_right_code else ""
+                print(
+                    f"{found.kind} {scenario} {found.column}{code} {found.causes}",
+                    file=sys.stderr, flush=True,
+                )  # fmt: skip
                 yield found
 
 
@@ -195,7 +206,12 @@ def _trial(session: RunSession, kind: Kind, scenario: str, site: Site) -> Outcom
             return Outcome(
                 kind.name, scenario, "abstained", f"{type(error).__name__}: {str(error)[:90]}"
             )
-    return Outcome(kind.name, scenario, _column(kind, result, session), _causes(result))
+    column = _column(kind, result, session)
+    code = _blamed(result).code
+    has_right_code = column == "right layer" and any(
+        fnmatchcase(code, pattern) for pattern in right_codes(kind.name)
+    )
+    return Outcome(kind.name, scenario, column, _causes(result), has_right_code)
 
 
 def _column(kind: Kind, result: TrialResult, session: RunSession) -> str:
@@ -211,12 +227,18 @@ def _column(kind: Kind, result: TrialResult, session: RunSession) -> str:
         c.confidence == "certain" and not c.mitigated and c.layer not in kind.right for c in causes
     ):
         return "wrong and certain"
-    blamed = [c for c in causes if not c.mitigated] or causes
-    if blamed[0].layer in kind.right:
+    layer = _blamed(result).layer
+    if layer in kind.right:
         return "right layer"
-    if blamed[0].layer in ("unknown", "none"):
+    if layer in ("unknown", "none"):
         return "abstained"
     return "wrong, unsure"
+
+
+def _blamed(result: TrialResult) -> Attribution:
+    """The first cause from which the trial did not recover, or else the first."""
+    causes = result.verdict.attribution
+    return next((cause for cause in causes if not cause.mitigated), causes[0])
 
 
 def _causes(result: TrialResult) -> str:
@@ -231,16 +253,23 @@ def _causes(result: TrialResult) -> str:
 
 
 def _table(chosen: list[Kind], outcomes: list[Outcome]) -> str:
-    rows = []
-    for kind in chosen:
-        counts = Counter(one.column for one in outcomes if one.kind == kind.name)
-        rows.append([kind.name, sum(counts.values()), *(counts[c] for c in COLUMNS)])
-    counts = Counter(one.column for one in outcomes)
-    rows.append(["all", len(outcomes), *(counts[c] for c in COLUMNS)])
-    table = tabulate(rows, ["kind", "trials", *COLUMNS], tablefmt="github")
-    harmful = len(outcomes) - counts["harmless"]
-    shares = ", ".join(f"{c} {counts[c] / max(1, harmful):.0%}" for c in COLUMNS[:-1])
+    rows = [_row(kind.name, [o for o in outcomes if o.kind == kind.name]) for kind in chosen]
+    rows.append(_row("all", outcomes))
+    names = (COLUMNS[0], "right code", *COLUMNS[1:])
+    table = tabulate(rows, ["kind", "trials", *names], tablefmt="github")
+    *counts, harmless = rows[-1][2:]
+    harmful = len(outcomes) - harmless
+    shares = ", ".join(
+        f"{name} {count / max(1, harmful):.0%}" for name, count in zip(names, counts, strict=False)
+    )
     return f"{table}\n\nOf {harmful} harmful trials: {shares}."
+
+
+def _row(name: str, outcomes: list[Outcome]) -> list[Any]:
+    counts = Counter(one.column for one in outcomes)
+    codes = sum(one.has_right_code for one in outcomes)
+    layer, *others = (counts[column] for column in COLUMNS)
+    return [name, len(outcomes), layer, codes, *others]
 
 
 if __name__ == "__main__":
