@@ -119,6 +119,9 @@ def _of_runtime(error: TaskError, attempt: int) -> Failure:
         return Failure("plan", "invalid_input")
     if raw in _REFUSED and error.message.startswith(_REFUSED[raw]):
         return Failure("plan", raw)
+    if not error.raw_code and raw == "external_failure":
+        # The answer has an error status, and its body is not the runtime's. It may be a proxy's.
+        return Failure("runtime", "http_error")
     return Failure("runtime", raw or "failed")
 
 

@@ -431,7 +431,7 @@ def test_a_cause_has_a_message_and_its_events(
          "runtime/sandbox_setup_failed/likely"),
         ({"code": "internal", "source": "scheduler"}, 1, "task/internal/possible"),
         ({"code": "external_failure", "source": "execgo-runtime"}, 1,
-         "runtime/external_failure/likely"),
+         "runtime/http_error/likely"),
     ],
 )  # fmt: skip
 def test_a_task_error_is_named_by_what_execgo_reports(
