@@ -1,8 +1,9 @@
 """The timeline of a trial in the Chrome Trace Event format, for Perfetto and chrome://tracing.
 
 One process with lanes for planning, stages, each task, faults, the requests to the model and to
-fixtures, the states of each service and of its link, and the gaps of the observer. Slices of a lane
-follow each other; one that would overlap gets a lane of its own.
+fixtures, the states of each service and of its link, the requests on the link that got no answer, and
+the gaps of the observer. Slices of a lane follow each other; one that would overlap gets a lane of its
+own.
 """
 
 from __future__ import annotations
@@ -158,6 +159,10 @@ def _services(events: Events, end: float) -> Iterator[Slice]:
             healthy = _next(_of_service(events, t.ServiceHealthy, event.service), event, end)
             facts = {"detail": event.message, "link_ms": event.link_ms}
             yield Slice(f"link {event.service}", event.how, event.at_ms, healthy, facts)
+        elif isinstance(event, t.LinkUsed):
+            for one in event.problems:
+                began = max(0.0, one.at_ms - one.waited_ms)
+                yield Slice(f"link {event.service}", one.how, began, max(began, one.at_ms))
         elif isinstance(event, t.ObserverStarved):
             began = max(0.0, event.at_ms - event.gap_ms)
             yield Slice("observer", "starved", began, event.at_ms, {})

@@ -68,8 +68,12 @@ def test_states_of_services_and_links_last_until_they_are_healthy() -> None:
         at(t.ServiceHealthy, 12, service="execgo"),
         at(t.LinkDegraded, 13, service="runtime", how="slow", direct_ms=1, message="late"),
         at(t.ObserverStarved, 20, gap_ms=4),
+        at(t.LinkUsed, 29, service="fixtures", problems=(
+            t.LinkProblem(how="reset", at_ms=8, waited_ms=3),
+            t.LinkProblem(how="refused", at_ms=2, waited_ms=5),
+        )),
         at(t.TrialFinished, 30, wall_time_ms=30),
-    ]
+    ]  # fmt: skip
     document = chrome_trace("t", events)
     check(document)
     assert {
@@ -79,6 +83,7 @@ def test_states_of_services_and_links_last_until_they_are_healthy() -> None:
         "service execgo": [("silent", 5000, 7000)],
         "link runtime": [("broken", 6000, 3000), ("slow", 13000, 17000)],
         "observer": [("starved", 16000, 4000)],
+        "link fixtures": [("refused", 0, 2000), ("reset", 5000, 3000)],
     }
 
 
