@@ -23,9 +23,10 @@ from tabulate import tabulate
 
 from pytest_execgo.benchmark.intervals import clopper_pearson_lower
 from pytest_execgo.chaos.model_fault import MODEL
-from pytest_execgo.models.benchmark import BenchmarkResult, TrialResult
+from pytest_execgo.models.benchmark import BenchmarkResult
 from pytest_execgo.models.chaos import ChaosProfile
 from pytest_execgo.models.document import load
+from pytest_execgo.models.trial_result import TrialResult
 from pytest_execgo.scenario.library import builtin_folder, list_profiles
 
 

@@ -23,7 +23,8 @@ from tabulate import tabulate
 from pytest_execgo.benchmark.aggregate import RunFacts, aggregate
 from pytest_execgo.benchmark.rebuild import rebuild
 from pytest_execgo.benchmark.viewer.page import index_html
-from pytest_execgo.models.benchmark import BenchmarkResult, TrialResult
+from pytest_execgo.models.benchmark import BenchmarkResult
+from pytest_execgo.models.trial_result import TrialResult
 
 PAINTED = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
 FILTER = """async (text) => {

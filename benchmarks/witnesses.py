@@ -25,7 +25,7 @@ from tabulate import tabulate
 from pytest_execgo.extensions.registry import Registry
 from pytest_execgo.harness.fleet import FleetSpec
 from pytest_execgo.harness.service import SERVICE_NAMES
-from pytest_execgo.models.benchmark import BenchmarkRunRequest
+from pytest_execgo.models.request import BenchmarkRunRequest
 from pytest_execgo.run import trial
 from pytest_execgo.run.matrix import Matrix
 from pytest_execgo.run.session import RunSession

@@ -18,7 +18,7 @@ _PUBLIC = {
     "Adapter": "pytest_execgo.adapter.base",
     "Action": "pytest_execgo.chaos.action",
     "BenchmarkResult": "pytest_execgo.models.benchmark",
-    "BenchmarkRunRequest": "pytest_execgo.models.benchmark",
+    "BenchmarkRunRequest": "pytest_execgo.models.request",
     "Binding": "pytest_execgo.models.plan",
     "ChaosProfile": "pytest_execgo.models.chaos",
     "ExecgoClient": "pytest_execgo.runner.client",
@@ -34,7 +34,7 @@ _PUBLIC = {
     "StandardPlan": "pytest_execgo.models.plan",
     "SubmitPolicy": "pytest_execgo.models.plan",
     "Task": "pytest_execgo.models.task",
-    "TrialResult": "pytest_execgo.models.benchmark",
+    "TrialResult": "pytest_execgo.models.trial_result",
     "TrialView": "pytest_execgo.scenario.checks",
     "UsageError": "pytest_execgo.errors",
 }
@@ -58,15 +58,15 @@ if TYPE_CHECKING:
     from pytest_execgo.harness.fleet import Fleet as Fleet
     from pytest_execgo.harness.service import Launcher as Launcher
     from pytest_execgo.models.benchmark import BenchmarkResult as BenchmarkResult
-    from pytest_execgo.models.benchmark import BenchmarkRunRequest as BenchmarkRunRequest
-    from pytest_execgo.models.benchmark import TrialResult as TrialResult
     from pytest_execgo.models.chaos import ChaosProfile as ChaosProfile
     from pytest_execgo.models.context import PlanContext as PlanContext
     from pytest_execgo.models.plan import Binding as Binding
     from pytest_execgo.models.plan import PlanStage as PlanStage
     from pytest_execgo.models.plan import StandardPlan as StandardPlan
     from pytest_execgo.models.plan import SubmitPolicy as SubmitPolicy
+    from pytest_execgo.models.request import BenchmarkRunRequest as BenchmarkRunRequest
     from pytest_execgo.models.task import Task as Task
+    from pytest_execgo.models.trial_result import TrialResult as TrialResult
     from pytest_execgo.run.session import RunSession as RunSession
     from pytest_execgo.runner.client import ExecgoClient as ExecgoClient
     from pytest_execgo.scenario.checks import TrialView as TrialView

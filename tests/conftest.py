@@ -12,7 +12,7 @@ import yaml
 
 from pytest_execgo.cli.scaffold import new_scenario
 from pytest_execgo.extensions.registry import Registry
-from pytest_execgo.models.benchmark import BenchmarkRunRequest
+from pytest_execgo.models.request import BenchmarkRunRequest
 from pytest_execgo.run.matrix import Matrix
 from pytest_execgo.run.session import RunSession
 from pytest_execgo.run.settings import Run

@@ -12,8 +12,8 @@ from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
 
-from pytest_execgo.models.benchmark import TrialResult
 from pytest_execgo.models.document import Document
+from pytest_execgo.models.trial_result import TrialResult
 
 PAGE = Path(__file__).parents[1] / "docs/result.md"
 _BEGIN, _END = (

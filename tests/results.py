@@ -6,14 +6,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pytest_execgo.benchmark.aggregate import RunFacts, aggregate
-from pytest_execgo.models.benchmark import (
-    BenchmarkResult,
-    BenchmarkRunRequest,
-    Environment,
-    TrialMetrics,
-    TrialResult,
-    UnfinishedTrial,
-)
+from pytest_execgo.models.benchmark import BenchmarkResult, UnfinishedTrial
+from pytest_execgo.models.environment import Environment
+from pytest_execgo.models.request import BenchmarkRunRequest
+from pytest_execgo.models.trial_result import TrialMetrics, TrialResult
 
 # These metrics vary only where a model is asked.
 METRICS_OF_MODELS = {

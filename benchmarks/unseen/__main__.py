@@ -34,8 +34,10 @@ from benchmarks.unseen.kinds import Kind, kinds
 from benchmarks.unseen.right_codes import right_codes
 from pytest_execgo.extensions.registry import Registry
 from pytest_execgo.harness.fleet import FleetSpec
-from pytest_execgo.models.benchmark import Attribution, BenchmarkRunRequest, TrialResult
 from pytest_execgo.models.events import Event
+from pytest_execgo.models.request import BenchmarkRunRequest
+from pytest_execgo.models.trial_result import TrialResult
+from pytest_execgo.models.verdict import Attribution
 from pytest_execgo.observability.recorder import TimelineRecorder
 from pytest_execgo.run import trial as trial_module
 from pytest_execgo.run.baseline import TRIALS

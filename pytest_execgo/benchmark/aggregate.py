@@ -17,27 +17,25 @@ from pytest_execgo.benchmark.intervals import (
 from pytest_execgo.benchmark.named_causes import first_named, judged
 from pytest_execgo.benchmark.totals import recovery_time, totals
 from pytest_execgo.models.benchmark import (
-    Attribution,
     AttributionScore,
     BenchmarkResult,
-    BenchmarkRunRequest,
     CellRates,
     CellResult,
-    ConfirmationStatus,
     ControlRecord,
     CoverageRow,
     Distribution,
     EarlierAttempt,
-    Environment,
     FindingSeen,
-    NotApplicable,
     Rate,
-    ReplayRecord,
-    TrialMetrics,
-    TrialResult,
     UnfinishedTrial,
 )
+from pytest_execgo.models.confirmation import ConfirmationStatus
+from pytest_execgo.models.environment import Environment
+from pytest_execgo.models.request import BenchmarkRunRequest
+from pytest_execgo.models.run_record import NotApplicable, ReplayRecord
 from pytest_execgo.models.trial import Cell
+from pytest_execgo.models.trial_result import TrialMetrics, TrialResult
+from pytest_execgo.models.verdict import Attribution
 
 MAX_K = 10
 

@@ -12,9 +12,10 @@ from typing import Literal
 
 from pytest_execgo.errors import UsageError
 from pytest_execgo.files.writing import make_folder, write_model, writing
-from pytest_execgo.models.benchmark import EarlierAttempt, TrialProblem, TrialResult
+from pytest_execgo.models.benchmark import EarlierAttempt
 from pytest_execgo.models.document import load
 from pytest_execgo.models.trial import Cell, is_trial_id
+from pytest_execgo.models.trial_result import TrialProblem, TrialResult
 
 RESULT = "result.json"
 PROBLEM = "problem.json"

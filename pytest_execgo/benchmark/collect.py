@@ -8,18 +8,14 @@ from pathlib import Path
 
 from pytest_execgo.benchmark.attempts import PROBLEM, RESULT, earlier_attempts, read_problem
 from pytest_execgo.errors import UsageError
-from pytest_execgo.models.benchmark import (
-    BenchmarkRunRequest,
-    ControlRecord,
-    EarlierAttempt,
-    Environment,
-    TrialResult,
-    UnfinishedState,
-    UnfinishedTrial,
-    VerdictStatus,
-)
+from pytest_execgo.models.benchmark import ControlRecord, EarlierAttempt, UnfinishedTrial
 from pytest_execgo.models.document import load, shown
+from pytest_execgo.models.environment import Environment
+from pytest_execgo.models.request import BenchmarkRunRequest
+from pytest_execgo.models.run_record import UnfinishedState
 from pytest_execgo.models.trial import Cell, is_trial_id
+from pytest_execgo.models.trial_result import TrialResult
+from pytest_execgo.models.verdict import VerdictStatus
 
 MissingOutcome = tuple[UnfinishedState, str]
 """Why a trial has no result that counts, and the reason in words."""

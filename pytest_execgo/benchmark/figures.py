@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable
 from statistics import fmean, median
 
 from pytest_execgo.benchmark.intervals import quantile
-from pytest_execgo.models.benchmark import BenchmarkResult, TrialMetrics
+from pytest_execgo.models.benchmark import BenchmarkResult
+from pytest_execgo.models.trial_result import TrialMetrics
 
 Figure = Callable[[BenchmarkResult], float | None]
 """``None``: the run has no trial with a value for it."""

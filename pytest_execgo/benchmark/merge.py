@@ -24,18 +24,15 @@ from pytest_execgo.benchmark.gates import not_judged
 from pytest_execgo.benchmark.rebuild import RUN_RECORD, read_run_record, write_run_record
 from pytest_execgo.errors import UsageError
 from pytest_execgo.files.writing import make_folder, write_model, writing
-from pytest_execgo.models.benchmark import (
-    BenchmarkRunRequest,
-    ControlRecord,
-    Environment,
-    RunRecord,
-    TrialEnd,
-    TrialResult,
-)
+from pytest_execgo.models.benchmark import ControlRecord
 from pytest_execgo.models.document import load, shown
+from pytest_execgo.models.environment import Environment
 from pytest_execgo.models.gate import GateRecord
 from pytest_execgo.models.messages import show
+from pytest_execgo.models.request import BenchmarkRunRequest
+from pytest_execgo.models.run_record import RunRecord, TrialEnd
 from pytest_execgo.models.trial import is_trial_id
+from pytest_execgo.models.trial_result import TrialResult
 
 _REQUEST, _ENVIRONMENT, _CONTROL = "request.json", "environment.json", "control.json"
 _STATES = ("error", "skipped", "not_needed", "not_run")

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pytest_execgo.models import events as t
-from pytest_execgo.models.benchmark import FailureCounts, TrialMetrics, Verdict
+from pytest_execgo.models.trial_result import TrialMetrics
+from pytest_execgo.models.verdict import FailureCounts, Verdict
 
 Events = Sequence[t.EvidenceEvent | t.ChaosEvent]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pytest_execgo.models.benchmark import TrialResult
+from pytest_execgo.models.trial_result import TrialResult
 
 
 def broken_without_faults(trials: Sequence[TrialResult]) -> frozenset[tuple[str, str, str]]:

@@ -11,7 +11,8 @@ from typing import Literal
 
 from pytest_execgo.benchmark.intervals import student_97_5
 from pytest_execgo.benchmark.named_causes import judged
-from pytest_execgo.models.benchmark import BenchmarkResult, CellResult, TrialResult
+from pytest_execgo.models.benchmark import BenchmarkResult, CellResult
+from pytest_execgo.models.trial_result import TrialResult
 
 Value = Callable[[TrialResult], float | None]
 Pair = tuple[Sequence[float], Sequence[float]]

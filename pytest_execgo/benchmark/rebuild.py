@@ -11,10 +11,11 @@ from pytest_execgo.benchmark.collect import collect, unfinished
 from pytest_execgo.benchmark.gates import judge_again, not_judged
 from pytest_execgo.errors import UsageError
 from pytest_execgo.files.writing import write_model, writing
-from pytest_execgo.models.benchmark import BenchmarkResult, RunRecord
+from pytest_execgo.models.benchmark import BenchmarkResult
 from pytest_execgo.models.comparison import Comparison
 from pytest_execgo.models.document import load
 from pytest_execgo.models.gate import GateRecord
+from pytest_execgo.models.run_record import RunRecord
 
 RUN_RECORD = "run.json"
 COMPARISON = "comparison.json"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_execgo.models.benchmark import TrialResult
+from pytest_execgo.models.trial_result import TrialResult
 
 
 def differences(before: TrialResult, after: TrialResult) -> tuple[str, ...]:

@@ -11,8 +11,9 @@ from random import Random
 from statistics import NormalDist, fmean
 
 from pytest_execgo.benchmark.intervals import Z_95, pass_hat_k, student_97_5
-from pytest_execgo.models.benchmark import CellResult, TrialResult
+from pytest_execgo.models.benchmark import CellResult
 from pytest_execgo.models.totals import Bracket, Estimate, RecoveryTime, Totals
+from pytest_execgo.models.trial_result import TrialResult
 
 FEWEST_CELLS = 36
 """From here on, the normal interval of ``pass^k`` covers at least 93 %."""

@@ -29,11 +29,11 @@ from pytest_execgo.extensions.registry import Registry
 from pytest_execgo.files.writing import make_folder, write_text
 from pytest_execgo.harness.fleet import FleetSpec
 from pytest_execgo.harness.service import SERVICE_NAMES
-from pytest_execgo.models.benchmark import BenchmarkRunRequest
 from pytest_execgo.models.chaos import ChaosProfile, Fault
 from pytest_execgo.models.document import LONGEST_ID, parse, shown
 from pytest_execgo.models.messages import Source
 from pytest_execgo.models.plan import StandardPlan
+from pytest_execgo.models.request import BenchmarkRunRequest
 from pytest_execgo.models.safe_text import for_terminal, one_line
 from pytest_execgo.options.values import ServiceLauncher, Whole
 from pytest_execgo.plugin.project import project_registry, project_scenarios

@@ -9,21 +9,19 @@ from typing import Any
 from pydantic import BaseModel
 
 from pytest_execgo.files.writing import make_folder, write_json
-from pytest_execgo.models.benchmark import (
-    BenchmarkResult,
-    BenchmarkRunRequest,
-    Environment,
-    RunRecord,
-    TrialResult,
-)
+from pytest_execgo.models.benchmark import BenchmarkResult
 from pytest_execgo.models.chaos import ChaosProfile
 from pytest_execgo.models.comparison import Comparison
+from pytest_execgo.models.environment import Environment
 from pytest_execgo.models.events import EVENT
 from pytest_execgo.models.finding import FindingsBook
 from pytest_execgo.models.fixture_routes import FixtureRoutes
 from pytest_execgo.models.plan import StandardPlan
 from pytest_execgo.models.project import ProjectDescription, RunEstimate
+from pytest_execgo.models.request import BenchmarkRunRequest
+from pytest_execgo.models.run_record import RunRecord
 from pytest_execgo.models.stream import STREAM_LINE
+from pytest_execgo.models.trial_result import TrialResult
 from pytest_execgo.models.viewer import ViewerDocuments
 from pytest_execgo.scenario.manifest import ScenarioManifest
 

@@ -15,7 +15,7 @@ from pytest_execgo.harness.service import (
     Service,
     refuse_other_version,
 )
-from pytest_execgo.models.benchmark import ServiceInfo
+from pytest_execgo.models.environment import ServiceInfo
 from pytest_execgo.transport.bounded import BadAnswer, ExchangeError, NoAnswer, fetch
 
 _TIMEOUT_SECONDS = 5.0

@@ -31,7 +31,7 @@ from pytest_execgo.harness.service import (
     ServiceNetwork,
     Watcher,
 )
-from pytest_execgo.models.benchmark import ServiceInfo
+from pytest_execgo.models.environment import ServiceInfo
 from pytest_execgo.models.events import ServiceExited
 from pytest_execgo.ports import headers_of
 from pytest_execgo.system import sockets

@@ -12,7 +12,7 @@ from typing import ClassVar, Literal, Protocol, get_args, runtime_checkable
 from pytest_execgo.errors import HarnessError, UsageError
 from pytest_execgo.harness.proxy import FaultProxy
 from pytest_execgo.harness.readiness import DEFAULT_TIMEOUT_SECONDS
-from pytest_execgo.models.benchmark import ServiceInfo
+from pytest_execgo.models.environment import ServiceInfo
 from pytest_execgo.models.events import ServiceExited
 
 ServiceName = Literal["execgo", "runtime", "fixtures"]

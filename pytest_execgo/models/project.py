@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pytest_execgo.models.benchmark import NotApplicable
 from pytest_execgo.models.document import Document, VersionedDocument
 from pytest_execgo.models.plan import Mode
+from pytest_execgo.models.run_record import NotApplicable
 
 
 class ScenarioEntry(Document):

@@ -7,8 +7,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
-from pytest_execgo.models.benchmark import UnfinishedState, VerdictStatus
 from pytest_execgo.models.document import Document
+from pytest_execgo.models.run_record import UnfinishedState
+from pytest_execgo.models.verdict import VerdictStatus
 
 PROTOCOL = 1
 """Rises when a reader of the old lines would misunderstand the new ones. New kinds of lines and new

@@ -5,9 +5,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from pytest_execgo.models.benchmark import BenchmarkResult, TrialResult
+from pytest_execgo.models.benchmark import BenchmarkResult
 from pytest_execgo.models.comparison import Comparison
 from pytest_execgo.models.document import Document
+from pytest_execgo.models.trial_result import TrialResult
 
 
 class ViewerColumns(Document):

@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from pytest_execgo import __version__
-from pytest_execgo.models.benchmark import Environment, ServiceInfo
+from pytest_execgo.models.environment import Environment, ServiceInfo
 from pytest_execgo.system.child import git_commit
 
 MAIN_PACKAGES = ("pytest", "pytest-xdist", "pydantic", "requests", "jmespath", "packaging")

@@ -7,9 +7,9 @@ import pytest
 from pytest_execgo.benchmark.adaptive import decided_after, earlier_trials, limits_of
 from pytest_execgo.benchmark.attempts import PROBLEM, RESULT
 from pytest_execgo.errors import UsageError
-from pytest_execgo.models.benchmark import TrialResult
 from pytest_execgo.models.document import load
 from pytest_execgo.models.trial import Trial
+from pytest_execgo.models.trial_result import TrialResult
 from pytest_execgo.plugin.state import PluginState
 
 

@@ -10,8 +10,8 @@ import pytest
 
 if TYPE_CHECKING:
     from pytest_execgo.harness.fleet import Fleet
-    from pytest_execgo.models.benchmark import TrialResult
     from pytest_execgo.models.plan import Mode
+    from pytest_execgo.models.trial_result import TrialResult
     from pytest_execgo.run.session import RunSession
     from pytest_execgo.runner.client import ExecgoClient
 

@@ -11,7 +11,7 @@ import pytest
 from pytest_execgo.benchmark.attempts import RESULT, has_record, note_problem
 from pytest_execgo.benchmark.collect import MissingOutcome
 from pytest_execgo.errors import HarnessError
-from pytest_execgo.models.benchmark import UnfinishedState
+from pytest_execgo.models.run_record import UnfinishedState
 from pytest_execgo.models.stream import TrialFinishedLine, TrialStartedLine
 from pytest_execgo.plugin.events import NO_ATTEMPT, EventStream, read_events, refuse_running
 from pytest_execgo.plugin.follower import TimelineFollower

@@ -13,8 +13,9 @@ import pytest
 
 from pytest_execgo.errors import UsageError, unknown_name
 from pytest_execgo.harness.containers.persistent_launcher import KIND as PERSISTENT_KIND
-from pytest_execgo.models.benchmark import BenchmarkRunRequest, TrialResult
 from pytest_execgo.models.document import load, parse
+from pytest_execgo.models.request import BenchmarkRunRequest
+from pytest_execgo.models.trial_result import TrialResult
 from pytest_execgo.options.table import BY_NAME, MODEL_OPTIONS, OPTIONS, Option
 from pytest_execgo.options.values import AtMost
 from pytest_execgo.plugin import options

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import pytest
 
-from pytest_execgo.models.benchmark import BenchmarkRunRequest
+from pytest_execgo.models.request import BenchmarkRunRequest
 from pytest_execgo.options.table import OPTIONS, Option
 from pytest_execgo.plugin import options
 

@@ -7,17 +7,17 @@ from collections.abc import Sequence
 from pytest_execgo.benchmark.gates import not_judged
 from pytest_execgo.benchmark.rebuild import read_run_record
 from pytest_execgo.benchmark.replay import differences
-from pytest_execgo.models.benchmark import (
+from pytest_execgo.models.benchmark import UnfinishedTrial
+from pytest_execgo.models.run_record import (
     AcceptedFindingText,
     FaultPlace,
     NotApplicable,
     ReplayRecord,
     RunRecord,
     TrialEnd,
-    TrialResult,
-    UnfinishedTrial,
 )
 from pytest_execgo.models.trial import Cell
+from pytest_execgo.models.trial_result import TrialResult
 from pytest_execgo.plugin.state import PluginState
 
 

@@ -19,9 +19,11 @@ from pytest_execgo.extensions.registry import Registry
 from pytest_execgo.harness.fleet import FleetSpec
 from pytest_execgo.harness.readiness import DEFAULT_TIMEOUT_SECONDS
 from pytest_execgo.harness.service import SERVICE_NAMES, LaunchSettings
-from pytest_execgo.models.benchmark import BenchmarkResult, BenchmarkRunRequest, TrialResult
+from pytest_execgo.models.benchmark import BenchmarkResult
 from pytest_execgo.models.document import load
+from pytest_execgo.models.request import BenchmarkRunRequest
 from pytest_execgo.models.trial import Shard
+from pytest_execgo.models.trial_result import TrialResult
 from pytest_execgo.options.table import BY_NAME
 from pytest_execgo.plugin import options
 from pytest_execgo.plugin.naming import ScenarioNames, manifests

@@ -8,7 +8,7 @@ from typing import Any
 
 from pytest_execgo.adapter.key_filter import KeyFilter
 from pytest_execgo.errors import UsageError
-from pytest_execgo.models.benchmark import BenchmarkRunRequest
+from pytest_execgo.models.request import BenchmarkRunRequest
 from pytest_execgo.options.table import OPTIONS
 
 VARIABLE = "OPENAI_API_KEY"

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from pytest_execgo.files.workspace import names_below, open_inside
-from pytest_execgo.models.benchmark import FaultRecord, Verdict
 from pytest_execgo.models.events import (
     BaselineDiffers,
     BaselineKnown,
@@ -24,6 +23,8 @@ from pytest_execgo.models.events import (
     SubmissionStarted,
     TrialStarted,
 )
+from pytest_execgo.models.trial_result import FaultRecord
+from pytest_execgo.models.verdict import Verdict
 
 TRIALS = 2
 """Clean trials of a plan: what differs between them is volatile."""

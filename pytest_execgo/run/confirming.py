@@ -8,8 +8,9 @@ from itertools import combinations
 
 from pytest_execgo.chaos.loaded_profile import LoadedProfile
 from pytest_execgo.errors import HarnessError
-from pytest_execgo.models.benchmark import Confirmation, ConfirmationArm, TrialResult
+from pytest_execgo.models.confirmation import Confirmation, ConfirmationArm
 from pytest_execgo.models.safe_text import one_line
+from pytest_execgo.models.trial_result import TrialResult
 from pytest_execgo.verdict.confirmation import compare, concluded, is_clean
 
 Repeat = Callable[[LoadedProfile, int], TrialResult]

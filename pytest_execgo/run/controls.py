@@ -13,9 +13,10 @@ from pathlib import Path
 
 from pytest_execgo.chaos.loaded_profile import LoadedProfile
 from pytest_execgo.extensions.registry import Registry
-from pytest_execgo.models.benchmark import ControlRecord, TrialResult
+from pytest_execgo.models.benchmark import ControlRecord
 from pytest_execgo.models.chaos import ChaosProfile
 from pytest_execgo.models.trial import Cell, Trial
+from pytest_execgo.models.trial_result import TrialResult
 from pytest_execgo.scenario.manifest import Scenario, load_scenario
 
 _FOLDER = Path(__file__).parent / "control_scenarios"

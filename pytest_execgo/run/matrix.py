@@ -11,10 +11,11 @@ from pytest_execgo.chaos.conditions import unmet_in
 from pytest_execgo.chaos.loaded_profile import LoadedProfile
 from pytest_execgo.errors import UsageError, unknown_name
 from pytest_execgo.extensions.registry import Registry
-from pytest_execgo.models.benchmark import BenchmarkRunRequest, NotApplicable
 from pytest_execgo.models.document import read_source, shown
 from pytest_execgo.models.messages import Source
 from pytest_execgo.models.plan import Mode
+from pytest_execgo.models.request import BenchmarkRunRequest
+from pytest_execgo.models.run_record import NotApplicable
 from pytest_execgo.models.trial import Cell, Trial, trials_of
 from pytest_execgo.run.applicability import CellSubject, why_no_cell
 from pytest_execgo.scenario.findings import check_accepted

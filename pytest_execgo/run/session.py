@@ -15,9 +15,10 @@ from pytest_execgo.chaos.loaded_profile import LoadedProfile
 from pytest_execgo.errors import HarnessError, UsageError
 from pytest_execgo.files.writing import make_folder, make_new_folder, write_model
 from pytest_execgo.harness.fleet import Fleet
-from pytest_execgo.models.benchmark import Confirmation, TrialResult
+from pytest_execgo.models.confirmation import Confirmation
 from pytest_execgo.models.plan import Mode
 from pytest_execgo.models.trial import Cell, Trial
+from pytest_execgo.models.trial_result import TrialResult
 from pytest_execgo.run.applicability import (
     FleetSubject,
     TrialSkipped,

@@ -10,8 +10,9 @@ from pathlib import Path
 from pytest_execgo.adapter.key_filter import KeyFilter
 from pytest_execgo.files.writing import write_model, writing
 from pytest_execgo.harness.fleet import FleetSpec
-from pytest_execgo.models.benchmark import BenchmarkRunRequest, Environment, ServiceInfo
 from pytest_execgo.models.chaos import ChaosProfile
+from pytest_execgo.models.environment import Environment, ServiceInfo
+from pytest_execgo.models.request import BenchmarkRunRequest
 from pytest_execgo.observability.artifacts import point_latest
 from pytest_execgo.observability.environment import describe_environment
 

@@ -21,7 +21,6 @@ from pytest_execgo.files.workspace import remove_tree, sha256_inside
 from pytest_execgo.files.writing import write_json, write_model, write_text
 from pytest_execgo.harness.fleet import Fleet
 from pytest_execgo.harness.processes.service import ProcessService
-from pytest_execgo.models.benchmark import TrialResult
 from pytest_execgo.models.document import shown
 from pytest_execgo.models.events import (
     ArtifactSeen,
@@ -33,6 +32,7 @@ from pytest_execgo.models.events import (
 from pytest_execgo.models.finding import AcceptedFinding
 from pytest_execgo.models.plan import StandardPlan
 from pytest_execgo.models.shorten import shortened
+from pytest_execgo.models.trial_result import TrialResult
 from pytest_execgo.observability.access_log import collect_access_log
 from pytest_execgo.observability.artifacts import (
     LogSlices,

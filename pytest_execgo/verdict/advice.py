@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
-from pytest_execgo.models.benchmark import Attribution, CheckRecord, VerdictStatus
+from pytest_execgo.models.verdict import Attribution, CheckRecord, VerdictStatus
 
 _ADVICE = (
     ("task/wrong_output", "correct the plan, or the check if the result is right"),

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from math import inf
 
-from pytest_execgo.models.benchmark import Attribution
 from pytest_execgo.models.events import EvidenceEvent
+from pytest_execgo.models.verdict import Attribution
 from pytest_execgo.verdict.evidence import Evidence
 from pytest_execgo.verdict.rules import RULES
 from pytest_execgo.verdict.suspicion import STRENGTHS, Rule, Suspicion

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from pytest_execgo.models.benchmark import Confirmation, ConfirmationArm, TrialResult
+from pytest_execgo.models.confirmation import Confirmation, ConfirmationArm
+from pytest_execgo.models.trial_result import TrialResult
 
 Repetition = Literal["same", "clean", "other"]
 

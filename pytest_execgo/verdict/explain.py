@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from pytest_execgo.models import events as t
-from pytest_execgo.models.benchmark import ExplanationStep
 from pytest_execgo.models.events.base import few
+from pytest_execgo.models.verdict import ExplanationStep
 
 MAX_STEPS = 40
 

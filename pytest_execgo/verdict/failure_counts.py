@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pytest_execgo.models.benchmark import FailureCounts
 from pytest_execgo.models.events import ChaosEvent, EvidenceEvent, SubmitRejected, TaskChanged
+from pytest_execgo.models.verdict import FailureCounts
 from pytest_execgo.verdict import wording
 
 

@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
 
-from pytest_execgo.models.benchmark import Attribution, FaultRecord, ServiceInfo, Verdict
 from pytest_execgo.models.cause import ExpectedCause
+from pytest_execgo.models.environment import ServiceInfo
 from pytest_execgo.models.events import ChaosEvent, EvidenceEvent, TaskChanged, TaskStuck
 from pytest_execgo.models.finding import Finding
+from pytest_execgo.models.trial_result import FaultRecord
+from pytest_execgo.models.verdict import Attribution, Verdict
 
 _ENDS_NO_PROCESS = frozenset({"network", "pause"})
 """Actions that cannot end the processes of a task."""

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from math import inf
 
-from pytest_execgo.models.benchmark import Attribution, Confidence
 from pytest_execgo.models.cause import Layer
 from pytest_execgo.models.events import ServiceExited
+from pytest_execgo.models.verdict import Attribution, Confidence
 from pytest_execgo.verdict.evidence import Evidence, Window
 
 STRENGTHS: tuple[Confidence, ...] = ("certain", "likely", "possible")

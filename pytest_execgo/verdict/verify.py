@@ -7,15 +7,6 @@ from dataclasses import dataclass
 from math import inf
 from typing import TypeGuard
 
-from pytest_execgo.models.benchmark import (
-    Attribution,
-    CheckRecord,
-    FaultRecord,
-    RecoveryOutcome,
-    TaskWords,
-    Verdict,
-    VerdictStatus,
-)
 from pytest_execgo.models.cause import ExpectedCause
 from pytest_execgo.models.chaos import ChaosProfile
 from pytest_execgo.models.events import (
@@ -42,6 +33,15 @@ from pytest_execgo.models.events import (
     TaskStuck,
     TrialFinished,
     evidence,
+)
+from pytest_execgo.models.trial_result import FaultRecord
+from pytest_execgo.models.verdict import (
+    Attribution,
+    CheckRecord,
+    RecoveryOutcome,
+    TaskWords,
+    Verdict,
+    VerdictStatus,
 )
 from pytest_execgo.verdict.advice import next_step
 from pytest_execgo.verdict.attribute import attribute

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pytest_execgo.models.benchmark import TrialResult
+from pytest_execgo.models.trial_result import TrialResult
 from pytest_execgo.observability.recorder import read_timeline
 from pytest_execgo.run.applicability import TrialSkipped
 from pytest_execgo.run.session import RunSession

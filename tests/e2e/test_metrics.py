@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Callable
 from typing import Any
 
-from pytest_execgo.models.benchmark import TrialMetrics, TrialResult
+from pytest_execgo.models.trial_result import TrialMetrics, TrialResult
 from pytest_execgo.run.session import RunSession
 from pytest_execgo.scenario.library import builtin_folder
 from tests.conftest import ScenarioMaker

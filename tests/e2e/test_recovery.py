@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from pytest_execgo.chaos.action import Injection, ServiceAction
-from pytest_execgo.models.benchmark import TrialResult
 from pytest_execgo.models.events import ChaosEvent, EvidenceEvent, TaskLost, evidence
+from pytest_execgo.models.trial_result import TrialResult
 from pytest_execgo.observability.recorder import read_timeline
 from pytest_execgo.ports import Killable
 from pytest_execgo.run.session import RunSession

@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from pytest_execgo.harness.fleet import FleetSpec
-from pytest_execgo.models.benchmark import TrialResult
 from pytest_execgo.models.events import ServiceLogged, WitnessesDiffer
+from pytest_execgo.models.trial_result import TrialResult
 from pytest_execgo.observability.recorder import read_timeline
 from pytest_execgo.run.session import RunSession
 from tests.conftest import ScenarioMaker

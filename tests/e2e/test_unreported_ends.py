@@ -15,7 +15,6 @@ import pytest
 from pytest_execgo.emulators.httpd import Request, Response
 from pytest_execgo.extensions.registry import Registry
 from pytest_execgo.harness.fleet import Fleet, FleetSpec
-from pytest_execgo.models.benchmark import TrialResult
 from pytest_execgo.models.events import (
     EngineProtocolError,
     EngineUnavailable,
@@ -24,6 +23,7 @@ from pytest_execgo.models.events import (
     Resubmitted,
     TaskStuck,
 )
+from pytest_execgo.models.trial_result import TrialResult
 from pytest_execgo.observability.recorder import read_timeline
 from pytest_execgo.run.session import RunSession
 from pytest_execgo.transport.client import request

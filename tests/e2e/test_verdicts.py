@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from pytest_execgo.models.benchmark import TrialResult
 from pytest_execgo.models.events import evidence
+from pytest_execgo.models.trial_result import TrialResult
 from pytest_execgo.observability.recorder import read_timeline
 from pytest_execgo.run.session import RunSession
 from pytest_execgo.verdict.attribute import attribute

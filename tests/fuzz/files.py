@@ -20,11 +20,13 @@ from time import monotonic
 
 from pytest_execgo.errors import UsageError
 from pytest_execgo.extensions.registry import Registry
-from pytest_execgo.models.benchmark import BenchmarkResult, BenchmarkRunRequest, TrialResult
+from pytest_execgo.models.benchmark import BenchmarkResult
 from pytest_execgo.models.document import load, read_data
 from pytest_execgo.models.finding import FindingsBook
 from pytest_execgo.models.recording import Recording
+from pytest_execgo.models.request import BenchmarkRunRequest
 from pytest_execgo.models.script import Script
+from pytest_execgo.models.trial_result import TrialResult
 from pytest_execgo.observability.recorder import read_timeline
 from pytest_execgo.scenario.library import builtin_folder
 from pytest_execgo.scenario.manifest import load_plan, load_scenario

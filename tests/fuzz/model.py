@@ -12,7 +12,7 @@ from random import Random
 from typing import Any
 
 from pytest_execgo.extensions.registry import Registry
-from pytest_execgo.models.benchmark import BenchmarkRunRequest
+from pytest_execgo.models.request import BenchmarkRunRequest
 from pytest_execgo.run.matrix import Matrix
 from pytest_execgo.run.session import RunSession
 from pytest_execgo.run.settings import Run

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from pytest_execgo.errors import UsageError
-from pytest_execgo.models.benchmark import TrialResult
+from pytest_execgo.models.trial_result import TrialResult
 from pytest_execgo.options.table import OPTIONS, Option
 from pytest_execgo.options.values import Text
 from pytest_execgo.plugin.request import RequestReader

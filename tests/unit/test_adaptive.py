@@ -13,7 +13,7 @@ from pytest_execgo.benchmark.adaptive import (
     spend_line,
 )
 from pytest_execgo.benchmark.gates import not_judged, parse_gate
-from pytest_execgo.models.benchmark import BenchmarkRunRequest
+from pytest_execgo.models.request import BenchmarkRunRequest
 from pytest_execgo.models.trial import Cell, Trial
 from pytest_execgo.options.table import BY_NAME
 from pytest_execgo.options.values import AtMost

@@ -5,13 +5,10 @@ from __future__ import annotations
 import pytest
 
 from pytest_execgo.benchmark.reports.markdown import MarkdownReport
-from pytest_execgo.models.benchmark import (
-    ControlRecord,
-    FaultRecord,
-    NotApplicable,
-    TrialResult,
-)
+from pytest_execgo.models.benchmark import ControlRecord
 from pytest_execgo.models.finding import AcceptedFinding
+from pytest_execgo.models.run_record import NotApplicable
+from pytest_execgo.models.trial_result import FaultRecord, TrialResult
 from tests.results import missing, result, trial
 
 

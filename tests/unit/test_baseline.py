@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pytest_execgo.models import events as t
-from pytest_execgo.models.benchmark import Verdict
+from pytest_execgo.models.verdict import Verdict
 from pytest_execgo.run.baseline import Baseline, baseline_of, differences, digests_of, fields
 from tests.event_makers import ended, link_used, submitted
 

@@ -11,7 +11,7 @@ import pytest
 from pytest_execgo.benchmark.attempts import begin_attempt, note_problem
 from pytest_execgo.benchmark.collect import collect, unfinished
 from pytest_execgo.errors import UsageError
-from pytest_execgo.models.benchmark import BenchmarkRunRequest
+from pytest_execgo.models.request import BenchmarkRunRequest
 from tests.results import ENVIRONMENT, trial
 
 CONTROL = {"name": "must_pass", "expected": "passed", "got": "passed", "ok": True, "ran": True}

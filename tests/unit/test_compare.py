@@ -12,9 +12,10 @@ from pytest_execgo.benchmark.change_gate import difference_interval
 from pytest_execgo.benchmark.compare import compare, holm, is_worse, permutation_p
 from pytest_execgo.benchmark.figures import FIGURES
 from pytest_execgo.benchmark.reports.comparison import comparison_markdown, success_gate_line
-from pytest_execgo.models.benchmark import BenchmarkResult, TrialResult
+from pytest_execgo.models.benchmark import BenchmarkResult
 from pytest_execgo.models.comparison import Comparison
 from pytest_execgo.models.finding import AcceptedFinding
+from pytest_execgo.models.trial_result import TrialResult
 from tests.results import ENVIRONMENT, missing, result, trial
 
 

@@ -11,12 +11,8 @@ import pytest
 from pytest_execgo.chaos.loaded_profile import LoadedProfile
 from pytest_execgo.errors import HarnessError
 from pytest_execgo.extensions.registry import Registry
-from pytest_execgo.models.benchmark import (
-    Confirmation,
-    ConfirmationArm,
-    FaultRecord,
-    TrialResult,
-)
+from pytest_execgo.models.confirmation import Confirmation, ConfirmationArm
+from pytest_execgo.models.trial_result import FaultRecord, TrialResult
 from pytest_execgo.run.confirming import confirm
 from pytest_execgo.verdict.confirmation import compare, concluded, is_clean
 from tests import results

@@ -17,10 +17,10 @@ from pytest_execgo.chaos.actions.network import Network
 from pytest_execgo.chaos.schedule import Schedule
 from pytest_execgo.errors import UsageError
 from pytest_execgo.extensions.registry import Registry
-from pytest_execgo.models.benchmark import BenchmarkRunRequest
 from pytest_execgo.models.chaos import ChaosProfile
 from pytest_execgo.models.document import A_DAY_MS, LONGEST_ID, load
 from pytest_execgo.models.plan import StandardPlan
+from pytest_execgo.models.request import BenchmarkRunRequest
 from pytest_execgo.models.trial import Cell, Trial
 from pytest_execgo.options.table import OPTIONS
 from pytest_execgo.options.values import Seconds

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pytest_execgo.benchmark.reports.failure_text import failure_line, failure_text, trial_summary
-from pytest_execgo.models.benchmark import Confirmation, ConfirmationArm
+from pytest_execgo.models.confirmation import Confirmation, ConfirmationArm
 from pytest_execgo.verdict.advice import next_step
 from tests.results import trial
 

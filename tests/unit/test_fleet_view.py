@@ -13,7 +13,7 @@ from pytest_execgo.emulators.httpd import Request, Response, json_response
 from pytest_execgo.harness.fleet import Fleet
 from pytest_execgo.harness.processes.service import ProcessService
 from pytest_execgo.harness.proxy import FaultProxy
-from pytest_execgo.models.benchmark import ServiceInfo
+from pytest_execgo.models.environment import ServiceInfo
 from pytest_execgo.run.fleet_view import TrialFleet
 from tests.endpoints import serving
 

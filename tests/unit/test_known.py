@@ -10,9 +10,11 @@ import pytest
 from pytest_execgo.conformance import search
 from pytest_execgo.conformance.cases import load_cases
 from pytest_execgo.models import events as t
-from pytest_execgo.models.benchmark import Attribution, FaultRecord, ServiceInfo, Verdict
 from pytest_execgo.models.cause import ExpectedCause
+from pytest_execgo.models.environment import ServiceInfo
 from pytest_execgo.models.finding import Finding
+from pytest_execgo.models.trial_result import FaultRecord
+from pytest_execgo.models.verdict import Attribution, Verdict
 from pytest_execgo.scenario.findings import load_findings
 from pytest_execgo.verdict.known import (
     JudgedTrial,

@@ -16,16 +16,11 @@ from pytest_execgo.benchmark.rebuild import rebuild, write_run_record
 from pytest_execgo.benchmark.reports.json_report import JsonReport
 from pytest_execgo.errors import UsageError
 from pytest_execgo.files.writing import write_json, write_model
-from pytest_execgo.models.benchmark import (
-    BenchmarkRunRequest,
-    ControlRecord,
-    NotApplicable,
-    RunRecord,
-    ServiceInfo,
-    TrialEnd,
-    TrialProblem,
-    TrialResult,
-)
+from pytest_execgo.models.benchmark import ControlRecord
+from pytest_execgo.models.environment import ServiceInfo
+from pytest_execgo.models.request import BenchmarkRunRequest
+from pytest_execgo.models.run_record import NotApplicable, RunRecord, TrialEnd
+from pytest_execgo.models.trial_result import TrialProblem, TrialResult
 from tests.results import ENVIRONMENT, trial
 
 REQUEST = BenchmarkRunRequest(scenarios=("s",), repetitions=9, seed=7)

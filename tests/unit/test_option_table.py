@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from pytest_execgo.errors import UsageError
-from pytest_execgo.models.benchmark import BenchmarkRunRequest
 from pytest_execgo.models.context import MOST_SECONDS
 from pytest_execgo.models.document import Document
+from pytest_execgo.models.request import BenchmarkRunRequest
 from pytest_execgo.options.page import with_table
 from pytest_execgo.options.table import OPTIONS, Option
 from pytest_execgo.options.values import (

@@ -6,8 +6,8 @@ import pytest
 
 from pytest_execgo.benchmark.metrics import trial_metrics
 from pytest_execgo.models import events as t
-from pytest_execgo.models.benchmark import FailureCounts
 from pytest_execgo.models.chaos import ChaosProfile
+from pytest_execgo.models.verdict import FailureCounts
 from pytest_execgo.verdict.verify import judge
 from tests.ids import readable
 

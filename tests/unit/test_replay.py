@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pytest_execgo.benchmark.replay import differences
-from pytest_execgo.models.benchmark import FaultRecord, TrialResult
+from pytest_execgo.models.trial_result import FaultRecord, TrialResult
 from tests.results import trial
 
 FAULT = FaultRecord(

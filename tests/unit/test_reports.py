@@ -23,16 +23,12 @@ from pytest_execgo.benchmark.reports.table import (
     summary_line,
 )
 from pytest_execgo.benchmark.reports.terminal import terminal_table
-from pytest_execgo.models.benchmark import (
-    BenchmarkResult,
-    ControlRecord,
-    FaultRecord,
-    NotApplicable,
-    ServiceInfo,
-    TrialResult,
-)
+from pytest_execgo.models.benchmark import BenchmarkResult, ControlRecord
+from pytest_execgo.models.environment import ServiceInfo
 from pytest_execgo.models.finding import AcceptedFinding
 from pytest_execgo.models.gate import GateRecord
+from pytest_execgo.models.run_record import NotApplicable
+from pytest_execgo.models.trial_result import FaultRecord, TrialResult
 from tests.results import ENVIRONMENT, missing, result, trial
 
 FAULT = FaultRecord(

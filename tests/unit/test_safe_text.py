@@ -18,21 +18,14 @@ from pytest_execgo.benchmark.reports.terminal import terminal_table
 from pytest_execgo.cli import output
 from pytest_execgo.cli.conformance import CaseResult, Report
 from pytest_execgo.errors import HarnessError, UsageError
-from pytest_execgo.models.benchmark import (
-    AttributionScore,
-    BenchmarkResult,
-    ControlRecord,
-    FaultRecord,
-    NotApplicable,
-    ReplayRecord,
-    ServiceInfo,
-    TrialResult,
-)
+from pytest_execgo.models.benchmark import AttributionScore, BenchmarkResult, ControlRecord
 from pytest_execgo.models.comparison import Comparison
 from pytest_execgo.models.document import Document
+from pytest_execgo.models.environment import ServiceInfo
 from pytest_execgo.models.finding import AcceptedFinding
 from pytest_execgo.models.gate import GateComparison, GateRecord
 from pytest_execgo.models.messages import Source, explain
+from pytest_execgo.models.run_record import NotApplicable, ReplayRecord
 from pytest_execgo.models.safe_text import (
     for_ci_log,
     for_html,
@@ -43,6 +36,7 @@ from pytest_execgo.models.safe_text import (
     one_line,
 )
 from pytest_execgo.models.stream import TrialFinishedLine
+from pytest_execgo.models.trial_result import FaultRecord, TrialResult
 from pytest_execgo.plugin.events import EventStream
 from pytest_execgo.plugin.safe_errors import error_text, usage_error
 from pytest_execgo.plugin.summary import show

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pytest_execgo.benchmark.reports.terminal import MOST_ROWS, TerminalTable, terminal_table
-from pytest_execgo.models.benchmark import TrialResult
+from pytest_execgo.models.trial_result import TrialResult
 from tests.results import result, trial
 
 

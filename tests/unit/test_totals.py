@@ -13,8 +13,8 @@ from pytest_execgo.benchmark.totals import (
     recovery_time,
     totals,
 )
-from pytest_execgo.models.benchmark import FaultRecord, TrialResult
 from pytest_execgo.models.totals import Bracket, Estimate
+from pytest_execgo.models.trial_result import FaultRecord, TrialResult
 from tests.results import missing, result, trial
 
 

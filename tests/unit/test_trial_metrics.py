@@ -14,7 +14,8 @@ from pytest_execgo.benchmark.metrics import (
     trial_metrics,
 )
 from pytest_execgo.models import events as t
-from pytest_execgo.models.benchmark import TrialMetrics, Verdict
+from pytest_execgo.models.trial_result import TrialMetrics
+from pytest_execgo.models.verdict import Verdict
 from pytest_execgo.verdict.failure_counts import failure_counts
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -16,7 +16,8 @@ import pytest
 from pytest_execgo.benchmark.viewer.documents import in_order, trial_document
 from pytest_execgo.benchmark.viewer.page import index_html
 from pytest_execgo.files.writing import write_text
-from pytest_execgo.models.benchmark import BenchmarkResult, TrialResult
+from pytest_execgo.models.benchmark import BenchmarkResult
+from pytest_execgo.models.trial_result import TrialResult
 from pytest_execgo.models.viewer import ViewerIndex, ViewerTrial
 from tests.hostile_text import HOSTILE
 from tests.results import missing, result, trial

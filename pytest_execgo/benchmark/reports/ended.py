@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from pytest_execgo.benchmark.reports.failure_text import failure_text
-from pytest_execgo.models.benchmark import BenchmarkResult, EarlierAttempt, TrialResult
+from pytest_execgo.models.benchmark import BenchmarkResult, EarlierAttempt
 from pytest_execgo.models.trial import Cell
+from pytest_execgo.models.trial_result import TrialResult
 
 End = Literal["passed", "failed", "error", "skipped", "not_run"]
 

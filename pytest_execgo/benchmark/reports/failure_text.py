@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pytest_execgo.models.benchmark import Confirmation, TrialResult, VerdictStatus
+from pytest_execgo.models.confirmation import Confirmation
 from pytest_execgo.models.safe_text import LONGEST_TEXT, for_markdown, for_terminal, indented
+from pytest_execgo.models.trial_result import TrialResult
+from pytest_execgo.models.verdict import VerdictStatus
 
 STATUS_WORDS: dict[VerdictStatus, str] = {
     "passed": "PASSED",

@@ -9,8 +9,9 @@ from tabulate import tabulate
 
 from pytest_execgo.benchmark.named_causes import misnamed_lines
 from pytest_execgo.benchmark.reports.table import duration, markdown_table
-from pytest_execgo.models.benchmark import BenchmarkResult, FaultRecord, TrialResult
+from pytest_execgo.models.benchmark import BenchmarkResult
 from pytest_execgo.models.safe_text import for_html, for_markdown, for_markdown_code
+from pytest_execgo.models.trial_result import FaultRecord, TrialResult
 
 
 def fault_section(result: BenchmarkResult) -> Iterator[str]:

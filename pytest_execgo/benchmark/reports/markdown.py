@@ -18,7 +18,7 @@ from pytest_execgo.benchmark.reports.table import (
     markdown_table,
     summary_line,
 )
-from pytest_execgo.models.benchmark import BenchmarkResult, TrialResult
+from pytest_execgo.models.benchmark import BenchmarkResult
 from pytest_execgo.models.safe_text import (
     LONGEST_TEXT,
     for_html,
@@ -26,6 +26,7 @@ from pytest_execgo.models.safe_text import (
     for_markdown_code,
     indented,
 )
+from pytest_execgo.models.trial_result import TrialResult
 
 _MOST_OPEN_ROWS, _MOST_OPEN_TRIALS = 20, 5
 """Longer tables and further trials are folded."""

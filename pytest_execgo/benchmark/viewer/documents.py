@@ -11,10 +11,11 @@ from pytest_execgo.benchmark.aggregate import injected_cause
 from pytest_execgo.benchmark.attempts import earlier_results
 from pytest_execgo.benchmark.reports.ended import EndedTrial, ended_trials
 from pytest_execgo.benchmark.run_trace import TRACE
-from pytest_execgo.models.benchmark import BenchmarkResult, TrialResult
+from pytest_execgo.models.benchmark import BenchmarkResult
 from pytest_execgo.models.document import LARGEST_JSON
 from pytest_execgo.models.json_text import JsonProblem, decode_json
 from pytest_execgo.models.shorten import shortened
+from pytest_execgo.models.trial_result import TrialResult
 from pytest_execgo.models.viewer import (
     ComparedRun,
     ViewerColumns,

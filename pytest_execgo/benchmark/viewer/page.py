@@ -18,9 +18,10 @@ from pytest_execgo.benchmark.viewer.documents import (
     trial_document,
 )
 from pytest_execgo.benchmark.viewer.plain import plain_html
-from pytest_execgo.models.benchmark import BenchmarkResult, TrialResult
+from pytest_execgo.models.benchmark import BenchmarkResult
 from pytest_execgo.models.comparison import Comparison
 from pytest_execgo.models.safe_text import for_html
+from pytest_execgo.models.trial_result import TrialResult
 from pytest_execgo.models.viewer import ComparedCell, ComparedRun
 
 PAGE = "index.html"

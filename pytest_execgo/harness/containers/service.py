@@ -31,7 +31,7 @@ from pytest_execgo.harness.containers.network import ContainerNetwork
 from pytest_execgo.harness.proxy import FaultProxy
 from pytest_execgo.harness.readiness import await_ready, probe_json
 from pytest_execgo.harness.service import HEALTH, Watcher, refuse_other_version
-from pytest_execgo.models.benchmark import ServiceInfo
+from pytest_execgo.models.environment import ServiceInfo
 from pytest_execgo.models.events import ServiceExited
 from pytest_execgo.system.clock import monotonic, wall
 

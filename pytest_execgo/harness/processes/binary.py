@@ -24,7 +24,7 @@ from pytest_execgo.harness.service import (
     absolute,
     refuse_other_version,
 )
-from pytest_execgo.models.benchmark import ServiceInfo
+from pytest_execgo.models.environment import ServiceInfo
 from pytest_execgo.system import child, sockets
 
 _DESCRIBE_SECONDS = 3.0

@@ -11,7 +11,7 @@ from pytest_execgo.harness.embedded_programs import MODULES, digest
 from pytest_execgo.harness.processes.service import ProcessService, Program
 from pytest_execgo.harness.readiness import probe_json, ready_line
 from pytest_execgo.harness.service import HEALTH, Launcher, LaunchSite, Service
-from pytest_execgo.models.benchmark import ServiceInfo
+from pytest_execgo.models.environment import ServiceInfo
 from pytest_execgo.system import child
 
 # As in pytest_execgo/emulators/guard.py, which this package does not import.

@@ -20,7 +20,7 @@ from pytest_execgo.harness.processes.limits import Heal
 from pytest_execgo.harness.proxy import FaultProxy
 from pytest_execgo.harness.readiness import DEFAULT_TIMEOUT_SECONDS, await_ready, probe_json
 from pytest_execgo.harness.service import LaunchSite
-from pytest_execgo.models.benchmark import ServiceInfo
+from pytest_execgo.models.environment import ServiceInfo
 from pytest_execgo.models.events import ServiceExited
 from pytest_execgo.system import child, sockets, tree
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pytest_execgo.models.benchmark import Confidence
 from pytest_execgo.models.events import BindingMissing, TaskChanged
+from pytest_execgo.models.verdict import Confidence
 from pytest_execgo.verdict.evidence import Evidence
 from pytest_execgo.verdict.suspicion import Rule, Suspicion
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import inf
 
-from pytest_execgo.models.benchmark import Confidence
 from pytest_execgo.models.events import AnswerDiffers, FixtureRequest
+from pytest_execgo.models.verdict import Confidence
 from pytest_execgo.verdict.evidence import Evidence, Window
 from pytest_execgo.verdict.suspicion import Rule, Suspicion, notes_of_end
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import inf
 
-from pytest_execgo.models.benchmark import Confidence
 from pytest_execgo.models.cause import Layer
 from pytest_execgo.models.events import (
     AnswerJudged,
@@ -14,6 +13,7 @@ from pytest_execgo.models.events import (
     PlanFailed,
     PlanReady,
 )
+from pytest_execgo.models.verdict import Confidence
 from pytest_execgo.verdict.evidence import Evidence
 from pytest_execgo.verdict.suspicion import Rule, Suspicion
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pytest_execgo.models.benchmark import Confidence
 from pytest_execgo.models.cause import Layer
 from pytest_execgo.models.events import (
     ServiceExited,
     ServiceSilent,
     TaskChanged,
 )
+from pytest_execgo.models.verdict import Confidence
 from pytest_execgo.verdict import wording
 from pytest_execgo.verdict.evidence import Evidence
 from pytest_execgo.verdict.suspicion import Rule, Suspicion, notes_of_end

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pytest_execgo.models.benchmark import Confidence
 from pytest_execgo.models.cause import Layer
 from pytest_execgo.models.events import ServiceLimited, ServiceSilent, ServiceStopped
+from pytest_execgo.models.verdict import Confidence
 from pytest_execgo.verdict.evidence import CHECK_MS, Evidence, Health, Window
 from pytest_execgo.verdict.suspicion import Rule, Suspicion
 from pytest_execgo.verdict.wording import LAYERS

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from pytest_execgo.models.benchmark import Confidence
 from pytest_execgo.models.cause import Layer
 from pytest_execgo.models.events import StageFinished, TaskChanged, TaskStuck
+from pytest_execgo.models.verdict import Confidence
 from pytest_execgo.verdict.evidence import Evidence
 from pytest_execgo.verdict.suspicion import Rule, Suspicion
 
