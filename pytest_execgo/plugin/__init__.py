@@ -73,9 +73,12 @@ def pytest_configure(config: pytest.Config) -> None:
     if options.matrix_wanted(config):
         from pytest_execgo.plugin.interrupt import end_in_order
         from pytest_execgo.plugin.matrix import MatrixPlugin
+        from pytest_execgo.plugin.run_recorder import RunRecorder
+        from pytest_execgo.plugin.state import PluginState
 
         end_in_order(config)
         config.pluginmanager.register(MatrixPlugin(config), "execgo-matrix")
+        config.pluginmanager.register(RunRecorder(PluginState.of(config)), "execgo-recorder")
 
 
 @pytest.hookimpl(tryfirst=True)
