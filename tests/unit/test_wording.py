@@ -29,6 +29,7 @@ RUNTIME = {"source": "execgo-runtime"}
         ({**RUNTIME, "raw_code": "exit_nonzero"}, 1, Failure("process", "exit_non_zero")),
         ({**RUNTIME, "raw_code": "launch_failed"}, 1, Failure("process", "launch_failed")),
         ({**RUNTIME, "code": "timeout"}, 1, Failure("process", "timeout")),
+        ({**RUNTIME, "raw_code": "timeout"}, 1, Failure("process", "timeout")),
         (
             {**RUNTIME, "code": "memory_limit_exceeded"},
             1, Failure("process", "memory_limit_exceeded"),
@@ -72,6 +73,15 @@ RUNTIME = {"source": "execgo-runtime"}
         ),
         ({**RUNTIME, "code": "internal", "message": "recovery_lost"}, 1, Failure("runtime", "internal")),
         (RUNTIME, 1, Failure("runtime", "failed")),
+        # The answer to the submission has an error status, and its body is not the runtime's.
+        (
+            {**RUNTIME, "code": "external_failure", "message": "<html>blocked by policy</html>"},
+            1, Failure("runtime", "http_error"),
+        ),
+        (
+            {**RUNTIME, "code": "external_failure", "raw_code": "overloaded"},
+            1, Failure("runtime", "overloaded"),
+        ),
         (
             {"source": "runtime-executor", "code": "invalid_input", "message": "parse runtime input"},
             1, Failure("plan", "invalid_input"),
