@@ -11,9 +11,9 @@ from collections.abc import Iterable
 _SERVICES = ("fixtures_", "runtime_", "execgo_")
 
 # The connection ends without a whole answer.
-_NO_ANSWER = ("closed", "reset", "link_broken", "unreachable")
+_NO_ANSWER = ("closed", "reset", "link_broken", "unreachable", "answer_lost")
 # What comes back is not an answer that HTTP allows, or no client can decode it.
-_MALFORMED = ("undecodable", "bad_answer", "protocol_error")
+_MALFORMED = ("undecodable", "bad_answer", "protocol_error", "answer_lost")
 _SILENT = ("silent", "timed_out", "link_slow", "slow", "unreachable")
 # The answer has an error status. "altered": the service says that it gave another answer.
 _REFUSAL = ("http_status", "http_error", "http_*", "unavailable", "altered")
@@ -72,7 +72,7 @@ _CODES: dict[str, Iterable[str]] = {
     "older_data": _ALTERED,
     "starting": _REFUSAL,
     "compressed": _REPLACED,
-    "replica": ("handle_lost", *_ALTERED),
+    "replica": ("handle_lost", "answer_lost", *_ALTERED),
     "swapped_stdout": _ALTERED,
     "rate_limited": _REFUSAL,
     "late_gateway": _REFUSAL,

@@ -16,12 +16,15 @@ from pytest_execgo.models.events import (
     ServiceExited,
     ServiceReady,
     TaskChanged,
+    TaskStillKnown,
     WitnessesAgree,
     WitnessesDiffer,
 )
 from pytest_execgo.models.task import TERMINAL
 from pytest_execgo.observability.recorder import TimelineRecorder
 
+_NO_END = ("accepted", "running")
+_LONGEST_STATUS = 100
 _MEMBERS = ("status", "exit_code", "stdout", "stderr")
 _MOST_TASKS = 20
 
@@ -71,6 +74,37 @@ def _compared(
             yield name, WitnessesDiffer(task_id=name, member=member, link_alters=altered)
         else:
             yield name, None
+
+
+def note_given_up(
+    results: Mapping[str, Mapping[str, Any]], answers: Answers, recorder: TimelineRecorder
+) -> None:
+    """Record each task that failed in ExecGo without an end in the runtime, if the runtime knows it. So
+    the runtime has not lost it: an answer has not reached ExecGo as it was. ``results`` and ``answers``
+    as in :func:`compare_witnesses`."""
+    given_up = [
+        (name, str(task["id"]), str(task["handle_id"]))
+        for name, task in results.items()
+        if task.get("status") == "failed"
+        and task.get("run_status") in _NO_END
+        and task.get("handle_id")
+    ]
+    for name, own, handle in given_up[:_MOST_TASKS]:
+        for asked in dict.fromkeys((handle, own)):
+            found = answers(asked)
+            status = found[0].get("status") if found else None
+            if isinstance(status, str):
+                recorder.add(
+                    TaskStillKnown(
+                        task_id=name,
+                        status=status[:_LONGEST_STATUS],
+                        other_handle=handle if asked != handle else None,
+                    )
+                )
+                break
+        else:
+            # A runtime that does not answer would be waited for with every task.
+            return
 
 
 def ask_engine_again(status: Callable[[str], str | None], recorder: TimelineRecorder) -> None:

@@ -33,6 +33,7 @@ from pytest_execgo.models.events import (
     TaskChanged,
     TaskInputs,
     TaskOutput,
+    TaskStillKnown,
     TrialStarted,
     WitnessesAgree,
 )
@@ -254,6 +255,11 @@ class Evidence:
     def agreed(self, task_id: str) -> bool:
         """Whether the runtime itself gives the same output for a task as ExecGo."""
         return any(task_id in event.tasks for event in self.of(WitnessesAgree))
+
+    def still_known(self, task_id: str) -> TaskStillKnown | None:
+        """What the runtime says about a task that ExecGo gave up, if it knows the task."""
+        found = (event for event in self.of(TaskStillKnown) if event.task_id == task_id)
+        return next(found, None)
 
     def plan_proven(self) -> bool:
         """Whether every task that was submitted is :meth:`proven`, or differs by a value that a binding

@@ -8,38 +8,52 @@ from dataclasses import replace
 from pathlib import Path
 
 from pytest_execgo.harness.fleet import FleetSpec
-from pytest_execgo.models.events import ServiceLogged, WitnessesDiffer
+from pytest_execgo.models.events import ServiceLogged, TaskStillKnown, WitnessesDiffer
 from pytest_execgo.models.trial_result import TrialResult
 from pytest_execgo.observability.recorder import read_timeline
 from pytest_execgo.run.session import RunSession
 from tests.conftest import ScenarioMaker
 
-# The embedded ExecGo, which takes one name for another in what the runtime answers, and logs an error.
-ALTERING = """#!{python}
+# The embedded ExecGo with another way to poll the runtime.
+ENGINE = """#!{python}
 import sys
 from pytest_execgo.emulators.execgo import __main__ as engine
 from pytest_execgo.emulators.execgo.runtime_client import RuntimeExecutor
 
 look = RuntimeExecutor._look
 
-def altered(self, handle):
+{poll}
+
+RuntimeExecutor._look = poll
+sys.exit(engine.main())
+"""
+# Takes one name for another in what the runtime answers, and logs an error.
+ALTERING = """
+def poll(self, handle):
     reply = look(self, handle)
     if isinstance(reply, dict) and "Ada" in reply.get("stdout", ""):
         print("ERROR cannot remember the name", file=sys.stderr, flush=True)
-        return {{**reply, "stdout": reply["stdout"].replace('"Ada", ', "")}}
+        return {**reply, "stdout": reply["stdout"].replace('"Ada", ', "")}
     return reply
+"""
+# Loses the first answer about each task, as with a connection that breaks.
+LOSING = """
+asked = set()
 
-RuntimeExecutor._look = altered
-sys.exit(engine.main())
+def poll(self, handle):
+    if handle not in asked:
+        asked.add(handle)
+        return None
+    return look(self, handle)
 """
 
 
 def run(
-    make_scenario: ScenarioMaker, make_session: Callable[..., RunSession], folder: Path, engine: str
+    make_scenario: ScenarioMaker, make_session: Callable[..., RunSession], folder: Path, poll: str
 ) -> tuple[TrialResult, RunSession]:
     make_scenario("demo")
     program = folder / "execgo"
-    program.write_text(engine.format(python=sys.executable))
+    program.write_text(ENGINE.format(python=sys.executable, poll=poll))
     program.chmod(0o755)
     session = make_session()
     choices = (("execgo", f"binary:{program}"),)
@@ -62,3 +76,16 @@ def test_an_engine_that_alters_a_result_is_not_blamed_on_the_task(
     logged = [event for event in events if isinstance(event, ServiceLogged)]
     assert {(e.service, e.line) for e in logged} == {("execgo", "ERROR cannot remember the name")}
     assert any("the log of execgo: ERROR" in step.text for step in result.verdict.explanation)
+
+
+def test_an_answer_that_execgo_lost_does_not_make_the_runtime_forgetful(
+    make_scenario: ScenarioMaker, make_session: Callable[..., RunSession], tmp_path: Path
+) -> None:
+    result, session = run(make_scenario, make_session, tmp_path, LOSING)
+    assert result.verdict.status == "failed"
+    (cause,) = result.verdict.attribution
+    assert (cause.name, cause.confidence) == ("runtime/answer_lost", "likely")
+    assert "ExecGo gave up task greet, but the runtime knows it" in cause.message
+    events = read_timeline(session.run.trial_folder(result.trial_id) / "timeline.jsonl")
+    (known,) = [event for event in events if isinstance(event, TaskStillKnown)]
+    assert known.event_id in cause.evidence

@@ -85,6 +85,10 @@ SENTENCES: list[tuple[str, dict[str, Any], str | None]] = [
     ("witnesses_differ", {"task_id": "a", "member": "stdout", "link_alters": True},
      "ExecGo and the runtime differ about stdout of task a; over ExecGo's connection, the runtime's "
      "answer is altered"),
+    ("task_still_known", {"task_id": "a", "status": "running"},
+     "ExecGo gave up task a, but the runtime knows it (running)"),
+    ("task_still_known", {"task_id": "a", "status": "success", "other_handle": "h7"},
+     "ExecGo gave up task a and asked for h7, but the runtime knows it (success)"),
     ("service_logged", {"service": "execgo", "line": "ERROR disk"}, "the log of execgo: ERROR disk"),
     ("engine_protocol_error", {**STAGE, "message": "m"},
      "ExecGo's answer does not follow its API: m"),

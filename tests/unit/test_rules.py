@@ -105,6 +105,12 @@ def differ(*, link: bool) -> t.WitnessesDiffer:
     return t.WitnessesDiffer(event_id="differ", task_id="a", member="stdout", link_alters=link)
 
 
+def still_known(task_id: str, other_handle: str | None = None) -> t.TaskStillKnown:
+    return t.TaskStillKnown(
+        event_id="known", task_id=task_id, status="running", other_handle=other_handle
+    )
+
+
 def contradiction(how: str = "other_task") -> t.EngineContradiction:
     return t.EngineContradiction.model_validate(
         {"stage_id": "s", "round": 0, "task_id": "a", "how": how, "message": "m"}
@@ -125,6 +131,27 @@ def test_what_is_passed_on_wrongly_explains_a_wrong_output(
     events: list[t.EvidenceEvent], expected: str
 ) -> None:
     assert causes(*events) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("known", "expected"),
+    [
+        (still_known("b"), "runtime/handle_lost/likely"),
+        (still_known("a"), "runtime/answer_lost/likely"),
+        (still_known("a", other_handle="h7"), "runtime/answer_altered/likely"),
+    ],
+)
+def test_a_handle_that_the_runtime_knows_is_not_lost(
+    known: t.TaskStillKnown, expected: str
+) -> None:
+    found = attribute([failed(LOST), ended("failed"), known])
+    assert [f"{cause.name}/{cause.confidence}" for cause in found] == [expected]
+    assert ("known" in found[0].evidence) == (known.task_id == "a")
+
+
+def test_a_process_that_ended_explains_a_handle_also_if_it_is_known_again() -> None:
+    found = causes(exited("runtime"), failed(LOST), ended("failed"), still_known("a"))
+    assert found == ["runtime/handle_lost/certain"]
 
 
 def test_a_contradiction_of_the_engine_is_named_beside_a_failure() -> None:

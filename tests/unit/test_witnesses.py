@@ -13,12 +13,17 @@ from pytest_execgo.models.events import (
     EngineUnreachable,
     ServiceLogged,
     ServiceReady,
+    TaskStillKnown,
     WitnessesAgree,
     WitnessesDiffer,
 )
 from pytest_execgo.observability.log_errors import note_log_errors
 from pytest_execgo.observability.recorder import TimelineRecorder
-from pytest_execgo.observability.witnesses import ask_engine_again, compare_witnesses
+from pytest_execgo.observability.witnesses import (
+    ask_engine_again,
+    compare_witnesses,
+    note_given_up,
+)
 from tests.event_makers import EXIT, exited, failed
 
 OUTPUT = {"status": "success", "exit_code": 0, "stdout": "right", "stderr": ""}
@@ -182,3 +187,53 @@ def test_the_last_five_lines_of_each_service_are_recorded(
     (line,) = [e.line for e in found if e.service == "runtime"]
     assert line.startswith(r"ERROR �\x1bxxx")
     assert len(line) < 600
+
+
+def given_up(**members: Any) -> dict[str, Any]:
+    return {"id": "t1", "status": "failed", "run_status": "running", "handle_id": "t1", **members}
+
+
+@pytest.mark.parametrize(
+    ("task", "known", "expected"),
+    [
+        (given_up(), {"t1": {"status": "running"}}, [("a", "running", None)]),
+        (given_up(run_status="accepted"), {"t1": {"status": "x" * 101}}, [("a", "x" * 100, None)]),
+        (given_up(handle_id="t7"), {"t1": {"status": "success"}}, [("a", "success", "t7")]),
+        (given_up(), {}, []),
+        (given_up(), {"t1": {"status": 7}}, []),
+    ],
+)
+def test_a_task_that_execgo_gave_up_is_recorded_if_the_runtime_knows_it(
+    recorder: TimelineRecorder, task: Any, known: dict[str, Any], expected: list[Any]
+) -> None:
+    def ask(handle: str) -> Any:
+        return (known[handle], known[handle]) if handle in known else None
+
+    note_given_up({"a": task}, ask, recorder)
+    found = [event for event in recorder.events() if isinstance(event, TaskStillKnown)]
+    assert [(one.task_id, one.status, one.other_handle) for one in found] == expected
+
+
+def test_a_runtime_that_does_not_answer_is_asked_about_one_given_up_task(
+    recorder: TimelineRecorder,
+) -> None:
+    asked: list[str] = []
+
+    def ask(handle: str) -> None:
+        asked.append(handle)
+
+    tasks = {
+        "ended": given_up(run_status="failed"),
+        "well": given_up(status="success"),
+        "early": given_up(handle_id=None),
+        "a": given_up(id="a", handle_id="a"),
+        "b": given_up(id="b", handle_id="b"),
+    }
+    note_given_up(tasks, ask, recorder)
+    assert asked == ["a"]
+
+
+def test_at_most_twenty_given_up_tasks_are_asked_about(recorder: TimelineRecorder) -> None:
+    tasks = {f"a{i}": given_up() for i in range(21)}
+    note_given_up(tasks, lambda handle: ({"status": "running"}, {}), recorder)
+    assert len(recorder.events()) == 20

@@ -52,6 +52,7 @@ from pytest_execgo.models.events.engine import (
     TaskInputs,
     TaskLost,
     TaskOutput,
+    TaskStillKnown,
     TaskStuck,
     WitnessesAgree,
     WitnessesDiffer,
@@ -153,6 +154,7 @@ __all__ = [
     "TaskInputs",
     "TaskLost",
     "TaskOutput",
+    "TaskStillKnown",
     "TaskStuck",
     "TimelineEvent",
     "TrialFinished",
@@ -181,6 +183,7 @@ EvidenceEvent: TypeAlias = (
     | TaskChanged
     | TaskOutput
     | TaskLost
+    | TaskStillKnown
     | WitnessesAgree
     | WitnessesDiffer
     | TaskStuck

@@ -223,6 +223,26 @@ class WitnessesAgree(Event):
     tasks: tuple[str, ...]
 
 
+class TaskStillKnown(Event):
+    """ExecGo gave a task up before the runtime reported its end, and the runtime knows the task. Written
+    after a trial that did not succeed.
+
+    ``status`` is what the runtime says. ``other_handle``: ExecGo's handle of the task, if the runtime
+    knows the task by its id and not by this handle.
+    """
+
+    event_type: Literal["task_still_known"] = "task_still_known"
+    task_id: str
+    status: str
+    other_handle: str | None = None
+
+    def sentence(self) -> str:
+        asked = f" and asked for {self.other_handle}" if self.other_handle else ""
+        return (
+            f"ExecGo gave up task {self.task_id}{asked}, but the runtime knows it ({self.status})"
+        )
+
+
 class TaskLost(Event):
     """ExecGo accepted a task and will never finish it.
 

@@ -45,8 +45,14 @@ def _failure(evidence: Evidence, failed: TaskChanged, code: str) -> Suspicion:
             notes=frozenset(notes), settled_at=evidence.settled_at(failed),
         )  # fmt: skip
     message = f"task {failed.task_id}: {evidence.message(failed)}"
+    ids: tuple[str, ...] = (failed.event_id,)
+    known = evidence.still_known(failed.task_id) if code == "handle_lost" else None
+    if known is not None:
+        code = "answer_altered" if known.other_handle else "answer_lost"
+        message = f"{message}; {known.sentence()}"
+        ids = (*ids, known.event_id)
     return Suspicion(
-        "runtime", code, "likely", (failed.event_id,), message, failed.at_ms, service="runtime",
+        "runtime", code, "likely", ids, message, failed.at_ms, service="runtime",
         notes=frozenset(notes), settled_at=evidence.settled_at(failed),
     )  # fmt: skip
 
@@ -89,8 +95,8 @@ RULE = Rule(
     "runtime",
     {
         "runtime": (
-            "handle_lost", "unreachable", "http_error", "no_reason", "bad_answer",
-            "contradiction", "process_exited", "*",
+            "handle_lost", "answer_lost", "answer_altered", "unreachable", "http_error",
+            "no_reason", "bad_answer", "contradiction", "process_exited", "*",
         ),
         "unknown": ("submitted_twice",),
         "dsl": ("duplicate_task_id",),
