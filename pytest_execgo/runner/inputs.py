@@ -33,18 +33,18 @@ def submission_started(
 ) -> SubmissionStarted:
     """The event for ``graph``, the tasks of ``stage`` as they are submitted."""
     submitted = stage.model_copy(update={"task_graph": graph, "bindings": ()})
-    sources: dict[str, list[str]] = {task.id: list(task.depends_on) for task in graph.tasks}
+    carried: dict[str, list[str]] = {task.id: [] for task in graph.tasks}
     for event in bound:
-        if isinstance(event, BindingResolved) and event.target_task_id in sources:
-            sources[event.target_task_id].append(event.source_task_id)
+        if isinstance(event, BindingResolved) and event.target_task_id in carried:
+            carried[event.target_task_id].append(event.source_task_id)
     return SubmissionStarted(
         stage_id=stage.stage_id,
-        inputs={task.id: _inputs(task, sources[task.id], placeholders) for task in graph.tasks},
+        inputs={task.id: _inputs(task, carried[task.id], placeholders) for task in graph.tasks},
         problems=graph_rules(submitted),
     )
 
 
-def _inputs(task: Task, sources: Sequence[str], placeholders: Mapping[str, str]) -> TaskInputs:
+def _inputs(task: Task, carried: Sequence[str], placeholders: Mapping[str, str]) -> TaskInputs:
     text = json.dumps([task.params, task.input], ensure_ascii=False)
     services = [
         name for key, name in _SERVICES.items() if placeholders.get(key, text + "?") in text
@@ -52,7 +52,7 @@ def _inputs(task: Task, sources: Sequence[str], placeholders: Mapping[str, str])
     workspace = placeholders.get("workspace")
     return TaskInputs(
         services=tuple(services),
-        tasks=tuple(dict.fromkeys(sources)),
+        tasks=tuple(dict.fromkeys((*task.depends_on, *carried))),
         workspace=workspace is not None and workspace in text,
         files=tuple(_files([task.params, task.input], workspace)) if workspace else (),
         memory_limit='"memory_bytes":' in text,
@@ -60,6 +60,7 @@ def _inputs(task: Task, sources: Sequence[str], placeholders: Mapping[str, str])
         payload=_payload(task, placeholders),
         valid=runtime_accepts(task) if task.type == "runtime" else None,
         own_id=_has_own_id(task),
+        bound=bool(carried),
     )
 
 

@@ -157,6 +157,7 @@ Topic = Literal[
     "refused", "reset", "closed", "timed_out", "http_status", "unreachable", "unresolved",
     "undecodable",
     "no_space", "too_many_files", "read_only", "permission", "missing_file", "out_of_memory",
+    "usage",
 ]  # fmt: skip
 NETWORK = frozenset(
     {
@@ -173,7 +174,8 @@ NETWORK = frozenset(
 MACHINE = frozenset({"no_space", "too_many_files", "read_only", "out_of_memory"})
 FILES = frozenset({"permission", "missing_file"})
 
-# As Python, Node.js, Go, Java, curl and the C library word them. The first that matches counts.
+# As Python, Node.js, Go, Java, curl, the C library and parsers of command lines word them. The first
+# that matches counts.
 _TOPICS: tuple[tuple[Topic, str], ...] = (
     ("no_space", r"No space left on device|\bENOSPC\b|Disk quota exceeded|\bEDQUOT\b"),
     ("too_many_files", r"[Tt]oo many open files|\bEMFILE\b|\bENFILE\b"),
@@ -219,6 +221,12 @@ _TOPICS: tuple[tuple[Topic, str], ...] = (
     (
         "missing_file",
         r"[Nn]o such file or directory|\bENOENT\b|FileNotFoundError|[Cc]annot find the (?:file|path)",
+    ),
+    (
+        "usage",
+        r"unrecognized arguments?:|arguments are required:|[Uu]n(?:recognized|known) option"
+        r"|[Ii]nvalid option|[Nn]o such option|option requires an argument|flag provided but not defined"
+        r"|[Uu]nexpected (?:extra )?argument|[Mm]issing argument",
     ),
 )
 _COMPILED = tuple((name, re.compile(pattern)) for name, pattern in _TOPICS)

@@ -34,10 +34,11 @@ def test_a_task_shows_where_it_gets_data_from() -> None:
     nothing = TaskInputs(valid=False).model_dump(exclude={"payload"})
     assert shown == {
         "a": {**nothing, "services": ("fixtures",)},
-        "b": {**nothing, "tasks": ("a", "before"), "workspace": True, "files": ("x",)},
+        "b": {**nothing, "tasks": ("a", "before"), "workspace": True, "files": ("x",),
+              "bound": True},
         "c": {**nothing, "memory_limit": True},
         "d": {**nothing, "limit_ms": 500},
-    }
+    }  # fmt: skip
 
 
 def test_a_task_shows_the_files_of_the_workspace_that_it_names() -> None:

@@ -77,6 +77,13 @@ def names(*events: t.EvidenceEvent) -> list[str]:
         ("FileNotFoundError: [Errno 2] No such file or directory: 'x'", "missing_file"),
         ("MemoryError", "out_of_memory"),
         ("fatal: Cannot allocate memory", "out_of_memory"),
+        ("match.py: error: unrecognized arguments: --strict", "usage"),
+        ("x.py: error: the following arguments are required: --to", "usage"),
+        ("grep: unrecognized option '--strict'", "usage"),
+        ("ls: invalid option -- 'y'", "usage"),
+        ("flag provided but not defined: -strict", "usage"),
+        ("Error: No such option: --strict", "usage"),
+        ("error: unexpected argument '--strict' found", "usage"),
         ("KeyError: 'timeouts'", None),
         ("ValueError: 404 is not in the table", None),
         ("", None),
@@ -384,6 +391,25 @@ def test_what_made_a_task_fail_comes_before_what_was_only_slow() -> None:
         "runtime/handle_lost/likely",
         "fixture/slow/likely",
     ]
+
+
+@pytest.mark.parametrize(
+    ("members", "expected"),
+    [
+        ({}, ["task/exit_non_zero/likely"]),
+        ({"tasks": ("b",)}, ["task/exit_non_zero/likely"]),
+        # The command line may hold what another task printed.
+        (
+            {"tasks": ("b",), "bound": True},
+            ["unknown/task_or_input/possible", "task/exit_non_zero/possible"],
+        ),
+    ],
+)
+def test_a_wrong_command_line_is_the_plans_unless_a_binding_fills_it_in(
+    members: dict[str, Any], expected: list[str]
+) -> None:
+    words = wrote("match.py: error: unrecognized arguments: --strict")
+    assert names(submitted(**members), failed(EXIT), words, ended("failed")) == expected
 
 
 # -- rules

@@ -64,7 +64,8 @@ class TaskInputs(Document):
     ``payload``: the sha256 of the task as it is submitted, with names in place of the values of
     placeholders, so that it is the same in each trial of a plan. ``valid``: whether the payload keeps
     the rules of the runtime, as this package knows them; null for tasks that the runtime does not run.
-    ``own_id``: whether the payload chooses the id that the task has in the runtime.
+    ``own_id``: whether the payload chooses the id that the task has in the runtime. ``bound``: whether a
+    binding fills in a part of the payload.
     """
 
     services: tuple[str, ...] = ()
@@ -76,6 +77,7 @@ class TaskInputs(Document):
     payload: str = ""
     valid: bool | None = None
     own_id: bool = False
+    bound: bool = False
 
 
 class SubmissionStarted(Event):

@@ -139,6 +139,10 @@ class _End:
                 self._suspicion("unknown", topic or "", "possible", self._last_line),
                 notes=frozenset(),
             )
+        elif topic == "usage" and not (self._proven or self._inputs.bound):
+            # A command line comes from the plan, whatever the task reads.
+            known = self.evidence.is_submitted(self.failed.task_id)
+            yield self._suspicion("task", self.code, "likely" if known else "possible")
         elif topic in wording.FILES and (how := self.evidence.changed_file(self.failed.task_id)):
             yield self._suspicion("unknown", how.code, "possible", how.message)
         else:
