@@ -245,7 +245,8 @@ def _execute(
     fixtures = context.fleet.services["fixtures"].url
     headers = context.fleet.headers("fixtures")
     if not collect_access_log(fixtures, headers, trial.trial_id, recorder):
-        recorder.add(HarnessProblem(message="the access log of fixtures cannot be read"))
+        message = "the access log of fixtures cannot be read"
+        recorder.add(HarnessProblem(message=message, service="fixtures"))
     elif not _succeeded(recorder):
         look_again(context.fleet.url("fixtures"), headers, trial.trial_id, recorder)
     own_fixtures.forget(context)

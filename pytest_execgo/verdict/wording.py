@@ -66,6 +66,8 @@ _REFUSED = {
     "insufficient_resources": "insufficient resources:",
     "permission_denied": "permission denied:",
 }
+# Each task needs one slot, whatever the plan asks for.
+_SLOTS = re.compile(r"requires \d+ task slots\b")
 _BY_SIGNAL = "task terminated by signal"
 _BY_MESSAGE: tuple[tuple[str, Failure], ...] = (
     ("handle not found", Failure("runtime", "handle_lost")),
@@ -118,7 +120,7 @@ def _of_runtime(error: TaskError, attempt: int) -> Failure:
     if raw == "invalid_input" or error.message.startswith("Failed to "):
         return Failure("plan", "invalid_input")
     if raw in _REFUSED and error.message.startswith(_REFUSED[raw]):
-        return Failure("plan", raw)
+        return Failure("runtime" if _SLOTS.search(error.message) else "plan", raw)
     if not error.raw_code and raw == "external_failure":
         # The answer has an error status, and its body is not the runtime's. It may be a proxy's.
         return Failure("runtime", "http_error")

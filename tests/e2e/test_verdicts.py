@@ -242,3 +242,15 @@ def test_two_trials_share_no_id_file_or_task(
     assert ids[0]
     assert not ids[0] & ids[1]
     assert not list(session.fleet.work_root.iterdir())
+
+
+def test_a_service_that_withholds_its_log_does_not_make_the_harness_the_cause(
+    make_scenario: ScenarioMaker, make_session: MakeSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_scenario("demo")
+    monkeypatch.setattr("pytest_execgo.run.trial.collect_access_log", lambda *arguments: False)
+    result = make_session().run_cell("demo", framework="reference", chaos="none")
+    assert result.verdict.status == "inconclusive"
+    (cause,) = result.verdict.attribution
+    assert (cause.name, cause.confidence) == ("unknown/unobserved", "possible")
+    assert cause.message == "the access log of fixtures cannot be read"

@@ -135,6 +135,10 @@ def test_the_cause_of_a_failed_plan_shows_the_replies_as_evidence() -> None:
             ["adapter/adapter_raised/certain"],
         ),
         ([t.HarnessProblem(message="m")], ["harness/problem/certain"]),
+        (
+            [t.HarnessProblem(message="m", service="fixtures")],
+            ["unknown/unobserved/possible"],
+        ),
         ([failed(LOST), ended("failed")], ["runtime/handle_lost/likely"]),
         ([exited("runtime"), failed(LOST), ended("failed")], ["runtime/handle_lost/certain"]),
         ([failed(LOST), exited("runtime", 50), ended("failed")], ["runtime/handle_lost/likely"]),

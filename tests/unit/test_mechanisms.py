@@ -32,6 +32,10 @@ from tests.event_makers import (
 
 KNOWN = t.BaselineKnown(trial_id="clean", payloads={"a": "p"}, trials=2)
 FETCHES = submitted(services=("fixtures",))
+NO_MEMORY = t.TaskError(
+    code="external_failure", source="execgo-runtime", raw_code="insufficient_resources",
+    message="insufficient resources: task requires 9 memory_bytes but runtime capacity is 8",
+)  # fmt: skip
 INVALID = t.TaskError(code="invalid_input", message="invalid input: x", source="execgo-runtime")
 CONFLICT = t.TaskError(
     code="external_failure", message="conflict", source="execgo-runtime", raw_code="conflict"
@@ -423,8 +427,15 @@ def test_a_payload_of_the_right_form_that_is_refused_may_have_changed_on_its_way
         "unknown/refused_payload/possible", "dsl/invalid_input/possible",
     ]  # fmt: skip
     proven = submitted(valid=True, payload="p")
-    assert causes(KNOWN, proven, failed(INVALID), ended("failed")) == [
-        "unknown/refused_payload/possible"
+    for refusal in (INVALID, NO_MEMORY):
+        assert causes(KNOWN, proven, failed(refusal), ended("failed")) == [
+            "unknown/refused_payload/possible"
+        ]
+
+
+def test_more_resources_than_the_runtime_has_are_the_plans() -> None:
+    assert causes(submitted(valid=True), failed(NO_MEMORY), ended("failed")) == [
+        "dsl/insufficient_resources/likely"
     ]
 
 

@@ -66,6 +66,11 @@ RUNTIME = {"source": "execgo-runtime"}
              "message": "insufficient resources: task requires 9 memory_bytes"},
             1, Failure("plan", "insufficient_resources"),
         ),
+        (
+            {**RUNTIME, "raw_code": "insufficient_resources",
+             "message": "insufficient resources: task requires 1 task slots but runtime capacity is 0"},
+            1, Failure("runtime", "insufficient_resources"),
+        ),
         # The code alone may be that of a proxy in between.
         (
             {**RUNTIME, "raw_code": "permission_denied", "message": "blocked by policy"},

@@ -59,10 +59,12 @@ class BaselineDiffers(Event):
 
 
 class HarnessProblem(Event):
-    """The harness itself failed, so the trial proves nothing about the system."""
+    """The harness itself failed, so the trial proves nothing about the system. ``service``: it did not
+    get what it needs from this service."""
 
     event_type: Literal["harness_problem"] = "harness_problem"
     message: str
+    service: str | None = None
 
     def sentence(self) -> str:
         return f"harness: {self.message}"

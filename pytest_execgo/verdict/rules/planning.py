@@ -24,7 +24,14 @@ _BUDGETS = {"budget_requests", "budget_tokens", "budget_time", "budget_bytes"}
 
 def _suspect(evidence: Evidence) -> Iterator[Suspicion]:
     for problem in evidence.of(HarnessProblem):
-        yield Suspicion("harness", "problem", "certain", (problem.event_id,), problem.message)
+        if problem.service is None:
+            yield Suspicion("harness", "problem", "certain", (problem.event_id,), problem.message)
+        else:
+            # The service, or the connection to it, may be the reason.
+            yield Suspicion(
+                "unknown", "unobserved", "possible", (problem.event_id,), problem.message,
+                problem.at_ms,
+            )  # fmt: skip
     for event in evidence.of(PlanFailed):
         layer: Layer = "plan" if event.code in _PLAN_CODES else "adapter"
         shown = [reply.event_id for reply in evidence.of(ModelReplied) if reply.code == event.code]
@@ -79,6 +86,7 @@ RULE = Rule(
     "planning",
     {
         "harness": ("problem",),
+        "unknown": ("unobserved",),
         "adapter": (
             "model_rate_limit", "model_error", "model_timeout", "model_slow", "model_malformed",
             "model_unreachable", "model_key_refused", "model_unknown", "model_not_openai",

@@ -56,15 +56,15 @@ class _End:
     # -- payloads that the runtime or ExecGo refuses
 
     def _refused(self) -> Iterator[Suspicion]:
-        """The plan is wrong, unless what it asks for has the right form. Then the runtime may have got
-        something else."""
-        if self.code != "invalid_input" or not self._inputs.valid:
-            yield self._suspicion("dsl", self.code, "likely")
-            return
+        """The plan is wrong, unless the same payload was accepted before, or has the right form. Then
+        the runtime may have got something else."""
         message = self.evidence.message(self.failed)
         if self._proven:
-            why = f"{message}; it took the same payload before, so it got another one this time"
+            why = f"{message}; it took the same payload before, so it, or what it got, has changed"
             yield self._suspicion("unknown", "refused_payload", "possible", why)
+            return
+        if self.code != "invalid_input" or not self._inputs.valid:
+            yield self._suspicion("dsl", self.code, "likely")
             return
         why = f"{message}; what was submitted has the right form, so it may have got something else"
         yield self._suspicion("unknown", "refused_payload", "possible", why)
