@@ -24,7 +24,10 @@ class RequestError(Exception):
 
 @dataclass(frozen=True)
 class Submission:
-    """A validated task. Sizes are in bytes; the suffix of a name is the unit of a time."""
+    """A validated task. Sizes are in bytes; the suffix of a name is the unit of a time.
+
+    ``request`` is the body, with the id and the mode that the task got.
+    """
 
     task_id: str
     kind: str
@@ -45,6 +48,7 @@ class Submission:
     sandbox_profile: str = "process"
     capability_mode: str = "adaptive"
     strict_sandbox: bool = False
+    request: dict[str, Any] = field(default_factory=dict)
 
     @property
     def strict(self) -> bool:
@@ -67,6 +71,8 @@ def read_submission(body: Any, default_mode: str = "adaptive") -> Submission:
     execution, limits = body["execution"], body.get("limits", {})
     sandbox, control = body.get("sandbox", {}), body.get("control_context") or {}
     policy, task_id = body.get("policy"), body.get("task_id")
+    # A policy without a mode is adaptive, whatever the default of the runtime is.
+    mode = default_mode if policy is None else policy.get("capability_mode", "adaptive")
     task_id = str(uuid.uuid4()) if task_id is None else task_id.strip()
     if not task_id:
         raise _invalid("task_id cannot be empty")
@@ -90,11 +96,9 @@ def read_submission(body: Any, default_mode: str = "adaptive") -> Submission:
         owner=control.get("owner") or "",
         metadata=body.get("metadata", {}),
         sandbox_profile=sandbox.get("profile", "process"),
-        # A policy without a mode is adaptive, whatever the default of the runtime is.
-        capability_mode=default_mode
-        if policy is None
-        else policy.get("capability_mode", "adaptive"),
+        capability_mode=mode,
         strict_sandbox=control.get("requires_strict_sandbox", False),
+        request={**body, "task_id": task_id, "policy": {"capability_mode": mode}},
     )
     _check(submission, no_interpreter=execution.get("interpreter") == [])
     _check_sandbox(sandbox)

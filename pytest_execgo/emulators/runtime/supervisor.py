@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 from collections import Counter, deque
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
@@ -16,7 +16,8 @@ from typing import Any
 from pytest_execgo.emulators.httpd import log
 from pytest_execgo.emulators.runtime import documents, task_process
 from pytest_execgo.emulators.runtime.documents import Settings
-from pytest_execgo.emulators.runtime.request import RequestError, Submission
+from pytest_execgo.emulators.runtime.request import RequestError, Submission, read_submission
+from pytest_execgo.emulators.runtime.shape import ShapeError
 from pytest_execgo.emulators.runtime.task_process import Ended, TaskProcess
 
 FINAL = frozenset({"success", "failed", "cancelled"})
@@ -143,7 +144,7 @@ class Supervisor:
             try:
                 workspace = folder / "workspace" / submission.workspace_subdir
                 workspace.mkdir(parents=True, exist_ok=True)
-                _write(folder / "request.json", asdict(submission))
+                _write(folder / "request.json", submission.request)
             except OSError as error:
                 # For example an id or a subfolder with more than 255 bytes.
                 text = f"io error: {error.strerror} (os error {error.errno})"
@@ -373,8 +374,8 @@ class Supervisor:
         for folder in sorted(self._root.iterdir()):
             try:
                 request = json.loads((folder / "request.json").read_text(encoding="utf-8"))
-                submission = Submission(**request)
-            except (OSError, ValueError, TypeError) as error:
+                submission = read_submission(request)
+            except (OSError, ValueError, RequestError, ShapeError) as error:
                 log("task_unreadable", folder=str(folder), error=str(error))
                 continue
             task = RuntimeTask(submission, folder, stamp(), stamp())
