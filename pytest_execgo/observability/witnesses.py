@@ -13,6 +13,7 @@ from pytest_execgo.models.events import (
     EngineContradiction,
     EngineUnreachable,
     Event,
+    RequestDiffers,
     ServiceExited,
     ServiceReady,
     TaskChanged,
@@ -22,6 +23,11 @@ from pytest_execgo.models.events import (
 )
 from pytest_execgo.models.task import TERMINAL
 from pytest_execgo.observability.recorder import TimelineRecorder
+from pytest_execgo.observability.runtime_files import (
+    output_of,
+    request_difference,
+    stdout_in_file,
+)
 
 _NO_END = ("accepted", "running")
 _LONGEST_STATUS = 100
@@ -40,16 +46,30 @@ def compare_witnesses(
     own: bool,
 ) -> None:
     """Record each task for which ExecGo and the runtime differ, up to the first one about which the
-    runtime gives no answer; and those for which they do not, if this run started the runtime (``own``).
-    ``results`` maps plan task ids to tasks as ExecGo last returned them."""
+    runtime gives no answer; and those for which they do not, if this run started the runtime (``own``),
+    or the runtime's own file says the same. ``results`` maps plan task ids to tasks as ExecGo last
+    returned them."""
     agreed = []
     for name, differs in _compared(results, answers):
+        written = stdout_in_file(results[name])
         if differs is not None:
             recorder.add(differs)
-        else:
+        elif written not in (None, output_of(results[name]).get("stdout")):
+            recorder.add(WitnessesDiffer(task_id=name, member="stdout", link_alters=True))
+        elif own or written is not None:
             agreed.append(name)
-    if agreed and own:
+    if agreed:
         recorder.add(WitnessesAgree(tasks=tuple(agreed)))
+
+
+def compare_requests(results: Mapping[str, Mapping[str, Any]], recorder: TimelineRecorder) -> None:
+    """Record each task of which the runtime keeps another request than ExecGo was given, unless ExecGo
+    itself contradicts itself about the task. ``results`` as in :func:`compare_witnesses`."""
+    doubtful = {e.task_id for e in recorder.events() if isinstance(e, EngineContradiction)}
+    for name, task in list(results.items())[:_MOST_TASKS]:
+        member = None if name in doubtful else request_difference(task)
+        if member is not None:
+            recorder.add(RequestDiffers(task_id=name, member=member))
 
 
 def _compared(

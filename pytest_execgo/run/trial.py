@@ -46,7 +46,12 @@ from pytest_execgo.observability.log_errors import note_log_errors
 from pytest_execgo.observability.machine import MachineWatch
 from pytest_execgo.observability.recorder import TimelineRecorder
 from pytest_execgo.observability.second_look import look_again
-from pytest_execgo.observability.witnesses import ask_engine_again, compare_witnesses, note_given_up
+from pytest_execgo.observability.witnesses import (
+    ask_engine_again,
+    compare_requests,
+    compare_witnesses,
+    note_given_up,
+)
 from pytest_execgo.observability.workspace_watch import WorkspaceWatch
 from pytest_execgo.ports import Target
 from pytest_execgo.run import own_fixtures
@@ -233,6 +238,7 @@ def _execute(
         if not _succeeded(recorder):
             own = context.fleet.services["runtime"].pid is not None
             compare_witnesses(done.results, fleet.runtime_answers, recorder, own=own)
+            compare_requests(done.results, recorder)
             note_given_up(done.results, fleet.runtime_answers, recorder)
             with suppress(EngineError):
                 ask_engine_again(lambda name: _status(client, name), recorder)

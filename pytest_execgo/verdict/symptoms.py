@@ -134,6 +134,18 @@ TABLE: tuple[Explains, ...] = (
     # A task that got another payload than the plan's does something else.
     Explains(_noted("payload"), _OF_TASKS, _same_task),
     Explains(_noted("payload"), _named("dsl/invalid_input", "unknown/refused_payload"), _same_task),
+    # What it printed instead, other tasks and checks work with.
+    Explains(
+        _named("runtime/request_altered"),
+        _named("unknown/task_or_*", "unknown/changed_*", "task/wrong_output", "task/bad_output"),
+        _always,
+    ),
+    Explains(
+        _named("runtime/request_altered"),
+        _named("task/*", "binding/binding_missing"),
+        _always,
+        weakens=True,
+    ),
     # What a link counts is a problem that others see more closely.
     Explains(_without("ledger", _named("*")), _noted("ledger"), _same_layer),
     # A task without words about its reason met a connection that ended.

@@ -36,6 +36,33 @@ def poll(self, handle):
         return {**reply, "stdout": reply["stdout"].replace('"Ada", ', "")}
     return reply
 """
+# Sends a request without its environment, as a gateway with an older schema.
+FORGETTING = """
+request = RuntimeExecutor._request
+
+def forgetting(self, method, path, payload, remaining):
+    if method == "POST":
+        execution = {**payload["execution"], "env": {}}
+        payload = {**payload, "execution": execution}
+    return request(self, method, path, payload, remaining)
+
+RuntimeExecutor._request = forgetting
+poll = look
+"""
+# The embedded runtime, which answers otherwise than its files say.
+RUNTIME = """#!{python}
+import sys
+from pytest_execgo.emulators.runtime import __main__ as runtime, supervisor
+
+head = supervisor._head
+
+def without_ada(path, limit):
+    text, is_cut = head(path, limit)
+    return text.replace('"Ada", ', ""), is_cut
+
+supervisor._head = without_ada
+sys.exit(runtime.main())
+"""
 # Loses the first answer about each task, as with a connection that breaks.
 LOSING = """
 asked = set()
@@ -49,14 +76,19 @@ def poll(self, handle):
 
 
 def run(
-    make_scenario: ScenarioMaker, make_session: Callable[..., RunSession], folder: Path, poll: str
+    make_scenario: ScenarioMaker,
+    make_session: Callable[..., RunSession],
+    folder: Path,
+    poll: str = "",
 ) -> tuple[TrialResult, RunSession]:
+    """A trial with an ExecGo that polls in another way; without one, with the other runtime."""
     make_scenario("demo")
-    program = folder / "execgo"
-    program.write_text(ENGINE.format(python=sys.executable, poll=poll))
+    service = "execgo" if poll else "runtime"
+    program = folder / service
+    program.write_text((ENGINE if poll else RUNTIME).format(python=sys.executable, poll=poll))
     program.chmod(0o755)
     session = make_session()
-    choices = (("execgo", f"binary:{program}"),)
+    choices = ((service, f"binary:{program}"),)
     session.run = replace(session.run, fleet=FleetSpec(choices=choices))
     result = session.run_cell("demo", framework="reference", chaos="none")
     return result, session
@@ -89,3 +121,25 @@ def test_an_answer_that_execgo_lost_does_not_make_the_runtime_forgetful(
     events = read_timeline(session.run.trial_folder(result.trial_id) / "timeline.jsonl")
     (known,) = [event for event in events if isinstance(event, TaskStillKnown)]
     assert known.event_id in cause.evidence
+
+
+def test_a_request_that_changes_on_its_way_to_the_runtime_is_named(
+    make_scenario: ScenarioMaker, make_session: Callable[..., RunSession], tmp_path: Path
+) -> None:
+    result, _ = run(make_scenario, make_session, tmp_path, FORGETTING)
+    assert result.verdict.status == "failed"
+    cause, *others = result.verdict.attribution
+    assert (cause.name, cause.confidence, others) == ("runtime/request_altered", "likely", [])
+    assert cause.message == "the runtime got another env.NAMES for task count than ExecGo was given"
+
+
+def test_an_answer_that_is_not_what_the_runtime_wrote_is_named(
+    make_scenario: ScenarioMaker, make_session: Callable[..., RunSession], tmp_path: Path
+) -> None:
+    result, session = run(make_scenario, make_session, tmp_path)
+    assert result.verdict.status == "failed"
+    cause, *others = result.verdict.attribution
+    assert (cause.name, cause.confidence, others) == ("runtime/answer_altered", "likely", [])
+    events = read_timeline(session.run.trial_folder(result.trial_id) / "timeline.jsonl")
+    (differ,) = [event for event in events if isinstance(event, WitnessesDiffer)]
+    assert (differ.task_id, differ.member, differ.link_alters) == ("greet", "stdout", True)

@@ -85,6 +85,8 @@ SENTENCES: list[tuple[str, dict[str, Any], str | None]] = [
     ("witnesses_differ", {"task_id": "a", "member": "stdout", "link_alters": True},
      "ExecGo and the runtime differ about stdout of task a; over ExecGo's connection, the runtime's "
      "answer is altered"),
+    ("request_differs", {"task_id": "a", "member": "env.X"},
+     "the runtime got another env.X for task a than ExecGo was given"),
     ("task_still_known", {"task_id": "a", "status": "running"},
      "ExecGo gave up task a, but the runtime knows it (running)"),
     ("task_still_known", {"task_id": "a", "status": "success", "other_handle": "h7"},

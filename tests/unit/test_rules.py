@@ -111,6 +111,10 @@ def still_known(task_id: str, other_handle: str | None = None) -> t.TaskStillKno
     )
 
 
+def altered_request(task_id: str) -> t.RequestDiffers:
+    return t.RequestDiffers(task_id=task_id, member="env.X")
+
+
 def contradiction(how: str = "other_task") -> t.EngineContradiction:
     return t.EngineContradiction.model_validate(
         {"stage_id": "s", "round": 0, "task_id": "a", "how": how, "message": "m"}
@@ -152,6 +156,21 @@ def test_a_handle_that_the_runtime_knows_is_not_lost(
 def test_a_process_that_ended_explains_a_handle_also_if_it_is_known_again() -> None:
     found = causes(exited("runtime"), failed(LOST), ended("failed"), still_known("a"))
     assert found == ["runtime/handle_lost/certain"]
+
+
+def test_an_altered_request_explains_what_its_task_does() -> None:
+    exit_1 = {"code": "exit_non_zero", "source": "execgo-runtime", "raw_code": "exit_non_zero"}
+    fails = failed(t.TaskError(**exit_1))
+    assert causes(fails, ended("failed"), altered_request("a")) == [
+        "runtime/request_altered/likely"
+    ]
+    # A later task works with what the other one printed; it may be wrong by itself.
+    assert causes(fails, ended("failed"), altered_request("b")) == [
+        "runtime/request_altered/likely", "task/exit_non_zero/possible",
+    ]  # fmt: skip
+    assert causes(ended("succeeded"), checked(), altered_request("b")) == [
+        "runtime/request_altered/likely"
+    ]
 
 
 def test_a_contradiction_of_the_engine_is_named_beside_a_failure() -> None:

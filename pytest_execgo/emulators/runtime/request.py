@@ -98,7 +98,7 @@ def read_submission(body: Any, default_mode: str = "adaptive") -> Submission:
         sandbox_profile=sandbox.get("profile", "process"),
         capability_mode=mode,
         strict_sandbox=control.get("requires_strict_sandbox", False),
-        request={**body, "task_id": task_id, "policy": {"capability_mode": mode}},
+        request={**body, "task_id": task_id, "policy": {**(policy or {}), "capability_mode": mode}},
     )
     _check(submission, no_interpreter=execution.get("interpreter") == [])
     _check_sandbox(sandbox)

@@ -39,6 +39,7 @@ from pytest_execgo.models.events.engine import (
     EngineUnreachable,
     LeftoverFound,
     ProcessLeft,
+    RequestDiffers,
     ResubmitDeclined,
     Resubmitted,
     StageFinished,
@@ -134,6 +135,7 @@ __all__ = [
     "PlanningStarted",
     "ProcessLeft",
     "ProcessSeen",
+    "RequestDiffers",
     "ResubmitDeclined",
     "Resubmitted",
     "ServiceExited",
@@ -183,6 +185,7 @@ EvidenceEvent: TypeAlias = (
     | TaskChanged
     | TaskOutput
     | TaskLost
+    | RequestDiffers
     | TaskStillKnown
     | WitnessesAgree
     | WitnessesDiffer

@@ -218,11 +218,26 @@ class WitnessesDiffer(Event):
 
 class WitnessesAgree(Event):
     """For these tasks, the runtime itself gives the same output as ExecGo. Written after a trial that
-    did not succeed, and only for a runtime whose process this run started: an address alone may belong
-    to something in front of it."""
+    did not succeed, and only for a runtime whose process this run started, or whose files can be read:
+    an address alone may belong to something in front of it."""
 
     event_type: Literal["witnesses_agree"] = "witnesses_agree"
     tasks: tuple[str, ...]
+
+
+class RequestDiffers(Event):
+    """The runtime keeps another request for a task than ExecGo was given, and ExecGo holds the one that
+    it was given. ``member`` is the first that differs. Written after a trial that did not succeed, if
+    the runtime's files can be read."""
+
+    event_type: Literal["request_differs"] = "request_differs"
+    task_id: str
+    member: str
+
+    def sentence(self) -> str:
+        return (
+            f"the runtime got another {self.member} for task {self.task_id} than ExecGo was given"
+        )
 
 
 class TaskStillKnown(Event):

@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import inf
 
-from pytest_execgo.models.events import CheckEvaluated, EngineContradiction, WitnessesDiffer
+from pytest_execgo.models.events import (
+    CheckEvaluated,
+    EngineContradiction,
+    RequestDiffers,
+    WitnessesDiffer,
+)
 from pytest_execgo.verdict.evidence import Evidence
 from pytest_execgo.verdict.suspicion import Rule, Suspicion
 
@@ -20,6 +25,11 @@ def _suspect(evidence: Evidence) -> Iterator[Suspicion]:
         else:
             # What ExecGo got then may have been altered on its way.
             yield Suspicion("unknown", "contradiction", "possible", ids, text, event.at_ms)
+    for other in evidence.of(RequestDiffers):
+        yield Suspicion(
+            "runtime", "request_altered", "likely", (other.event_id,), other.sentence(), other.at_ms,
+            task=other.task_id, notes=frozenset({"payload"}),
+        )  # fmt: skip
     if evidence.first_failure_at() < inf or _a_check_failed(evidence):
         # In a trial that succeeded, it had no effect.
         for wrong in evidence.of(EngineContradiction):
@@ -49,7 +59,7 @@ RULE = Rule(
     "witnesses",
     {
         "engine": ("contradiction",),
-        "runtime": ("answer_altered",),
+        "runtime": ("answer_altered", "request_altered"),
         "unknown": ("contradiction",),
     },
     _suspect,
