@@ -95,7 +95,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--repetitions", type=int, default=1)
     parser.add_argument("--only", action="append", default=[], help="kinds that contain this text")
-    parser.add_argument("--batch", type=int, action="append", default=[], choices=(1, 2, 3, 4, 5))
+    parser.add_argument(
+        "--batch", type=int, action="append", default=[], choices=(1, 2, 3, 4, 5, 6)
+    )
     parser.add_argument(
         "--clean-first", action="store_true", help="run two clean trials of each plan first"
     )

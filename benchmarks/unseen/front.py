@@ -56,6 +56,9 @@ Corrupt = Callable[[Exchange], Iterator[bytes]]
 Forward = Callable[[bytes], Exchange]
 Ask = Callable[[bytes, Forward], Exchange]
 """Sends the body of a request to the service, perhaps changed, and returns the exchange."""
+Link = Callable[[int, socket.socket, tuple[str, int]], None]
+"""Carries the bytes of a connection to the address of the service, below HTTP. The number counts the
+connections since the fault began, from 0."""
 
 
 def wait() -> None:
@@ -81,6 +84,7 @@ class Front:
         self._lock = threading.Lock()
         self._corrupt: Corrupt | None = None
         self._change: Ask | None = None
+        self._link: Link | None = None
         self._applies: Callable[[str, str], bool] = lambda method, path: True
         self.changed = 0
         self._count = 0
@@ -88,6 +92,10 @@ class Front:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+
+            def handle(self) -> None:
+                if not front._linked(self.connection):
+                    super().handle()
 
             def _forward(self) -> None:
                 front._serve(self)
@@ -116,10 +124,35 @@ class Front:
             self._change = change
             self._corrupt, self._applies, self.changed, self._count = corrupt, applies, 0, 0
 
+    def begin_link(self, link: Link) -> None:
+        """Carry connections with ``link`` from now on."""
+        with self._lock:
+            self._link, self._count = link, 0
+
     def end(self) -> None:
         """From now on, pass every answer on as it is."""
         with self._lock:
-            self._corrupt = self._change = None
+            self._corrupt = self._change = self._link = None
+
+    def _linked(self, connection: socket.socket) -> bool:
+        """Whether a link carried this connection."""
+        with self._lock:
+            link, number = self._link, self._count
+            self._count += link is not None
+        if link is None:
+            return False
+        with suppress(OSError):
+            try:
+                link(number, connection, self._upstream)
+            except Reset:
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+                connection.close()
+        return True
+
+    @property
+    def upstream(self) -> tuple[str, int]:
+        """The address of the service."""
+        return self._upstream
 
     def _serve(self, handler: BaseHTTPRequestHandler) -> None:
         size = int(handler.headers.get("Content-Length") or 0)

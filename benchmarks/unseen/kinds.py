@@ -8,7 +8,14 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 
-from benchmarks.unseen import answers, fifth_answers, fourth_answers, machine
+from benchmarks.unseen import (
+    answers,
+    fifth_answers,
+    fourth_answers,
+    machine,
+    sixth_answers,
+    sixth_machine,
+)
 from benchmarks.unseen.fleet_site import Inject, Site
 from benchmarks.unseen.front import Ask, Corrupt, Exchange
 
@@ -75,6 +82,22 @@ def _made(
     return inject
 
 
+def _linked(service: str, make: sixth_answers.MakeLink) -> Inject:
+    """A fault of the connections to a service, from the second stage on: a run does not begin without
+    answers of the services to its probes, which it also affects."""
+
+    @contextmanager
+    def inject(site: Site) -> Iterator[None]:
+        front = site.fronts[service]
+        with machine.at_stage(site, 2, lambda workspace: front.begin_link(make())):
+            try:
+                yield
+            finally:
+                front.end()
+
+    return inject
+
+
 def _is_get(method: str, path: str) -> bool:
     return method == "GET" and _is_work(method, path)
 
@@ -82,10 +105,10 @@ def _is_get(method: str, path: str) -> bool:
 def kinds() -> list[Kind]:
     """Every kind, in a fixed order.
 
-    Rules were made with ``batch`` 1 in view. 2 to 5 were added later, each measured before any rule was
+    Rules were made with ``batch`` 1 in view. 2 to 6 were added later, each measured before any rule was
     changed for it.
     """
-    return [*_first(), *_second(), *_third(), *_fourth(), *_fifth()]
+    return [*_first(), *_second(), *_third(), *_fourth(), *_fifth(), *_sixth()]
 
 
 def _first() -> list[Kind]:
@@ -269,6 +292,129 @@ def _fifth() -> list[Kind]:
         _edited("hours_as_minutes", minutes, f"{minutes[:-2]}3600", _PLAN),
     ]
     return [replace(kind, batch=5) for kind in [*found, *more]]
+
+
+_OF_SIXTH = {
+    "queue_full": ("vuln_scan", "long_chain_dag"),
+    "acknowledgement_lost": ("multi_step_agent",),
+    "not_modified": ("vuln_scan", "multi_step_agent"),
+    "quotes_sanitised": ("codegen_exec",),
+    "clock_stepped": ("vuln_scan", "long_chain_dag"),
+}
+"""Scenarios that have what a fault of the sixth batch changes."""
+
+
+def _sixth() -> list[Kind]:
+    found = []
+    for service, makes in (
+        ("fixtures", sixth_answers.FIXTURES),
+        ("runtime", sixth_answers.RUNTIME),
+        ("execgo", sixth_answers.EXECGO),
+    ):
+        for name, make in makes.items():
+            scenarios = _OF_SIXTH.get(name, ("vuln_scan",))
+            layer = frozenset({_LAYERS[service]})
+            if name == "clock_stepped":
+                # The clock belongs to the machine.
+                layer |= _MACHINE
+            found.append(Kind(f"{service}_{name}", layer, _made(service, make), scenarios))
+    for name, (link, services) in sixth_answers.LINKS.items():
+        for service in services:
+            layer = frozenset({_LAYERS[service]})
+            found.append(Kind(f"{service}_{name}", layer, _linked(service, link), ("vuln_scan",)))
+    return [replace(kind, batch=6) for kind in [*found, *_sixth_of_machine(), *_sixth_of_plan()]]
+
+
+def _sixth_of_machine() -> list[Kind]:
+    of_runtime = _MACHINE | {"runtime"}
+    killed_and_prefixed = machine.both(
+        sixth_machine.one_task_killed, _made("runtime", sixth_answers.PREFIXED_LINES)
+    )
+    locked_and_dropped = machine.both(
+        sixth_machine.output_immutable, _linked("execgo", sixth_answers.IDLE_DROP)
+    )
+    quota_and_cache = machine.both(
+        _made("fixtures", sixth_answers.ERROR_AS_200),
+        _made("execgo", sixth_answers.NOT_MODIFIED, _is_get),
+    )
+    scan = ("vuln_scan",)
+    own = str(sixth_machine.INTERPRETER)
+    tests = 'tools/run_tests.py", "${workspace}/project"]'
+    in_scratch = f"{tests}\n              env: {{ TMPDIR: {sixth_machine.SCRATCH} }}"
+    return [
+        *(
+            replace(_edited(name, "${python}", own, _MACHINE, "vuln_scan"), inject=inject)
+            for name, inject in (
+                ("interpreter_bare", sixth_machine.interpreter_bare),
+                ("interpreter_banner", sixth_machine.interpreter_banner),
+                ("interpreter_mode", sixth_machine.interpreter_mode),
+                ("interpreter_shebang", sixth_machine.interpreter_shebang),
+            )
+        ),
+        replace(
+            _edited("scratch_full", tests, in_scratch, _MACHINE, "codegen_exec"),
+            inject=sixth_machine.scratch_full,
+        ),
+        Kind("output_immutable", _MACHINE, sixth_machine.output_immutable, scan),
+        Kind("link_loop", _MACHINE, sixth_machine.link_loop, _STAGED[:2]),
+        Kind("inputs_transcoded", _MACHINE, sixth_machine.inputs_transcoded, _STAGED[:2]),
+        Kind(
+            "outputs_overwritten", _MACHINE, sixth_machine.outputs_overwritten,
+            ("vuln_scan", "long_chain_dag"),
+        ),
+        Kind("one_task_killed", _MACHINE, sixth_machine.one_task_killed, _STAGED[:2]),
+        Kind("no_processes", of_runtime, sixth_machine.no_processes, _STAGED[:2]),
+        Kind("processor_quota", _MACHINE, sixth_machine.processor_quota, scan),
+        Kind("port_stolen", of_runtime, sixth_machine.port_stolen, _STAGED[:2]),
+        Kind("cancelled_by_other", of_runtime, sixth_machine.cancelled_by_other, _STAGED[:2]),
+        Kind("killed_and_prefixed", of_runtime, killed_and_prefixed, scan),
+        Kind("locked_and_dropped", _MACHINE | {"engine"}, locked_and_dropped, scan),
+        Kind("quota_and_cache", frozenset({"fixture", "engine"}), quota_and_cache, scan),
+    ]  # fmt: skip
+
+
+def _sixth_of_plan() -> list[Kind]:
+    limits = "limits: { wall_time_ms: 20000 }"
+    begin = "events = []"
+    by_name, by_version = "packages[].name", "packages[].version"
+    version = _edited("version_and_queue_full", by_name, by_version, _PLAN, "vuln_scan")
+    scan = "vuln_scan"
+    in_bytes = f"{limits[:-2]}, memory_bytes: 64 }}"
+    in_kilobytes = f"{limits[:-2]}, stdout_max_bytes: 64 }}"
+    printed = 'key=lambda e: e["at"])}))'
+    ended = '["text"],\n                }))'
+    counted = f"{ended}\n                raise SystemExit(len(events))"
+    child = f'{begin}; __import__("subprocess").Popen(["sleep", "25"])'
+    forked = f"{begin}; os.fork() and os._exit(0); __import__('time').sleep(2)"
+    full = _made("runtime", sixth_answers.QUEUE_FULL)
+    tool = "- id: match-versions\n          type: runtime\n"
+    return [
+        _edited("version_for_name", by_name, by_version, _PLAN, "vuln_scan"),
+        _edited("other_source", "source_task_id: collect-log", "source_task_id: collect-tickets", _PLAN),
+        _edited("same_target", "env.TICKETS", "env.METRICS", _PLAN),
+        _edited("whole_output", ").advisories |", ") |", _PLAN, "vuln_scan"),
+        _edited(
+            "swapped_arguments", '"${workspace}/fix.json", "${workspace}/project"',
+            '"${workspace}/project", "${workspace}/fix.json"', _PLAN, "codegen_exec",
+        ),
+        _edited("engine_seconds", tool, f"{tool}          timeout: 20\n", _PLAN, "vuln_scan"),
+        _edited("memory_in_megabytes", limits, in_bytes, _PLAN, scan),
+        _edited("output_in_kilobytes", limits, in_kilobytes, _PLAN, scan),
+        _edited("limit_as_text", limits, 'limits: { wall_time_ms: "20s" }', _PLAN, "codegen_exec"),
+        _edited("endless_loop", begin, f"{begin}\n                while not events: pass", _PLAN),
+        _edited("one_part_less", '"8"]', '"7"]', _PLAN, "long_chain_dag"),
+        _edited("one_too_far", "events[-1]", "events[len(events)]", _PLAN),
+        _edited("trailing_log", printed, f"{printed}; print('done')", _PLAN),
+        _edited("reads_too_early", "depends_on: [match-versions]", "depends_on: []", _PLAN, "vuln_scan"),
+        _edited("relative_path", '"${workspace}/findings.json"', '"findings.json"', _PLAN, "vuln_scan"),
+        _edited("reads_stdin", 'os.environ["EVENTS"]', "open(0).read()", _PLAN),
+        _edited("value_not_text", ").packages | to_string(@)", ").packages", _PLAN, "vuln_scan"),
+        _edited("count_as_exit_code", ended, counted, _PLAN),
+        _edited("aborts_itself", begin, f"{begin}; os.abort()", _PLAN),
+        _edited("child_keeps_pipe", begin, child, _PLAN),
+        _edited("works_in_background", begin, forked, _PLAN),
+        replace(version, right=_PLAN | {"runtime"}, inject=full),
+    ]  # fmt: skip
 
 
 def _edited(

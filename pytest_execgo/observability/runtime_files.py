@@ -37,13 +37,13 @@ def request_difference(task: Mapping[str, Any]) -> str | None:
 
 
 def stdout_in_file(task: Mapping[str, Any]) -> str | None:
-    """What the runtime's file for the task's standard output holds; ``None`` if that cannot be read, or
-    was cut in the answer."""
-    output = output_of(task)
-    if _request(task) is None or output.get("stdout_truncated") is not False:
+    """What the runtime's file for the task's standard output holds, up to the limit of the task;
+    ``None`` if that cannot be read."""
+    request, found = _request(task), _read(_path(output_of(task), "stdout_path"))
+    if request is None or found is None:
         return None
-    found = _read(_path(output, "stdout_path"))
-    return None if found is None else found.decode("utf-8", "replace")
+    limit = _member(request, "limits", "stdout_max_bytes")
+    return found[: limit if isinstance(limit, int) else None].decode("utf-8", "replace")
 
 
 def _request(task: Mapping[str, Any]) -> Mapping[str, Any] | None:
