@@ -1,23 +1,30 @@
 """The fifth batch of faults of answers and requests: logins, version skew, filters, clocks and limits.
 
-As in the fourth batch, each is a function that makes a :data:`Pair`.
+Each is a function that makes a :data:`Pair`.
 """
 
 from __future__ import annotations
 
-import json
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from time import sleep
 from typing import Any
 from urllib.parse import quote
 
-from benchmarks.unseen.fourth_answers import Make, Pair
-from benchmarks.unseen.front import Corrupt, Exchange, Forward, Reset
+from benchmarks.unseen.front import Exchange, Forward, Reset
+from benchmarks.unseen.pairs import (
+    HTML,
+    Make,
+    Pair,
+    as_it_is,
+    edited,
+    editing_answers,
+    editing_requests,
+    with_answer,
+)
 
-_HTML = (("Content-Type", "text/html"),)
 _EXPIRED = (
     ("Content-Type", "application/json"),
     ("WWW-Authenticate", 'Bearer error="invalid_token"'),
@@ -32,48 +39,6 @@ _LENGTH_OF_LOCAL_TIME = len("2026-01-31T12:00:00")
 _LIKE_AN_ADDRESS = re.compile(r"\b\d+(\.\d+){1,3}\b")
 _SEVERITIES = {"low": 1, "medium": 2, "high": 3, "critical": 4}
 _EARLY_HINTS = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n"
-
-Edit = Callable[[dict[str, Any]], dict[str, Any]]
-
-
-def _as_it_is(exchange: Exchange) -> Iterator[bytes]:
-    yield exchange.answer()
-
-
-def _plain(corrupt: Corrupt) -> Make:
-    return lambda: (corrupt, None)
-
-
-def _mapped(value: Any, edit: Edit) -> Any:
-    """A JSON value with each object in it replaced by what ``edit`` makes of it."""
-    if isinstance(value, dict):
-        return edit({name: _mapped(inner, edit) for name, inner in value.items()})
-    if isinstance(value, list):
-        return [_mapped(inner, edit) for inner in value]
-    return value
-
-
-def _edited(body: bytes, edit: Edit) -> bytes:
-    """The body with each JSON object in it edited; as it is, if it is not JSON."""
-    try:
-        return json.dumps(_mapped(json.loads(body), edit)).encode()
-    except ValueError:
-        return body
-
-
-def _answers(edit: Edit) -> Make:
-    def corrupt(exchange: Exchange) -> Iterator[bytes]:
-        yield exchange.answer(_edited(exchange.body, edit))
-
-    return _plain(corrupt)
-
-
-def _requests(edit: Edit) -> Make:
-    def change(sent: bytes, forward: Forward) -> Exchange:
-        return forward(_edited(sent, edit))
-
-    return lambda: (_as_it_is, change)
-
 
 # -- the fixtures server
 
@@ -90,10 +55,10 @@ def _login_page(exchange: Exchange) -> Iterator[bytes]:
     """A proxy that sends everybody to its login page, which is a good answer."""
     if exchange.path.startswith("/login"):
         form = b"<html><form method=post>Password: <input name=password></form></html>"
-        yield exchange.answer(form, 200, headers=_HTML)
+        yield exchange.answer(form, 200, headers=HTML)
         return
     target = f"/login?next={quote(exchange.path, safe='')}"
-    yield exchange.answer(b"", 302, headers=(*_HTML, ("Location", target)))
+    yield exchange.answer(b"", 302, headers=(*HTML, ("Location", target)))
 
 
 def _html_escaped(exchange: Exchange) -> Iterator[bytes]:
@@ -116,9 +81,9 @@ def _cold_start(exchange: Exchange) -> Iterator[bytes]:
 
 
 FIXTURES: dict[str, Make] = {
-    "session_expired": _plain(_session_expired), "login_page": _plain(_login_page),
-    "html_escaped": _plain(_html_escaped), "numeric_severity": _answers(_numeric_severity),
-    "cold_start": _plain(_cold_start),
+    "session_expired": with_answer(_session_expired), "login_page": with_answer(_login_page),
+    "html_escaped": with_answer(_html_escaped), "numeric_severity": editing_answers(_numeric_severity),
+    "cold_start": with_answer(_cold_start),
 }  # fmt: skip
 
 
@@ -153,7 +118,7 @@ def _two_clocks() -> Pair:
             if exchange.path not in tasks:
                 tasks.append(exchange.path)
             is_behind = tasks.index(exchange.path) % 2 == 1
-        yield exchange.answer(_edited(exchange.body, delayed) if is_behind else None)
+        yield exchange.answer(edited(exchange.body, delayed) if is_behind else None)
 
     return corrupt, None
 
@@ -204,9 +169,9 @@ def _wrapped_lines(found: dict[str, Any]) -> dict[str, Any]:
 
 
 RUNTIME: dict[str, Make] = {
-    "renamed_ids": _answers(_renamed_ids), "two_clocks": _two_clocks,
-    "connection_limit": _connection_limit, "redacted": _answers(_redacted),
-    "wrapped_lines": _answers(_wrapped_lines),
+    "renamed_ids": editing_answers(_renamed_ids), "two_clocks": _two_clocks,
+    "connection_limit": _connection_limit, "redacted": editing_answers(_redacted),
+    "wrapped_lines": editing_answers(_wrapped_lines),
 }  # fmt: skip
 
 
@@ -230,7 +195,7 @@ def _idempotency() -> Pair:
             first.append(forward(sent))
         return first[0]
 
-    return _as_it_is, change
+    return as_it_is, change
 
 
 def _list_limit(found: dict[str, Any]) -> dict[str, Any]:
@@ -251,7 +216,7 @@ def _early_hints(exchange: Exchange) -> Iterator[bytes]:
 
 
 EXECGO: dict[str, Make] = {
-    "local_times": _answers(_local_times), "idempotency": _idempotency,
-    "list_limit": _requests(_list_limit), "lower_keys": _requests(_lower_keys),
-    "early_hints": _plain(_early_hints),
+    "local_times": editing_answers(_local_times), "idempotency": _idempotency,
+    "list_limit": editing_requests(_list_limit), "lower_keys": editing_requests(_lower_keys),
+    "early_hints": with_answer(_early_hints),
 }  # fmt: skip

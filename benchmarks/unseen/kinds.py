@@ -17,7 +17,8 @@ from benchmarks.unseen import (
     sixth_machine,
 )
 from benchmarks.unseen.fleet_site import Inject, Site
-from benchmarks.unseen.front import Ask, Corrupt, Exchange
+from benchmarks.unseen.front import Ask, Corrupt
+from benchmarks.unseen.pairs import Make, as_it_is
 
 
 @dataclass(frozen=True)
@@ -46,13 +47,9 @@ def _is_work(method: str, path: str) -> bool:
     return not path.startswith(("/health", "/readyz", "/healthz", "/__control", "/metrics"))
 
 
-def _as_it_is(exchange: Exchange) -> Iterator[bytes]:
-    yield exchange.answer()
-
-
 def _on_front(
     service: str,
-    corrupt: Corrupt = _as_it_is,
+    corrupt: Corrupt = as_it_is,
     applies: Callable[[str, str], bool] = _is_work,
     change: Ask | None = None,
 ) -> Inject:
@@ -70,7 +67,7 @@ def _on_front(
 
 def _made(
     service: str,
-    make: fourth_answers.Make,
+    make: Make,
     applies: Callable[[str, str], bool] = _is_work,
 ) -> Inject:
     """As :func:`_on_front`, with a state of its own for each trial."""
@@ -363,8 +360,6 @@ def _sixth_of_machine() -> list[Kind]:
             ("vuln_scan", "long_chain_dag"),
         ),
         Kind("one_task_killed", _MACHINE, sixth_machine.one_task_killed, _STAGED[:2]),
-        Kind("no_processes", of_runtime, sixth_machine.no_processes, _STAGED[:2]),
-        Kind("processor_quota", _MACHINE, sixth_machine.processor_quota, scan),
         Kind("port_stolen", of_runtime, sixth_machine.port_stolen, _STAGED[:2]),
         Kind("cancelled_by_other", of_runtime, sixth_machine.cancelled_by_other, _STAGED[:2]),
         Kind("killed_and_prefixed", of_runtime, killed_and_prefixed, scan),

@@ -87,11 +87,11 @@ def signalling(number: int) -> Inject:
     @contextmanager
     def inject(site: Site) -> Iterator[None]:
         def end_them() -> None:
-            for process in _tasks(site.pids["runtime"]):
+            for process in tasks_of(site.pids["runtime"]):
                 with suppress(psutil.Error):
                     process.send_signal(number)
 
-        with _again_and_again(site, end_them):
+        with again_and_again(site, end_them):
             try:
                 yield
             finally:
@@ -103,7 +103,7 @@ def signalling(number: int) -> Inject:
 
 
 @contextmanager
-def _again_and_again(site: Site, act: Callable[[], None]) -> Iterator[None]:
+def again_and_again(site: Site, act: Callable[[], None]) -> Iterator[None]:
     """Call ``act`` every few milliseconds from the second stage on."""
     over = threading.Event()
 
@@ -120,7 +120,7 @@ def _again_and_again(site: Site, act: Callable[[], None]) -> Iterator[None]:
             over.set()
 
 
-def _tasks(runtime: int) -> list[psutil.Process]:
+def tasks_of(runtime: int) -> list[psutil.Process]:
     """The processes of tasks: they have the workspace in their arguments, and a shim as parent."""
     with suppress(psutil.Error):
         shims = psutil.Process(runtime).children()
@@ -226,7 +226,7 @@ def shims_killed(site: Site) -> Iterator[None]:
                 if shim.children():
                     shim.kill()
 
-    with _again_and_again(site, end_them):
+    with again_and_again(site, end_them):
         yield
 
 
@@ -255,7 +255,7 @@ def logs_rotated(site: Site) -> Iterator[None]:
             with suppress(OSError):
                 os.truncate(log, 0)
 
-    with _again_and_again(site, rotate):
+    with again_and_again(site, rotate):
         yield
 
 

@@ -20,6 +20,8 @@ _REFUSAL = ("http_status", "http_error", "http_*", "unavailable", "altered")
 _ALTERED = ("altered", "answer_altered", "wrong_content", "contradiction")
 # Another answer, or one whose form is not that of the contract.
 _REPLACED = (*_ALTERED, *_MALFORMED)
+# The service gets another request than was sent. It answers to that one.
+_SENT = (*_ALTERED, "request_altered")
 _FILES = ("file_removed", "file_content", "file_mode")
 _LIMITS = ("limited", "memory_limit_exceeded", "cpu_limit_exceeded")
 _IN_PLAN = ("exit_non_zero", "bad_output", "wrong_output")
@@ -62,8 +64,8 @@ _CODES: dict[str, Iterable[str]] = {
     "no_status": _REPLACED,
     "always_running": ("stuck", *_ALTERED),
     "no_output": _REPLACED,
-    # Requests. The service answers to something else than was sent.
-    "sent_altered": (*_ALTERED, "task_lost"),
+    # Requests.
+    "sent_altered": (*_SENT, "task_lost"),
     "sent_twice": ("submitted_twice", "contradiction"),
     "sent_cut": _REFUSAL,
     "sent_empty": _REFUSAL,
@@ -77,9 +79,9 @@ _CODES: dict[str, Iterable[str]] = {
     "rate_limited": _REFUSAL,
     "late_gateway": _REFUSAL,
     "firewall": _REFUSAL,
-    "lost_env": _ALTERED,
+    "lost_env": _SENT,
     "standby": _REFUSAL,
-    "lost_dependencies": _ALTERED,
+    "lost_dependencies": _SENT,
     "body_limit": _REFUSAL,
     "microcache": _ALTERED,
     # Fifth batch.
@@ -109,9 +111,9 @@ _CODES: dict[str, Iterable[str]] = {
     "prefixed_lines": _ALTERED,
     "queue_full": _REFUSAL,
     "no_capacity": (*_REFUSAL, "insufficient_resources"),
-    "numbers_as_texts": (*_REFUSAL, *_ALTERED),
-    "quotes_sanitised": _ALTERED,
-    "env_cut": _ALTERED,
+    "numbers_as_texts": (*_REFUSAL, *_SENT),
+    "quotes_sanitised": _SENT,
+    "env_cut": _SENT,
     "acknowledgement_lost": _NO_ANSWER,
     "double_encoded": _REPLACED,
     "kept_for_ever": ("stuck", *_ALTERED),
@@ -162,8 +164,6 @@ _CODES: dict[str, Iterable[str]] = {
     "inputs_transcoded": _FILES,
     "outputs_overwritten": _FILES,
     "one_task_killed": ("killed",),
-    "no_processes": ("launch_failed", *_LIMITS),
-    "processor_quota": ("overloaded", "timeout", *_LIMITS),
     "port_stolen": ("process_exited", *_REPLACED),
     "cancelled_by_other": (),
     # The plan.

@@ -1,6 +1,6 @@
 """The sixth batch of faults of answers and requests: versions, stores of logs, quotas, links.
 
-As in the fourth batch, each is a function that makes a :data:`Pair`. Links are below HTTP: each is a
+Each is a function that makes a :data:`Pair`. Links are below HTTP: each is a
 :data:`MakeLink`, which carries the bytes of one connection after the other.
 """
 
@@ -17,11 +17,19 @@ from datetime import datetime, timedelta
 from time import monotonic, sleep
 from typing import Any
 
-from benchmarks.unseen.fourth_answers import Make, Pair
-from benchmarks.unseen.front import Ask, Exchange, Forward, Link, Reset
+from benchmarks.unseen.front import Exchange, Forward, Link, Reset
+from benchmarks.unseen.pairs import (
+    Make,
+    Pair,
+    as_it_is,
+    decoded,
+    edited,
+    editing_answers,
+    editing_requests,
+    refusal,
+    with_request,
+)
 
-_HTML = (("Content-Type", "text/html"),)
-_JSON = (("Content-Type", "application/json"),)
 _FINAL = ("success", "failed", "cancelled", "skipped")
 _LONGEST_STDOUT = 60
 _LONGEST_VALUE = 100
@@ -36,48 +44,6 @@ _LATE_PACKET_SECONDS = 12.0
 _IDLE_SECONDS = 60.0
 _READ = 65536
 
-Edit = Callable[[dict[str, Any]], dict[str, Any]]
-
-
-def _as_it_is(exchange: Exchange) -> Iterator[bytes]:
-    yield exchange.answer()
-
-
-def _mapped(value: Any, edit: Edit) -> Any:
-    """A JSON value with each object in it replaced by what ``edit`` makes of it."""
-    if isinstance(value, dict):
-        return edit({name: _mapped(inner, edit) for name, inner in value.items()})
-    if isinstance(value, list):
-        return [_mapped(inner, edit) for inner in value]
-    return value
-
-
-def _edited(body: bytes, edit: Edit) -> bytes:
-    """The body with each JSON object in it edited; as it is, if it is not JSON."""
-    try:
-        return json.dumps(_mapped(json.loads(body), edit)).encode()
-    except ValueError:
-        return body
-
-
-def _answers(edit: Edit) -> Make:
-    def corrupt(exchange: Exchange) -> Iterator[bytes]:
-        yield exchange.answer(_edited(exchange.body, edit))
-
-    return lambda: (corrupt, None)
-
-
-def _requests(edit: Edit) -> Make:
-    def change(sent: bytes, forward: Forward) -> Exchange:
-        return forward(_edited(sent, edit))
-
-    return lambda: (_as_it_is, change)
-
-
-def _refusal(status: int, text: str) -> Exchange:
-    headers = _JSON if text.startswith("{") else _HTML
-    return Exchange(0, "POST", "", status, headers, text.encode())
-
 
 def _of_stdout(edit: Callable[[str], str]) -> Make:
     def changed(found: dict[str, Any]) -> dict[str, Any]:
@@ -85,7 +51,7 @@ def _of_stdout(edit: Callable[[str], str]) -> Make:
             found["stdout"] = edit(found["stdout"])
         return found
 
-    return _answers(changed)
+    return editing_answers(changed)
 
 
 # -- the fixtures server
@@ -133,7 +99,7 @@ def _envelope() -> Pair:
 
 
 FIXTURES: dict[str, Make] = {
-    "shifted": _shifted, "error_as_200": _error_as_200, "spaced_ranges": _answers(_spaced_ranges),
+    "shifted": _shifted, "error_as_200": _error_as_200, "spaced_ranges": editing_answers(_spaced_ranges),
     "envelope": _envelope,
 }  # fmt: skip
 
@@ -163,9 +129,9 @@ def _queue_full() -> Pair:
 
     def change(sent: bytes, forward: Forward) -> Exchange:
         posts[0] += 1
-        return _refusal(429, error) if posts[0] <= _FULL_FOR else forward(sent)
+        return refusal(429, error) if posts[0] <= _FULL_FOR else forward(sent)
 
-    return _as_it_is, change
+    return as_it_is, change
 
 
 def _no_capacity(sent: bytes, forward: Forward) -> Exchange:
@@ -173,7 +139,7 @@ def _no_capacity(sent: bytes, forward: Forward) -> Exchange:
     message = (
         "insufficient resources: task requires 1 task slots but runtime capacity is 0 task slots"
     )
-    return _refusal(
+    return refusal(
         400, json.dumps({"error": {"code": "insufficient_resources", "message": message}})
     )
 
@@ -192,7 +158,7 @@ def _of_env(edit: Callable[[str], str]) -> Make:
             found["env"] = {name: edit(value) for name, value in found["env"].items()}
         return found
 
-    return _requests(changed)
+    return editing_requests(changed)
 
 
 def _acknowledgement_lost() -> Pair:
@@ -207,21 +173,17 @@ def _acknowledgement_lost() -> Pair:
             raise ConnectionError("the answer was lost")
         return answer
 
-    return _as_it_is, change
-
-
-def _plain(change: Ask) -> Make:
-    return lambda: (_as_it_is, change)
+    return as_it_is, change
 
 
 RUNTIME: dict[str, Make] = {
-    "upper_status": _answers(_upper_status), "stdout_capped": _answers(_stdout_capped),
+    "upper_status": editing_answers(_upper_status), "stdout_capped": editing_answers(_stdout_capped),
     "stdout_base64": _of_stdout(lambda text: base64.b64encode(text.encode()).decode()),
     "prefixed_lines": _of_stdout(
         lambda text: "".join(f"[worker-3] {line}\n" for line in text.splitlines())
     ),
-    "queue_full": _queue_full, "no_capacity": _plain(_no_capacity),
-    "numbers_as_texts": _requests(_numbers_as_texts),
+    "queue_full": _queue_full, "no_capacity": with_request(_no_capacity),
+    "numbers_as_texts": editing_requests(_numbers_as_texts),
     "quotes_sanitised": _of_env(lambda text: text.replace('"', "'")),
     "env_cut": _of_env(lambda text: text[:_LONGEST_VALUE]),
     "acknowledgement_lost": _acknowledgement_lost,
@@ -258,7 +220,7 @@ def _kept_for_ever() -> Pair:
 
 def _retention(exchange: Exchange) -> Iterator[bytes]:
     """A cleaner removes the records of tasks as soon as they have ended."""
-    task = _json(exchange.body)
+    task = decoded(exchange.body)
     if exchange.method == "GET" and isinstance(task, dict) and task.get("status") in _FINAL:
         error = f"task not found: {exchange.path.rpartition('/')[2]}"
         yield exchange.answer(json.dumps({"error": error}).encode(), 404)
@@ -268,13 +230,6 @@ def _retention(exchange: Exchange) -> Iterator[bytes]:
         yield exchange.answer(json.dumps(left).encode())
         return
     yield exchange.answer()
-
-
-def _json(body: bytes) -> Any:
-    try:
-        return json.loads(body)
-    except ValueError:
-        return None
 
 
 def _not_modified() -> Pair:
@@ -320,7 +275,7 @@ def _clock_stepped() -> Pair:
     def corrupt(exchange: Exchange) -> Iterator[bytes]:
         if not stepped and monotonic() - began > _SECONDS_TO_STEP:
             stepped.append(datetime.now().astimezone())
-        yield exchange.answer(_edited(exchange.body, earlier))
+        yield exchange.answer(edited(exchange.body, earlier))
 
     return corrupt, None
 
@@ -328,7 +283,7 @@ def _clock_stepped() -> Pair:
 EXECGO: dict[str, Make] = {
     "double_encoded": _double_encoded, "kept_for_ever": _kept_for_ever,
     "retention": lambda: (_retention, None), "not_modified": _not_modified,
-    "sorted_lists": _requests(_sorted_lists), "clock_stepped": _clock_stepped,
+    "sorted_lists": editing_requests(_sorted_lists), "clock_stepped": _clock_stepped,
 }  # fmt: skip
 ERROR_AS_200 = FIXTURES["error_as_200"]
 NOT_MODIFIED = EXECGO["not_modified"]

@@ -1,4 +1,4 @@
-"""The sixth batch of faults of the machine: interpreters, control groups, leftovers and stolen ports."""
+"""The sixth batch of faults of the machine: interpreters, leftovers, links and stolen ports."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -18,14 +19,12 @@ from time import monotonic, sleep
 import psutil
 
 from benchmarks.unseen.fleet_site import Inject, Site
-from benchmarks.unseen.machine import _again_and_again, _tasks, at_stage
+from benchmarks.unseen.machine import again_and_again, at_stage, tasks_of
 
-OWN_FOLDER = Path(f"/tmp/unseen-{os.getpid()}")
+OWN_FOLDER = Path(tempfile.gettempdir()) / f"unseen-{os.getpid()}"
 """Made and removed by the faults that need a place outside of the workspace."""
 INTERPRETER = OWN_FOLDER / "python"
 SCRATCH = OWN_FOLDER / "scratch"
-_GROUPS = Path("/sys/fs/cgroup")
-_GROUP = f"unseen-{os.getpid()}"
 _PAGE = "4k"
 _PORT_SECONDS = 10.0
 
@@ -65,6 +64,10 @@ def _install(text: str) -> None:
     new.replace(INTERPRETER)
 
 
+def _overwrite(text: str) -> None:
+    INTERPRETER.write_text(text)
+
+
 interpreter_bare = _interpreter(3, lambda: _install(f'exec {sys.executable} -S "$@"'))
 """The new one has no packages."""
 interpreter_banner = _interpreter(
@@ -73,13 +76,9 @@ interpreter_banner = _interpreter(
 interpreter_mode = _interpreter(2, lambda: INTERPRETER.chmod(0o644))
 """The umask of the package manager was wrong."""
 interpreter_shebang = _interpreter(
-    2, lambda: _write(INTERPRETER, f'#!/opt/pyenv/none/bin/sh\nexec {sys.executable} "$@"\n')
+    2, lambda: _overwrite(f'#!/opt/pyenv/none/bin/sh\nexec {sys.executable} "$@"\n')
 )
 """The new one needs another program, which is not installed."""
-
-
-def _write(path: Path, text: str) -> None:
-    path.write_text(text)
 
 
 # -- files
@@ -183,7 +182,7 @@ def one_task_killed(site: Site) -> Iterator[None]:
         if killed:
             return
         sizes: list[tuple[int, psutil.Process]] = []
-        for task in _tasks(site.pids["runtime"]):
+        for task in tasks_of(site.pids["runtime"]):
             with suppress(psutil.Error):
                 sizes.append((task.memory_info().rss, task))
         if sizes:
@@ -191,61 +190,8 @@ def one_task_killed(site: Site) -> Iterator[None]:
                 max(sizes, key=lambda found: found[0])[1].kill()
                 killed.append(1)
 
-    with _again_and_again(site, end_it):
+    with again_and_again(site, end_it):
         yield
-
-
-@contextmanager
-def no_processes(site: Site) -> Iterator[None]:
-    """The control group of the runtime allows no more processes than there are."""
-    group = _GROUPS / "pids" / _GROUP
-    group.mkdir()
-    pid = site.pids["runtime"]
-
-    def close(workspace: Path) -> None:
-        (group / "cgroup.procs").write_text(str(pid))
-        now = int((group / "pids.current").read_text())
-        (group / "pids.max").write_text(str(now + 1))
-
-    try:
-        with at_stage(site, 2, close):
-            yield
-    finally:
-        _dissolve(group)
-
-
-@contextmanager
-def processor_quota(site: Site) -> Iterator[None]:
-    """The tasks together get a thousandth of a processor."""
-    group = _GROUPS / "cpu" / _GROUP
-    group.mkdir()
-    (group / "cpu.cfs_period_us").write_text("1000000")
-    (group / "cpu.cfs_quota_us").write_text("1000")
-
-    def move() -> None:
-        for task in _tasks(site.pids["runtime"]):
-            with suppress(OSError):
-                (group / "cgroup.procs").write_text(str(task.pid))
-
-    try:
-        with _again_and_again(site, move):
-            yield
-    finally:
-        _dissolve(group)
-
-
-def _dissolve(group: Path) -> None:
-    deadline = monotonic() + _PORT_SECONDS
-    while True:
-        for pid in (group / "cgroup.procs").read_text().split():
-            with suppress(OSError):
-                (group.parent / "cgroup.procs").write_text(pid)
-        with suppress(OSError):
-            group.rmdir()
-            return
-        if monotonic() > deadline:
-            return
-        sleep(0.05)
 
 
 @contextmanager
@@ -312,5 +258,5 @@ def cancelled_by_other(site: Site) -> Iterator[None]:
                 with suppress(OSError):
                     opener.open(ask, timeout=2).close()
 
-    with _again_and_again(site, cancel):
+    with again_and_again(site, cancel):
         yield
