@@ -37,6 +37,7 @@ from pytest_execgo.models.events import (
     TrialStarted,
     WitnessesAgree,
 )
+from pytest_execgo.models.task import TERMINAL
 from pytest_execgo.verdict.wording import KILLED_AT_SHUTDOWN, LAYERS, MACHINE, failure, topic
 
 E = TypeVar("E", bound=Event)
@@ -339,12 +340,18 @@ class Evidence:
         return any(event.at_ms > again for event in self.wrong_requests())
 
     def settled_at(self, failed: TaskChanged) -> float:
-        """When the failed task was submitted again, or its stage succeeded after all; infinity if
-        neither happened."""
+        """When the failed task was submitted again and then ended, or its stage succeeded after all;
+        infinity if neither happened. An attempt without an end does not show that anything is better."""
+        ended = any(
+            (e.stage_id, e.task_id) == (failed.stage_id, failed.task_id)
+            and e.round > failed.round
+            and e.status in TERMINAL
+            for e in self.of(TaskChanged)
+        )
         again = [
             e.at_ms
             for e in self.of(Resubmitted)
-            if (e.stage_id, e.round) == (failed.stage_id, failed.round + 1)
+            if ended and (e.stage_id, e.round) == (failed.stage_id, failed.round + 1)
         ]
         ends = [e for e in self.of(StageFinished) if e.stage_id == failed.stage_id]
         well = [e.at_ms for e in ends[-1:] if e.outcome == "succeeded"]

@@ -226,6 +226,13 @@ def test_what_fails_again_after_a_resubmission_decided_the_end() -> None:
     assert [(cause.name, cause.mitigated) for cause in found] == [("runtime/handle_lost", False)]
 
 
+def test_an_attempt_without_an_end_shows_no_recovery() -> None:
+    """The deadline of the stage cuts the second attempt off."""
+    running = in_round(1, LOST, 30).model_copy(update={"status": "running", "error": None})
+    found = attribute([in_round(0, LOST, 10), again(1, 20), running, ended("stuck", "a")])
+    assert ("runtime/handle_lost", False) in [(cause.name, cause.mitigated) for cause in found]
+
+
 def test_an_end_says_that_memory_was_lacking() -> None:
     first, *_ = attribute([exited("runtime", out_of_memory=True)])
     assert first.message == (
