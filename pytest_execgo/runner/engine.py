@@ -30,7 +30,8 @@ SERVICE = "execgo"
 RETRY_EVERY_SECONDS = 0.02
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 1.0
-"""The pauses after answers that ask to try again later: each is twice as long as the one before."""
+"""The pauses after answers that ask to try again later, and after submissions that were lost: each is
+twice as long as the one before."""
 LAST_LOOK_SECONDS = 1.0
 """After the deadline, all requests of the last look at the tasks have this much time together. Before
 it, it is the shortest timeout of a request."""
@@ -40,6 +41,13 @@ CUT_OFF_ANSWERS = 3
 RESUME_WITHIN_SECONDS = 1.0
 """How long a restarted ExecGo has to touch the tasks that were open before. The real ExecGo resumes
 none of them, and does not report it."""
+
+
+def _pause(before: int) -> float:
+    """Seconds to wait after so many pauses before."""
+    return float(
+        min(FIRST_PAUSE_SECONDS * 2 ** min(before, _MOST_DOUBLINGS), LONGEST_PAUSE_SECONDS)
+    )
 
 
 class EngineGone(EngineError):
@@ -109,6 +117,7 @@ class PatientEngine:
 
         Raises :class:`pytest_execgo.runner.client.Rejected` for a refusal.
         """
+        lost = 0
         while True:
             accepted = None
             try:
@@ -118,8 +127,13 @@ class PatientEngine:
                 raise
             except Unreachable as error:
                 self._wait(error)
+                if error.refused:
+                    continue
                 # The graph may have been accepted although the answer was lost.
-                if error.refused or not self._has_first_task(graph):
+                if not self._has_first_task(graph):
+                    # ExecGo answers other requests, so at once, this one would be lost again.
+                    self._clock.sleep(min(_pause(lost), max(0.0, self._remaining())))
+                    lost += 1
                     continue
             except Unavailable as error:
                 self._wait_until_available(error)
@@ -185,8 +199,8 @@ class PatientEngine:
         remaining = self._remaining()
         if remaining <= 0:
             raise EngineGone(str(error))
-        pause = min(FIRST_PAUSE_SECONDS * 2**self._put_off, LONGEST_PAUSE_SECONDS)
-        self._put_off = min(self._put_off + 1, _MOST_DOUBLINGS)
+        pause = _pause(self._put_off)
+        self._put_off += 1
         self._cut_off = 0
         self._clock.sleep(min(max(pause, error.retry_after or 0.0), remaining))
 

@@ -115,7 +115,8 @@ def quoted(text: str) -> str:
 class ServiceConnection:
     """Requests to one service over one connection that stays open; not for several threads.
 
-    ``headers`` are sent with each request.
+    ``headers`` are sent with each request. A POST always uses a new connection: if something closes an
+    open one at the same time, nobody knows whether the service got the request.
     """
 
     def __init__(
@@ -169,7 +170,7 @@ class ServiceConnection:
             port = parts.port or (443 if parts.scheme == "https" else 80)
         except ValueError:
             raise NoAnswer(self._where(method, target, "not the URL of a service")) from None
-        if self._socket is None or _dropped(self._socket):
+        if self._socket is None or method == "POST" or _dropped(self._socket):
             self.close()
             try:
                 self._socket = _connected(parts, port, deadline)

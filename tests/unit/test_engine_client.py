@@ -27,7 +27,12 @@ from pytest_execgo.runner.client import (
     Unreachable,
 )
 from pytest_execgo.runner.clock import SystemClock
-from pytest_execgo.runner.engine import EngineGone, PatientEngine, RestartWatch
+from pytest_execgo.runner.engine import (
+    RETRY_EVERY_SECONDS,
+    EngineGone,
+    PatientEngine,
+    RestartWatch,
+)
 from pytest_execgo.transport.bounded import HttpAnswer
 from pytest_execgo.transport.loopback import LoopbackServer
 from tests.fakes import FakeClock, FakeFleet, RunnerWorld, graph_of, no_answer, refused, stage_of
@@ -44,7 +49,8 @@ NOT_JSON = "not JSON (Expecting value at character 0)"
 
 
 class ScriptedServer:
-    """Answers each request with ``status`` and ``body``, and keeps the requests.
+    """Answers each request with ``status`` and ``body``, and keeps the requests, with the ports of the
+    client.
 
     Status 0 closes the connection without an answer; status -1 does not answer until the test ends.
     """
@@ -53,6 +59,7 @@ class ScriptedServer:
         self.status = 200
         self.body: Any = {}
         self.requests: list[tuple[str, str, Any]] = []
+        self.ports: list[int] = []
         self.end = threading.Event()
 
     def handler(self) -> type[BaseHTTPRequestHandler]:
@@ -66,6 +73,7 @@ class ScriptedServer:
                 length = int(self.headers.get("Content-Length") or 0)
                 body = self.rfile.read(length)
                 script.requests.append((self.command, self.path, json.loads(body or "null")))
+                script.ports.append(self.client_address[1])
                 if script.status <= 0:
                     if script.status:
                         script.end.wait(5)
@@ -110,6 +118,20 @@ def test_submission_sends_the_graph_and_returns_the_accepted_ids(
     assert client.submit(graph) == ["a", "7"]
     sent = {"tasks": [{"id": "a", "type": "noop", "params": {"x": 1}}]}
     assert script.requests == [("POST", "/tasks", sent)]
+
+
+def test_a_submission_uses_a_new_connection_and_other_requests_the_open_one(
+    client: ExecgoClient, script: ScriptedServer
+) -> None:
+    script.status, script.body = 202, {"accepted": 1, "task_ids": ["a"]}
+    client.submit(graph_of("a"))
+    client.submit(graph_of("a"))
+    script.status, script.body = 200, TASK
+    client.get("a")
+    client.get("a")
+    first, second, *others = script.ports
+    assert first != second
+    assert others == [second, second]
 
 
 @pytest.mark.parametrize(
@@ -386,6 +408,23 @@ def test_timeout_shrinks_while_execgo_is_unreachable(world: RunnerWorld) -> None
     world.engine.submissions = [refused(), refused()]
     patient(world, deadline=2).submit(graph_of("run.s.a"))
     assert [request.timeout for request in world.engine.requests] == [2, 1.98, 1.96]
+
+
+def test_a_submission_that_is_lost_again_and_again_is_repeated_less_often(
+    world: RunnerWorld,
+) -> None:
+    """ExecGo answers all other requests, as behind something that ends open connections."""
+    world.engine.submissions = [Unreachable("reset", refused=False) for _ in range(6)]
+    patient(world).submit(graph_of("run.s.a"))
+    pauses = [pause for pause in world.clock.sleeps if pause != RETRY_EVERY_SECONDS]
+    assert pauses == [0.1, 0.2, 0.4, 0.8, 1.0, 1.0]
+
+
+def test_no_pause_lasts_longer_than_the_stage(world: RunnerWorld) -> None:
+    world.engine.submissions = [Unreachable("reset", refused=False) for _ in range(60)]
+    with pytest.raises(EngineGone):
+        patient(world, deadline=3).submit(graph_of("run.s.a"))
+    assert world.clock.monotonic() == pytest.approx(3, abs=0.1)
 
 
 def test_outage_is_recorded_once_with_its_first_message(world: RunnerWorld) -> None:
