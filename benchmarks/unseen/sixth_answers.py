@@ -354,7 +354,7 @@ def _request_reset() -> Link:
 
 
 def _black_hole() -> Link:
-    """A tunnel loses packets of full size, and nobody tells the sender."""
+    """A tunnel loses packets of full size, and does not report it."""
 
     def link(number: int, client: socket.socket, address: tuple[str, int]) -> None:
         def lossy() -> Carry:

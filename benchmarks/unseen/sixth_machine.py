@@ -86,7 +86,7 @@ interpreter_shebang = _interpreter(
 
 @contextmanager
 def _immutable(site: Site, name: str) -> Iterator[None]:
-    """A file of the workspace is left from another user, and nobody may write it."""
+    """A file of the workspace is left from another user, and no task may write it."""
     locked: list[Path] = []
 
     def lock(workspace: Path) -> None:

@@ -116,7 +116,7 @@ class ServiceConnection:
     """Requests to one service over one connection that stays open; not for several threads.
 
     ``headers`` are sent with each request. A POST always uses a new connection: if something closes an
-    open one at the same time, nobody knows whether the service got the request.
+    open one at the same time, the client cannot know whether the service got the request.
     """
 
     def __init__(
