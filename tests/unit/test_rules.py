@@ -101,6 +101,9 @@ def test_a_limit_on_memory_explains_an_end_for_lack_of_memory(
     assert sorted(causes(*events)) == sorted(expected)
 
 
+SEGFAULT = t.TaskError(message="task terminated by signal 11", source="execgo-runtime")
+
+
 def differ(*, link: bool) -> t.WitnessesDiffer:
     return t.WitnessesDiffer(event_id="differ", task_id="a", member="stdout", link_alters=link)
 
@@ -317,6 +320,10 @@ def message(*events: t.EvidenceEvent) -> tuple[str, tuple[str, ...]]:
          "task a: its process ended well, but the runtime says that it failed"),
         ({"memory_limit": True}, EXIT, {"stderr": "MemoryError"},
          "task a: within its limit: MemoryError"),
+        ({"memory_limit": True}, SEGFAULT, {},
+         "task a: task terminated by signal 11; the plan limits its memory, and a program that gets "
+         "none may end like this"),
+        ({}, SEGFAULT, {}, "task a: task terminated by signal 11"),
         ({}, t.TaskError(message="context canceled"), {}, "task a: ExecGo cancelled it"),
     ],
 )  # fmt: skip

@@ -110,7 +110,9 @@ class _End:
         out = self._output
         number = (out.exit_signal if out else None) or wording.signal_of(self.failed)
         if number in _CRASHES and not self._proven:
-            yield self._suspicion("task", self.code, "likely")
+            limited = "; the plan limits its memory, and a program that gets none may end like this"
+            why = self._own_message + limited * self._inputs.memory_limit
+            yield self._suspicion("task", self.code, "likely", why)
             return
         yield self._suspicion("unknown", "killed", "possible", "something outside of it ended it")
         yield from self._unless_proven()
