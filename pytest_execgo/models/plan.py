@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from typing import Any, Literal
 
 from pydantic import Field, field_validator
@@ -16,6 +17,15 @@ from pytest_execgo.models.task import TaskGraph
 # prompt. A new wording there makes every recording out of date.
 
 Mode = Literal["live", "replay"]
+
+
+_VARIABLE = re.compile(r"input\.execution\.env\.[^.]+")
+
+
+def is_variable(target_param_path: str) -> bool:
+    """Whether a binding fills in a variable of the environment of a runtime task. The runtime takes only
+    text there."""
+    return _VARIABLE.fullmatch(target_param_path) is not None
 
 
 class Binding(Document):

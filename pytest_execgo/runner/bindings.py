@@ -5,18 +5,15 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from pytest_execgo.models.events import BindingMissing, BindingProblem, BindingResolved
 from pytest_execgo.models.events.base import few
 from pytest_execgo.models.path import NoJson, PathError, search
-from pytest_execgo.models.plan import Binding, PlanStage
+from pytest_execgo.models.plan import Binding, PlanStage, is_variable
 from pytest_execgo.models.task import Task, TaskGraph
 
-# Variables of a runtime task; the runtime takes text only.
-_ENVIRONMENT = re.compile(r"input\.execution\.env\.[^.]+")
 _LONGEST_NAME = 60
 
 
@@ -72,7 +69,7 @@ def _bind(
         raise _NoValue("bad_target", f"the stage has no task {binding.target_task_id!r}")
     value = _value(binding, results)
     member, _, rest = binding.target_param_path.partition(".")
-    if _ENVIRONMENT.fullmatch(binding.target_param_path) and not isinstance(value, str):
+    if is_variable(binding.target_param_path) and not isinstance(value, str):
         raise _NoValue(
             "bad_target",
             f"{binding.target_param_path} must be text, got {type(value).__name__}: "

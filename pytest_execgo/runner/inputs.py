@@ -15,7 +15,7 @@ from pytest_execgo.models.events import (
     TaskInputs,
 )
 from pytest_execgo.models.payloads import runtime_accepts
-from pytest_execgo.models.plan import PlanStage
+from pytest_execgo.models.plan import PlanStage, is_variable
 from pytest_execgo.models.plan_rules import graph_rules
 from pytest_execgo.models.task import Task, TaskGraph
 from pytest_execgo.runner.watchdog import own_limit_ms
@@ -33,10 +33,10 @@ def submission_started(
 ) -> SubmissionStarted:
     """The event for ``graph``, the tasks of ``stage`` as they are submitted."""
     submitted = stage.model_copy(update={"task_graph": graph, "bindings": ()})
-    carried: dict[str, list[str]] = {task.id: [] for task in graph.tasks}
+    carried: dict[str, list[BindingResolved]] = {task.id: [] for task in graph.tasks}
     for event in bound:
         if isinstance(event, BindingResolved) and event.target_task_id in carried:
-            carried[event.target_task_id].append(event.source_task_id)
+            carried[event.target_task_id].append(event)
     return SubmissionStarted(
         stage_id=stage.stage_id,
         inputs={task.id: _inputs(task, carried[task.id], placeholders) for task in graph.tasks},
@@ -44,7 +44,9 @@ def submission_started(
     )
 
 
-def _inputs(task: Task, carried: Sequence[str], placeholders: Mapping[str, str]) -> TaskInputs:
+def _inputs(
+    task: Task, carried: Sequence[BindingResolved], placeholders: Mapping[str, str]
+) -> TaskInputs:
     text = json.dumps([task.params, task.input], ensure_ascii=False)
     services = [
         name for key, name in _SERVICES.items() if placeholders.get(key, text + "?") in text
@@ -52,7 +54,7 @@ def _inputs(task: Task, carried: Sequence[str], placeholders: Mapping[str, str])
     workspace = placeholders.get("workspace")
     return TaskInputs(
         services=tuple(services),
-        tasks=tuple(dict.fromkeys((*task.depends_on, *carried))),
+        tasks=tuple(dict.fromkeys((*task.depends_on, *(one.source_task_id for one in carried)))),
         workspace=workspace is not None and workspace in text,
         files=tuple(_files([task.params, task.input], workspace)) if workspace else (),
         memory_limit='"memory_bytes":' in text,
@@ -60,7 +62,7 @@ def _inputs(task: Task, carried: Sequence[str], placeholders: Mapping[str, str])
         payload=_payload(task, placeholders),
         valid=runtime_accepts(task) if task.type == "runtime" else None,
         own_id=_has_own_id(task),
-        bound=bool(carried),
+        bound=any(not is_variable(one.target_param_path) for one in carried),
     )
 
 

@@ -253,7 +253,11 @@ def test_the_cause_of_a_failed_plan_shows_the_replies_as_evidence() -> None:
         ),
         ([t.EngineProtocolError(stage_id="s", message="m")], ["engine/protocol_error/likely"]),
         (
-            [submitted(limit_ms=5), running("a", "h"), ended("stuck", "a", "b")],
+            [
+                submitted(limit_ms=5),
+                running("a", "h"),
+                ended("stuck", "a", "b").model_copy(update={"at_ms": 6000}),
+            ],
             ["runtime/stuck/possible"],
         ),
         ([running("a", None), ended("stuck", "a")], ["engine/stuck/likely"]),

@@ -90,3 +90,11 @@ def test_the_rules_of_execgo_that_a_submission_breaks_are_on_record() -> None:
     assert set(event.problems) == {
         "unknown_task_type", "self_dependency", "unknown_dependency",
     }  # fmt: skip
+
+
+def test_a_variable_that_a_binding_fills_in_is_no_part_of_the_command_line() -> None:
+    graph = TaskGraph(tasks=(Task(id="b", type="runtime"),))
+    stage = PlanStage(stage_id="s", task_graph=graph)
+    for path, expected in (("input.execution.env.X", False), ("input.execution.args", True)):
+        bound = BOUND.model_copy(update={"target_param_path": path})
+        assert submission_started(stage, graph, [bound], VALUES).inputs["b"].bound is expected

@@ -65,7 +65,7 @@ class TaskInputs(Document):
     placeholders, so that it is the same in each trial of a plan. ``valid``: whether the payload keeps
     the rules of the runtime, as this package knows them; null for tasks that the runtime does not run.
     ``own_id``: whether the payload chooses the id that the task has in the runtime. ``bound``: whether a
-    binding fills in a part of the payload.
+    binding fills in a part of the payload that is not a variable of its environment.
     """
 
     services: tuple[str, ...] = ()

@@ -10,6 +10,10 @@ from pytest_execgo.models.verdict import Confidence
 from pytest_execgo.verdict.evidence import Evidence
 from pytest_execgo.verdict.suspicion import Rule, Suspicion
 
+# So long after its limit, a task may still run: the runtime looks four times a second, asks the task to
+# end, and kills it after five seconds.
+_TERMINATION_MS = 5_500.0
+
 
 def _suspect(evidence: Evidence) -> Iterator[Suspicion]:
     yield from _seen(evidence)
@@ -107,7 +111,7 @@ def _is_within_limit(evidence: Evidence, seen: TaskChanged, now: float) -> bool:
     limit = evidence.inputs(seen.task_id).limit_ms
     same = [e for e in evidence.of(TaskChanged) if e.engine_task_id == seen.engine_task_id]
     began = min(event.at_ms for event in same if event.status == "running")
-    return limit is None or now - began < limit
+    return limit is None or now - began < limit + _TERMINATION_MS
 
 
 RULE = Rule(
