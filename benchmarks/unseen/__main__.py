@@ -18,7 +18,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -164,6 +164,7 @@ def _small_disk(folder: Path) -> Iterator[Path | None]:
 @contextmanager
 def _services(folder: Path, disk: Path | None) -> Iterator[Site]:
     with ExitStack() as stack:
+        stack.callback(_end_tasks, folder)
         fronts: dict[str, Front] = {}
         pids: dict[str, int] = {}
         for service, module, words in _PROGRAMS:
@@ -174,6 +175,14 @@ def _services(folder: Path, disk: Path | None) -> Iterator[Site]:
             fronts[service] = stack.enter_context(Front(ready["url"]))
             pids[service] = process.pid
         yield Site(fronts, pids, disk, _WatchedRecorder.listeners)
+
+
+def _end_tasks(folder: Path) -> None:
+    """End the scripts that still run when their runtime has ended, such as an endless loop."""
+    for process in psutil.process_iter(["cmdline"]):
+        if any(str(folder) in word for word in process.info["cmdline"] or ()):
+            with suppress(psutil.Error):
+                process.kill()
 
 
 @contextmanager
