@@ -120,6 +120,25 @@ def again_and_again(site: Site, act: Callable[[], None]) -> Iterator[None]:
             over.set()
 
 
+@contextmanager
+def throughout(site: Site, act: Callable[[Path], None]) -> Iterator[None]:
+    """Call ``act`` with the workspace every few milliseconds from the first stage on."""
+    over = threading.Event()
+
+    def repeat(workspace: Path) -> None:
+        while not over.wait(0.002):
+            act(workspace)
+
+    def begin(workspace: Path) -> None:
+        threading.Thread(target=repeat, args=(workspace,), daemon=True).start()
+
+    with at_stage(site, 1, begin):
+        try:
+            yield
+        finally:
+            over.set()
+
+
 def tasks_of(runtime: int) -> list[psutil.Process]:
     """The processes of tasks: they have the workspace in their arguments, and a shim as parent."""
     with suppress(psutil.Error):
@@ -346,26 +365,15 @@ def mounted_as_folder(site: Site) -> AbstractContextManager[None]:
     return at_stage(site, 1, replace)
 
 
-@contextmanager
-def outputs_swept(site: Site) -> Iterator[None]:
+def outputs_swept(site: Site) -> AbstractContextManager[None]:
     """A cleaner of temporary files removes what tasks leave for each other, as soon as it is there."""
-    over = threading.Event()
 
     def sweep(workspace: Path) -> None:
-        while not over.is_set():
-            for pattern in ("findings.json", "out/count-*.json"):
-                for path in workspace.glob(pattern):
-                    path.unlink(missing_ok=True)
-            over.wait(0.002)
+        for pattern in ("findings.json", "out/count-*.json"):
+            for path in workspace.glob(pattern):
+                path.unlink(missing_ok=True)
 
-    def begin(workspace: Path) -> None:
-        threading.Thread(target=sweep, args=(workspace,), daemon=True).start()
-
-    with at_stage(site, 1, begin):
-        try:
-            yield
-        finally:
-            over.set()
+    return throughout(site, sweep)
 
 
 @contextmanager

@@ -19,7 +19,7 @@ Pair = tuple[Corrupt, Ask | None]
 """What changes the answers, and what changes the requests that have a body."""
 Make = Callable[[], Pair]
 Edit = Callable[[dict[str, Any]], dict[str, Any]]
-"""Changes one JSON object."""
+"""From a JSON object in a body to what is sent in its place."""
 
 
 def as_it_is(exchange: Exchange) -> Iterator[bytes]:

@@ -14,19 +14,18 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from time import monotonic, sleep
 
 import psutil
 
 from benchmarks.unseen.fleet_site import Inject, Site
-from benchmarks.unseen.machine import again_and_again, at_stage, tasks_of
+from benchmarks.unseen.machine import again_and_again, at_stage, tasks_of, throughout
 
 OWN_FOLDER = Path(tempfile.gettempdir()) / f"unseen-{os.getpid()}"
 """Made and removed by the faults that need a place outside of the workspace."""
 INTERPRETER = OWN_FOLDER / "python"
 SCRATCH = OWN_FOLDER / "scratch"
 _PAGE = "4k"
-_PORT_SECONDS = 10.0
+_END_SECONDS = 10.0
 
 
 # -- the interpreter. The plan names a script that starts Python.
@@ -131,31 +130,20 @@ def inputs_transcoded(site: Site) -> AbstractContextManager[None]:
     return at_stage(site, 1, transcode)
 
 
-@contextmanager
-def outputs_overwritten(site: Site) -> Iterator[None]:
+def outputs_overwritten(site: Site) -> AbstractContextManager[None]:
     """A synchroniser of folders brings an older version of what tasks leave for each other."""
-    over = threading.Event()
     older = {
         "findings.json": '{"scanned": 0, "findings": []}',
         "out/merge-a1.json": '{"older": 1}',
     }
 
     def synchronise(workspace: Path) -> None:
-        while not over.is_set():
-            for name, text in older.items():
-                path = workspace / name
-                if path.is_file() and path.read_text() != text:
-                    path.write_text(text)
-            over.wait(0.002)
+        for name, text in older.items():
+            path = workspace / name
+            if path.is_file() and path.read_text() != text:
+                path.write_text(text)
 
-    def begin(workspace: Path) -> None:
-        threading.Thread(target=synchronise, args=(workspace,), daemon=True).start()
-
-    with at_stage(site, 1, begin):
-        try:
-            yield
-        finally:
-            over.set()
+    return throughout(site, synchronise)
 
 
 @contextmanager
@@ -223,13 +211,9 @@ def port_stolen(site: Site) -> Iterator[None]:
     def steal(workspace: Path) -> None:
         process = psutil.Process(site.pids["runtime"])
         process.kill()
-        deadline = monotonic() + _PORT_SECONDS
-        while not servers and monotonic() < deadline:
-            with suppress(OSError):
-                servers.append(ThreadingHTTPServer(site.fronts["runtime"].upstream, Other))
-                threading.Thread(target=servers[0].serve_forever, daemon=True).start()
-                return
-            sleep(0.02)
+        process.wait(_END_SECONDS)
+        servers.append(ThreadingHTTPServer(site.fronts["runtime"].upstream, Other))
+        threading.Thread(target=servers[0].serve_forever, daemon=True).start()
 
     with at_stage(site, 2, steal):
         try:

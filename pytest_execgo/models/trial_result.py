@@ -123,8 +123,8 @@ class TrialResult(VersionedDocument):
 
 
 class TrialProblem(VersionedDocument):
-    """``problem.json``: the trial did not end with its verdict. A ``result.json`` beside it does not
-    count. ``not_run``: interrupted. ``reason`` is one line."""
+    """``problem.json``: the trial ended without its verdict. A ``result.json`` in the same folder is
+    then ignored. ``not_run``: interrupted. ``reason`` is one line."""
 
     state: Literal["error", "not_run"]
     reason: str

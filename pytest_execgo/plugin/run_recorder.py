@@ -148,7 +148,7 @@ class RunRecorder:
         return f"shard {shard} is empty: the matrix has {count} trial{'s' if count != 1 else ''}"
 
     def pytest_unconfigure(self) -> None:
-        """Write the last event."""
+        """Write ``run_finished`` with its counts, and close the stream of events."""
         self._close_display()
         if self._events:
             line = RunFinishedLine(at=clock.now(), run_id=self._state.run.run_id)
